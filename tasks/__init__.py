@@ -1,0 +1,1 @@
+"""What is learnt: data, models, recipes and their scores. No framework is imported here."""

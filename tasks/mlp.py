@@ -1,0 +1,80 @@
+"""The model every adapter implements: a multi-layer perceptron, specified once.
+
+For a batch x (n, widths[0]) each hidden layer computes ``dropout(activation(x @ kernel + bias))`` and the last one
+``x @ kernel + bias``: the logits. Dropout is inverted (kept values are divided by 1 − p) and absent in evaluation.
+
+The loss of a batch is the mean over its samples of the softmax cross-entropy on logits, or for regression the mean
+over samples and outputs of the squared error (without ½); to it is added ``l2 · Σ kernel²`` over all kernels, biases
+excluded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+Activation = Literal["relu", "tanh", "sigmoid"]
+
+
+class Layer(NamedTuple):
+    """One dense layer: `kernel` (inputs, outputs) and `bias` (outputs,)."""
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Layer `widths` from the features to the outputs; two widths are a single-layer network."""
+
+    widths: tuple[int, ...]
+    activation: Activation = "relu"
+    dropout: float = 0.0
+    l2: float = 0.0
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of every layer."""
+        return list(pairwise(self.widths))
+
+    @property
+    def parameters(self) -> int:
+        return sum(n * m + m for n, m in self.shapes)
+
+    def flops(self, batch: int) -> int:
+        """Floating-point operations of one training step's matrix products.
+
+        Forward 2·batch·n·m per layer; backward twice that, less the gradient with respect to the data.
+        """
+        products = [2 * batch * n * m for n, m in self.shapes]
+        return 3 * sum(products) - products[0]
+
+    def bytes(self, batch: int, itemsize: int = 4) -> int:
+        """Least memory traffic of one SGD step in bytes, each array counted once where it is read or written.
+
+        Forward and backward read the parameters, the update reads and writes them and reads the gradients that
+        backward wrote; activations are written once and read twice.
+        """
+        activations = batch * sum(self.widths)
+        return itemsize * (6 * self.parameters + 3 * activations)
+
+    def initial_weights(self, seed: int) -> list[Layer]:
+        """Canonical initial weights: Glorot-uniform kernels (Glorot & Bengio, 2010), zero biases, float32.
+
+        They are drawn in float64 and cast once, so that every precision starts from the same numbers.
+        """
+        rng = np.random.default_rng([seed, 0x1417])
+        layers = []
+        for n, m in self.shapes:
+            bound = np.sqrt(6.0 / (n + m))
+            kernel = rng.uniform(-bound, bound, size=(n, m)).astype(np.float32)
+            layers.append(Layer(kernel, np.zeros(m, np.float32)))
+        return layers
+
+
+def copy_layers(layers: Iterable[Layer]) -> list[Layer]:
+    return [Layer(np.array(layer.kernel), np.array(layer.bias)) for layer in layers]

@@ -1,0 +1,74 @@
+"""How to train, specified once: five optimizers with one definition each, and the order of the samples.
+
+With g the gradient of the batch loss, η the learning rate and t = 1, 2, … the step, per parameter w:
+
+* ``sgd``       w ← w − η g
+* ``momentum``  v ← μ v + g,  w ← w − η v
+* ``nesterov``  v ← μ v + g,  w ← w − η (g + μ v)
+* ``adam``      m ← β₁ m + (1−β₁) g,  v ← β₂ v + (1−β₂) g²,
+                w ← w − η m̂ / (√v̂ + ε)  with m̂ = m / (1−β₁ᵗ), v̂ = v / (1−β₂ᵗ)      (Kingma & Ba, 2015)
+* ``adamw``     adam, with w ← w − η λ w besides, from the same old w, on kernels and biases alike
+                                                                      (decoupled; Loshchilov & Hutter, 2019)
+
+All state starts at zero. An L2 penalty belongs to the loss (see `tasks.mlp`), never to the optimizer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    optimizer: Optimizer = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.01
+    batch_size: int = 32
+    epochs: int = 10
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """The sample indices of every batch of every epoch, the same for all adapters.
+
+    `partial` keeps the smaller last batch (learning) or drops it (speed: every step has the same shape).
+    """
+
+    samples: int
+    batch_size: int
+    epochs: int
+    seed: int
+    partial: bool = True
+
+    @property
+    def samples_per_epoch(self) -> int:
+        return self.samples if self.partial else self.samples - self.samples % self.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Steps per epoch."""
+        return -(-self.samples_per_epoch // self.batch_size)
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """Indices (samples_per_epoch,) int64 in training order; consecutive runs of `batch_size` are the batches."""
+        rng = np.random.default_rng([self.seed, 0xB47C4, epoch])
+        return rng.permutation(self.samples)[: self.samples_per_epoch]
+
+    def slices(self) -> list[slice]:
+        """Where each batch lies within an epoch's indices."""
+        n, b = self.samples_per_epoch, self.batch_size
+        return [slice(i, min(i + b, n)) for i in range(0, n, b)]
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """The indices of each batch of one epoch."""
+        indices = self.epoch(epoch)
+        return [indices[s] for s in self.slices()]

@@ -1,0 +1,28 @@
+"""Losses and accuracy from logits: one piece of NumPy for every adapter, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.task import Kind
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """(n, classes) log-probabilities in float64."""
+    z = np.asarray(logits, np.float64)
+    z = z - z.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def loss(logits: np.ndarray, y: np.ndarray, kind: Kind) -> float:
+    """Mean softmax cross-entropy in nats, or mean squared error over samples and outputs; no penalty term."""
+    if kind == "classification":
+        return float(-log_softmax(logits)[np.arange(len(y)), y].mean())
+    return float(np.square(np.asarray(logits, np.float64) - y).mean())
+
+
+def accuracy(logits: np.ndarray, y: np.ndarray, kind: Kind) -> float | None:
+    """Share of samples whose largest logit is their class; None for regression."""
+    if kind == "classification":
+        return float((np.asarray(logits).argmax(axis=1) == y).mean())
+    return None
