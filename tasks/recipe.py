@@ -59,7 +59,7 @@ class BatchOrder:
         return -(-self.samples_per_epoch // self.batch_size)
 
     def epoch(self, epoch: int) -> np.ndarray:
-        """Indices (samples_per_epoch,) int64 in training order; consecutive runs of `batch_size` are the batches."""
+        """Indices (samples_per_epoch,) int64 in training order; each run of `batch_size` of them is a batch."""
         rng = np.random.default_rng([self.seed, 0xB47C4, epoch])
         return rng.permutation(self.samples)[: self.samples_per_epoch]
 

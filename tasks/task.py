@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -11,6 +12,11 @@ import numpy as np
 from tasks.errors import UserError
 
 Kind = Literal["classification", "regression"]
+
+Scaling = Literal["columns", "whole"]
+"""How features become standardised. ``columns``: each column by its own training mean and deviation; ``whole``: all
+of them by one mean and one deviation. The second is for images, whose columns are pixels in one unit: scaled alone,
+a border pixel that is inked in one image of a thousand would outweigh the digit."""
 
 
 class Split(NamedTuple):
@@ -26,6 +32,9 @@ class Splits(NamedTuple):
     train: float = 0.7
     validation: float = 0.15
     test: float = 0.15
+
+
+DEFAULT_SPLITS = Splits()
 
 
 @dataclass(frozen=True)
@@ -76,28 +85,68 @@ def make_task(
     kind: Kind = "classification",
     source: str,
     licence: str,
-    splits: Splits = Splits(),
+    splits: Splits = DEFAULT_SPLITS,
     seed: int = 0,
+    scaling: Scaling = "columns",
+    classes: Sequence[str] = (),
 ) -> Task:
     """Split (stratified by class), standardise and type `x` (n, features) and `y` (n,) or (n, outputs).
 
-    Classes must be 0 … outputs−1. Raises UserError when a class is too rare to be in every split.
+    Classes must be 0 … outputs−1; `classes` are their names, for messages. Raises UserError when the shares are not
+    positive with sum 1 and when a class is too rare to be in every split.
     """
+    if not all(share > 0 for share in splits) or abs(sum(splits) - 1) > 1e-6:
+        raise UserError(
+            f"task {name!r}: splits {list(splits)} are not three positive shares with sum 1",
+            "splits = [0.7, 0.15, 0.15] gives train, validation and test their shares",
+        )
+    rest, test = stratified_cut(name, np.arange(len(x)), y, splits.test, kind=kind, seed=seed)
+    share = splits.validation / (splits.train + splits.validation)
+    train, validation = stratified_cut(name, rest, y, share, kind=kind, seed=seed)
+    if kind == "classification":
+        for split, rows in (("train", train), ("validation", validation), ("test", test)):
+            require_classes(name, split, y, rows, classes)
+    return assemble(
+        name,
+        x,
+        y,
+        train,
+        validation,
+        test,
+        kind=kind,
+        source=source,
+        licence=licence,
+        scaling=scaling,
+        classes=classes,
+    )
+
+
+def stratified_cut(
+    name: str, rows: np.ndarray, y: np.ndarray, share: float | int, *, kind: Kind, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shuffle `rows` and cut off a `share` of them (or so many), stratified by class: (the rest, the share)."""
     from sklearn.model_selection import train_test_split
 
-    def cut(rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-        strata = y[rows] if kind == "classification" else None
-        try:
-            return train_test_split(rows, test_size=share, random_state=seed, stratify=strata)
-        except ValueError as error:
-            raise UserError(
-                f"task {name!r}: {len(x)} samples cannot be split {splits}: {error}",
-                "every class needs a few samples in each split",
-            ) from None
+    strata = y[rows] if kind == "classification" else None
+    try:
+        return train_test_split(rows, test_size=share, random_state=seed, stratify=strata)
+    except ValueError as error:
+        raise UserError(
+            f"task {name!r}: {len(y)} samples cannot be split: {error}",
+            "every class needs some ten samples, and every split at least one of each class",
+        ) from None
 
-    rest, test = cut(np.arange(len(x)), splits.test)
-    train, validation = cut(rest, splits.validation / (splits.train + splits.validation))
-    return assemble(name, x, y, train, validation, test, kind=kind, source=source, licence=licence)
+
+def require_classes(name: str, split: str, y: np.ndarray, rows: np.ndarray, classes: Sequence[str] = ()) -> None:
+    """Raise UserError when some class of `y` has no sample among `rows`."""
+    absent = np.setdiff1d(y, y[rows])
+    if absent.size:
+        shown = ", ".join(repr(classes[i]) if len(classes) else str(i) for i in absent[:3])
+        more = f" and {absent.size - 3} more" if absent.size > 3 else ""
+        raise UserError(
+            f"task {name!r}: no sample of class {shown}{more} in the {split} split",
+            "give every class more samples, merge rare classes, or leave them out",
+        )
 
 
 def assemble(
@@ -111,17 +160,47 @@ def assemble(
     kind: Kind = "classification",
     source: str,
     licence: str,
+    scaling: Scaling = "columns",
+    classes: Sequence[str] = (),
 ) -> Task:
-    """Build a task from given row numbers of each split; features are standardised per column."""
-    mean = x[train].mean(axis=0, dtype=np.float64)
-    deviation = x[train].std(axis=0, dtype=np.float64)
-    scale = np.where(deviation > 0, deviation, 1.0)  # a constant column becomes zeros
+    """Build a task from the row numbers of each split; see `Scaling` for how features are standardised.
 
-    def part(rows: np.ndarray) -> Split:
-        features = ((x[rows] - mean) / scale).astype(np.float32)
+    Raises UserError when a class is absent from training, or when a standardised feature overflows float32.
+    """
+    if kind == "classification":
+        require_classes(name, "train", y, train, classes)
+    centre, scale = _standardiser(x[train], scaling)
+
+    def part(split: str, rows: np.ndarray) -> Split:
+        with np.errstate(over="ignore", invalid="ignore"):
+            features = np.subtract(x[rows], centre, dtype=np.float64)
+            features /= scale
+            features = features.astype(np.float32)
+        if not np.isfinite(features).all():
+            row, column = np.argwhere(~np.isfinite(features))[0]
+            raise UserError(
+                f"task {name!r}: sample {rows[row]}, feature {column} ({split}) lies so far from the training "
+                "values that it is not a float32 number once standardised",
+                "look for a wrong value, or leave the feature out",
+            )
         if kind == "classification":
             return Split(features, np.ascontiguousarray(y[rows], dtype=np.int64))
         return Split(features, np.asarray(y[rows], dtype=np.float32).reshape(len(rows), -1))
 
-    outputs = int(y.max()) + 1 if kind == "classification" else part(train).y.shape[1]
-    return Task(name, kind, part(train), part(validation), part(test), outputs, source, licence)
+    parts = part("train", train), part("validation", validation), part("test", test)
+    outputs = int(y.max()) + 1 if kind == "classification" else parts[0].y.shape[1]
+    return Task(name, kind, *parts, outputs, source, licence)
+
+
+def _standardiser(x: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and scale of the training features, each (features,) or (1,).
+
+    What is constant gets its own value as centre and 1 as scale, so that it becomes exactly zero: the deviation
+    that floating point finds for a constant column is rounding noise, and dividing by it would blow that noise up.
+    """
+    axis = 0 if scaling == "columns" else None
+    low, high = np.atleast_1d(x.min(axis=axis)), np.atleast_1d(x.max(axis=axis))
+    deviation = np.atleast_1d(x.std(axis=axis, dtype=np.float64))
+    varies = (high > low) & (deviation > 0)
+    centre = np.where(varies, x.mean(axis=axis, dtype=np.float64), low)
+    return centre, np.where(varies, deviation, 1.0)

@@ -1,0 +1,47 @@
+"""The tasks that come with levelfield. Importing this module imports no data library; loading a task does."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import unknown
+
+if TYPE_CHECKING:
+    from tasks.task import Task
+
+_TASKS = {
+    "iris": ("tasks.iris", "three species of flowers, 4 features, 150 samples"),
+    "digits": ("tasks.digits", "handwritten digits of 8×8 pixels, 64 features, 1,797 samples"),
+    "mnist": ("tasks.mnist", "handwritten digits of 28×28 pixels, 784 features, 70,000 samples; downloaded once"),
+    "wine": ("tasks.wine", "three growers of wine, 13 features, 178 samples"),
+    "breast-cancer": ("tasks.breast_cancer", "malignant or benign tumours, 30 features, 569 samples"),
+    "blobs": ("tasks.blobs", "two clouds of points in the plane, 2 features, 1,000 samples"),
+}
+
+
+def names() -> list[str]:
+    """The names of all tasks, in the order in which they are listed."""
+    return list(_TASKS)
+
+
+def describe() -> dict[str, str]:
+    """Name → one line about the task."""
+    return {name: line for name, (_, line) in _TASKS.items()}
+
+
+def load(name: str, *, data_dir: Path | None = None, seed: int = 0) -> Task:
+    """The task called `name`, split by `seed`; `data_dir` is where the files of `mnist` are or shall be.
+
+    Raises UserError for an unknown name, and when a task's files can be neither found nor fetched.
+    """
+    if name not in _TASKS:
+        raise unknown("task", name, _TASKS, "levelfield list tasks")
+    if name == "mnist":
+        from tasks import mnist
+
+        return mnist.load(seed, data_dir=data_dir)
+    module, _ = _TASKS[name]
+    task: Task = importlib.import_module(module).load(seed)
+    return task
