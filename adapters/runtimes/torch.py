@@ -1,0 +1,27 @@
+"""PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from adapters.adapter import Setting
+
+
+def configure(setting: Setting) -> None:
+    torch.set_num_threads(setting.threads)
+    torch.set_float32_matmul_precision("highest")
+
+
+def synchronize(arrays: Iterable[Any] = ()) -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def compilations() -> int | None:
+    """Frames that dynamo has compiled."""
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
