@@ -4,8 +4,8 @@ For a batch x (n, widths[0]) each hidden layer computes ``dropout(activation(x @
 ``x @ kernel + bias``: the logits. Dropout is inverted (kept values are divided by 1 − p) and absent in evaluation.
 
 The loss of a batch is the mean over its samples of the softmax cross-entropy on logits, or for regression the mean
-over samples and outputs of the squared error (without ½); added to it is ``l2 · Σ kernel²`` over all kernels, not the
-biases.
+over samples and outputs of the squared error (without ½). ``l2 · Σ kernel²`` over all kernels is added to it, over
+no biases.
 """
 
 from __future__ import annotations

@@ -104,9 +104,7 @@ def load(
 
 def data_folder(data_dir: Path | None) -> Path:
     """The folder that the user names, which must exist, else the one in the user's cache, which need not."""
-    named, by = (
-        (str(data_dir), "--data-dir") if data_dir else (os.environ.get("LEVELFIELD_DATA"), "LEVELFIELD_DATA")
-    )
+    named, by = (str(data_dir), "--data-dir") if data_dir else (os.environ.get("LEVELFIELD_DATA"), "LEVELFIELD_DATA")
     if not named:
         import pooch
 
@@ -165,12 +163,19 @@ def _damaged(path: Path, archive: Archive, why: str) -> UserError:
 
 def _download(archive: Archive, archives: Archives, target: Path, mirrors: Sequence[str]) -> Path:
     """Fetch one archive into `target` from the first mirror that gives the right content."""
+    hint = (
+        f"put {', '.join(a.file for a in archives)}, gzipped (.gz) or not, into {target}, "
+        "or name their folder by --data-dir or LEVELFIELD_DATA"
+    )
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{archive.file} is absent, and {target} cannot be made: {error.strerror}", hint) from None
     reasons = []
     for mirror in mirrors:
         url = f"{mirror}{archive.file}.gz"
         part = target / f".{archive.file}.{uuid.uuid4().hex}.part"
         try:
-            target.mkdir(parents=True, exist_ok=True)
             with part.open("xb") as file:
                 _fetch(url, file, archive.size + GZIP_OVERHEAD)
             read_idx(part, archive)
@@ -185,8 +190,7 @@ def _download(archive: Archive, archives: Archives, target: Path, mirrors: Seque
             part.unlink(missing_ok=True)
     raise UserError(
         f"{archive.file} is not in {target} and cannot be downloaded: {'; '.join(reasons) or 'no mirror is known'}",
-        f"put {', '.join(a.file for a in archives)}, gzipped (.gz) or not, into {target}, "
-        "or name their folder by --data-dir or LEVELFIELD_DATA",
+        hint,
     )
 
 

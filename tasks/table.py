@@ -81,7 +81,7 @@ def _classes(spec: TableSpec, rows: Rows) -> tuple[np.ndarray, list[str]]:
                 f"{spec.file}: {rows.place(i)} has no label (column {spec.label!r})",
                 "give every row its label, or drop the rows without one",
             )
-    keys = _numeric(rows.labels) or [str(value) for value in rows.labels]
+    keys: Sequence[Any] = _numeric(rows.labels) or [str(value) for value in rows.labels]
     order = sorted(set(keys))
     if len(order) < 2:
         raise UserError(

@@ -68,9 +68,7 @@ def read_rows(file: Path, wanted: Wanted) -> Rows:
             raise _too_big(file, f"{size:,} bytes")
         rows = readers[file.suffix.lower()](file, wanted)
     except OSError as error:
-        raise UserError(
-            f"{file} cannot be read: {error.strerror or error}", "check the file and its rights"
-        ) from None
+        raise UserError(f"{file} cannot be read: {error.strerror or error}", "check the file and its rights") from None
     if not rows.labels:
         raise UserError(f"{file} has no samples", "it needs a row for each sample")
     return rows
@@ -159,9 +157,7 @@ def _read_csv(file: Path, wanted: Wanted) -> Rows:
                     if splits is not None and wanted.split is not None:
                         splits.append(cells[index[wanted.split]].strip())
                     if len(values) * 8 > MAX_BYTES:
-                        raise _too_big(
-                            file, f"it has more than {len(starts) - 1:,} rows of {len(columns):,} features"
-                        )
+                        raise _too_big(file, f"it has more than {len(starts) - 1:,} rows of {len(columns):,} features")
                 line = reader.line_num + 1
         except UnicodeDecodeError as error:
             raise UserError(f"{file} is not UTF-8 text: {error.reason}", "save it again as CSV in UTF-8") from None
@@ -209,7 +205,9 @@ def _read_parquet(file: Path, wanted: Wanted) -> Rows:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise UserError(f"{file}: Parquet needs pyarrow, which is not installed", "pip install pyarrow") from None
+        raise UserError(
+            f"{file}: Parquet needs pyarrow, which is not installed", "pip install 'levelfield[parquet]'"
+        ) from None
     try:
         with pq.ParquetFile(file) as source:
             schema = source.schema_arrow
@@ -278,9 +276,7 @@ def _read_npz(file: Path, wanted: Wanted) -> Rows:
             columns = [_npz_array(file, archive, name) for name in others]
     except (UserError, OSError):
         raise
-    except (
-        Exception
-    ) as error:  # a damaged archive fails in many ways, inside zipfile, zlib and NumPy's header parser
+    except Exception as error:  # a damaged archive fails in many ways, inside zipfile, zlib and NumPy's header parser
         raise UserError(
             f"{file} cannot be read as .npz: {error}", "write it with numpy.savez(file, x=…, y=…), without objects"
         ) from None

@@ -70,9 +70,7 @@ class Task:
     def load(cls, path: Path) -> Task:
         with np.load(path, allow_pickle=False) as data:
             name, kind, outputs, source, licence = (str(t) for t in data["text"])
-            train, validation, test = (
-                Split(data[f"{s}_x"], data[f"{s}_y"]) for s in ("train", "validation", "test")
-            )
+            train, validation, test = (Split(data[f"{s}_x"], data[f"{s}_y"]) for s in ("train", "validation", "test"))
         assert kind in ("classification", "regression")
         return cls(name, kind, train, validation, test, int(outputs), source, licence)  # type: ignore[arg-type]
 
