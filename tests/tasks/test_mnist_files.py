@@ -324,6 +324,23 @@ def test_a_mirror_that_fails_gives_way_to_the_next_and_leaves_nothing(
     assert len([path for path in home.rglob("*") if path.is_file()]) == 4
 
 
+def test_a_download_is_cut_off_once_it_is_larger_than_the_file_can_be(
+    serve: Callable, tmp_path: Path, archives: Archives
+) -> None:
+    with pytest.raises(UserError, match="sends more than"):
+        mnist.load(data_dir=tmp_path, archives=archives, mirrors=[serve(answering(body=bytes(10**6)))])
+
+
+def test_a_redirect_is_not_followed(put: Put, serve: Callable, tmp_path: Path, archives: Archives) -> None:
+    """It could lead from https to http."""
+    good = serve(partial(Folder, directory=put("mirror")))
+    moved = answering(status=302, headers_sent=(("Location", f"{good}train-images.gz"),))
+    home = tmp_path / "home"
+    home.mkdir()
+    with pytest.raises(UserError, match="train-images is not in"):
+        mnist.load(data_dir=home, archives=archives, mirrors=[serve(moved)])
+
+
 def test_a_mirror_that_unpacks_on_the_way_is_understood(
     serve: Callable, tmp_path: Path, archives: Archives, contents: dict[str, bytes]
 ) -> None:

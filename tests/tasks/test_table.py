@@ -132,7 +132,7 @@ def test_a_regression_keeps_its_unit(write: Write) -> None:
 def test_line_ends_marks_blanks_and_blank_lines_do_not_matter(write: Write, end: str, mark: str) -> None:
     lines = [", ".join(map(str, row)) for row in flowers()]
     plain, decorated = write(flowers()), write(mark + f"{end}{end}".join(lines) + end, "decorated.csv")
-    a, b = (load(file, split_column="part") for file in (plain, decorated))
+    a, b = (load(file, split_column="part", features=("length", "width")) for file in (plain, decorated))
     np.testing.assert_array_equal(a.train.x, b.train.x)
     np.testing.assert_array_equal(a.test.y, b.test.y)
 
