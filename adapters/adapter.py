@@ -60,6 +60,7 @@ class Adapter(ABC):
     limits     what it cannot do: each entry maps facts of a setting (see `facts`) to the values that it does not
                support, and ``because`` to the reason, which must be a fact about the framework
     notes      what a reader of its results must know, one sentence each
+    packages   further distributions that it imports
     """
 
     name: ClassVar[str]
@@ -69,6 +70,7 @@ class Adapter(ABC):
     modes: ClassVar[tuple[str, ...]]
     limits: ClassVar[tuple[dict[str, Any], ...]] = ()
     notes: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def __init__(self, setting: Setting) -> None:
@@ -116,8 +118,6 @@ def unsupported(limits: Sequence[dict[str, Any]], known: dict[str, Any]) -> str 
     """The reason why a setting with these facts is not supported, or None."""
     for limit in limits:
         conditions = {key: value for key, value in limit.items() if key != "because"}
-        if all(
-            known[key] in (value if isinstance(value, tuple) else (value,)) for key, value in conditions.items()
-        ):
+        if all(known[key] in (value if isinstance(value, tuple) else (value,)) for key, value in conditions.items()):
             return str(limit["because"])
     return None

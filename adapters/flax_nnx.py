@@ -47,6 +47,7 @@ class FlaxNNX(Adapter):
     backend = "jax"
     api = "high"
     modes = ("jit",)
+    packages = ("optax",)
 
     def __init__(self, setting: Setting) -> None:
         model, classification = setting.model, setting.kind == "classification"

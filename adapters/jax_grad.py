@@ -68,8 +68,10 @@ def update(r: Recipe, state: State, gradients: Parameters) -> State:
         return w, m, v
 
     moved = jax.tree.map(one, state.parameters, gradients, state.first, state.second)
-    triples = jax.tree.transpose(jax.tree.structure(state.parameters), jax.tree.structure((0, 0, 0)), moved)
-    return State(*triples, steps, state.key)
+    parameters, first, second = jax.tree.transpose(
+        jax.tree.structure(state.parameters), jax.tree.structure((0, 0, 0)), moved
+    )
+    return State(parameters, first, second, steps, state.key)
 
 
 def step(setting: Setting, x: jax.Array, y: jax.Array, state: State, indices: jax.Array) -> State:

@@ -52,8 +52,6 @@ class Watcher(keras.callbacks.Callback):
 
 
 class KerasFit(Adapter):
-    framework = "keras"
-    api = "high"
     dense = staticmethod(dense)
 
     def __init__(self, setting: Setting) -> None:
@@ -75,9 +73,7 @@ class KerasFit(Adapter):
         x = train.x.astype(self.setting.precision)
         y = train.y if self.setting.kind == "classification" else train.y.astype(self.setting.precision)
         batches = Batches(x, y, order)
-        self.network.fit(
-            batches, epochs=order.epochs, shuffle=False, verbose=0, callbacks=[Watcher(watch, batches)]
-        )
+        self.network.fit(batches, epochs=order.epochs, shuffle=False, verbose=0, callbacks=[Watcher(watch, batches)])
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self.network.predict_on_batch(x.astype(self.setting.precision, copy=False)))

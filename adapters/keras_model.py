@@ -32,9 +32,7 @@ def dense(units: int, l2: float, activation: str | None) -> keras.layers.Layer:
     return keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer)
 
 
-def build(
-    setting: Setting, dense: Callable[[int, float, str | None], keras.layers.Layer] = dense
-) -> keras.Sequential:
+def build(setting: Setting, dense: Callable[[int, float, str | None], keras.layers.Layer] = dense) -> keras.Sequential:
     keras.config.set_floatx(setting.precision)
     keras.utils.set_random_seed(setting.seed)
     model = setting.model

@@ -54,7 +54,7 @@ class NumpyManual(Adapter):
         pass  # NumPy returns when the work is done
 
     def forward(self, x: np.ndarray, training: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The input of every layer with the logits last, and the factor that each hidden activation's gradient takes."""
+        """The input of every layer, the logits last; and the factor that each hidden activation's gradient takes."""
         values, factors = [x], []
         kernels, biases = self.parameters[::2], self.parameters[1::2]
         for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):

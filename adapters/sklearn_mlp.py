@@ -20,13 +20,18 @@ class SklearnMLP(Adapter):
     modes = ("default",)
     limits = (
         {"device": ("gpu", "tpu"), "because": "scikit-learn computes on the CPU only"},
-        {"kind": "regression", "because": "MLPRegressor's squared error carries a factor ½ and its output is fixed"},
+        {
+            "kind": "regression",
+            "because": "MLPRegressor's squared error carries a factor ½ and its output is fixed",
+        },
         {"outputs": (1, 2), "because": "MLPClassifier solves two classes with one logistic output"},
         {"optimizer": ("adam", "adamw"), "because": "its Adam adds epsilon before the bias correction; no AdamW"},
         {"dropout": True, "because": "MLPClassifier has no dropout"},
         {"l2": True, "because": "MLPClassifier divides its penalty by the size of each batch"},
     )
-    notes = ("predict_proba gives probabilities, so predict returns their logarithm, equal to logits up to a constant.",)
+    notes = (
+        "predict_proba gives probabilities, so predict returns their logarithm, equal to logits up to a constant.",
+    )
 
     def __init__(self, setting: Setting) -> None:
         model, r = setting.model, setting.recipe

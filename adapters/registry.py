@@ -1,0 +1,179 @@
+"""Which adapters there are, read from their source: no adapter and no framework is imported here.
+
+Adapters are the files of this folder and whatever installed packages offer in the entry-point group
+``levelfield.adapters`` (value ``module:Class``).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+GROUP = "levelfield.adapters"
+_APIS = ("low", "high", "mixed")
+_LITERALS = ("name", "framework", "backend", "api", "modes", "limits", "notes", "packages")
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """The literals of an adapter (see `adapters.adapter.Adapter`) and where it is."""
+
+    name: str
+    framework: str
+    backend: str | None
+    api: str
+    modes: tuple[str, ...]
+    limits: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    packages: tuple[str, ...]
+    module: str
+    qualname: str
+    source: Path
+    builtin: bool = True
+
+    @property
+    def runtime(self) -> str:
+        """The distribution that does the arithmetic."""
+        return self.backend or self.framework
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """What must be installed, without repetition."""
+        return tuple(dict.fromkeys([self.framework, self.runtime, *self.packages]))
+
+    def versions(self) -> dict[str, str]:
+        """Of its installed distributions."""
+        return {d: v for d in self.distributions if (v := version(d)) is not None}
+
+    def missing(self) -> str | None:
+        """What to install, or None when everything is there."""
+        absent = [d for d in self.distributions if version(d) is None]
+        if not absent:
+            return None
+        extras = ",".join(dict.fromkeys(_extra(d) for d in absent))
+        how = f"pip install 'levelfield[{extras}]'" if self.builtin else f"pip install {' '.join(absent)}"
+        return f"needs {' and '.join(absent)}: {how}"
+
+
+@dataclass
+class Registry:
+    """Adapters by name in the order of the files, and one line for each that had to be left out."""
+
+    adapters: dict[str, AdapterInfo] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def _extra(distribution: str) -> str:
+    return {"optax": "flax"}.get(distribution, distribution)
+
+
+@cache
+def version(distribution: str) -> str | None:
+    """Of an installed distribution; None where it is absent."""
+    for name in (distribution, f"{distribution}-cpu"):  # TensorFlow's CPU build has a name of its own
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def find() -> Registry:
+    """All adapters. A plug-in that cannot be read, lacks a literal or repeats a name is a line in `problems`."""
+    registry = Registry()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        _add(registry, source, f"adapters.{source.stem}", None)
+    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
+        path = _locate(point.module)
+        if path is None:
+            registry.problems.append(f"adapter {point.name!r}: no source file for module {point.module!r}")
+        else:
+            _add(registry, path, point.module, point.attr, point.name)
+    return registry
+
+
+def _add(registry: Registry, source: Path, module: str, only: str | None, label: str = "") -> None:
+    label = label or source.name
+    try:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        registry.problems.append(f"adapter {label!r}: {source.name} cannot be read: {error}")
+        return
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    chosen = [c for c in classes if c.name == only] if only else [c for c in classes if "name" in _literals(c)]
+    if only and not chosen:
+        registry.problems.append(f"adapter {label!r}: {source.name} has no class {only!r}")
+    for node in chosen:
+        literals = _literals(node)
+        problem = _problem(literals)
+        if problem is None and literals["name"] in registry.adapters:
+            problem = f"the name {literals['name']!r} is taken by {registry.adapters[literals['name']].source.name}"
+        if problem:
+            registry.problems.append(f"adapter {label!r}: class {node.name} in {source.name}: {problem}")
+            continue
+        values = {"backend": None, "limits": (), "notes": (), "packages": ()} | literals
+        registry.adapters[literals["name"]] = AdapterInfo(
+            **values, module=module, qualname=node.name, source=source, builtin=only is None
+        )
+
+
+def _literals(node: ast.ClassDef) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in _LITERALS:
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name in _LITERALS:
+                pass
+            case _:
+                continue
+        try:
+            found[name] = ast.literal_eval(value)
+        except ValueError:
+            found[name] = ...  # written as an expression: reported as such
+    return found
+
+
+def _problem(literals: dict[str, Any]) -> str | None:
+    for name, value in literals.items():
+        if value is ...:
+            return f"{name!r} must be a literal, it is read without importing the module"
+    for name in ("name", "framework", "api", "modes"):
+        if name not in literals:
+            return f"lacks the literal {name!r}"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", str(literals["name"])):
+        return f"name {literals['name']!r} must be lower-case letters, digits and hyphens"
+    if literals["api"] not in _APIS:
+        return f"api must be one of {', '.join(_APIS)}, not {literals['api']!r}"
+    modes = literals["modes"]
+    if not (isinstance(modes, tuple) and modes and all(isinstance(m, str) for m in modes)):
+        return "modes must be a tuple of at least one string"
+    for limit in literals.get("limits", ()):
+        if not (isinstance(limit, dict) and isinstance(limit.get("because"), str)):
+            return "each of its limits must be a dict with the reason under 'because'"
+    return None
+
+
+def _locate(module: str) -> Path | None:
+    """The source file of a module, without importing it or its parents."""
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.origin else None
+    for folder in spec.submodule_search_locations or []:
+        base = Path(folder).joinpath(*rest)
+        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None

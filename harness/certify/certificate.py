@@ -1,0 +1,151 @@
+"""The certificate: what was checked, how far it was off, and what would make it void.
+
+It is a file of its own beside the records. It holds for one adapter in one mode on one device, for exactly the
+sources and the versions that it names.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("tasks", "adapters", "harness")
+# What the specification and its reference consist of; an edit to any of them asks for new certificates
+SPECIFICATION = ("tasks/mlp.py", "tasks/recipe.py", "tasks/score.py", "adapters/adapter.py", "adapters/numpy_manual.py")
+UNSUPPORTED = "unsupported: "
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="constants")
+
+
+class Check(Frozen):
+    """One quantity of one case. `passed` is None where the case does not apply; `reason` then says why."""
+
+    name: str
+    case: str
+    deviation: float | None = None
+    tolerance: float | None = None
+    passed: bool | None
+    reason: str | None = None
+
+
+class Certificate(Frozen):
+    """All checks of one adapter in one mode; JSON both ways (``model_dump_json``, ``model_validate_json``)."""
+
+    adapter: str
+    mode: str
+    device: str
+    threads: int
+    quick: bool
+    seed: int
+    checks: tuple[Check, ...]
+    versions: dict[str, str]
+    date: str
+    fingerprint: str
+
+    @property
+    def passed(self) -> bool:
+        """No check failed, and there was one that could have."""
+        return not self.failed and any(check.passed for check in self.checks)
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the quantities that failed, each once, in the order of the checks."""
+        return list(dict.fromkeys(check.name for check in self.checks if check.passed is False))
+
+    @property
+    def worst(self) -> dict[str, Check]:
+        """For each quantity that was measured, the check that came nearest to its tolerance, or went beyond it."""
+        worst: dict[str, Check] = {}
+        for check in self.checks:
+            if check.deviation is not None and (
+                check.name not in worst or _strain(check) > _strain(worst[check.name])
+            ):
+                worst[check.name] = check
+        return worst
+
+
+def _strain(check: Check) -> float:
+    if check.passed is False:
+        return float("inf")
+    return (check.deviation or 0.0) / check.tolerance if check.tolerance else 0.0
+
+
+def valid(certificate: Certificate, fingerprint: str, versions: dict[str, str]) -> str | None:
+    """Why the certificate does not hold for sources with this `fingerprint` and for these `versions`, or None."""
+    if not certificate.passed:
+        return "failed: " + ", ".join(certificate.failed or ["nothing could be checked"])
+    if certificate.fingerprint != fingerprint:
+        return "the adapter, the specification or the certifier has changed since"
+    for name in sorted(certificate.versions.keys() | versions.keys()):
+        was, now = certificate.versions.get(name, "absent"), versions.get(name, "absent")
+        if was != now:
+            return f"{name} is {now}, the certificate was made with {was}"
+    return None
+
+
+def fingerprint(adapter_source: Path) -> str:
+    """SHA-256 of the adapter's file, all that it imports from ``adapters/``, the specification and the certifier.
+
+    Imports are followed in the syntax tree; nothing is executed. All runtimes count, since an adapter's runtime is
+    chosen by name when it runs.
+    """
+    certifier = [*Path(__file__).parent.glob("*.py"), *(ROOT / "adapters/runtimes").glob("*.py")]
+    sources = {path.resolve() for path in [adapter_source, *certifier, *(ROOT / name for name in SPECIFICATION)]}
+    waiting = [adapter_source.resolve()]
+    while waiting:
+        found = set(_imported(waiting.pop())) - sources
+        sources |= found
+        waiting += found
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()[:32]
+
+
+def versions(adapter_source: Path, framework: str, backend: str | None) -> dict[str, str]:
+    """Distribution → version: the framework, its backend, NumPy, and what else the adapter's file imports."""
+    names = {framework, "numpy", *filter(None, [backend])}
+    names |= {module.partition(".")[0] for module in _modules(adapter_source)}
+    found = {}
+    for name in sorted(names - set(ROOMS)):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # of the standard library, or a module whose distribution has another name
+    return found
+
+
+def _modules(path: Path) -> Iterable[str]:
+    """Dotted names of what a file imports from, `from a import b` as both ``a`` and ``a.b``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            stem = node.module or ""
+            if node.level:
+                stem = "." * node.level + stem
+            yield stem
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def _imported(path: Path) -> Iterable[Path]:
+    """Files that `path` imports from ``adapters/`` or, in a package of its own, by relative imports."""
+    for module in _modules(path):
+        dots = len(module) - len(module.lstrip("."))
+        if dots:
+            base = path.parents[dots - 1]
+        elif module.partition(".")[0] == "adapters":
+            base = ROOT
+        else:
+            continue
+        target = base.joinpath(*module.lstrip(".").split("."))
+        yield from (p.resolve() for p in (target.with_suffix(".py"), target / "__init__.py") if p.is_file())

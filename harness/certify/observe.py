@@ -1,0 +1,148 @@
+"""What is seen of an adapter from outside: its weights after each epoch, its logits, and what it told the watch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adapters import runtimes
+from adapters.adapter import Adapter, Precision, facts, unsupported
+from adapters.numpy_manual import NumpyManual
+from harness.certify.cases import Case, relabelled
+from tasks import score
+from tasks.mlp import Layer
+from tasks.task import Split
+
+SAFETY = 4.0
+ENVELOPE_RUNS = 4
+FLOAT64_TOLERANCE = 1e-10
+FLOAT32_FLOOR = 2.0**-22
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The adapter under test, and where and how it runs."""
+
+    adapter: type[Adapter]
+    mode: str
+    device: str = "cpu"
+    threads: int = 1
+
+    def unsupported(self, case: Case, precision: Precision) -> str | None:
+        setting = case.setting(self.mode, precision, self.device, self.threads)
+        return unsupported(self.adapter.limits, facts(setting, compiler=has_compiler()))
+
+    def build(self, case: Case, precision: Precision, seed: int = 0) -> Adapter:
+        setting = case.setting(self.mode, precision, self.device, self.threads, seed)
+        runtimes.load(self.adapter.backend or self.adapter.framework).configure(setting)
+        return self.adapter(setting)
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, as `facts` asks."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++", "c++") if name)
+
+
+@dataclass
+class Recorder:
+    """A watch that keeps the weights after each epoch; False after `stop_after` epochs."""
+
+    adapter: Adapter
+    stop_after: int | None = None
+    disturb: np.ndarray | None = None
+    events: list[str | int] = field(default_factory=list)
+    weights: list[list[Layer]] = field(default_factory=list)
+
+    def ready(self) -> None:
+        self.events.append("ready")
+
+    def epoch_end(self, epoch: int) -> bool:
+        self.events.append(epoch)
+        self.adapter.synchronize()
+        if self.disturb is not None:
+            self.adapter.predict(self.disturb)
+        self.weights.append(self.adapter.get_weights())
+        return self.stop_after is None or len(self.weights) < self.stop_after
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One training from outside. `before` and `after` are predictions for the training data."""
+
+    start: list[Layer]
+    before: np.ndarray
+    epochs: list[list[Layer]]
+    after: np.ndarray
+    events: list[str | int]
+
+
+def observe(adapter: Adapter, case: Case, precision: Precision, split: Split | None = None) -> Trace:
+    """Set the weights of the case, predict, train to the end, predict."""
+    split = split or case.split
+    adapter.set_weights(case.weights(precision))
+    start, before = adapter.get_weights(), adapter.predict(split.x)
+    recorder = Recorder(adapter)
+    adapter.fit(split, case.order, recorder)
+    return Trace(start, before, recorder.weights, adapter.predict(split.x), recorder.events)
+
+
+def reference(case: Case, precision: Precision) -> Trace:
+    """The float64 run of NumPy from the weights that an adapter gets at `precision`."""
+    return observe(NumpyManual(case.setting("eager", "float64")), case, precision)
+
+
+def flat(layers: list[Layer]) -> np.ndarray:
+    """All parameters in one float64 vector."""
+    return np.concatenate([np.asarray(a, np.float64).ravel() for layer in layers for a in layer])
+
+
+def comparable(logits: np.ndarray, case: Case) -> np.ndarray:
+    """Log-probabilities, since logits are defined up to a constant per sample; outputs of a regression as they are."""
+    return score.log_softmax(logits) if case.kind == "classification" else np.asarray(logits, np.float64)
+
+
+def quantities(trace: Trace, case: Case) -> dict[str, np.ndarray]:
+    """What two traces are compared by, each by its largest absolute difference."""
+    recipe, steps = case.recipe, case.order.steps
+    found = {
+        "logits": comparable(trace.before, case),
+        "loss": np.array(score.loss(trace.before, case.split.y, case.kind)),
+        "logits after training": comparable(trace.after, case),
+    }
+    if steps == 1:
+        first, last = flat(trace.epochs[0]), flat(trace.epochs[-1])
+        if recipe.optimizer == "sgd":
+            found["gradients"] = (flat(trace.start) - first) / recipe.learning_rate
+        found[f"{recipe.optimizer} after 1 step"] = first
+        found[f"{recipe.optimizer} after {len(trace.epochs)} steps"] = last
+    else:
+        found[f"{recipe.optimizer} after {len(trace.epochs)} epochs"] = flat(trace.epochs[-1])
+    return found
+
+
+def tolerances(case: Case, precision: Precision, truth: Trace) -> dict[str, float]:
+    """How far from the float64 run each quantity may be.
+
+    float64: 1e-10. float32: four times the largest deviation of NumPy's own float32 runs, with features and hidden
+    units in several orders, since one run alone may be near by luck; never less than two units in the last place.
+    """
+    right = quantities(truth, case)
+    if precision == "float64":
+        return dict.fromkeys(right, FLOAT64_TOLERANCE)
+    floor = {name: FLOAT32_FLOOR * max(1.0, float(np.abs(value).max())) for name, value in right.items()}
+    weights = case.weights("float32")
+    for run in range(ENVELOPE_RUNS):
+        x, layers, undo = relabelled(case, weights, np.random.default_rng([case.seed, 3, run]))
+        numpy32 = NumpyManual(case.setting("eager", "float32"))
+        numpy32.set_weights(layers)
+        before = numpy32.predict(x)
+        recorder = Recorder(numpy32)
+        numpy32.fit(Split(x, case.split.y), case.order, recorder)
+        epochs = [undo(epoch) for epoch in recorder.weights]
+        moved = Trace(weights, before, epochs, numpy32.predict(x), recorder.events)
+        for name, value in quantities(moved, case).items():
+            floor[name] = max(floor[name], SAFETY * float(np.abs(value - right[name]).max()))
+    return floor

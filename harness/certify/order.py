@@ -1,0 +1,130 @@
+"""The order of the samples, recovered from what an adapter learns.
+
+The data are the unit vectors, the model has no hidden layer and the optimizer is SGD: each sample owns one row of the
+kernel, which moves once an epoch, by ``−η/|batch| · (softmax(row + bias) − target)``. The bias moves with every step,
+so that a row's change tells at which step it was made: rows that fit the bias at hand are a batch, together they
+give the next bias. No order is assumed; the result is compared with the one that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from adapters.adapter import Precision
+from harness.certify.cases import Case
+from harness.certify.certificate import Check
+from harness.certify.observe import FLOAT64_TOLERANCE, Subject, flat, observe, quantities, reference, tolerances
+from harness.certify.trajectory import distance, judge, kinds, require
+from tasks.mlp import Layer
+from tasks.score import log_softmax
+
+# A float32 row is known to some 1e-7; cases are chosen so that the changes at two steps differ by much more
+FIT = 2e-5
+SEPARATION = 10 * FIT
+
+
+def read_epoch(case: Case, before: Layer, after: Layer) -> list[set[int]]:
+    """The batches that one epoch trained on, as far as they can be read.
+
+    Reading ends at the first step that no row's change fits. A row that never moved belongs to no batch.
+    """
+    rate, y = case.recipe.learning_rate, case.split.y
+    kernel, bias = (np.asarray(a, np.float64) for a in before)
+    moved = np.asarray(after.kernel, np.float64) - kernel
+    waiting = {i for i in range(case.samples) if np.any(moved[i] != 0)}
+    batches = []
+    for part in case.order.slices():
+        error = np.exp(log_softmax(kernel + bias))
+        error[np.arange(case.samples), y] -= 1
+        misfit = np.abs(moved + rate / (part.stop - part.start) * error).max(axis=1)
+        batch = {i for i in waiting if misfit[i] < FIT}
+        if not batch:
+            break
+        batches.append(batch)
+        waiting -= batch
+        bias = bias + moved[sorted(batch)].sum(axis=0)
+    return batches
+
+
+def readable(case: Case) -> bool:
+    """Whether the reference's order can be read, and no row would fit any step but its own."""
+    truth = reference(case, "float32")
+    layers = [truth.start[0], *(epoch[0] for epoch in truth.epochs)]
+    rate, y = case.recipe.learning_rate, case.split.y
+    for epoch in range(case.recipe.epochs):
+        batches = [set(b.tolist()) for b in case.order.batches(epoch)]
+        if read_epoch(case, layers[epoch], layers[epoch + 1]) != batches:
+            return False
+        kernel, bias = layers[epoch]
+        moved = layers[epoch + 1].kernel - kernel
+        for batch in batches:
+            error = np.exp(log_softmax(kernel + bias))
+            error[np.arange(case.samples), y] -= 1
+            misfit = np.abs(moved + rate / len(batch) * error).max(axis=1)
+            others = [i for i in range(case.samples) if i not in batch]
+            if misfit[others].min() < SEPARATION:
+                return False
+            bias = bias + moved[sorted(batch)].sum(axis=0)
+    return True
+
+
+def batch_order(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """Three epochs with three permutations and a partial last batch."""
+    truth = reference(case, precision)
+    trace = observe(subject.build(case, precision), case, precision)
+    name = case.named(precision)
+    checks = [kinds(trace, case, precision)]
+    if len(trace.epochs) != case.recipe.epochs:
+        return [*checks, require("batch order", name, False, f"{len(trace.epochs)} epochs were reported")]
+    layers = [trace.start[0], *(epoch[0] for epoch in trace.epochs)]
+    read = [read_epoch(case, before, after) for before, after in zip(layers[:-1], layers[1:], strict=True)]
+    asked = [[set(b.tolist()) for b in case.order.batches(e)] for e in range(case.recipe.epochs)]
+    whole = [(got[:-1] if len(got) == len(due) else got, due[:-1]) for got, due in zip(read, asked, strict=True)]
+    lost = sum(misplaced(got, due) for got, due in whole)
+    checks.append(judge("batch order", name, lost, 0, explain(read, asked)))
+    if not lost:
+        last = [(got[len(due) - 1 :], due[-1:]) for got, due in zip(read, asked, strict=True)]
+        left = sum(misplaced(got, due) for got, due in last)
+        checks.append(judge("partial last batch", name, left, 0, explain_last(case, trace.start[0], layers, asked)))
+    right, seen, allowed = quantities(truth, case), quantities(trace, case), tolerances(case, precision, truth)
+    for quantity, value in seen.items():
+        checks.append(
+            judge(quantity, name, distance(value, right[quantity]), allowed[quantity], "see the batch order")
+        )
+    return checks
+
+
+def misplaced(got: Sequence[set[int]], due: Sequence[set[int]]) -> int:
+    """Samples that were not trained on at the step where they belong."""
+    return sum(len(batch - (got[i] if i < len(got) else set())) for i, batch in enumerate(due))
+
+
+def explain(read: list[list[set[int]]], asked: list[list[set[int]]]) -> str:
+    """Which order it was instead, where it is one that can be named."""
+    if not any(read):
+        return "no sample's change fits the first step: it is not a step of SGD on the mean of a batch"
+    for epoch, (got, due) in enumerate(zip(read, asked, strict=True)):
+        if got == due:
+            continue
+        for other, batches in enumerate(asked):
+            if other != epoch and got == batches:
+                return f"epoch {epoch} trained in the order of epoch {other}"
+        if got == [set(range(sum(map(len, due[:i])), sum(map(len, due[: i + 1])))) for i in range(len(due))]:
+            return f"epoch {epoch} trained in the order of the data"
+        if len(got) < len(due):
+            return f"epoch {epoch}: no sample's change fits step {len(got)}; dropped, repeated or weighted otherwise"
+        return f"epoch {epoch} trained in an order that was not asked for"
+    return "nothing"
+
+
+def explain_last(case: Case, start: Layer, layers: list[Layer], asked: list[list[set[int]]]) -> str:
+    last = sorted(asked[0][-1])
+    still = np.array_equal(layers[1].kernel[last], layers[0].kernel[last])
+    if still:
+        return f"the last {len(last)} of {case.samples} samples of epoch 0 were not trained on"
+    return f"the last {len(last)} of {case.samples} samples of epoch 0 were not trained on with weight 1/{len(last)}"
+
+
+__all__ = ["FLOAT64_TOLERANCE", "batch_order", "flat", "readable"]

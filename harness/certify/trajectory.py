@@ -1,0 +1,160 @@
+"""An adapter's training held against the float64 reference, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from adapters.adapter import Precision
+from harness.certify.cases import Case
+from harness.certify.certificate import Check
+from harness.certify.observe import Subject, Trace, flat, observe, quantities, reference, tolerances
+from tasks.mlp import Layer
+from tasks.task import Split
+
+
+def judge(name: str, case: str, deviation: float, tolerance: float, otherwise: str) -> Check:
+    """A check that passes up to `tolerance`; a deviation that is not a number fails. `otherwise` is the reason."""
+    passed = bool(deviation <= tolerance)
+    return Check(
+        name=name,
+        case=case,
+        deviation=float(deviation),
+        tolerance=float(tolerance),
+        passed=passed,
+        reason=None if passed else otherwise,
+    )
+
+
+def require(name: str, case: str, passed: bool, otherwise: str) -> Check:
+    """A check that is a plain yes or no."""
+    return Check(name=name, case=case, passed=bool(passed), reason=None if passed else otherwise)
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Largest absolute difference; infinite where the shapes differ, NaN where there is one."""
+    return float(np.abs(a - b).max(initial=0.0)) if a.shape == b.shape else float("inf")
+
+
+def trajectory(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """One case from its initial weights to the end: everything that a single training shows."""
+    truth = reference(case, precision)
+    x, y = case.split.x.copy(), case.split.y.copy()
+    trace = observe(subject.build(case, precision), case, precision, Split(x, y))
+    name = case.named(precision)
+    checks = [
+        kinds(trace, case, precision),
+        round_trip(trace, case, precision),
+        told(trace, case, precision),
+        require(
+            "caller's arrays",
+            name,
+            np.array_equal(x, case.split.x) and np.array_equal(y, case.split.y),
+            "fit or predict changed the arrays that it was given",
+        ),
+    ]
+    if not checks[0].passed or len(trace.epochs) != len(truth.epochs):
+        return checks
+    right, seen, allowed = quantities(truth, case), quantities(trace, case), tolerances(case, precision, truth)
+    for quantity, value in seen.items():
+        checks.append(
+            judge(
+                quantity,
+                name,
+                distance(value, right[quantity]),
+                allowed[quantity],
+                describe(value, right[quantity], flat(truth.start)),
+            )
+        )
+    if case.model.l2 and "gradients" in seen:
+        checks.append(penalty(seen["gradients"], right["gradients"], truth, case, name, allowed["gradients"]))
+    return checks
+
+
+def kinds(trace: Trace, case: Case, precision: Precision) -> Check:
+    """Shapes and types of what predict and get_weights return."""
+    wrong = []
+    for what, logits in (("predict before", trace.before), ("predict after", trace.after)):
+        expected = (case.samples, case.model.widths[-1])
+        if not isinstance(logits, np.ndarray):
+            wrong.append(f"{what} training gives {type(logits).__name__}")
+        elif logits.shape != expected or logits.dtype != precision:
+            wrong.append(f"{what} training gives {logits.dtype} {logits.shape}, not {precision} {expected}")
+    for layers in (trace.start, *trace.epochs[-1:]):
+        shapes = [(layer.kernel.shape, layer.bias.shape) for layer in layers]
+        if shapes != [((n, m), (m,)) for n, m in case.model.shapes]:
+            wrong.append(f"get_weights gives shapes {shapes}")
+        types = {str(a.dtype) for layer in layers for a in layer}
+        if types != {precision}:
+            wrong.append(f"get_weights gives {', '.join(sorted(types))}, not {precision}")
+    return require("shapes and types", case.named(precision), not wrong, "; ".join(dict.fromkeys(wrong)))
+
+
+def round_trip(trace: Trace, case: Case, precision: Precision) -> Check:
+    given, got = flat(case.weights(precision)), flat(trace.start)
+    return judge(
+        "weight round trip",
+        case.named(precision),
+        distance(got, given),
+        0.0,
+        "get_weights does not return the bits that set_weights was given",
+    )
+
+
+def told(trace: Trace, case: Case, precision: Precision) -> Check:
+    expected: Sequence[str | int] = ["ready", *range(case.recipe.epochs)]
+    return require(
+        "ready and epochs",
+        case.named(precision),
+        trace.events == expected,
+        f"the watch was told {short(trace.events)}, not {short(expected)}",
+    )
+
+
+def short(events: Sequence[str | int]) -> str:
+    shown = ", ".join(map(str, events[:5]))
+    return f"[{shown}{', …' if len(events) > 5 else ''}]"
+
+
+def penalty(seen: np.ndarray, right: np.ndarray, truth: Trace, case: Case, name: str, tolerance: float) -> Check:
+    """What the first gradient holds beyond that of the data: 2·l2·kernel on kernels, nothing on biases."""
+    layers = truth.start
+    full = 2 * case.model.l2 * flat(layers)
+    due = 2 * case.model.l2 * flat([Layer(k, np.zeros_like(b)) for k, b in layers])
+    extra = seen - (right - due)
+    kernels = share(extra, due)
+    biases = share(extra - due, full - due)
+    return judge(
+        "L2 penalty",
+        name,
+        distance(extra, due),
+        tolerance,
+        f"kernels feel {kernels:.3f} of their penalty, biases {biases:.3f} of one that they must not feel",
+    )
+
+
+def share(value: np.ndarray, unit: np.ndarray) -> float:
+    """Least-squares coefficient of `unit` in `value`."""
+    return float(value @ unit / (unit @ unit))
+
+
+def describe(value: np.ndarray, right: np.ndarray, start: np.ndarray) -> str:
+    """How a quantity is off, in words that help to find the fault."""
+    if not np.isfinite(value).all():
+        return "not finite"
+    if value.shape != right.shape:
+        return f"shape {value.shape}, not {right.shape}"
+    if value.shape == start.shape and np.array_equal(value, start):
+        return "the weights did not move"
+    value, right = value.ravel(), right.ravel()
+    if value.shape == start.shape and np.abs(right - start).max() > 0 and np.abs(right - start).max() < 10:
+        moved, due = value - start, right - start
+        factor = share(moved, due)
+        if distance(moved, factor * due) < 0.01 * abs(factor) * np.abs(due).max():
+            return f"the weights moved {factor:.4g} times as far as they must"
+    elif right @ right > 0:
+        factor = share(value, right)
+        if distance(value, factor * right) < 0.01 * np.abs(value).max():
+            return f"{factor:.4g} times what it must be"
+    return f"element {int(np.abs(value - right).argmax())} is off most"

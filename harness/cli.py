@@ -1,0 +1,236 @@
+"""The command ``levelfield``: arguments in, exit code out. What is slow to import is imported where it is used.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 done, with failed launches or a missing
+certificate; 2 usage or configuration; 3 internal error; 5 nothing selected; 130 interrupted.
+
+The parser is argparse: importing the usual alternative takes four times as long as starting Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.record import Record
+
+OK, FAILED, USAGE, INTERNAL, NOTHING, INTERRUPTED = 0, 1, 2, 3, 5, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the console script's entry point."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verbose = "-v" in arguments or "--verbose" in arguments
+    try:
+        options = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except UserError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if verbose:
+            raise
+        print(f"error: internal: {type(error).__name__}: {error}", file=sys.stderr)
+        print("  hint: run it again with --verbose for the traceback, and please report it", file=sys.stderr)
+        return INTERNAL
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports bad usage as every other error: what is wrong, and what would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message, f"{self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            from tasks.errors import unknown
+
+            what = "command" if action.dest == "what_command" else (action.metavar or action.dest).lower()
+            raise unknown(str(what), str(value), [str(choice) for choice in action.choices])
+
+
+def _parser() -> Parser:
+    common = Parser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="show tracebacks of internal errors")
+    common.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+    parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="what_command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> Parser:
+        command: Parser = commands.add_parser(name, parents=[common], help=text, description=text)
+        command.set_defaults(command=function)
+        return command
+
+    listing = add("list", _list, "What there is: adapters, tasks, suites.")
+    listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites"], metavar="WHAT")
+    listing.add_argument("--json", action="store_true", help="for programs")
+
+    run = add("run", _run, "Run a comparison suite, and write its report.")
+    run.add_argument("suite", nargs="?", metavar="SUITE", help="a name of 'levelfield list suites' or a .toml file")
+    run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
+    run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
+    run.add_argument("--seeds", type=_positive, metavar="N", help="of learning launches")
+    run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
+    run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
+    run.add_argument("--anonymous", action="store_true", help="leave the host's name out of the records")
+    run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
+    run.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    report = add("report", _report, "Write the report of a run: one HTML file that needs no network.")
+    report.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
+    report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
+    report.add_argument("--format", choices=["html", "markdown"], default="html")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+
+    show = add("show", _show, "Print a run, or one of its cells, in the terminal.")
+    show.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
+    show.add_argument("--json", action="store_true", help="the records, one JSON object a line")
+    return parser
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"levelfield {version('levelfield')}"
+    except PackageNotFoundError:
+        return "levelfield (from a plain checkout)"
+
+
+def _list(options: argparse.Namespace) -> int:
+    from harness import listing
+
+    listing.show(options.what, as_json=options.json)
+    return OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    from harness import session, store
+
+    if options.resume is not None:
+        head, _, _ = store.read(options.resume)
+        if options.suite is None:
+            import shlex
+
+            again = _parser().parse_args(shlex.split(head.command)[1:])
+            again.resume, again.dry_run = options.resume, options.dry_run
+            again.quiet, again.json = options.quiet, options.json
+            options = again
+    elif options.suite is None:
+        raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
+    outcome = session.run(options)
+    if outcome.folder is not None:
+        path = _write_report(outcome.folder, None, None, "html")
+        for line in outcome.lines:
+            print(line, file=sys.stderr)
+        if options.json:
+            import json
+
+            print(json.dumps({"run": str(outcome.folder), "report": str(path), **outcome.counts}))
+        else:
+            print(path)
+    return outcome.code
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness import store
+
+    folder = options.run or store.newest()
+    path = _write_report(folder, options.output, options.baseline, options.format)
+    print(path)
+    if options.open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return OK
+
+
+def _write_report(folder: Path, output: Path | None, baseline: str | None, form: str) -> Path:
+    from adapters import registry
+    from harness import store
+    from reports import markdown, page
+
+    run, records, damaged = store.read(folder)
+    for line in damaged:
+        print(f"warning: {line}", file=sys.stderr)
+    adapters = registry.find().adapters
+    if form == "html":
+        sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
+        text = page.build(run, records, baseline=baseline, sources=sources, adapters=adapters)
+    else:
+        text = markdown.build(run, records, baseline=baseline, adapters=adapters)
+    path = output or folder / ("report.html" if form == "html" else "report.md")
+    try:
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "choose another file with -o") from None
+    return path
+
+
+def _show(options: argparse.Namespace) -> int:
+    from harness import store
+    from reports import summary
+
+    folder = options.run or store.newest()
+    run, records, damaged = store.read(folder)
+    for line in damaged:
+        print(f"warning: {line}", file=sys.stderr)
+    if options.cell is not None:
+        records = _matching(records, options.cell)
+    if options.json:
+        for record in records:
+            print(record.model_dump_json())
+    elif options.cell is not None:
+        for record in records:
+            print(record.model_dump_json(indent=1))
+    else:
+        print(summary.text(run, records), end="")
+    return OK
+
+
+def _matching(records: Sequence[Record], part: str) -> list[Record]:
+    from tasks.errors import unknown
+
+    found = [record for record in records if part in record.cell.id]
+    if not found:
+        raise unknown("cell", part, {record.cell.id for record in records}, "levelfield show RUN --json")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

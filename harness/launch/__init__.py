@@ -1,0 +1,1 @@
+"""How launches are carried out. A launcher turns planned launches into records."""

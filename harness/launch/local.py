@@ -1,0 +1,246 @@
+"""Launches on this machine, each in a child of a warm parent (see `harness.worker`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from adapters import runtimes
+from adapters.registry import AdapterInfo
+from harness.plan import Launch
+from harness.record import Cell, Machine, Record
+from harness.worker import Job
+from tasks.task import Task
+
+LOG_TAIL = 4000  # characters of a failed launch's output that its record keeps
+_IMPORT_LIMIT = 300.0  # seconds
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class ParentDied(Exception):
+    """A warm parent ended, or did not answer in time; the message says how."""
+
+
+class WarmParent:
+    """The harness' side of one `harness.worker` process."""
+
+    def __init__(self, info: AdapterInfo, modules: list[str], device: str, threads: int, cores: list[int], log: Path):
+        self.log = log
+        ours, theirs = socket.socketpair()
+        variables = runtimes.environment(info.framework, info.backend, device, threads)
+        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+        def pin() -> None:  # before the framework is imported: the one control that all of them obey
+            if hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(0, cores)
+
+        with theirs, log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "harness.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=os.environ | variables | {"PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for the harness, which ends its parents itself
+                preexec_fn=pin,
+            )
+        self.channel = ours
+        self.buffer = b""
+        self.child: int | None = None
+        self._say({"runtime": info.runtime, "modules": modules})
+        hello = self._hear(_IMPORT_LIMIT)
+        self.import_seconds: float = hello["seconds"]
+        self.errors: dict[str, str | None] = hello["errors"]
+
+    def run(self, job: Job, limit: float) -> str | None:
+        """Carry out a job. None when the child ended well, else how it ended. Raises ParentDied."""
+        self._say(job.model_dump(mode="json"))
+        self.child = self._hear(10.0)["pid"]
+        try:
+            code = self._hear(limit)["code"]
+        except TimeoutError:
+            self._kill_child()
+            self._hear(10.0)
+            return f"took longer than its limit of {limit:g} s and was killed"
+        finally:
+            self.child = None
+        if code == 0:
+            return None
+        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+    def close(self) -> None:
+        """End the parent, and its child if there is one."""
+        self._kill_child()
+        self.channel.close()
+        try:
+            self.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def _kill_child(self) -> None:
+        if self.child is not None:
+            try:
+                os.killpg(self.child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        try:
+            self.channel.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            raise ParentDied(self._death()) from None
+
+    def _hear(self, limit: float) -> dict[str, Any]:
+        """The next line; sleeps meanwhile. Raises TimeoutError after `limit` seconds, ParentDied at its end."""
+        end = time.monotonic() + limit
+        while b"\n" not in self.buffer:
+            self.channel.settimeout(max(end - time.monotonic(), 1e-3))
+            try:
+                data = self.channel.recv(65536)
+            except TimeoutError:
+                raise
+            except OSError:
+                data = b""
+            if not data:
+                raise ParentDied(self._death())
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return json.loads(line)
+
+    def _death(self) -> str:
+        try:
+            code = self.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            return "the warm parent closed its channel"
+        return f"the warm parent ended by {signal.Signals(-code).name}" if code < 0 else (
+            f"the warm parent ended with exit code {code}"
+        )
+
+
+class LocalLauncher:
+    """Makes launches one at a time per warm parent; a context manager that ends every process it started.
+
+    Warm parents are started when first needed, one for each framework, backend, device and number of threads.
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, AdapterInfo],
+        tasks: Mapping[str, Task],
+        machine: Machine,
+        cores: list[int],
+        time_limit: float,
+    ) -> None:
+        self.adapters, self.machine, self.cores, self.time_limit = adapters, machine, cores, time_limit
+        self.parents: dict[tuple[Any, ...], WarmParent] = {}
+        self.folder = Path(tempfile.mkdtemp(prefix="levelfield-"))
+        self.data = {name: self.folder / f"{name}.npz" for name in tasks}
+        for name, task in tasks.items():
+            task.save(self.data[name])
+
+    def __enter__(self) -> LocalLauncher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for parent in list(self.parents.values()):
+            parent.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def key(self, cell: Cell) -> tuple[Any, ...]:
+        """Launches with the same key share a warm parent, and so cannot be made at the same time."""
+        threads = len(self.cores) if cell.kind == "learning" else cell.threads
+        return (cell.framework, cell.backend, cell.device, threads)
+
+    def launch(self, launch: Launch, core: int | None = None) -> Record:
+        """Make one launch, pinned to `core` if one is given, and return its record whatever happens."""
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        begin = time.monotonic()
+        if launch.skip:
+            status = "unsupported" if launch.unsupported else "skipped"
+            return self._record(launch, started, status=status, reason=launch.skip)
+        name = launch.id.replace("/", "_")
+        log, result_file = self.folder / f"{name}.log", self.folder / f"{name}.json"
+        log.touch()
+        result: dict[str, Any] = {}
+        try:
+            parent = self._parent(launch.cell)
+            info = self.adapters[launch.cell.adapter]
+            if (failure := parent.errors.get(info.module)) is not None:
+                log = parent.log
+                failure = f"cannot be imported: {failure}"
+            else:
+                failure = parent.run(self._job(launch, info, core, log, result_file), self.time_limit)
+                result = json.loads(result_file.read_text()) if result_file.exists() else {}
+                failure = result.pop("error", failure)
+            imported = {"import": parent.import_seconds}
+        except (ParentDied, TimeoutError) as error:
+            failure, imported = str(error) or "the warm parent did not answer in time", {}
+            if (dead := self.parents.pop(self.key(launch.cell), None)) is not None:
+                log = dead.log
+                dead.close()
+        wall = time.monotonic() - begin
+        if failure is not None:
+            tail = log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
+            record = self._record(
+                launch, started, status="failed", reason=failure, log=tail, wall_seconds=wall, phases=imported
+            )
+        else:
+            result["phases"] = imported | result["phases"]
+            record = self._record(launch, started, status="ok", wall_seconds=wall, **result)
+        for file in (self.folder / f"{name}.log", result_file):
+            file.unlink(missing_ok=True)
+        return record
+
+    def _parent(self, cell: Cell) -> WarmParent:
+        key = self.key(cell)
+        if key not in self.parents:
+            info = self.adapters[cell.adapter]
+            same = (info.framework, info.backend)
+            modules = sorted(
+                {i.module for i in self.adapters.values() if (i.framework, i.backend) == same and not i.missing()}
+            )
+            threads = key[-1]
+            label = "-".join(str(part) for part in key if part is not None).replace(":", "")
+            self.parents[key] = WarmParent(
+                info, modules, cell.device, threads, self.cores[:threads], self.folder / f"parent-{label}.log"
+            )
+        return self.parents[key]
+
+    def _job(self, launch: Launch, info: AdapterInfo, core: int | None, log: Path, result: Path) -> Job:
+        return Job(
+            what=launch.cell.kind,
+            module=info.module,
+            qualname=info.qualname,
+            runtime=info.runtime,
+            cell=launch.cell,
+            seed=launch.seed,
+            seconds=launch.seconds,
+            core=core,
+            data=self.data[launch.cell.task],
+            result=result,
+            log=log,
+        )
+
+    def _record(self, launch: Launch, started: str, **measured: Any) -> Record:
+        return Record(
+            cell=launch.cell,
+            seed=launch.seed,
+            block=launch.block,
+            started=started,
+            versions=self.adapters[launch.cell.adapter].versions(),
+            machine=self.machine,
+            **measured,
+        )

@@ -1,0 +1,205 @@
+"""From a suite to the launches to make: pure, nothing is started and no framework is imported."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.adapter import Setting, facts, unsupported
+from adapters.registry import AdapterInfo
+from harness.record import Cell, LaunchKind
+from harness.suite import Learning, Part, Speed, Suite
+from tasks.errors import UserError, unknown
+from tasks.mlp import MLP
+from tasks.recipe import Recipe
+from tasks.task import Task
+
+_LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
+_LARGEST_PLAN = 200_000
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One measurement to make. `skip` is the reason why it cannot be made, in which case it is only recorded."""
+
+    cell: Cell
+    block: int
+    seed: int
+    seconds: float  # of steady epochs, in speed launches
+    skip: str | None = None
+    unsupported: bool = False  # by the adapter's own declaration, as opposed to something that is not installed
+
+    @property
+    def id(self) -> str:
+        return f"{self.cell.id}#{self.block}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the command line narrows a suite to; empty means all."""
+
+    adapters: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    blocks: int | None = None
+    seeds: int | None = None
+    threads: int | None = None
+
+
+def plan(
+    suite: Suite,
+    adapters: Mapping[str, AdapterInfo],
+    tasks: Mapping[str, Task],
+    cores: int,
+    selection: Selection = Selection(),
+) -> list[Launch]:
+    """All launches, learning first; each block of speed launches holds every cell once, in random order.
+
+    The order is drawn with the suite's seed. All launches of a block share their seed, so that blocks are pairs.
+    """
+    _check(suite, adapters, selection)
+    launches = [
+        launch for part in suite.learning for launch in _learning(suite, part, adapters, tasks, selection)
+    ]
+    blocks: dict[int, list[Launch]] = {}
+    for part in suite.speed:
+        for launch in _speed(suite, part, adapters, tasks, cores, selection):
+            blocks.setdefault(launch.block, []).append(launch)
+    shuffle = random.Random(suite.seed)  # noqa: S311 - an order, not a secret
+    for block in sorted(blocks):
+        shuffle.shuffle(blocks[block])
+        launches += blocks[block]
+    if len(launches) > _LARGEST_PLAN:
+        raise UserError(f"the suite plans {len(launches):,} launches", f"at most {_LARGEST_PLAN:,}: split the suite")
+    unique = {launch.id: launch for launch in launches}  # two tables may ask for the same cell
+    return list(unique.values())
+
+
+def setting(cell: Cell, task: Task, seed: int) -> Setting:
+    """What the adapter of a cell is built with."""
+    return Setting(
+        model=mlp(cell, task),
+        recipe=Recipe(**cell.recipe.model_dump(exclude={"name"})),
+        kind=task.kind,
+        mode=cell.mode,
+        device=cell.device,
+        threads=cell.threads,
+        seed=seed,
+    )
+
+
+def mlp(cell: Cell, task: Task) -> MLP:
+    widths = (task.features, *cell.model.hidden, task.outputs)
+    return MLP(widths, cell.model.activation, cell.model.dropout, cell.model.l2)
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile will find the C++ compiler that it needs on a CPU."""
+    return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+
+
+def _learning(
+    suite: Suite, part: Learning, adapters: Mapping[str, AdapterInfo], tasks: Mapping[str, Task], selection: Selection
+) -> list[Launch]:
+    found = []
+    for seed in range(selection.seeds or part.seeds):
+        for cell in _cells(suite, part, "learning", adapters, selection, threads=1):
+            found.append(_launch(cell, seed, suite.seed + seed, 0.0, adapters[cell.adapter], tasks[cell.task]))
+    return found
+
+
+def _speed(
+    suite: Suite,
+    part: Speed,
+    adapters: Mapping[str, AdapterInfo],
+    tasks: Mapping[str, Task],
+    cores: int,
+    selection: Selection,
+) -> list[Launch]:
+    found = []
+    wanted = selection.threads or (cores if part.threads == "all" else part.threads)
+    if wanted > cores:
+        raise UserError(f"{wanted} threads are asked for, this process may use {cores} cores", f"--threads {cores}")
+    for cell in _cells(suite, part, "speed", adapters, selection, threads=wanted):
+        most = selection.blocks or part.blocks
+        for block in range(min(most, part.dear.get(cell.mode, most))):
+            info, task = adapters[cell.adapter], tasks[cell.task]
+            found.append(_launch(cell, block, suite.seed + block, part.seconds, info, task))
+    return found
+
+
+def _launch(cell: Cell, block: int, seed: int, seconds: float, info: AdapterInfo, task: Task) -> Launch:
+    network = mlp(cell, task)
+    if network.parameters > _LARGEST_PARAMETERS:
+        need = 4 * network.parameters / 2**30
+        raise UserError(
+            f"models.{cell.model.name}: {network.parameters:,} parameters on task {cell.task!r} need {need:,.0f} GiB",
+            f"at most {_LARGEST_PARAMETERS:,} parameters: make 'hidden' smaller",
+        )
+    missing = info.missing()
+    limit = unsupported(info.limits, facts(setting(cell, task, seed), compiler=has_compiler()))
+    return Launch(cell, block, seed, seconds, skip=missing or limit, unsupported=missing is None and limit is not None)
+
+
+def _cells(
+    suite: Suite,
+    part: Part,
+    kind: LaunchKind,
+    adapters: Mapping[str, AdapterInfo],
+    selection: Selection,
+    threads: int,
+) -> list[Cell]:
+    chosen = [
+        info
+        for info in adapters.values()
+        if ("*" in part.adapters or info.name in part.adapters)
+        and (not selection.adapters or info.name in selection.adapters)
+    ]
+    return [
+        Cell(
+            kind=kind,
+            task=task,
+            model=suite.model(model),
+            recipe=suite.recipe(recipe),
+            adapter=info.name,
+            framework=info.framework,
+            backend=info.backend,
+            api=info.api,  # type: ignore[arg-type]
+            mode=mode,
+            threads=threads,
+        )
+        for task in part.task
+        if not selection.tasks or task in selection.tasks
+        for model in part.model
+        for recipe in part.recipe
+        for info in chosen
+        for mode in _modes(info, part, selection)
+    ]
+
+
+def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
+    if selection.modes:
+        return [mode for mode in info.modes if mode in selection.modes]
+    if part.modes == "all":
+        return info.modes
+    if part.modes == "default":
+        return info.modes[:1]
+    return [mode for mode in info.modes if mode in part.modes]
+
+
+def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
+    parts: tuple[Part, ...] = (*suite.speed, *suite.learning)
+    listed = [name for part in parts for name in part.adapters if name != "*"]
+    for name in (*selection.adapters, *listed, suite.baseline):
+        if name not in adapters:
+            raise unknown("adapter", name, adapters, "levelfield list adapters")
+    modes = {mode for info in adapters.values() for mode in info.modes}
+    for name in selection.modes:
+        if name not in modes:
+            raise unknown("mode", name, modes, "levelfield list adapters")
+    tasks = {name for part in parts for name in part.task}
+    for name in selection.tasks:
+        if name not in tasks:
+            raise unknown("task of this suite", name, tasks)

@@ -1,0 +1,196 @@
+"""One ``levelfield run`` from its arguments to its records."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from adapters.registry import AdapterInfo, find
+from harness import machine, store, suite
+from harness.launch.local import LocalLauncher
+from harness.plan import Launch, Selection, plan
+from harness.progress import Progress, duration
+from harness.record import Record, Run
+from harness.run import Stop, run as carry_out
+from tasks import registry as task_registry
+from tasks import table
+from tasks.errors import unknown
+from tasks.task import Task
+
+
+@dataclass
+class Outcome:
+    """What the command line reports; `folder` is None when nothing was run."""
+
+    code: int
+    folder: Path | None = None
+    lines: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    chosen, text = suite.read(options.suite)
+    registry = find()
+    for problem in registry.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    selection = Selection(
+        tuple(options.adapter), tuple(options.task), tuple(options.mode), options.blocks, options.seeds, options.threads
+    )
+    tasks = load_tasks(chosen, selection, options.data_dir)
+    cores = machine.cores()
+    launches = plan(chosen, registry.adapters, tasks, len(cores), selection)
+    if not launches:
+        print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
+        return Outcome(5)
+    if options.dry_run:
+        print_plan(launches)
+        return Outcome(0)
+
+    described = machine.describe(options.anonymous)
+    if options.resume is not None:
+        folder = options.resume
+        done = {record.launch_id for record in store.read(folder)[1] if record.status != "skipped"}
+        kept = store.Store(folder)
+        launches = [launch for launch in launches if launch.id not in done]
+    else:
+        folder = options.output or store.new_folder(chosen.name)
+        baseline, warnings = choose_baseline(chosen.baseline, registry.adapters)
+        head = Run(
+            name=folder.name,
+            suite=options.suite,
+            summary=chosen.summary,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command(options),
+            baseline=baseline,
+            plan_seed=chosen.seed,
+            machine=described,
+            warnings=warnings + machine.warnings(),
+            suite_text=text,
+            tasks={name: facts(task) for name, task in tasks.items()},
+        )
+        kept = store.Store.create(folder, head)
+
+    stop = Stop()
+    progress = Progress(launches, lanes=len(cores), quiet=options.quiet)
+
+    def finished(launch: Launch, record: Record) -> None:
+        kept.append(record)
+        progress.finished(launch, record)
+
+    resume = f"levelfield run --resume {shlex.quote(str(folder))}"
+    with (
+        LocalLauncher(registry.adapters, tasks, described, cores, chosen.time_limit) as launcher,
+        interruptible(stop, resume),
+    ):
+        carry_out(launches, launcher, finished, stop)
+    progress.close()
+    return summarise(folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
+
+
+def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
+    """The tasks that the suite and the selection name."""
+    wanted = dict.fromkeys(name for part in (*chosen.learning, *chosen.speed) for name in part.task)
+    for name in selection.tasks:
+        if name not in wanted:
+            raise unknown("task of this suite", name, wanted)
+    loaded = {}
+    for name in wanted:
+        if selection.tasks and name not in selection.tasks:
+            continue
+        if name in chosen.tasks:
+            loaded[name] = table.load(name, suite.table_spec(chosen.tasks[name]))
+        else:
+            loaded[name] = task_registry.load(name, data_dir=data_dir)
+    return loaded
+
+
+def facts(task: Task) -> dict[str, Any]:
+    """What the report says about a task."""
+    samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
+    return {
+        "source": task.source,
+        "licence": task.licence,
+        "kind": task.kind,
+        "features": task.features,
+        "outputs": task.outputs,
+        "samples": samples,
+    }
+
+
+def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[str, list[str]]:
+    """The suite's baseline, or the first low-level adapter that is installed, with a warning that says so."""
+    if adapters[wanted].missing() is None:
+        return wanted, []
+    others = [info.name for info in adapters.values() if info.api == "low" and info.missing() is None]
+    chosen = others[0] if others else wanted
+    return chosen, [f"The suite's baseline {wanted} {adapters[wanted].missing()}. {chosen} stands in for it."]
+
+
+def command(options: argparse.Namespace) -> str:
+    """The command that repeats this run."""
+    words = ["levelfield", "run", options.suite]
+    for flag, values in (("-a", options.adapter), ("-t", options.task), ("--mode", options.mode)):
+        words += [word for value in values for word in (flag, value)]
+    for flag, value in (
+        ("--threads", options.threads),
+        ("--blocks", options.blocks),
+        ("--seeds", options.seeds),
+        ("--data-dir", options.data_dir),
+    ):
+        words += [flag, str(value)] if value is not None else []
+    return shlex.join(words + (["--anonymous"] if options.anonymous else []))
+
+
+def print_plan(launches: Sequence[Launch]) -> None:
+    """One line a cell on stdout, with the number of its launches or the reason why there are none."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for launch in launches:
+        cell = launch.cell
+        what = f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.mode})"
+        counts[what, launch.skip or ""] += 1
+    for (what, skip), count in sorted(counts.items()):
+        print(f"{what}: {f'skipped: {skip}' if skip else f'{count} launches'}")
+    made = sum(1 for launch in launches if not launch.skip)
+    print(f"{made} launches, {len(launches) - made} skipped", file=sys.stderr)
+
+
+def summarise(folder: Path, took: str, resume: str | None) -> Outcome:
+    """Counts with reasons, from the records on the disk."""
+    _, records, _ = store.read(folder)
+    counts = Counter(record.status for record in records)
+    parts = [f"{counts['ok']} ok"] + [f"{counts[s]} {s}" for s in ("failed", "unsupported", "skipped") if counts[s]]
+    lines = [f"{', '.join(parts)} in {took}"]
+    reasons = Counter((r.status, r.cell.adapter, r.reason or "") for r in records if r.status != "ok")
+    lines += [f"  {status}: {adapter}: {reason} (×{n})" for (status, adapter, reason), n in sorted(reasons.items())]
+    if resume:
+        lines.append(f"interrupted; go on with: {resume}")
+    code = 130 if resume else 1 if counts["failed"] else 0
+    return Outcome(code, folder, lines, dict(counts))
+
+
+@contextmanager
+def interruptible(stop: Stop, resume: str) -> Iterator[None]:
+    """The first Ctrl-C lets the launches under way finish, the second ends them."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.asked.is_set():
+            raise KeyboardInterrupt
+        stop.asked.set()
+        print(f"\nstopping after the launches under way; go on later with: {resume}", file=sys.stderr)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,232 @@
+"""A suite: which launches to make, as TOML, validated.
+
+    name = "mine"
+    summary = "My flowers, three layers"
+    baseline = "torch-autograd"
+
+    [tasks.flowers]                     # only for your own data; the file lies relative to the suite
+    file = "flowers.csv"
+    label = "species"
+
+    [models.three-layers]
+    hidden = [64, 32]
+
+    [recipes.momentum]
+    optimizer = "momentum"
+    learning-rate = 0.05
+
+    [[learning]]                        # evaluated every epoch, not timed
+    task = "flowers"
+    model = "three-layers"
+    recipe = "momentum"
+    seeds = 3
+
+    [[speed]]                           # timed, evaluated at the end
+    task = "flowers"
+    model = "three-layers"
+    recipe = "momentum"
+    blocks = 6
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.record import Model, RecipeSpec
+from tasks.errors import UserError, unknown
+from tasks.table import TableSpec
+from tasks.task import Splits
+
+SUITES = Path(__file__).parent / "suites"
+_LARGEST_FILE = 1_000_000  # bytes; a suite is written by hand
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Table(BaseModel):
+    """Keys are written with hyphens, unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_kebab, populate_by_name=True)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
+Width = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class OwnTask(Table):
+    """A user's own data; see `tasks.table`."""
+
+    file: Path
+    label: str
+    kind: Literal["classification", "regression"] = "classification"
+    splits: tuple[float, float, float] | None = None
+    split_column: str | None = None
+    features: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+class ModelTable(Table):
+    hidden: tuple[Width, ...] = ()
+    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    l2: float = Field(0.0, ge=0)
+
+
+class RecipeTable(Table):
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
+    learning_rate: float = Field(0.05, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    epsilon: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    batch_size: int = Field(32, ge=1)
+    epochs: int = Field(20, ge=1)
+
+
+class Part(Table):
+    """What `[[speed]]` and `[[learning]]` have in common; lists are multiplied out."""
+
+    task: Names
+    model: Names
+    recipe: Names
+    adapters: Names = ("*",)
+    modes: Literal["all", "default"] | tuple[str, ...] = "default"
+
+
+class Speed(Part):
+    """`seconds` of steady epochs in each of `blocks` launches; `dear` gives modes that are slow to start fewer."""
+
+    modes: Literal["all", "default"] | tuple[str, ...] = "all"
+    blocks: int = Field(6, ge=1, le=10_000)
+    dear: dict[str, int] = Field(default_factory=dict)
+    threads: Literal["all"] | int = "all"
+    seconds: float = Field(0.3, gt=0, le=3600)
+
+
+class Learning(Part):
+    seeds: int = Field(1, ge=1, le=10_000)
+
+
+class Suite(Table):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    summary: str = ""
+    baseline: str = "torch-autograd"
+    seed: int = Field(0, ge=0)
+    time_limit: float = Field(300.0, gt=0, description="seconds a launch may take")
+    tasks: dict[str, OwnTask] = Field(default_factory=dict)
+    models: dict[str, ModelTable] = Field(default_factory=dict)
+    recipes: dict[str, RecipeTable] = Field(default_factory=dict)
+    speed: tuple[Speed, ...] = ()
+    learning: tuple[Learning, ...] = ()
+
+    def model(self, name: str) -> Model:
+        return Model(name=name, **self.models[name].model_dump())
+
+    def recipe(self, name: str) -> RecipeSpec:
+        return RecipeSpec(name=name, **self.recipes[name].model_dump())
+
+
+def names() -> list[str]:
+    """Of the suites that come with levelfield."""
+    return sorted(path.stem for path in SUITES.glob("*.toml"))
+
+
+def read(name_or_file: str) -> tuple[Suite, str]:
+    """The suite and its text. Raises UserError that names file, key and what would be right."""
+    path = Path(name_or_file)
+    if path.suffix != ".toml" and not path.is_file():
+        if name_or_file not in names():
+            raise unknown("suite", name_or_file, names(), "levelfield list suites, or a path to a .toml file")
+        path = SUITES / f"{name_or_file}.toml"
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise UserError(f"{path}: larger than {_LARGEST_FILE:,} bytes", "a suite is a short TOML file")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "give the path of a suite file, or a name of "
+                        "'levelfield list suites'") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text", "save the suite as UTF-8") from None
+    return parse(text, path), text
+
+
+def parse(text: str, path: Path) -> Suite:
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}", "see toml.io for the syntax") from None
+    try:
+        suite = Suite.model_validate(data)
+    except ValidationError as error:
+        raise _readable(error, path) from None
+    _check_names(suite, path)
+    folder = path.resolve().parent
+    own = {name: task.model_copy(update={"file": folder / task.file}) for name, task in suite.tasks.items()}
+    return suite.model_copy(update={"tasks": own})
+
+
+def table_spec(task: OwnTask) -> TableSpec:
+    splits = {} if task.splits is None else {"splits": Splits(*task.splits)}
+    return TableSpec(
+        file=task.file,
+        label=task.label,
+        kind=task.kind,
+        split_column=task.split_column,
+        features=task.features,
+        seed=task.seed,
+        **splits,
+    )
+
+
+def _readable(error: ValidationError, path: Path) -> UserError:
+    """The first of pydantic's errors, in the suite's own words."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the suite"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        known = _keys(Suite, first["loc"][:-1])
+        nearest = unknown("key", key, known)
+        return UserError(f"{path}: {where}: unknown key{more}", nearest.hint)
+    if first["type"] == "missing":
+        return UserError(f"{path}: {where}: is missing{more}", f"add the key {str(first['loc'][-1])!r}")
+    given = repr(first["input"])
+    given = given if len(given) <= 60 else given[:57] + "..."
+    return UserError(f"{path}: {where} = {given}{more}", first["msg"].replace("Input should", "it should"))
+
+
+def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[BaseModel]] = {
+        "tasks": OwnTask, "models": ModelTable, "recipes": RecipeTable, "speed": Speed, "learning": Learning,
+    }
+    table = tables.get(str(location[0]), model) if location else model
+    return [_kebab(name) for name in table.model_fields]
+
+
+def _check_names(suite: Suite, path: Path) -> None:
+    from tasks import registry
+
+    def check(what: str, where: str, given: Iterable[str], known: Iterable[str]) -> None:
+        for name in given:
+            if name not in known:
+                error = unknown(what, name, known)
+                raise UserError(f"{path}: {where}: {error.message}", error.hint)
+
+    if not suite.speed and not suite.learning:
+        raise UserError(f"{path}: nothing to do", "add a [[speed]] or a [[learning]] table")
+    if taken := set(suite.tasks) & set(registry.names()):
+        name = min(taken)
+        raise UserError(f"{path}: tasks.{name}: is the name of a task that comes with levelfield", "choose another name")
+    tables: list[tuple[str, Any]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
+    for kind, part in tables:
+        check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])
+        check("model", f"{kind}.model", part.model, suite.models)
+        check("recipe", f"{kind}.recipe", part.recipe, suite.recipes)

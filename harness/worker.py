@@ -1,0 +1,167 @@
+"""A warm parent: a process that imports one framework once and forks a child for every launch.
+
+Started as ``python -P -m harness.worker FD`` by `harness.launch.local`, with the framework's environment and core mask
+already in force; it touches no device itself. It talks in JSON lines over the socket FD:
+
+    harness → parent   the modules to import, then one `Job` a line
+    parent → harness   what was imported; then for each job the child's pid, and how the child ended
+
+A child writes its result to the job's `result` file, its output goes to the job's `log`. When the harness goes away
+the socket closes, and the parent kills its child and ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from harness.record import Cell, LaunchKind
+
+
+class Job(BaseModel):
+    """What a child is to do."""
+
+    what: LaunchKind
+    module: str
+    qualname: str
+    runtime: str
+    cell: Cell
+    seed: int
+    seconds: float
+    core: int | None = None  # pin the child to this one
+    data: Path
+    result: Path
+    log: Path
+
+
+def main(fd: int) -> None:
+    channel = socket.socket(fileno=fd)
+    lines = channel.makefile("r", encoding="utf-8")
+
+    def say(**message: Any) -> None:
+        channel.sendall(json.dumps(message).encode() + b"\n")
+
+    wake, woken = socket.socketpair()
+    woken.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    setup = json.loads(lines.readline())
+    say(**_import(setup["runtime"], setup["modules"]))
+    while line := lines.readline():
+        job = Job.model_validate_json(line)
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _child(job, [channel.fileno(), wake.fileno(), woken.fileno()])
+        say(pid=pid)
+        code = _wait(pid, channel, wake)
+        if code is None:
+            return
+        say(code=code)
+
+
+def _import(runtime: str, modules: list[str]) -> dict[str, Any]:
+    """Import the runtime and the adapters; seconds for all, and per module the error that it raised."""
+    from adapters import runtimes
+
+    errors: dict[str, str | None] = {}
+    start = time.perf_counter()
+    for module in modules:
+        try:
+            runtimes.load(runtime)
+            importlib.import_module(module)
+            errors[module] = None
+        except BaseException as error:  # a broken framework may raise anything, SystemExit included
+            traceback.print_exc()
+            errors[module] = f"{type(error).__name__}: {error}".splitlines()[0]
+    return {"seconds": time.perf_counter() - start, "errors": errors}
+
+
+def _wait(pid: int, channel: socket.socket, wake: socket.socket) -> int | None:
+    """The child's exit code (negative: its signal), or None when the harness went away meanwhile."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(channel, selectors.EVENT_READ)
+        selector.register(wake, selectors.EVENT_READ)
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                _kill_group(pid)  # whatever the child has left behind
+                return os.waitstatus_to_exitcode(status)
+            for key, _ in selector.select():
+                if key.fileobj is wake:
+                    wake.recv(4096)
+                else:  # the harness says nothing while a child runs: it is gone
+                    _kill_group(pid)
+                    return None
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _child(job: Job, inherited: list[int]) -> None:
+    """Make the launch, write its result, and leave without the parent's clean-up."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        for fd in inherited:
+            os.close(fd)
+        log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        _write(job.result, _launch(job))
+        code = 0
+    except BaseException as error:  # everything that an adapter may raise becomes a failed record
+        traceback.print_exc()
+        try:
+            _write(job.result, {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0]})
+        except OSError:
+            traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+
+def _launch(job: Job) -> dict[str, Any]:
+    from adapters import runtimes
+    from harness import plan, protocol
+    from tasks.task import Task
+
+    if job.core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {job.core})
+    adapter = getattr(importlib.import_module(job.module), job.qualname)
+    task = Task.load(job.data)
+    setting = plan.setting(job.cell, task, job.seed)
+    return protocol.launch(job.what, adapter, runtimes.load(job.runtime), setting, task, job.seconds)
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(result), encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
