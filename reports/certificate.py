@@ -1,0 +1,35 @@
+"""What the page needs to know of a certificate: how far an adapter's numbers lie from the reference's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Check:
+    """One quantity compared with the float64 reference: largest absolute deviation and what is allowed."""
+
+    quantity: str
+    deviation: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return self.deviation <= self.tolerance  # a deviation that is not a number fails
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The proof, or its failure, for one adapter in one mode on one device."""
+
+    adapter: str
+    mode: str
+    checks: tuple[Check, ...]
+    device: str = "cpu"
+    reason: str | None = None  # why it could not be examined
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def held(self) -> bool:
+        return self.reason is None and bool(self.checks) and all(check.passed for check in self.checks)

@@ -1,0 +1,324 @@
+"""From records to what the page speaks about: entries, workloads, and one comparison of entries per workload.
+
+Everything here is a pure function of the run and its records. Nothing is averaged away before the statistics: the
+unit is the launch, its value the median steady epoch divided by the steps of an epoch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf, isfinite
+from statistics import median
+from typing import Any, Literal, Protocol
+
+from harness import statistics
+from harness.record import Cell, LaunchKind, Model, RecipeSpec, Record, Run
+from harness.statistics import Interval, Verdict
+from reports.certificate import Certificate
+from tasks.errors import unknown
+
+CONFIDENCE = 0.95
+MARGIN = 0.03
+
+Outcome = Literal["ok", "failed", "unsupported", "skipped", "not certified"]
+
+# The mode in which a framework computes when nobody asks for another: its compiled one, where it has one.
+USUAL_MODES = {"tensorflow": "graph", "jax": "jit", "flax": "jit"}
+EAGER_DEFAULTS = frozenset({"torch", "scikit-learn", "numpy"})  # whose mode "default" compiles nothing
+
+
+class Described(Protocol):
+    """What the page tells of an adapter besides its records: the literals of its class."""
+
+    @property
+    def modes(self) -> Sequence[str]: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+    @property
+    def limits(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One line of a comparison: an adapter in one mode, fed in one way."""
+
+    adapter: str
+    mode: str
+    feed: str = "resident"
+    framework: str = field(default="", compare=False)
+    backend: str | None = field(default=None, compare=False)
+    api: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, cell: Cell) -> Entry:
+        return cls(cell.adapter, cell.mode, cell.feed, cell.framework, cell.backend, cell.api)
+
+    @property
+    def label(self) -> str:
+        return f"{self.adapter} · {self.mode}" + ("" if self.feed == "resident" else f" · {self.feed}")
+
+    @property
+    def family(self) -> str:
+        """The framework that does the arithmetic."""
+        return self.backend or self.framework
+
+    @property
+    def compiled(self) -> bool:
+        if self.mode == "default":
+            return self.family not in EAGER_DEFAULTS
+        return self.mode != "eager"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What entries must share to be compared: the problem, the model, the recipe, the track and the resources."""
+
+    kind: LaunchKind
+    task: str
+    model: Model
+    recipe: RecipeSpec
+    track: str
+    device: str
+    threads: int
+
+    @classmethod
+    def of(cls, cell: Cell) -> Workload:
+        return cls(cell.kind, cell.task, cell.model, cell.recipe, cell.track, cell.device, cell.threads)
+
+    @property
+    def label(self) -> str:
+        return f"{self.task} · {self.model.name}"
+
+    @property
+    def resources(self) -> str:
+        return f"{self.device}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+
+    @property
+    def full(self) -> str:
+        return f"{self.label} · {self.recipe.name}, {self.track}, {self.resources}"
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (self.track != "matched", self.device, self.threads, self.task, self.model.name, self.recipe.name)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the launches of one cell came to. `reason` is that of the last launch that was not ok."""
+
+    entry: Entry
+    workload: Workload
+    counts: Mapping[str, int]
+    reason: str | None
+    certified: bool | None  # None: certificates are not part of this run
+    steps: Mapping[int, float] = field(default_factory=dict)  # block -> seconds per steady step
+    interval: Interval | None = None  # of the median step over launches
+    verdict: Verdict | None = None  # against the baseline; None for the baseline itself, and without one
+    tier: int | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.counts.get("ok"):
+            return "not certified" if self.certified is False else "ok"
+        return next(s for s in ("failed", "unsupported", "skipped") if self.counts.get(s))  # type: ignore[return-value]
+
+    @property
+    def launches(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def word(self) -> str:
+        return self.verdict.word if self.verdict else "not judged"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All entries on one workload, by tier and estimate; those without a number last."""
+
+    workload: Workload
+    places: tuple[Place, ...]
+    baseline: Entry | None
+    why_unjudged: str | None = None  # when nothing here has a verdict
+
+    @property
+    def measured(self) -> tuple[Place, ...]:
+        return tuple(p for p in self.places if p.interval)
+
+    @property
+    def judged(self) -> tuple[Place, ...]:
+        return tuple(p for p in self.places if p.verdict and p.verdict.word != "not judged")
+
+    @property
+    def base(self) -> Place | None:
+        return next((p for p in self.places if p.entry == self.baseline), None)
+
+    @property
+    def tiers(self) -> dict[int, list[Place]]:
+        result: dict[int, list[Place]] = defaultdict(list)
+        for place in self.places:
+            if place.tier is not None:
+                result[place.tier].append(place)
+        return dict(sorted(result.items()))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the sections may draw on."""
+
+    run: Run
+    records: tuple[Record, ...]  # as given
+    latest: tuple[Record, ...]  # the last record of every launch
+    baseline: Entry | None
+    speed: tuple[Comparison, ...]
+    learning: tuple[tuple[Workload, dict[Entry, tuple[Record, ...]]], ...]  # the launches of each entry, ok or not
+    certificates: tuple[Certificate, ...] | None = None
+    adapters: Mapping[str, Described] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def baseline_label(self) -> str:
+        return self.baseline.label if self.baseline else self.run.baseline
+
+    def speed_records(self, workload: Workload, entry: Entry) -> list[Record]:
+        return [r for r in self._by_place.get((workload, entry), ()) if r.status == "ok"]
+
+    _by_place: Mapping[tuple[Workload, Entry], tuple[Record, ...]] = field(default_factory=dict, repr=False)
+
+
+def gather(
+    run: Run,
+    records: Sequence[Record],
+    *,
+    baseline: str | None = None,
+    certificates: Iterable[Certificate] | None = None,
+    adapters: Mapping[str, Described] | None = None,
+    sources: Mapping[str, str] | None = None,
+) -> Evidence:
+    """Everything that the records say. `baseline`: ``adapter`` or ``adapter:mode``, else the run's.
+
+    Raises UserError when an explicitly named baseline occurs in no record.
+    """
+    latest = last_of_each_launch(records)
+    adapters = adapters or {}
+    entries = sorted({Entry.of(r.cell) for r in latest})
+    named = find_baseline(baseline or run.baseline, entries, adapters)
+    if baseline and named is None:
+        raise unknown("baseline", baseline, {e.adapter for e in entries} | {f"{e.adapter}:{e.mode}" for e in entries})
+    held = None if certificates is None else tuple(certificates)
+    places: dict[tuple[Workload, Entry], list[Record]] = defaultdict(list)
+    for record in latest:
+        places[Workload.of(record.cell), Entry.of(record.cell)].append(record)
+    by_workload: dict[Workload, dict[Entry, tuple[Record, ...]]] = defaultdict(dict)
+    for (workload, entry), launches in sorted(places.items(), key=lambda item: item[0][1]):
+        by_workload[workload][entry] = tuple(launches)
+    ordered = sorted(by_workload, key=lambda w: w.order)
+    return Evidence(
+        run=run,
+        records=tuple(records),
+        latest=latest,
+        baseline=named,
+        speed=tuple(compare_speed(w, by_workload[w], named, held) for w in ordered if w.kind == "speed"),
+        learning=tuple((w, by_workload[w]) for w in ordered if w.kind == "learning"),
+        certificates=held,
+        adapters=adapters,
+        sources=sources or {},
+        _by_place={key: tuple(value) for key, value in places.items()},
+    )
+
+
+def last_of_each_launch(records: Iterable[Record]) -> tuple[Record, ...]:
+    """One record per launch: a launch that was repeated (resumed, voided) counts with its last record."""
+    by_launch: dict[str, Record] = {}
+    for record in records:
+        by_launch[record.launch_id] = record
+    return tuple(sorted(by_launch.values(), key=lambda r: (r.cell.id, r.block)))
+
+
+def find_baseline(name: str, entries: Sequence[Entry], adapters: Mapping[str, Described]) -> Entry | None:
+    """The entry meant by ``adapter`` or ``adapter:mode``; of an adapter alone its first mode."""
+    adapter, _, mode = name.partition(":")
+    own = [e for e in entries if e.adapter == adapter and (not mode or e.mode == mode)]
+    if not own:
+        return None
+    first = list(adapters[adapter].modes) if adapter in adapters else []
+    usual = [USUAL_MODES.get(own[0].family, "eager"), "eager", "default"]
+    ranks = {m: rank for rank, m in reversed(list(enumerate([*first, *usual])))}
+    return min(own, key=lambda e: (e.feed != "resident", ranks.get(e.mode, inf), e.mode))
+
+
+def step_seconds(record: Record) -> float | None:
+    """Median steady epoch over steps per epoch, in seconds; None when this launch did not measure it."""
+    if record.status != "ok" or not record.epoch_seconds or not record.steps_per_epoch:
+        return None
+    value = median(record.epoch_seconds) / record.steps_per_epoch
+    return value if isfinite(value) and value > 0 else None
+
+
+def holds_certificate(entry: Entry, device: str, certificates: Sequence[Certificate] | None) -> bool | None:
+    if certificates is None:
+        return None
+    return any(c.held and (c.adapter, c.mode, c.device) == (entry.adapter, entry.mode, device) for c in certificates)
+
+
+def place_of(
+    workload: Workload, entry: Entry, launches: Sequence[Record], certificates: Sequence[Certificate] | None
+) -> Place:
+    steps = {r.block: s for r in launches if (s := step_seconds(r)) is not None}
+    poor = [r for r in launches if r.status != "ok"]
+    reason = (poor[-1].reason or f"{poor[-1].status}, and no reason was recorded") if poor else None
+    if not poor and not steps and workload.kind == "speed":
+        reason = "no steady epoch was recorded"
+    return Place(
+        entry,
+        workload,
+        Counter(r.status for r in launches),
+        reason,
+        holds_certificate(entry, workload.device, certificates),
+        steps,
+        statistics.median_interval(list(steps.values())) if steps else None,
+    )
+
+
+def compare_speed(
+    workload: Workload,
+    launches: Mapping[Entry, Sequence[Record]],
+    baseline: Entry | None,
+    certificates: Sequence[Certificate] | None,
+) -> Comparison:
+    """Verdicts and tiers of one workload. Uncertified entries are shown and take no part."""
+    places = [place_of(workload, entry, own, certificates) for entry, own in launches.items()]
+    taking_part = {str(i): p.steps for i, p in enumerate(places) if p.steps and p.certified is not False}
+    base = next((str(i) for i, p in enumerate(places) if p.entry == baseline), None)
+    why = None
+    if base is None:
+        why = "the baseline has no launch on this workload"
+    elif base not in taking_part:
+        uncertified = places[int(base)].certified is False
+        why = "the baseline is not certified" if uncertified else "no launch of the baseline was measured"
+    verdicts: dict[str, Verdict] = {}
+    tier: dict[str, int] = {}
+    if base is not None and why is None:
+        verdicts = statistics.compare(taking_part, base, confidence=CONFIDENCE, margin=MARGIN)
+        if any(v.word != "not judged" for v in verdicts.values()):
+            groups = statistics.tiers(taking_part, base, confidence=CONFIDENCE)
+            tier = {name: number for number, group in enumerate(groups, start=1) for name in group}
+        else:
+            least = statistics.LEAST_BLOCKS
+            why = f"a verdict needs {least} blocks in common with the baseline" if verdicts else "it stands alone"
+    done = [replace(p, verdict=verdicts.get(str(i)), tier=tier.get(str(i))) for i, p in enumerate(places)]
+    done.sort(key=lambda p: (p.tier or inf, p.interval.estimate if p.interval else inf, p.entry))
+    return Comparison(workload, tuple(done), baseline, why)
+
+
+def outcome_counts(evidence: Evidence) -> dict[str, int]:
+    """Launches by status, and how many of the successful ones lack a certificate."""
+    counts: Counter[str] = Counter(r.status for r in evidence.latest)
+    if evidence.certificates is not None:
+        counts["not certified"] = sum(
+            1
+            for r in evidence.latest
+            if r.status == "ok" and not holds_certificate(Entry.of(r.cell), r.cell.device, evidence.certificates)
+        )
+    return dict(counts)

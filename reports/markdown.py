@@ -1,0 +1,80 @@
+"""The findings as Markdown, for a pull request: sentences and the tables behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from harness.record import Record, Run
+from reports import page
+from reports.certificate import Certificate
+from reports.findings import Described, Evidence, gather, outcome_counts
+from reports.section import Section, Table
+from reports.text import count, listing, visible
+
+SECTIONS = ("summary", "speed", "tax", "startup", "gap", "certificates", "failures")
+
+
+def build(
+    run: Run,
+    records: Sequence[Record],
+    *,
+    baseline: str | None = None,
+    certificates: Sequence[Certificate] | None = None,
+    adapters: Mapping[str, Described] | None = None,
+) -> str:
+    """Markdown text: the summary open, the other sections folded. Raises UserError for an unknown baseline."""
+    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters)
+    counts = outcome_counts(evidence)
+    told = listing(
+        [f"{counts[s]} {s}" for s in ("ok", "failed", "skipped", "unsupported", "not certified") if counts.get(s)]
+    )
+    machine = run.machine
+    head = [
+        f"## {escape(run.name)}",
+        "",
+        f"{told or 'no launch yet'}; baseline {escape(evidence.baseline_label)}; "
+        f"{escape(machine.cpu)}, {count(machine.cores, 'core')}.",
+        "",
+        *(f"> {escape(warning)}\n" for warning in run.warnings),
+    ]
+    with page.figure.style():
+        parts = [part for name in SECTIONS for part in _section(name, evidence)]
+    return "\n".join([*head, *parts, "Repeat it:", "", *_code(run.command)]) + "\n"
+
+
+def _section(name: str, evidence: Evidence) -> list[str]:
+    module = next(m for m in page.modules() if m.__name__.endswith(f".{name}"))
+    section: Section = module.section(evidence)
+    if section.missing:
+        return [f"### {module.TITLE}", "", f"Not measured in this run. {escape(section.missing)}", ""]
+    body = [line for s in section.sentences for line in (f"- {escape(s)}",)] + [""]
+    tables = [line for t in section.tables for line in [f"**{escape(t.caption)}**", "", *table(t), ""]]
+    if tables and name != "summary":
+        tables = ["<details><summary>Table</summary>", "", *tables, "</details>", ""]
+    return [f"### {module.TITLE}", "", *body, *tables]
+
+
+def table(t: Table) -> list[str]:
+    head = [escape(f"{c.label}, {c.detail}" if c.detail else c.label) for c in t.columns]
+    rule = ["---" if not c.numeric or i == 0 else "--:" for i, c in enumerate(t.columns)]
+    rows = [[escape(f"{v.text} ({v.detail})" if v.detail else v.text) for v in line.values] for line in t.lines]
+    return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+
+
+def escape(text: str) -> str:
+    """One line that Markdown and the HTML inside it show as it stands."""
+    line = visible(text).replace("\n", " ").replace("\t", " ")
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#|!~@$])", _escape_mark, line)
+
+
+def _escape_mark(match: re.Match[str]) -> str:
+    return match.group() if match.group() in "()#!" else f"\\{match.group()}" if match.group() != "@" else "&#64;"
+
+
+def _code(text: str) -> list[str]:
+    """A fenced block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence, visible(text), fence]

@@ -1,0 +1,122 @@
+"""The report: one offline HTML page from a run and its records, the same bytes for the same records."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from types import ModuleType
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.record import Record, Run
+from reports import embed, figure, sections, text, words
+from reports.certificate import Certificate
+from reports.findings import Described, Evidence, gather, outcome_counts
+from reports.section import Section
+
+
+def build(
+    run: Run,
+    records: Sequence[Record],
+    *,
+    baseline: str | None = None,
+    sources: Mapping[str, str] | None = None,
+    certificates: Sequence[Certificate] | None = None,
+    adapters: Mapping[str, Described] | None = None,
+) -> str:
+    """The page as HTML text.
+
+    `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `sources`: adapter → its source text.
+    `certificates`: None where none were looked for; else entries without a held one take no part in verdicts.
+    `adapters`: adapter → its modes, notes and limits. Raises UserError for an unknown baseline.
+    """
+    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters, sources=sources)
+    return render(evidence)
+
+
+def render(evidence: Evidence) -> str:
+    environment = _environment()
+    data = embed.document(evidence)
+    parts = []
+    with figure.style():
+        for module in modules():
+            name = module.__name__.rpartition(".")[2]
+            section: Section = module.section(evidence)
+            parts.append((name, module, section))
+    findings = [
+        (name, section.finding, len(section.sentences) - 1)
+        for name, module, section in parts
+        if getattr(module, "QUESTION", None) and section.sentences
+    ]
+    questions = {name: module.QUESTION for name, module, _ in parts if getattr(module, "QUESTION", None)}
+    bodies = [
+        {
+            "name": name,
+            "short": module.SHORT,
+            "html": Markup(  # noqa: S704 - rendered with autoescape
+                environment.get_template(f"{name}.html").render(
+                    name=name,
+                    title=module.TITLE,
+                    section=section,
+                    evidence=evidence,
+                    run=evidence.run,
+                    findings=findings,
+                    questions=questions,
+                    complete=data["complete"],
+                    megabytes=text.fixed(data["size"] / 1e6, 1),
+                    limit_megabytes=text.fixed(embed.LARGEST / 1e6, 1),
+                )
+            ),
+        }
+        for name, module, section in parts
+    ]
+    script = _static("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html").render(
+        run=evidence.run,
+        evidence=evidence,
+        counts=outcome_counts(evidence),
+        bodies=bodies,
+        style=Markup(_static("page.css")),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=digest,
+        data=data,
+    )
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """The section modules, found by name, in the order that they ask for."""
+    found = [importlib.import_module(f"{sections.__name__}.{m.name}") for m in pkgutil.iter_modules(sections.__path__)]
+    return tuple(sorted(found, key=lambda m: (m.ORDER, m.__name__)))
+
+
+def _static(name: str) -> str:
+    return resources.files("reports").joinpath("static", name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_neutral,
+    )
+    environment.filters |= {"duration": text.duration, "clock": text.clock}
+    environment.globals |= {"count": text.count, "SIGNS": words.SIGNS}
+    return environment
+
+
+def _neutral(value: Any) -> Any:
+    """What is not markup of our own is shown with every invisible character written out."""
+    return value if isinstance(value, Markup) else text.visible(value)

@@ -1,0 +1,1 @@
+"""One module a section; the page finds them by name."""

@@ -1,0 +1,193 @@
+"""Epochs, and where it can be estimated seconds, until a validation accuracy is reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from reports import figure
+from reports.findings import Evidence, step_seconds
+from reports.learning import Learner, Study, studies
+from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
+from reports.text import duration, listing, slug
+
+ORDER, SHORT, TITLE = 70, "To accuracy", "Epochs and time to accuracy"
+BELOW = 0.01  # the target lies one point under the baseline's mean best validation accuracy
+
+
+@dataclass(frozen=True)
+class Reach:
+    """`epochs`: first epoch at the target, for every seed that reached it. `epoch_seconds`: from speed launches."""
+
+    learner: Learner
+    epochs: tuple[int, ...]
+    missed: int
+    epoch_seconds: float | None
+
+    @property
+    def middle(self) -> float | None:
+        return median(self.epochs) if self.epochs else None
+
+
+@dataclass(frozen=True)
+class Race:
+    study: Study
+    target: float
+    reaches: tuple[Reach, ...]
+
+    @property
+    def sentence(self) -> str:
+        where = f"On {self.study.workload.label}, {100 * self.target:.1f} % validation accuracy"
+        full = [r for r in self.reaches if r.epochs and not r.missed]
+        never = [r.learner.entry.label for r in self.reaches if not r.epochs]
+        partly = [r.learner.entry.label for r in self.reaches if r.epochs and r.missed]
+        if not any(r.epochs for r in self.reaches):
+            return f"{where} was reached by no entry."
+        middles = [r.middle for r in self.reaches if r.middle is not None]
+        low, high = min(middles), max(middles)
+        epochs = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        told = f"{where} was reached on every seed by {len(full)} of {len(self.reaches)} entries, "
+        told += f"after {epochs} epochs (medians over seeds)"
+        if partly:
+            told += f"; not on every seed by {listing(partly)}"
+        if never:
+            told += f"; never by {listing(never)}"
+        return told + "."
+
+
+def find(evidence: Evidence) -> tuple[Race, ...]:
+    found = []
+    for study in studies(evidence):
+        if not study.classification or study.baseline is None:
+            continue
+        best = [s.validation.accuracy for s in study.baseline.bests().values() if s.validation.accuracy is not None]
+        if not best:
+            continue
+        target = sum(best) / len(best) - BELOW
+        reaches = [_reach(evidence, x, target) for x in study.measured]
+        reaches.sort(key=lambda r: (r.middle is None, r.missed, r.middle or 0, r.learner.entry))
+        found.append(Race(study, target, tuple(reaches)))
+    return tuple(found)
+
+
+def _reach(evidence: Evidence, learner: Learner, target: float) -> Reach:
+    firsts = []
+    for curve in learner.curves.values():
+        firsts.append(next((s.epoch for s in curve if (s.validation.accuracy or 0.0) >= target), None))
+    reached = tuple(sorted(f for f in firsts if f is not None))
+    return Reach(learner, reached, firsts.count(None), _epoch_seconds(evidence, learner))
+
+
+def _epoch_seconds(evidence: Evidence, learner: Learner) -> float | None:
+    """Median steady epoch of the speed launches with the same everything, over as many steps as there."""
+    w = learner.workload
+    for comparison in evidence.speed:
+        other = comparison.workload
+        if (other.task, other.model, other.track, other.device) == (w.task, w.model, w.track, w.device) and (
+            other.recipe.model_copy(update={"epochs": 0, "name": ""})
+            == w.recipe.model_copy(update={"epochs": 0, "name": ""})
+        ):
+            own = [
+                s * r.steps_per_epoch
+                for r in evidence.speed_records(other, learner.entry)
+                if (s := step_seconds(r)) and r.steps_per_epoch
+            ]
+            if own:
+                return median(own)
+    return None
+
+
+def section(evidence: Evidence) -> Section:
+    races = find(evidence)
+    if not races:
+        return Section(
+            missing="It needs learning launches of the baseline on a classification task: add a [[learning]] part."
+        )
+    return Section(
+        sentences=tuple(r.sentence for r in races),
+        pictures=tuple(
+            Picture(
+                f"reach-{i}-{slug(r.study.workload.label)}",
+                draw(r, f"reach-{i}"),
+                f"Epochs to {100 * r.target:.1f} % validation accuracy: {r.study.workload.full}",
+            )
+            for i, r in enumerate(races[:MOST_PICTURES], start=1)
+        ),
+        tables=tuple(table(r, f"reach-table-{i}") for i, r in enumerate(races, start=1)),
+        notes=drawn(len(races)),
+        extra=BELOW,
+    )
+
+
+def draw(race: Race, name: str) -> figure.Markup:
+    rows = race.reaches
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
+    figure.name_rows(axes, [r.learner.entry.label for r in rows])
+    last = max(
+        [e for r in rows for e in r.epochs] + [s.epoch for r in rows for c in r.learner.curves.values() for s in c[-1:]]
+    )
+    for row, reach in enumerate(rows):
+        for epoch in sorted(set(reach.epochs)):
+            axes.plot(
+                [epoch],
+                [row],
+                linestyle="none",
+                marker="|",
+                markersize=9,
+                color=figure.INK,
+                alpha=0.35 if reach.epochs.count(epoch) == 1 else 0.8,
+                zorder=2,
+            )
+        if reach.middle is not None:
+            axes.plot(
+                [reach.middle], [row], linestyle="none", **figure.marker(reach.learner.entry), markersize=6.5, zorder=3
+            )
+        if reach.missed:
+            axes.text(
+                1.0,
+                row,
+                f"× not reached by {reach.missed} of {reach.missed + len(reach.epochs)}",
+                transform=axes.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                fontsize=7.5,
+                color=figure.MUTED,
+            )
+    axes.set_xlim(-0.02 * last, last * 1.04 + 1e-9)
+    axes.set_xlabel("epochs; ticks: seeds, marker: their median")
+    figure.legend(drawing, [r.learner.entry for r in rows])
+    return figure.to_svg(drawing, name, race.sentence)
+
+
+def table(race: Race, name: str) -> Table:
+    lines = []
+    for r in race.reaches:
+        total = len(r.epochs) + r.missed
+        spread = f"{r.epochs[0]}–{r.epochs[-1]}" if r.epochs else ""
+        seconds = r.middle * r.epoch_seconds if r.middle is not None and r.epoch_seconds else None
+        lines.append(
+            Line(
+                (
+                    text(r.learner.entry.label),
+                    number(f"{len(r.epochs)} of {total}", len(r.epochs) / total),
+                    number(f"{r.middle:g}", r.middle, detail=spread)
+                    if r.middle is not None
+                    else absent("", "not reached"),
+                    number(duration(seconds), seconds, detail="estimated")
+                    if seconds is not None
+                    else absent("" if r.middle is None else "no speed launch of the same recipe"),
+                ),
+                facets(r.learner.entry, race.study.workload, "ok"),
+            )
+        )
+    return Table(
+        name,
+        f"Epochs to {100 * race.target:.1f} % validation accuracy: {race.study.workload.full}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Reached", "seeds"),
+            Column("Epochs", "median, range"),
+            Column("Training time", "epochs × steady epoch"),
+        ),
+        tuple(lines),
+    )

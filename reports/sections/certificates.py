@@ -1,0 +1,137 @@
+"""The proof that the adapters compute the same mathematics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, log10
+
+from reports import figure
+from reports.certificate import Certificate, Check
+from reports.findings import Entry, Evidence, Outcome
+from reports.section import Column, Line, Picture, Section, Table, Value, absent, number, text
+from reports.text import listing, significant
+
+ORDER, SHORT, TITLE = 100, "Certificates", "Certificates: is it the same mathematics?"
+QUESTION = "Is it the same mathematics?"
+
+
+def section(evidence: Evidence) -> Section:
+    if evidence.certificates is None:
+        return Section(
+            missing="Not certified yet: no certificate was examined for this page, so nothing here is proved equal. "
+            "levelfield certify makes them."
+        )
+    certificates = sorted(evidence.certificates, key=lambda c: (c.adapter, c.mode, c.device))
+    examined = [c for c in certificates if c.checks]
+    return Section(
+        sentences=(sentence(evidence, certificates),),
+        pictures=(
+            Picture(
+                "certificates-deviation",
+                draw(examined, "certificates"),
+                "Largest deviation from the float64 reference, as a share of its tolerance",
+            ),
+        )
+        if examined
+        else (),
+        tables=(table(certificates),) if certificates else (),
+    )
+
+
+def uncertified(evidence: Evidence) -> list[str]:
+    """Entries that gave a number in this run without holding a certificate."""
+    return sorted({p.entry.label for c in evidence.speed for p in c.places if p.certified is False and p.interval})
+
+
+def sentence(evidence: Evidence, certificates: Sequence[Certificate]) -> str:
+    held = [c for c in certificates if c.held]
+    without = uncertified(evidence)
+    told = f"{len(held)} of {len(certificates)} certificates are held"
+    checks = [k for c in held for k in c.checks]
+    if checks:
+        closest = max(checks, key=_share)
+        told += f"; the closest call used {100 * _share(closest):.2g} % of its tolerance ({closest.quantity})"
+    failed = [c for c in certificates if not c.held]
+    if failed:
+        told += f"; not held: {listing([f'{c.adapter} · {c.mode}' for c in failed])}"
+    if without:
+        told += f". Measured without a certificate, so outside every verdict: {listing(without)}"
+    return told + "."
+
+
+def _share(check: Check) -> float:
+    if not isfinite(check.deviation):
+        return float("inf")
+    return check.deviation / check.tolerance if check.tolerance > 0 else (0.0 if check.deviation == 0 else float("inf"))
+
+
+def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:
+    rows = list(certificates)
+    drawing, axes = figure.panel(len(rows), top=0.15)
+    figure.name_rows(axes, [f"{c.adapter} · {c.mode}" for c in rows])
+    axes.axvline(0, color=figure.INK, linewidth=1.1)
+    for row, certificate in enumerate(rows):
+        for check in certificate.checks:
+            share = _share(check)
+            x = min(3.0, log10(max(share, 1e-6))) if isfinite(share) else 3.0
+            axes.plot(
+                [x],
+                [row],
+                linestyle="none",
+                marker="o" if check.passed else "X",
+                markersize=4 if check.passed else 7,
+                color=figure.BLUE if check.passed else figure.VERMILLION,
+                markeredgecolor=figure.INK,
+                markeredgewidth=0.4,
+                alpha=0.75,
+            )
+    axes.set_xlim(-6.3, 3.3)
+    axes.set_xticks(
+        range(-6, 4), ["≤10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "0.1", "tolerance", "×10", "×100", "≥×1000"], fontsize=8
+    )
+    axes.set_xlabel("deviation as a share of its tolerance, log scale; × : beyond it")
+    held = sum(c.held for c in rows)
+    return figure.to_svg(drawing, name, f"Deviation by certificate: {held} of {len(rows)} lie within every tolerance.")
+
+
+def table(certificates: Sequence[Certificate]) -> Table:
+    lines = []
+    for c in certificates:
+        outcome: Outcome = "ok" if c.held else "not certified"
+        facets = {"mode": c.mode, "status": outcome}
+        label = Entry(c.adapter, c.mode).label
+        if not c.checks:
+            values: tuple[Value, ...] = (
+                text(c.device),
+                text("not examined", detail=c.reason or "no check was made", tone="absent"),
+                *[absent()] * 3,
+            )
+            lines.append(Line((text(label), *values), facets))
+        lines += [
+            Line(
+                (
+                    text(label),
+                    text(c.device),
+                    text(k.quantity),
+                    number(significant(k.deviation), k.deviation if isfinite(k.deviation) else float("1e300")),
+                    number(significant(k.tolerance), k.tolerance),
+                    text("pass" if k.passed else "fail", tone="" if k.passed else "failed"),
+                ),
+                facets,
+            )
+            for k in c.checks
+        ]
+    return Table(
+        "certificates-table",
+        "Deviation from the float64 reference",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Device", numeric=False),
+            Column("Quantity", numeric=False),
+            Column("Largest deviation"),
+            Column("Tolerance"),
+            Column("Result", numeric=False),
+        ),
+        tuple(lines),
+        folded=len(lines) > 60,
+    )

@@ -1,0 +1,146 @@
+"""Learning curves: training and validation loss, the gap between them hatched."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from reports import figure
+from reports.findings import Evidence
+from reports.learning import Learner, Study, mean_curve, mean_of, studies
+from reports.section import Column, Line, Picture, Section, Table, absent, facets, number, text
+from reports.text import count, fixed, listing, significant, slug
+
+ORDER, SHORT, TITLE = 80, "Learning curves", "Learning curves"
+MOST_STUDIES = 6
+MOST_PANELS = 24
+
+
+def section(evidence: Evidence) -> Section:
+    found = [s for s in studies(evidence) if s.measured]
+    if not found:
+        return Section(missing="It has no learning launch that finished: add a [[learning]] part to the suite.")
+    notes = []
+    if len(found) > MOST_STUDIES:
+        notes.append(f"The first {MOST_STUDIES} of {len(found)} workloads are drawn; the tables hold all.")
+    return Section(
+        sentences=tuple(sentence(s) for s in found),
+        pictures=tuple(
+            Picture(
+                f"curves-{i}-{slug(s.workload.label)}",
+                draw(s, f"curves-{i}"),
+                f"Loss by epoch, mean over {count(s.seeds, 'seed')}: {s.workload.full}",
+            )
+            for i, s in enumerate(found[:MOST_STUDIES], start=1)
+        ),
+        tables=tuple(table(s, f"curves-table-{i}") for i, s in enumerate(found, start=1)),
+        notes=tuple(notes),
+    )
+
+
+def sentence(study: Study) -> str:
+    """How the entries' final training losses lie together, and where validation was best."""
+    where = f"On {study.workload.label}"
+    ends = [m.estimate for x in study.measured if (m := mean_of(x.ends(), lambda s: s.train.loss))]
+    epochs = [s.epoch for x in study.measured for s in x.bests().values()]
+    lost = [x.entry.label for x in study.measured if len(x.bests()) < len(x.curves)]
+    if not ends or not epochs:
+        return f"{where} no entry kept a finite loss."
+    last = max(s.epoch for x in study.measured for s in x.ends().values())
+    middle = sorted(epochs)[len(epochs) // 2]
+    if len(ends) == 1:
+        told = f"{where} one entry was measured: its training loss ends at {significant(ends[0])}"
+    else:
+        spread = f"{significant(min(ends))} to {significant(max(ends))}"
+        told = f"{where} the {len(ends)} entries end with a training loss of {spread}"
+    told += f"; validation was best after {middle} of {last} epochs (median over entries and seeds)"
+    return told + (f"; some seeds of {listing(lost)} diverged." if lost else ".")
+
+
+def draw(study: Study, name: str) -> figure.Markup:
+    learners = study.measured[:MOST_PANELS]
+    columns = min(4, len(learners))
+    rows = ceil(len(learners) / columns)
+    drawing = figure.Figure(figsize=(figure.WIDTH, 0.55 + 1.5 * rows), layout="constrained")
+    grid = drawing.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    flat = list(grid.flat)
+    for axes, learner in zip(flat, learners, strict=False):
+        _panel(axes, learner)
+    for axes in flat[len(learners) :]:
+        axes.set_visible(False)
+    if all(v > 0 for x in learners for c in x.curves.values() for s in c for v in (s.train.loss, s.validation.loss)):
+        flat[0].set_yscale("log")
+        low, high = flat[0].get_ylim()
+        if high / low < 30:  # too short for whole decades
+            figure.plain_log(flat[0])
+    drawing.supxlabel("epoch", fontsize=9, color=figure.MUTED)
+    drawing.supylabel("loss", fontsize=9, color=figure.MUTED)
+    lines = flat[0].get_lines()[:3]
+    drawing.legend(
+        lines,
+        ["validation", "training", "best validation (median)"][: len(lines)],
+        ncols=3,
+        fontsize=8,
+        loc="outside upper left",
+        labelcolor=figure.MUTED,
+    )
+    return figure.to_svg(drawing, name, sentence(study))
+
+
+def _panel(axes: figure.Axes, learner: Learner) -> None:
+    colour = figure.family_colour(learner.entry.family)
+    epochs, validation = mean_curve(learner, lambda s: s.validation.loss)
+    train_epochs, train = mean_curve(learner, lambda s: s.train.loss)
+    axes.plot(epochs, validation, color=figure.INK, linewidth=1.5)
+    axes.plot(train_epochs, train, color=figure.INK, linewidth=1.2, linestyle=(0, (3, 2)))
+    if epochs == train_epochs:
+        axes.fill_between(epochs, train, validation, facecolor=colour, alpha=0.16, linewidth=0)
+        axes.fill_between(epochs, train, validation, facecolor="none", edgecolor=colour, hatch="////", linewidth=0)
+    best = sorted(s.epoch for s in learner.bests().values())
+    if best:
+        axes.axvline(best[len(best) // 2], color=figure.MUTED, linewidth=1, linestyle=(0, (1, 1.5)))
+    axes.set_title(figure.label(learner.entry.label, 26), fontsize=7.8)
+    axes.tick_params(labelsize=7.5)
+
+
+def table(study: Study, name: str) -> Table:
+    lines = []
+    for x in study.learners:
+        bests, ends = x.bests(), x.ends()
+        if not bests:
+            status = next((s for s in ("failed", "unsupported", "skipped") if x.counts.get(s)), "ok")
+            reason = x.reason or "no finite loss"
+            values = (absent(reason, status if status != "ok" else "—"), *[absent()] * 4)
+            lines.append(Line((text(x.entry.label), *values), facets(x.entry, study.workload, status)))
+            continue
+        epochs = sorted(s.epoch for s in bests.values())
+        best = mean_of(bests, lambda s: s.validation.loss)
+        end = mean_of(ends, lambda s: s.validation.loss)
+        train = mean_of(ends, lambda s: s.train.loss)
+        excess = end.estimate - best.estimate if end and best else None
+        middle = epochs[len(epochs) // 2]
+        lines.append(
+            Line(
+                (
+                    text(x.entry.label),
+                    number(str(middle), middle, detail=f"{epochs[0]}–{epochs[-1]}" if epochs[0] != epochs[-1] else ""),
+                    number(significant(best.estimate, 4), best.estimate) if best else absent(),
+                    number(significant(end.estimate, 4), end.estimate) if end else absent("not finite"),
+                    number(significant(train.estimate, 4), train.estimate) if train else absent("not finite"),
+                    number(fixed(excess, 4), excess) if excess is not None else absent(),
+                ),
+                facets(x.entry, study.workload, "ok"),
+            )
+        )
+    return Table(
+        name,
+        f"Losses, mean over seeds: {study.workload.full}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Best epoch", "median, range"),
+            Column("Validation loss", "at its best"),
+            Column("Validation loss", "at the end"),
+            Column("Training loss", "at the end"),
+            Column("Excess", "validation, end − best"),
+        ),
+        tuple(lines),
+    )

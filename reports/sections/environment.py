@@ -1,0 +1,122 @@
+"""Machine, versions and data: what the numbers were taken on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from reports.findings import Evidence
+from reports.section import Column, Line, Section, Table, Value, absent, text
+from reports.text import NARROW, count, fixed, listing
+
+ORDER, SHORT, TITLE = 130, "Environment", "Environment and versions"
+
+
+def section(evidence: Evidence) -> Section:
+    machine = evidence.run.machine
+    facts = [
+        ("Host", machine.host or "not named"),
+        ("System", machine.system),
+        ("CPU", machine.cpu),
+        ("Cores", str(machine.cores)),
+        ("Memory", f"{fixed(machine.memory_bytes / 2**30, 1)}{NARROW}GiB"),
+        ("Python", machine.python),
+        ("Commit", machine.commit or "unknown"),
+        ("Devices", listing(sorted({c.workload.resources for c in evidence.speed} or {"none"}), most=8)),
+        ("Seed of the plan", str(evidence.run.plan_seed)),
+        ("Seeds of the launches", _seeds(sorted({r.seed for r in evidence.latest}))),
+    ]
+    others = {r.machine for r in evidence.latest} - {machine}
+    return Section(
+        sentences=(sentence(evidence, len(others)),),
+        tables=tuple(t for t in (versions(evidence), tasks(evidence)) if t.lines),
+        extra=facts,
+    )
+
+
+def _seeds(seeds: list[int]) -> str:
+    if not seeds:
+        return "none"
+    whole = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
+    return f"{seeds[0]}–{seeds[-1]}" if whole else listing([str(s) for s in seeds], most=12)
+
+
+def sentence(evidence: Evidence, others: int) -> str:
+    machine = evidence.run.machine
+    told = f"Measured on {machine.cpu} with {count(machine.cores, 'core')}, {machine.system}, Python {machine.python}"
+    mixed = [name for name, found in _versions(evidence).items() if len(found) > 1]
+    if others:
+        told += f"; {count(others, 'other machine')} also gave records, which a comparison should not mix"
+    if mixed:
+        told += f"; more than one version of {listing(mixed)} occurs"
+    return told + "."
+
+
+def _versions(evidence: Evidence) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in evidence.latest:
+        for name, version in record.versions.items():
+            found[name].add(version)
+    return dict(sorted(found.items()))
+
+
+def versions(evidence: Evidence) -> Table:
+    users: dict[str, set[str]] = defaultdict(set)
+    for record in evidence.latest:
+        for name in record.versions:
+            users[name].add(record.cell.adapter)
+    return Table(
+        "versions-table",
+        "Versions of the distributions",
+        (Column("Distribution", numeric=False), Column("Version", numeric=False), Column("Used by", numeric=False)),
+        tuple(
+            Line((text(name), text(", ".join(sorted(found))), text(listing(sorted(users[name]), most=20))))
+            for name, found in _versions(evidence).items()
+        ),
+    )
+
+
+def tasks(evidence: Evidence) -> Table:
+    lines = []
+    for name, about in sorted(evidence.run.tasks.items()):
+        samples = about.get("samples")
+        shown = (
+            " / ".join(str(samples.get(s, "?")) for s in ("train", "validation", "test"))
+            if isinstance(samples, dict)
+            else ""
+        )
+        lines.append(
+            Line(
+                (
+                    text(name),
+                    _known(about.get("kind")),
+                    _known(about.get("features")),
+                    _known(about.get("outputs")),
+                    text(shown) if shown else absent(),
+                    _known(about.get("source")),
+                    _known(about.get("licence")),
+                ),
+                {"task": name},
+            )
+        )
+    return Table(
+        "tasks-table",
+        "Tasks: data and splits",
+        (
+            Column("Task", numeric=False),
+            Column("Kind", numeric=False),
+            Column("Features"),
+            Column("Outputs"),
+            Column("Samples", "train / validation / test", numeric=False),
+            Column("Source", numeric=False),
+            Column("Licence", numeric=False),
+        ),
+        tuple(lines),
+    )
+
+
+def _known(value: object) -> Value:
+    if value is None:
+        return absent("not recorded")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Value(str(value), float(value))
+    return text(value)

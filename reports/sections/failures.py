@@ -1,0 +1,118 @@
+"""Failures and skips: the reason for every empty cell, and the command that repeats it."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from dataclasses import dataclass
+
+from harness.record import Record
+from reports.findings import Entry, Evidence, Workload, outcome_counts
+from reports.section import Column, Line, Section, Table, facets, number, text
+from reports.text import count, listing
+
+ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
+QUESTION = "Why is a cell empty?"
+MOST_LOGS = 60
+LOG_END = 4000  # characters
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Launches of one cell that ended the same way."""
+
+    entry: Entry
+    workload: Workload
+    status: str
+    reason: str
+    launches: int
+    of: int
+    log: str
+    command: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.workload.kind} · {self.workload.full}"
+
+
+def find(evidence: Evidence) -> tuple[Trouble, ...]:
+    groups: dict[tuple[Workload, Entry, str, str], list[Record]] = defaultdict(list)
+    totals: dict[tuple[Workload, Entry], int] = defaultdict(int)
+    for record in evidence.latest:
+        place = (Workload.of(record.cell), Entry.of(record.cell))
+        totals[place] += 1
+        if record.status != "ok":
+            groups[(*place, record.status, record.reason or "no reason was recorded")].append(record)
+    found = []
+    for (workload, entry, status, reason), own in groups.items():
+        log = next((r.log for r in reversed(own) if r.log), "")
+        command = repeat_command(evidence, workload, entry)
+        found.append(
+            Trouble(entry, workload, status, reason, len(own), totals[workload, entry], log[-LOG_END:], command)
+        )
+    rank = {"failed": 0, "skipped": 1, "unsupported": 2}
+    return tuple(sorted(found, key=lambda t: (rank[t.status], t.entry, t.workload.kind, t.workload.order, t.reason)))
+
+
+def repeat_command(evidence: Evidence, workload: Workload, entry: Entry) -> str:
+    words = ["-a", entry.adapter, "--mode", entry.mode, "-t", workload.task]
+    return f"{evidence.run.command} {' '.join(shlex.quote(w) for w in words)}"
+
+
+def section(evidence: Evidence) -> Section:
+    found = find(evidence)
+    return Section(
+        sentences=(sentence(evidence, found),),
+        tables=(table(found),) if found else (),
+        extra={
+            "logs": [t for t in found if t.log][:MOST_LOGS],
+            "left": max(0, sum(bool(t.log) for t in found) - MOST_LOGS),
+        },
+    )
+
+
+def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
+    total = len(evidence.latest)
+    if not total:
+        return "No launch was recorded."
+    if not found:
+        return (
+            f"Every one of the {count(total, 'launch')} is ok: no cell is empty."
+            if total > 1
+            else "The one launch is ok: no cell is empty."
+        )
+    counts = outcome_counts(evidence)
+    told = []
+    for status in ("failed", "skipped", "unsupported"):
+        own = [t for t in found if t.status == status]
+        if own:
+            reasons = listing(sorted({t.reason for t in own}), most=2)
+            told.append(f"{counts[status]} {status} ({reasons})")
+    return f"Of {count(total, 'launch')}, {'; '.join(told)}."
+
+
+def table(found: tuple[Trouble, ...]) -> Table:
+    return Table(
+        "failures-table",
+        "Launches that are not ok, by cell and reason",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Outcome", numeric=False),
+            Column("Reason", numeric=False),
+            Column("Launches", "of all"),
+            Column("Where", numeric=False),
+        ),
+        tuple(
+            Line(
+                (
+                    text(t.entry.label),
+                    text(t.status, tone=t.status),
+                    text(t.reason),
+                    number(f"{t.launches} of {t.of}", t.launches),
+                    text(t.where),
+                ),
+                facets(t.entry, t.workload, t.status),
+            )
+            for t in found
+        ),
+    )

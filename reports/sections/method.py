@@ -1,0 +1,20 @@
+"""How the numbers were made, and what the words mean."""
+
+from __future__ import annotations
+
+from harness.statistics import LEAST_BLOCKS
+from reports.findings import CONFIDENCE, MARGIN, Evidence
+from reports.section import Section
+
+ORDER, SHORT, TITLE = 140, "Method", "Method and glossary"
+
+
+def section(evidence: Evidence) -> Section:
+    return Section(
+        sentences=(
+            f"Verdicts come from paired launches against {evidence.baseline_label}, with intervals that hold together "
+            f"at {100 * CONFIDENCE:g} %; within ±{100 * MARGIN:g} % is a tie, and fewer than {LEAST_BLOCKS} pairs are "
+            "not judged.",
+        ),
+        extra={"confidence": f"{100 * CONFIDENCE:g}", "margin": f"{100 * MARGIN:g}", "least": LEAST_BLOCKS},
+    )

@@ -1,0 +1,146 @@
+"""Prediction: latency of one warm call and throughput, by batch size."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from statistics import median
+
+from harness import statistics
+from harness.statistics import Interval
+from reports import figure
+from reports.findings import Comparison, Evidence, Place, Workload
+from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
+from reports.text import NARROW, duration, significant, slug, span
+
+ORDER, SHORT, TITLE = 45, "Prediction", "Prediction: latency and throughput"
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds of one call by batch size: median of the launches' medians, with its interval."""
+
+    place: Place
+    by_batch: Mapping[int, Interval]
+
+
+def find(evidence: Evidence, comparison: Comparison) -> tuple[Latency, ...]:
+    found = []
+    for place in comparison.places:
+        calls: dict[int, list[float]] = defaultdict(list)
+        for record in evidence.speed_records(comparison.workload, place.entry):
+            for size, values in record.predict_seconds.items():
+                good = [v for v in values if isfinite(v) and v > 0]
+                if good and size.isascii() and size.isdigit() and int(size) > 0:
+                    calls[int(size)].append(median(good))
+        if calls:
+            found.append(Latency(place, {size: statistics.median_interval(calls[size]) for size in sorted(calls)}))
+    return tuple(found)
+
+
+def section(evidence: Evidence) -> Section:
+    found = [(c, latencies) for c in evidence.speed if (latencies := find(evidence, c))]
+    if not found:
+        return Section(missing="No speed launch timed its prediction calls: run a suite with a [[speed]] part.")
+    return Section(
+        sentences=tuple(sentence(latencies) for _, latencies in found),
+        pictures=tuple(
+            Picture(
+                f"predict-{i}-{slug(c.workload.label)}",
+                draw(own, f"predict-{i}"),
+                f"Latency of a prediction call: {c.workload.full}",
+            )
+            for i, (c, own) in enumerate(found[:MOST_PICTURES], start=1)
+        ),
+        tables=tuple(table(c.workload, own, f"predict-table-{i}") for i, (c, own) in enumerate(found, start=1)),
+        notes=drawn(len(found)),
+    )
+
+
+def sentence(latencies: Sequence[Latency]) -> str:
+    """Ranges only: latencies are not paired by block here, so nothing is said of who leads."""
+    where = f"On {latencies[0].place.workload.label}"
+    told = []
+    for size in _ends(latencies):
+        own = [lat.by_batch[size].estimate for lat in latencies if size in lat.by_batch]
+        what = f"a call with {size} sample{'' if size == 1 else 's'}"
+        told.append(
+            f"{what} took {duration(min(own))} to {duration(max(own))}"
+            if len(own) > 1
+            else f"{what} took {duration(own[0])}"
+        )
+    return f"{where} {', and '.join(told)}, depending on the adapter; these differences are described, not judged."
+
+
+def _ends(latencies: Sequence[Latency]) -> list[int]:
+    sizes = sorted({size for lat in latencies for size in lat.by_batch})
+    return sizes[:1] + sizes[-1:] if len(sizes) > 1 else sizes
+
+
+def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
+    """One panel for each of the smallest and the largest batch."""
+    sizes = _ends(latencies)
+    rows = sorted(
+        latencies,
+        key=lambda lat: (
+            min((lat.by_batch[s].estimate for s in sizes if s in lat.by_batch), default=9e9),
+            lat.place.entry,
+        ),
+    )
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND + 0.22)
+    left, bottom, width, height = axes.get_position().bounds
+    panels = [axes]
+    if len(sizes) == 2:
+        half = width / 2 - 0.02
+        axes.set_position((left, bottom, half, height))
+        other = drawing.add_axes((left + half + 0.04, bottom, half, height), sharey=axes)
+        other.tick_params(axis="y", length=0, labelleft=False)
+        other.grid(axis="y", visible=False)
+        other.spines["left"].set_visible(False)
+        panels.append(other)
+    figure.name_rows(axes, [lat.place.entry.label for lat in rows])
+    for panel, size in zip(panels, sizes, strict=True):
+        values = [v for lat in rows if size in lat.by_batch for v in (lat.by_batch[size].low, lat.by_batch[size].high)]
+        panel.set_xlim(min(values) / 1.2, max(values) * 1.2)
+        for row, latency in enumerate(rows):
+            if size in latency.by_batch:
+                t = latency.by_batch[size]
+                figure.point(panel, t.estimate, t.low, t.high, row, latency.place.entry)
+        figure.log_times(panel)
+        if len(panel.get_xticks()) > 4 and len(panels) == 2:
+            panel.tick_params(axis="x", labelsize=7.5)
+        panel.set_title(f"{size} sample{'' if size == 1 else 's'} a call")
+    axes.set_xlabel("time of one call, log scale")
+    figure.legend(drawing, [lat.place.entry for lat in rows])
+    return figure.to_svg(drawing, name, sentence(latencies))
+
+
+def table(workload: Workload, latencies: Sequence[Latency], name: str) -> Table:
+    sizes = sorted({size for lat in latencies for size in lat.by_batch})
+    columns = [Column("Adapter · mode", numeric=False)]
+    for size in sizes:
+        columns += [Column(f"Latency, {size}", "of one call"), Column(f"Throughput, {size}", "samples per second")]
+    lines = []
+    for latency in sorted(latencies, key=lambda lat: lat.place.entry):
+        values = []
+        for size in sizes:
+            t = latency.by_batch.get(size)
+            values += [
+                number(duration(t.estimate), t.estimate, detail=span(t.low, t.high)) if t else absent("not measured"),
+                number(_rate(size / t.estimate), size / t.estimate) if t else absent("not measured"),
+            ]
+        lines.append(
+            Line(
+                (text(latency.place.entry.label), *values), facets(latency.place.entry, workload, latency.place.outcome)
+            )
+        )
+    return Table(name, f"Prediction: {workload.full}", tuple(columns), tuple(lines))
+
+
+def _rate(value: float) -> str:
+    for scale, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= scale:
+            return f"{significant(value / scale)}{NARROW}{suffix}/s"
+    return f"{significant(value)}/s"

@@ -1,0 +1,110 @@
+"""Steady step times with intervals, one panel per workload."""
+
+from __future__ import annotations
+
+from reports import figure, words
+from reports.findings import Comparison, Evidence, Place
+from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
+from reports.text import duration, factor, factors, slug, span
+
+ORDER, SHORT, TITLE = 20, "Speed", "Speed: time of a steady training step"
+QUESTION = "Which is fastest, and is it sure?"
+
+
+def section(evidence: Evidence) -> Section:
+    if not any(c.measured for c in evidence.speed):
+        return Section(missing="It has no speed launch that was timed: run a suite with a [[speed]] part.")
+    shown = [c for c in evidence.speed if c.measured]
+    pictures = tuple(
+        Picture(
+            f"speed-{i}-{slug(c.workload.label)}", draw(c, f"speed-{i}"), f"Time of a steady step: {c.workload.full}"
+        )
+        for i, c in enumerate(shown[:MOST_PICTURES], start=1)
+    )
+    return Section(
+        sentences=tuple(words.lead_sentence(c) for c in evidence.speed),
+        pictures=pictures,
+        tables=tuple(table(c, f"speed-table-{i}") for i, c in enumerate(evidence.speed, start=1)),
+        notes=drawn(len(shown)),
+    )
+
+
+def draw(comparison: Comparison, name: str) -> figure.Markup:
+    places = comparison.places
+    drawing, axes = figure.panel(len(places), top=figure.LEGEND)
+    figure.name_rows(axes, [p.entry.label for p in places])
+    values = [v for p in places if p.interval for v in (p.interval.low, p.interval.high)]
+    axes.set_xlim(min(values) / 1.15, max(values) * 1.15)
+    for row, place in enumerate(places):
+        if place.interval:
+            faint = place.certified is False
+            figure.point(
+                axes, place.interval.estimate, place.interval.low, place.interval.high, row, place.entry, faint=faint
+            )
+        else:
+            figure.gap_reason(axes, row, f"{place.outcome}: {place.reason}")
+    base = comparison.base
+    if base and base.interval:
+        axes.axvline(base.interval.estimate, color=figure.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    previous = None
+    for row, place in enumerate(places):
+        if previous is not None and place.tier != previous and place.interval:
+            axes.axhline(row - 0.5, color=figure.LINE, linewidth=0.8)
+        previous = place.tier if place.interval else previous
+    figure.log_times(axes)
+    axes.set_xlabel("seconds per steady step, log scale; bar: interval of the median over launches; dashed: baseline")
+    figure.legend(drawing, [p.entry for p in places])
+    return figure.to_svg(drawing, name, words.lead_sentence(comparison))
+
+
+def table(comparison: Comparison, name: str) -> Table:
+    return Table(
+        name,
+        f"Steady step: {comparison.workload.full}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Step", "median over launches"),
+            Column("Interval", "95 % or the range"),
+            Column("Launches", "ok / all"),
+            Column("Ratio to baseline", "simultaneous 95 %"),
+            Column("Verdict", numeric=False),
+            Column("Tier"),
+        ),
+        tuple(_line(p, comparison) for p in comparison.places),
+    )
+
+
+def _line(place: Place, comparison: Comparison) -> Line:
+    interval, verdict = place.interval, place.verdict
+    launches = number(f"{place.counts.get('ok', 0)} / {place.launches}", float(place.counts.get("ok", 0)))
+    if interval is None:
+        gone = absent(place.reason or "", place.outcome)
+        values = (absent(), absent(), launches, absent(), gone, absent())
+    else:
+        ratio = verdict.ratio if verdict else None
+        values = (
+            number(duration(interval.estimate), interval.estimate),
+            number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence)),
+            launches,
+            number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
+            if ratio
+            else absent(),
+            verdict_value(place, comparison),
+            number(str(place.tier), float(place.tier)) if place.tier else absent(),
+        )
+    return Line((text(place.entry.label), *values), facets(place.entry, place.workload, place.outcome))
+
+
+def _coverage(confidence: float) -> str:
+    return "" if confidence >= 0.95 else f"range, {100 * confidence:.0f} %"
+
+
+def verdict_value(place: Place, comparison: Comparison):  # type: ignore[no-untyped-def]
+    if place.certified is False:
+        return text("not certified", tone="uncertified", detail="takes no part")
+    if place.entry == comparison.baseline:
+        return text(f"{words.SIGNS['baseline']} baseline")
+    if place.verdict is None:
+        return text("not judged", tone="absent", detail=comparison.why_unjudged or "")
+    word = place.verdict.word
+    return text(f"{words.SIGNS[word]} {word}", tone=word, detail=place.verdict.reason)

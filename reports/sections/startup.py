@@ -1,0 +1,314 @@
+"""First step against steady state: what starting costs, and after how many steps compiling pays."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, inf, isfinite
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from harness import statistics
+from harness.statistics import Interval, Verdict
+from reports import figure, words
+from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload, step_seconds
+from reports.section import (
+    MOST_PICTURES,
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    drawn,
+    facets,
+    number,
+    text,
+)
+from reports.text import NARROW, duration, factor, listing, slug, span
+
+ORDER, SHORT, TITLE = 40, "First step", "First step against steady state"
+QUESTION = "After how many steps does compiling pay?"
+
+
+@dataclass(frozen=True)
+class Start:
+    """`cost`: first epoch less the median steady epoch, in seconds, median over launches with its interval."""
+
+    place: Place
+    cost: Interval
+
+    @property
+    def measurable(self) -> bool:
+        return self.cost.low > 0
+
+
+@dataclass(frozen=True)
+class Payback:
+    """A compiled mode against the eager mode of the same adapter. `steps`: where their total times meet."""
+
+    workload: Workload
+    compiled: Start
+    eager: Start
+    verdict: Verdict
+    steps: Interval | None
+
+    @property
+    def sentence(self) -> str:
+        name, other = self.compiled.place.entry.label, self.eager.place.entry.mode
+        word = self.verdict.word
+        if word == "faster" and self.steps:
+            if self.steps.high <= 0:
+                return f"{name} pays from the first step against {other}"
+            steps = f"{_steps(self.steps.estimate)} steps against {other} ({steps_range(self.steps)})"
+            return f"{name} pays after some {steps}"
+        if word == "slower":
+            return f"{name} never pays against {other}: its steady step is {words.speed_phrase(self.verdict)}"
+        return f"{name} is not shown to pay against {other}: {words.speed_phrase(self.verdict)}"
+
+
+def _steps(value: float) -> str:
+    """Rounded up to two digits: more would be false precision."""
+    if not isfinite(value):
+        return "∞"
+    whole = ceil(value)
+    unit = 10 ** max(0, len(str(whole)) - 2)
+    return f"{-(-whole // unit) * unit:,}".replace(",", NARROW)
+
+
+def steps_range(steps: Interval) -> str:
+    high = "no upper limit" if not isfinite(steps.high) else _steps(steps.high)
+    return (
+        f"{_steps(max(0.0, steps.low))}–{high}"
+        if isfinite(steps.high)
+        else f"from {_steps(max(0.0, steps.low))}, {high}"
+    )
+
+
+def find(evidence: Evidence, comparison: Comparison) -> tuple[tuple[Start, ...], tuple[Payback, ...]]:
+    starts = []
+    for place in comparison.measured:
+        costs = [
+            r.phases["first_epoch"] - median(r.epoch_seconds)
+            for r in evidence.speed_records(comparison.workload, place.entry)
+            if step_seconds(r) and isfinite(r.phases.get("first_epoch", inf))
+        ]
+        if costs:
+            starts.append(Start(place, statistics.median_interval(costs)))
+    usable = [s for s in starts if s.place.certified is not False]
+    pairs = [
+        (compiled, eager)
+        for compiled in usable
+        if compiled.place.entry.compiled
+        for eager in usable
+        if eager.place.entry.mode == "eager"
+        and (eager.place.entry.adapter, eager.place.entry.feed)
+        == (compiled.place.entry.adapter, compiled.place.entry.feed)
+    ]
+    each = 1 - (1 - CONFIDENCE) / max(1, len(pairs))
+    return tuple(starts), tuple(payback(comparison.workload, c, e, each) for c, e in pairs)
+
+
+def payback(workload: Workload, compiled: Start, eager: Start, confidence: float) -> Payback:
+    blocks = sorted(compiled.place.steps.keys() & eager.place.steps.keys())
+    a, b = ([s.place.steps[block] for block in blocks] for s in (compiled, eager))
+    if len(blocks) < statistics.LEAST_BLOCKS:
+        reason = f"{len(blocks)} common blocks, {statistics.LEAST_BLOCKS} needed"
+        return Payback(workload, compiled, eager, Verdict("not judged", False, None, MARGIN, reason), None)
+    verdict = statistics.judge(statistics.paired_ratio(a, b, confidence), MARGIN)
+    gain = statistics.mean_difference(b, a, confidence)  # seconds that a compiled step saves
+    steps = None
+    if verdict.word == "faster" and gain.estimate > 0:
+        low = compiled.cost.low - eager.cost.high
+        high = compiled.cost.high - eager.cost.low
+        centre = (compiled.cost.estimate - eager.cost.estimate) / gain.estimate
+        ends = [cost / saving if saving > 0 else inf for cost in (low, high) for saving in (gain.low, gain.high)]
+        steps = Interval(max(0.0, centre), min(ends), max(ends), gain.n, confidence)
+    return Payback(workload, compiled, eager, verdict, steps)
+
+
+def section(evidence: Evidence) -> Section:
+    found = [(c, *find(evidence, c)) for c in evidence.speed]
+    found = [(c, starts, paybacks) for c, starts, paybacks in found if starts]
+    if not found:
+        return Section(
+            missing="No speed launch recorded the time of its first epoch: run a suite with a [[speed]] part."
+        )
+    pictures: list[Picture] = []
+    for i, (c, starts, paybacks) in enumerate(found[:MOST_PICTURES], start=1):
+        pictures.append(
+            Picture(
+                f"start-{i}-{slug(c.workload.label)}",
+                draw(starts, paybacks, f"start-{i}"),
+                f"Start-up cost and steady step: {c.workload.full}",
+            )
+        )
+        if paybacks:
+            pictures.append(
+                Picture(
+                    f"total-{i}-{slug(c.workload.label)}",
+                    draw_total(paybacks, f"total-{i}"),
+                    f"Total time by number of steps: {c.workload.full}",
+                )
+            )
+    return Section(
+        sentences=tuple(summarise(starts, paybacks) for _, starts, paybacks in found),
+        pictures=tuple(pictures),
+        tables=tuple(
+            table(starts, paybacks, f"start-table-{i}") for i, (_, starts, paybacks) in enumerate(found, start=1)
+        ),
+        notes=drawn(len(found)),
+    )
+
+
+def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
+    where = f"On {starts[0].place.workload.label}"
+    if paybacks:
+        return f"{where}, {'; '.join(p.sentence for p in paybacks)}."
+    costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.cost.estimate, s.place.entry))
+    if not costly:
+        return f"{where} no adapter has both an eager and a compiled mode here, and no start-up cost is measurable."
+    most = listing([f"{s.place.entry.label} ({duration(s.cost.estimate)})" for s in costly[:3]])
+    return f"{where} no adapter was measured both eager and compiled; the first epoch costs most extra in {most}."
+
+
+def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> figure.Markup:
+    rows = sorted(starts, key=lambda s: (-s.cost.estimate, s.place.entry))
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
+    figure.name_rows(axes, [s.place.entry.label for s in rows])
+    steady = [s.place.interval.estimate for s in rows if s.place.interval]
+    tops = [s.cost.high for s in rows if s.measurable] or [max(steady)]
+    axes.set_xlim(min(steady) / 1.6, max(*tops, *steady) * 1.6)
+    for row, s in enumerate(rows):
+        assert s.place.interval
+        x, colour = s.place.interval.estimate, figure.family_colour(s.place.entry.family)
+        if s.measurable:
+            axes.plot([x, s.cost.estimate], [row, row], color=colour, linewidth=1.6, alpha=0.55, zorder=1)
+            axes.plot([s.cost.low, s.cost.high], [row, row], color=figure.INK, linewidth=1.3, zorder=2)
+            axes.plot(
+                [s.cost.estimate], [row], marker="|", markersize=11, markeredgewidth=2.2, color=figure.INK, zorder=3
+            )
+        else:
+            axes.annotate(
+                "no start-up cost beyond the noise",
+                (x, row),
+                xytext=(9, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=7.5,
+                color=figure.MUTED,
+                style="italic",
+            )
+        axes.plot([x], [row], linestyle="none", **figure.marker(s.place.entry), markersize=6, zorder=4)
+    figure.log_times(axes)
+    axes.set_xlabel("marker: one steady step; bar: extra time of the first epoch; log scale")
+    figure.legend(drawing, [s.place.entry for s in rows])
+    return figure.to_svg(drawing, name, summarise(starts, paybacks))
+
+
+def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
+    """Total seconds against steps, on log axes: where the lines cross, compiling has paid."""
+    groups: dict[str, list[Payback]] = defaultdict(list)
+    for p in paybacks:
+        groups[p.compiled.place.entry.adapter].append(p)
+    columns = min(3, len(groups))
+    lines = -(-len(groups) // columns)
+    drawing = figure.Figure(figsize=(figure.WIDTH, 0.35 + 2.1 * lines), layout="constrained")
+    panels = drawing.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat
+    known = [p.steps.estimate for p in paybacks if p.steps and p.steps.estimate > 0]
+    xs = np.geomspace(10, max([1e4] + [20 * k for k in known]), 60)
+    for axes, (adapter, own) in zip(panels, groups.items(), strict=False):
+        eager = own[0].eager
+        series: list[tuple[Start, Any, str]] = [(eager, "--", figure.MUTED)]
+        series += [
+            (p.compiled, style, figure.family_colour(eager.place.entry.family))
+            for p, style in zip(own, ("-", "-.", ":", (0, (5, 1, 1, 1, 1, 1))), strict=False)
+        ]
+        for start, style, colour in series:
+            assert start.place.interval
+            axes.plot(
+                xs,
+                max(0.0, start.cost.estimate) + xs * start.place.interval.estimate,
+                linestyle=style,
+                color=colour,
+                linewidth=1.7,
+                label=figure.label(start.place.entry.mode, 20),
+            )
+        for p in own:
+            if p.steps and p.steps.estimate > 0:
+                y = max(0.0, eager.cost.estimate) + p.steps.estimate * (
+                    eager.place.interval.estimate if eager.place.interval else 0
+                )
+                axes.plot([p.steps.estimate], [y], marker="o", color=figure.INK, markersize=4.5)
+                axes.annotate(
+                    f"{_steps(p.steps.estimate)} steps",
+                    (p.steps.estimate, y),
+                    xytext=(4, -11),
+                    textcoords="offset points",
+                    fontsize=7.5,
+                )
+        axes.set_title(figure.label(adapter, 28))
+        axes.legend(fontsize=7.5, loc="upper left", labelcolor=figure.INK)
+        axes.set_xscale("log")
+        figure.log_times(axes, "y")
+        axes.set_xlabel("steps")
+    for axes in list(panels):
+        axes.set_visible(False)
+    return figure.to_svg(drawing, name, summarise([paybacks[0].compiled], paybacks))
+
+
+def table(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> Table:
+    by_entry: dict[Entry, Payback] = {p.compiled.place.entry: p for p in paybacks}
+    lines = []
+    for s in starts:
+        interval = s.place.interval
+        assert interval
+        lines.append(
+            Line(
+                (
+                    text(s.place.entry.label),
+                    cost_value(s),
+                    number(duration(interval.estimate), interval.estimate),
+                    *pay_values(s, by_entry.get(s.place.entry)),
+                ),
+                facets(s.place.entry, s.place.workload, s.place.outcome),
+            )
+        )
+    return Table(
+        name,
+        f"Start-up and break-even: {starts[0].place.workload.full}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Extra time of the first epoch", "interval of the median"),
+            Column("Steady step"),
+            Column("Steady ratio to its eager mode"),
+            Column("Pays after", "steps against eager"),
+        ),
+        tuple(lines),
+    )
+
+
+def cost_value(s: Start) -> Value:
+    if s.measurable:
+        return number(duration(s.cost.estimate), s.cost.estimate, detail=span(s.cost.low, s.cost.high))
+    shown = f"{duration(s.cost.low)} … {duration(s.cost.high)}"
+    return number("none beyond the noise", max(0.0, s.cost.estimate), detail=shown, tone="absent")
+
+
+def pay_values(s: Start, own: Payback | None) -> tuple[Value, Value]:
+    if own is None:
+        reason = "is the eager mode" if s.place.entry.mode == "eager" else "no eager mode was measured"
+        return absent(reason), absent()
+    ratio, word = own.verdict.ratio, own.verdict.word
+    shown = (
+        number(factor(ratio.estimate), ratio.estimate, detail=f"{words.SIGNS[word]} {word}", tone=word)
+        if ratio
+        else absent(own.verdict.reason)
+    )
+    if own.steps:
+        return shown, number(_steps(own.steps.estimate), own.steps.estimate, detail=steps_range(own.steps))
+    return shown, absent("never: it takes longer" if word == "slower" else f"not shown: {word}")

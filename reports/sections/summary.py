@@ -1,0 +1,248 @@
+"""The whole run in one matrix: entries down, workloads across."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness import statistics
+from harness.statistics import Interval
+from reports import figure, words
+from reports.findings import CONFIDENCE, Comparison, Entry, Evidence, Place
+from reports.section import Column, Line, Picture, Section, Table, Value, absent, facets, number, text
+from reports.text import count, duration, factor, factors, fixed, listing, significant, unit_for
+
+ORDER, SHORT, TITLE = 10, "Summary", "Summary"
+PROFILE_LEAST = 3
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Comparisons on one track with the same resources. `means`: ratio to the baseline over `complete` workloads."""
+
+    comparisons: tuple[Comparison, ...]
+    entries: tuple[Entry, ...]  # best first
+    complete: tuple[str, ...]  # labels of the workloads that every measured entry completed
+    means: dict[Entry, Interval]
+
+    @property
+    def title(self) -> str:
+        workload = self.comparisons[0].workload
+        return f"{workload.track} track, {workload.resources}"
+
+    def place(self, entry: Entry, comparison: Comparison) -> Place | None:
+        return next((p for p in comparison.places if p.entry == entry), None)
+
+
+def find(evidence: Evidence) -> tuple[Matrix, ...]:
+    groups: dict[tuple[str, str, int], list[Comparison]] = defaultdict(list)
+    for comparison in evidence.speed:
+        w = comparison.workload
+        groups[w.track, w.device, w.threads].append(comparison)
+    return tuple(_matrix(tuple(group)) for group in groups.values())
+
+
+def _matrix(comparisons: tuple[Comparison, ...]) -> Matrix:
+    measured = sorted({p.entry for c in comparisons for p in c.measured if p.certified is not False})
+    each = 1 - (1 - CONFIDENCE) / max(1, len(measured) - 1)
+    ratios: dict[str, dict[str, Interval | None]] = {}
+    for number_, comparison in enumerate(comparisons):
+        row: dict[str, Interval | None] = {e.label: None for e in measured}
+        base = comparison.base
+        for place in comparison.measured:
+            if base and place.certified is not False:
+                row[place.entry.label] = _ratio(place, base, each)
+        ratios[str(number_)] = row
+    complete = statistics.complete_workloads(ratios) if measured else []
+    means = {}
+    if len(complete) >= 2:
+        for entry in measured:
+            own = [r for name in complete if (r := ratios[name][entry.label]) is not None]
+            means[entry] = statistics.geometric_mean(own)
+    entries = sorted({p.entry for c in comparisons for p in c.places}, key=lambda e: _rank(e, comparisons, means))
+    return Matrix(comparisons, tuple(entries), tuple(comparisons[int(n)].workload.label for n in complete), means)
+
+
+def _ratio(place: Place, base: Place, confidence: float) -> Interval | None:
+    blocks = sorted(place.steps.keys() & base.steps.keys())
+    if len(blocks) < statistics.LEAST_BLOCKS:
+        return None
+    return statistics.paired_ratio([place.steps[b] for b in blocks], [base.steps[b] for b in blocks], confidence)
+
+
+def _rank(entry: Entry, comparisons: Sequence[Comparison], means: dict[Entry, Interval]) -> tuple[float, float, Entry]:
+    """By geometric mean where there is one, else by the order in the first workload that measured it."""
+    if entry in means:
+        return (0, means[entry].estimate, entry)
+    for position, comparison in enumerate(comparisons):
+        for rank, place in enumerate(comparison.places):
+            if place.entry == entry and place.interval:
+                return (1 + position, rank, entry)
+    return (1e9, 0, entry)
+
+
+def section(evidence: Evidence) -> Section:
+    matrices = find(evidence)
+    if not evidence.latest:
+        return Section(sentences=("This run has no record yet: nothing was measured.",), extra=())
+    pictures = tuple(
+        Picture(f"profile-{i}", drawn, f"Performance profile: {m.title}")
+        for i, m in enumerate(matrices, start=1)
+        if (drawn := draw_profile(m, f"profile-{i}"))
+    )
+    return Section(
+        sentences=sentences(evidence, matrices),
+        pictures=pictures,
+        tables=tuple(table(m, f"summary-{i}", evidence) for i, m in enumerate(matrices, start=1)),
+        notes=tuple(note for m in matrices for note in _mean_note(m)),
+    )
+
+
+def sentences(evidence: Evidence, matrices: Sequence[Matrix]) -> tuple[str, ...]:
+    if not evidence.speed:
+        return (f"{count(len(evidence.latest), 'launch')}, none of them a speed launch.",)
+    places = [p for c in evidence.speed for p in c.places if p.entry != c.baseline and p.interval]
+    if not any(c.judged for c in evidence.speed):
+        return (f"Nothing is judged in this run: {evidence.speed[0].why_unjudged}.",)
+    base = evidence.baseline_label
+    return (
+        f"Against the baseline {base}: {words.verdict_counts(places)}, over {count(len(evidence.speed), 'workload')}.",
+    )
+
+
+def _mean_note(matrix: Matrix) -> tuple[str, ...]:
+    total = len(matrix.comparisons)
+    if total < 2:
+        return ()
+    if not matrix.means:
+        return (f"No geometric mean ({matrix.title}): fewer than two workloads were completed by every entry.",)
+    left = [c.workload.label for c in matrix.comparisons if c.workload.label not in matrix.complete]
+    without = f"; left out, because an entry has no number there: {listing(left)}" if left else ""
+    return (
+        f"Geometric mean ({matrix.title}): over the n = {len(matrix.complete)} of {total} workloads that every "
+        f"measured entry completed{without}.",
+    )
+
+
+def table(matrix: Matrix, name: str, evidence: Evidence) -> Table:
+    columns = [Column("Adapter · mode", "framework · API", numeric=False)]
+    columns += [Column(c.workload.label, c.workload.recipe.name) for c in matrix.comparisons]
+    if matrix.means:
+        columns.append(Column("Geometric mean", f"ratio, n = {len(matrix.complete)}"))
+    lines = []
+    for entry in matrix.entries:
+        places = [matrix.place(entry, c) for c in matrix.comparisons]
+        values = [cell(p, c) for p, c in zip(places, matrix.comparisons, strict=True)]
+        if matrix.means:
+            mean = matrix.means.get(entry)
+            is_base = entry == evidence.baseline
+            values.append(
+                absent("not complete")
+                if mean is None
+                else number(
+                    factor(mean.estimate), mean.estimate, detail="baseline" if is_base else factors(mean.low, mean.high)
+                )
+            )
+        known = [p for p in places if p]
+        status = "ok" if any(p.interval for p in known) else known[0].outcome if known else ""
+        shown = text(entry.label, detail=f"{_framework(entry)} · {entry.api}")
+        lines.append(Line((shown, *values), facets(entry, None, status)))
+    return Table(
+        name, f"Time of a steady step, ratio to the baseline, verdict: {matrix.title}", tuple(columns), tuple(lines)
+    )
+
+
+def _framework(entry: Entry) -> str:
+    return f"{entry.framework} on {entry.backend}" if entry.backend else entry.framework
+
+
+def cell(place: Place | None, comparison: Comparison) -> Value:
+    """``12.3 ms ±0.4`` with ratio, verdict and tier below; or the reason why it is empty."""
+    if place is None:
+        return absent("not in the plan of this run")
+    if place.interval is None:
+        return Value(place.outcome, None, place.reason or "", "failed" if place.outcome == "failed" else "absent")
+    interval = place.interval
+    shown = duration(interval.estimate) + _plus_minus(interval)
+    verdict = place.verdict
+    if place.certified is False:
+        return number(shown, interval.estimate, detail="not certified: takes no part", tone="uncertified")
+    if place.entry == comparison.baseline:
+        detail = f"{words.SIGNS['baseline']} baseline"
+    elif verdict is None:
+        detail = f"not judged: {comparison.why_unjudged}"
+    elif verdict.word == "not judged":
+        detail = f"not judged: {verdict.reason.removesuffix(', not judged')}"
+    else:
+        assert verdict.ratio is not None
+        detail = f"{factor(verdict.ratio.estimate)} · {words.SIGNS[verdict.word]} {verdict.word}"
+    if place.tier:
+        detail += f" · tier {place.tier}"
+    lost = place.launches - place.counts.get("ok", 0)
+    if lost:
+        detail += f" · {lost} of {place.launches} launches not ok: {place.reason}"
+    return number(shown, interval.estimate, detail=detail, tone=verdict.word if verdict else "")
+
+
+def _plus_minus(interval: Interval) -> str:
+    """Half the width of the interval, in the unit of the estimate; nothing where the interval says nothing."""
+    if interval.n < 2:
+        return ""
+    half = (interval.high - interval.low) / 2
+    scale, _ = unit_for(interval.estimate)
+    decimals = len(significant(interval.estimate / scale).partition(".")[2])
+    return f" ±{fixed(half / scale, decimals)}" if half / scale >= 0.5 * 10**-decimals else f" ±<{10**-decimals:g}"
+
+
+def draw_profile(matrix: Matrix, name: str) -> figure.Markup | None:
+    """Dolan and Moré (2002): the share of workloads on which an entry is within a factor of the fastest."""
+    if len(matrix.comparisons) < PROFILE_LEAST:
+        return None
+    worst: dict[Entry, list[float]] = defaultdict(list)
+    for comparison in matrix.comparisons:
+        measured = [p for p in comparison.measured if p.interval and p.certified is not False]
+        if not measured:
+            continue
+        best = min(p.interval.estimate for p in measured if p.interval)
+        for place in measured:
+            assert place.interval
+            worst[place.entry].append(place.interval.estimate / best)
+    if not worst:
+        return None
+    total = len(matrix.comparisons)
+    limit = max(max(v) for v in worst.values()) * 1.3
+    drawing, axes = figure.panel(12, left=0.6, top=0.1)
+    curves: list[Any] = []
+    dashes = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
+    best_first = sorted(worst, key=lambda e: (-sum(1 / r for r in worst[e]), e))[:10]
+    for position, entry in enumerate(best_first):
+        ratios = sorted(worst[entry])
+        xs, ys = [1.0], [0.0]
+        for i, ratio in enumerate(ratios, start=1):
+            xs += [ratio, ratio]
+            ys += [ys[-1], i / total]
+        xs.append(limit)
+        ys.append(ys[-1])
+        curves += axes.plot(
+            xs, ys, color=figure.family_colour(entry.family), linewidth=1.6, linestyle=dashes[position % 4]
+        )
+        axes.plot([ratios[0]], [1 / total], **figure.marker(entry), markersize=5, linestyle="none")
+    axes.set_xlim(1, limit)
+    axes.set_ylim(0, 1.05)
+    axes.set_ylabel("share of workloads")
+    axes.grid(axis="y", visible=True)
+    figure.log_ratios(axes)
+    axes.set_xlabel("within this factor of the fastest, log scale")
+    axes.legend(
+        [e.label for e in best_first],
+        loc="lower right",
+        fontsize=7.5,
+        labelcolor=figure.INK,
+        handles=curves,
+    )
+    top = best_first[0].label
+    return figure.to_svg(
+        drawing, name, f"Performance profile over {total} workloads; the ten best are drawn, first {top}."
+    )

@@ -1,0 +1,202 @@
+"""The framework tax: a higher API against a lower one that computes with the same framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness import statistics
+from harness.statistics import Interval, Verdict
+from reports import figure, words
+from reports.findings import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Entry, Evidence, Place, Workload
+from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
+from reports.text import duration, factor, factors, slug, span
+
+ORDER, SHORT, TITLE = 30, "Framework tax", "The framework tax: what a higher API costs"
+QUESTION = "What does the high-level API cost over the low-level one?"
+LEVELS = {"low": 0, "mixed": 1, "high": 2}
+
+
+@dataclass(frozen=True)
+class Tax:
+    """`verdict`: the higher API's step against the lower one's. `extra`: seconds more per step, paired by block."""
+
+    workload: Workload
+    high: Place
+    low: Place
+    verdict: Verdict
+    extra: Interval | None
+
+    @property
+    def label(self) -> str:
+        return f"{self.high.entry.label} vs {self.low.entry.label}"
+
+    @property
+    def sentence(self) -> str:
+        high, low = self.high.entry.label, self.low.entry.label
+        ratio = self.verdict.ratio
+        if self.verdict.word == "slower" and ratio:
+            more = f", {_signed(self.extra)} a step" if self.extra else ""
+            return f"{high} takes {factor(ratio.estimate)} the time of {low} ({factors(ratio.low, ratio.high)}{more})."
+        if self.verdict.word == "faster":
+            return f"{high} is {words.speed_phrase(self.verdict, low)}."
+        return f"{high} against {low}: {words.speed_phrase(self.verdict)}."
+
+
+def _signed(extra: Interval) -> str:
+    sign = "+" if extra.estimate >= 0 else "−"
+    return f"{sign}{duration(abs(extra.estimate))}"
+
+
+def find(comparison: Comparison) -> tuple[Tax, ...]:
+    """Each entry above the lowest level against the nearest lower API of the framework that does its arithmetic."""
+    usable = [p for p in comparison.measured if p.certified is not False]
+    pairs = [(p, low) for p in usable if (low := counterpart(p.entry, usable))]
+    shared = {id(p): sorted(p.steps.keys() & low.steps.keys()) for p, low in pairs}
+    judged = sum(1 for blocks in shared.values() if len(blocks) >= statistics.LEAST_BLOCKS)
+    each = 1 - (1 - CONFIDENCE) / max(1, judged)
+    found = []
+    for high, low in pairs:
+        a = [high.steps[b] for b in shared[id(high)]]
+        b = [low.steps[b] for b in shared[id(high)]]
+        if len(a) < statistics.LEAST_BLOCKS:
+            verdict = Verdict(
+                "not judged", False, None, MARGIN, f"{len(a)} common blocks, {statistics.LEAST_BLOCKS} needed"
+            )
+            found.append(Tax(comparison.workload, high, low, verdict, None))
+            continue
+        ratio = statistics.paired_ratio(a, b, each)
+        found.append(
+            Tax(comparison.workload, high, low, statistics.judge(ratio, MARGIN), statistics.mean_difference(a, b, each))
+        )
+    return tuple(
+        sorted(
+            found,
+            key=lambda t: (t.high.entry.family, -(t.verdict.ratio.estimate if t.verdict.ratio else 0), t.high.entry),
+        )
+    )
+
+
+def counterpart(entry: Entry, places: Sequence[Place]) -> Place | None:
+    """Native to the framework that does the arithmetic, one level down, executing as `entry` does by default."""
+    level = LEVELS.get(entry.api, 0)
+    below = [
+        p
+        for p in places
+        if p.entry.family == entry.family
+        and p.entry.backend in (None, entry.family)
+        and p.entry.framework == entry.family
+        and LEVELS.get(p.entry.api, 0) < level
+    ]
+    if not below:
+        return None
+    usual = USUAL_MODES.get(entry.family, "eager")
+
+    def distance(place: Place) -> tuple[int, int, str, str]:
+        other = place.entry
+        mode = 0 if other.mode == entry.mode else 1 if other.mode == usual else 2
+        return (-LEVELS.get(other.api, 0), mode, other.adapter, other.mode)
+
+    best = min(below, key=distance)
+    same_way = best.entry.mode == entry.mode or best.entry.compiled == entry.compiled
+    return best if same_way else None
+
+
+def section(evidence: Evidence) -> Section:
+    found = [(c, taxes) for c in evidence.speed if (taxes := find(c))]
+    if not found:
+        return Section(
+            missing="No two measured entries pair a higher with a lower API of one framework: add for example torch-nn "
+            "and torch-lightning to the suite."
+        )
+    pictures = tuple(
+        Picture(
+            f"tax-{i}-{slug(c.workload.label)}", draw(taxes, f"tax-{i}"), f"Higher against lower API: {c.workload.full}"
+        )
+        for i, (c, taxes) in enumerate(found[:MOST_PICTURES], start=1)
+        if any(t.verdict.ratio for t in taxes)
+    )
+    return Section(
+        sentences=tuple(s for _, taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),
+        pictures=pictures,
+        tables=tuple(table(c.workload, taxes, f"tax-table-{i}") for i, (c, taxes) in enumerate(found, start=1)),
+        notes=drawn(len(found)),
+    )
+
+
+def by_size(taxes: Sequence[Tax]) -> list[Tax]:
+    return sorted(taxes, key=lambda t: (-(t.verdict.ratio.estimate if t.verdict.ratio else 0), t.high.entry))
+
+
+def summarise(taxes: Sequence[Tax]) -> str:
+    """How many higher APIs take longer and by how much; the pairs by themselves are told by `Tax.sentence`."""
+    where, total = f"On {taxes[0].workload.label}", len(taxes)
+    slower = sorted(t.verdict.ratio.estimate for t in taxes if t.verdict.word == "slower" and t.verdict.ratio)
+    counted = words.word_counts([t.verdict.word for t in taxes if t.verdict.word != "slower"])
+    if not slower:
+        return f"{where} no higher API is shown to take longer than the lower one it is paired with: {counted}."
+    spread = factor(slower[0]) if len(slower) == 1 else f"{factor(slower[0])} to {factor(slower[-1])}"
+    verb = "takes" if len(slower) == 1 else "take"
+    told = (
+        f"{where}, {len(slower)} of {total} higher APIs {verb} longer than the lower one of the pair: {spread} its time"
+    )
+    return told + (f"; the other pairs: {counted}." if counted else ".")
+
+
+def draw(taxes: Sequence[Tax], name: str) -> figure.Markup:
+    drawing, axes = figure.panel(len(taxes), left=3.7, top=figure.LEGEND)
+    names = [f"{figure.label(t.high.entry.label, 27)}  :  {figure.label(t.low.entry.label, 27)}" for t in taxes]
+    axes.set_yticks(range(len(names)), names)
+    ratios = [t.verdict.ratio for t in taxes if t.verdict.ratio]
+    low, high = min([r.low for r in ratios] + [0.95]), max([r.high for r in ratios] + [1.05])
+    axes.set_xlim(low / 1.08, high * 1.08)
+    axes.axvspan(1 / (1 + MARGIN), 1 + MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
+    axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
+    for row, tax in enumerate(taxes):
+        if tax.verdict.ratio:
+            r = tax.verdict.ratio
+            figure.point(axes, r.estimate, r.low, r.high, row, tax.high.entry)
+        else:
+            figure.gap_reason(axes, row, f"not judged: {tax.verdict.reason}")
+    figure.log_ratios(axes)
+    axes.set_xlabel("time of the first over time of the second, log scale; band: the margin of ±3 %")
+    figure.legend(drawing, [t.high.entry for t in taxes])
+    return figure.to_svg(drawing, name, summarise(taxes))
+
+
+def table(workload: Workload, taxes: Sequence[Tax], name: str) -> Table:
+    lines = []
+    for t in taxes:
+        ratio, extra, word = t.verdict.ratio, t.extra, t.verdict.word
+        lines.append(
+            Line(
+                (
+                    text(t.high.entry.label),
+                    text(t.low.entry.label),
+                    number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
+                    if ratio
+                    else absent(),
+                    number(_signed(extra), extra.estimate, detail=_range(extra)) if extra else absent(),
+                    text(f"{words.SIGNS[word]} {word}", tone=word, detail=t.verdict.reason),
+                ),
+                facets(t.high.entry, workload, "ok"),
+            )
+        )
+    return Table(
+        name,
+        f"Higher against lower API: {workload.full}",
+        (
+            Column("Higher API", numeric=False),
+            Column("Lower API", numeric=False),
+            Column("Ratio", "simultaneous 95 %"),
+            Column("Difference", "per step, paired"),
+            Column("Verdict", numeric=False),
+        ),
+        tuple(lines),
+    )
+
+
+def _range(extra: Interval) -> str:
+    if extra.low >= 0:
+        return span(extra.low, extra.high)
+    return f"{duration(extra.low)} … {duration(extra.high)}"
