@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.findings import Entry
-from reports.text import duration, factor, shorten, visible
+from reports.text import NARROW, duration, factor, shorten, significant, visible
 
 INK, MUTED, LINE, PAPER = "#0a0b0c", "#5a5b5c", "#d2d3d4", "#fcfdfe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
@@ -191,12 +191,20 @@ def log_ratios(axes: Axes, which: str = "x") -> None:
     _log_axis(axes, which, lambda value, _: factor(value))
 
 
-def _log_axis(axes: Axes, which: str, text: Any) -> None:
+def log_losses(axes: Axes) -> None:
+    _log_axis(axes, "y", lambda value, _: significant(value, 1 if value < 10 else 2))
+
+
+def log_counts(axes: Axes) -> None:
+    _log_axis(axes, "x", lambda value, _: f"{value:,.0f}".replace(",", NARROW), whole=True)
+
+
+def _log_axis(axes: Axes, which: str, text: Any, *, whole: bool = False) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())
     decades = high / low
-    subs = (1.0,) if decades > 300 else (1.0, 2.0, 5.0) if decades > 3 else None
+    subs = (1.0,) if whole or decades > 300 else (1.0, 2.0, 5.0) if decades > 3 else None
     if subs is None:
         ticks = mpl.ticker.MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
         axis.set_major_locator(mpl.ticker.FixedLocator([t for t in ticks if low <= t <= high]))
@@ -235,12 +243,3 @@ def _key(shape: str, face: str, edge: str, text: str) -> Any:
     width = 1.6 if face == PAPER else 0.6
     return Line2D([], [], linestyle="none", marker=shape, markersize=6, markerfacecolor=face, markeredgecolor=edge,
                   markeredgewidth=width, label=text)  # fmt: skip
-
-
-def plain_log(axes: Axes) -> None:
-    """A short logarithmic y axis with plain numbers."""
-    from reports.text import significant
-
-    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value, 2)))
-    axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())

@@ -7,9 +7,9 @@ show", is the template's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from markupsafe import Markup
 
@@ -17,10 +17,20 @@ from reports.findings import Entry, Workload
 
 
 @dataclass(frozen=True)
+class Heading:
+    text: str
+    kind: str = field(default="heading", init=False)
+
+
+@dataclass(frozen=True)
 class Picture:
+    """`caption`: what is drawn; `key`: what its marks mean."""
+
     name: str
     svg: Markup
     caption: str = ""
+    key: str = ""
+    kind: str = field(default="picture", init=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,8 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    folded: bool = False  # behind a heading that opens it
+    folded: bool = False  # behind a line that opens it
+    kind: str = field(default="table", init=False)
 
 
 @dataclass(frozen=True)
@@ -63,11 +74,14 @@ class Section:
     """`missing`: in one line, why this run has nothing to show here, and how to get it."""
 
     sentences: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    tables: tuple[Table, ...] = ()
+    blocks: tuple[Heading | Picture | Table, ...] = ()  # in the order of the page
     missing: str | None = None
     notes: tuple[str, ...] = ()
     extra: Any = None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return tuple(b for b in self.blocks if isinstance(b, Table))
 
     @property
     def finding(self) -> str:
@@ -98,11 +112,27 @@ def facets(entry: Entry, workload: Workload | None = None, status: str = "") -> 
 
 MOST_PICTURES = 8  # a page of a hundred figures is read by nobody; the tables hold everything
 
+Item = TypeVar("Item")
 
-def drawn(total: int) -> tuple[str, ...]:
+
+def by_workload(
+    items: Sequence[Item],
+    workload: Callable[[Item], Workload],
+    pictures: Callable[[Item, int], Sequence[Picture]],
+    table: Callable[[Item, int], Table],
+    most: int = MOST_PICTURES,
+) -> tuple[Heading | Picture | Table, ...]:
+    """For every workload its figures, then their numbers folded; a heading where there are several workloads."""
+    blocks: list[Heading | Picture | Table] = []
+    for number_, item in enumerate(items, start=1):
+        if len(items) > 1:
+            blocks.append(Heading(workload(item).full))
+        found = pictures(item, number_) if number_ <= most else ()
+        blocks += found
+        blocks.append(replace(table(item, number_), folded=bool(found)))
+    return tuple(blocks)
+
+
+def drawn(total: int, most: int = MOST_PICTURES) -> tuple[str, ...]:
     """The note that a section adds when it does not draw every workload."""
-    return (
-        ()
-        if total <= MOST_PICTURES
-        else (f"The first {MOST_PICTURES} of {total} workloads are drawn; the table holds all.",)
-    )
+    return () if total <= most else (f"The first {most} of {total} workloads are drawn; the tables hold all.",)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+from matplotlib.ticker import MaxNLocator
+
 from reports import figure
 from reports.findings import Evidence, step_seconds
 from reports.learning import Learner, Study, studies
-from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
-from reports.text import duration, listing, slug
+from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
+from reports.text import duration, listing
 
 ORDER, SHORT, TITLE = 70, "To accuracy", "Epochs and time to accuracy"
 BELOW = 0.01  # the target lies one point under the baseline's mean best validation accuracy
@@ -105,17 +107,19 @@ def section(evidence: Evidence) -> Section:
         )
     return Section(
         sentences=tuple(r.sentence for r in races),
-        pictures=tuple(
-            Picture(
-                f"reach-{i}-{slug(r.study.workload.label)}",
-                draw(r, f"reach-{i}"),
-                f"Epochs to {100 * r.target:.1f} % validation accuracy: {r.study.workload.full}",
-            )
-            for i, r in enumerate(races[:MOST_PICTURES], start=1)
+        blocks=by_workload(
+            races, lambda r: r.study.workload, lambda r, i: [picture(r, i)], lambda r, i: table(r, f"reach-table-{i}")
         ),
-        tables=tuple(table(r, f"reach-table-{i}") for i, r in enumerate(races, start=1)),
         notes=drawn(len(races)),
-        extra=BELOW,
+    )
+
+
+def picture(race: Race, number_: int) -> Picture:
+    return Picture(
+        f"reach-{number_}",
+        draw(race, f"reach-{number_}"),
+        f"Epochs to {100 * race.target:.1f} % validation accuracy: {race.study.workload.full}.",
+        "Ticks: seeds. Marker: their median.",
     )
 
 
@@ -153,8 +157,9 @@ def draw(race: Race, name: str) -> figure.Markup:
                 fontsize=7.5,
                 color=figure.MUTED,
             )
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlim(-0.02 * last, last * 1.04 + 1e-9)
-    axes.set_xlabel("epochs; ticks: seeds, marker: their median")
+    axes.set_xlabel("epochs")
     figure.legend(drawing, [r.learner.entry for r in rows])
     return figure.to_svg(drawing, name, race.sentence)
 

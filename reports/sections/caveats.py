@@ -47,7 +47,7 @@ def section(evidence: Evidence) -> Section:
         ),
         tuple(_line(evidence, n, entries.get(n), measured[n], sources) for n in names),
     )
-    return Section(sentences=(sentence(names, sources, evidence),), tables=(table,), extra=sources)
+    return Section(sentences=(sentence(names, sources, evidence),), blocks=(table,), extra=sources)
 
 
 def sentence(names: list[str], sources: list[Source], evidence: Evidence) -> str:

@@ -25,16 +25,16 @@ def section(evidence: Evidence) -> Section:
     examined = [c for c in certificates if c.checks]
     return Section(
         sentences=(sentence(evidence, certificates),),
-        pictures=(
-            Picture(
-                "certificates-deviation",
-                draw(examined, "certificates"),
-                "Largest deviation from the float64 reference, as a share of its tolerance",
-            ),
-        )
-        if examined
-        else (),
-        tables=(table(certificates),) if certificates else (),
+        blocks=(*picture(examined), *((table(certificates),) if certificates else ())),
+    )
+
+
+def picture(examined: Sequence[Certificate]) -> tuple[Picture, ...]:
+    if not examined:
+        return ()
+    caption = "Largest deviation from the float64 reference, as a share of its tolerance."
+    return (
+        Picture("deviation", draw(examined, "deviation"), caption, "Point: one quantity. ×: beyond the tolerance."),
     )
 
 
@@ -89,7 +89,7 @@ def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:
     axes.set_xticks(
         range(-6, 4), ["≤10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "0.1", "tolerance", "×10", "×100", "≥×1000"], fontsize=8
     )
-    axes.set_xlabel("deviation as a share of its tolerance, log scale; × : beyond it")
+    axes.set_xlabel("share of the tolerance, log scale")
     held = sum(c.held for c in rows)
     return figure.to_svg(drawing, name, f"Deviation by certificate: {held} of {len(rows)} lie within every tolerance.")
 

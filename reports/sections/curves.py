@@ -7,8 +7,8 @@ from math import ceil
 from reports import figure
 from reports.findings import Evidence
 from reports.learning import Learner, Study, mean_curve, mean_of, studies
-from reports.section import Column, Line, Picture, Section, Table, absent, facets, number, text
-from reports.text import count, fixed, listing, significant, slug
+from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
+from reports.text import count, fixed, listing, significant
 
 ORDER, SHORT, TITLE = 80, "Learning curves", "Learning curves"
 MOST_STUDIES = 6
@@ -19,21 +19,26 @@ def section(evidence: Evidence) -> Section:
     found = [s for s in studies(evidence) if s.measured]
     if not found:
         return Section(missing="It has no learning launch that finished: add a [[learning]] part to the suite.")
-    notes = []
-    if len(found) > MOST_STUDIES:
-        notes.append(f"The first {MOST_STUDIES} of {len(found)} workloads are drawn; the tables hold all.")
     return Section(
         sentences=tuple(sentence(s) for s in found),
-        pictures=tuple(
-            Picture(
-                f"curves-{i}-{slug(s.workload.label)}",
-                draw(s, f"curves-{i}"),
-                f"Loss by epoch, mean over {count(s.seeds, 'seed')}: {s.workload.full}",
-            )
-            for i, s in enumerate(found[:MOST_STUDIES], start=1)
+        blocks=by_workload(
+            found,
+            lambda s: s.workload,
+            lambda s, i: [picture(s, i)],
+            lambda s, i: table(s, f"curves-table-{i}"),
+            MOST_STUDIES,
         ),
-        tables=tuple(table(s, f"curves-table-{i}") for i, s in enumerate(found, start=1)),
-        notes=tuple(notes),
+        notes=drawn(len(found), MOST_STUDIES),
+    )
+
+
+def picture(study: Study, number_: int) -> Picture:
+    left = len(study.measured) - MOST_PANELS
+    return Picture(
+        f"curves-{number_}",
+        draw(study, f"curves-{number_}"),
+        f"Loss by epoch, mean over {count(study.seeds, 'seed')}: {study.workload.full}.",
+        "Hatched: the gap." + (f" {left} more entries are in the table." if left > 0 else ""),
     )
 
 
@@ -50,7 +55,8 @@ def sentence(study: Study) -> str:
     if len(ends) == 1:
         told = f"{where} one entry was measured: its training loss ends at {significant(ends[0])}"
     else:
-        spread = f"{significant(min(ends))} to {significant(max(ends))}"
+        low, high = significant(min(ends), 4), significant(max(ends), 4)
+        spread = low if low == high else f"{low} to {high}"
         told = f"{where} the {len(ends)} entries end with a training loss of {spread}"
     told += f"; validation was best after {middle} of {last} epochs (median over entries and seeds)"
     return told + (f"; some seeds of {listing(lost)} diverged." if lost else ".")
@@ -68,10 +74,7 @@ def draw(study: Study, name: str) -> figure.Markup:
     for axes in flat[len(learners) :]:
         axes.set_visible(False)
     if all(v > 0 for x in learners for c in x.curves.values() for s in c for v in (s.train.loss, s.validation.loss)):
-        flat[0].set_yscale("log")
-        low, high = flat[0].get_ylim()
-        if high / low < 30:  # too short for whole decades
-            figure.plain_log(flat[0])
+        figure.log_losses(flat[0])
     drawing.supxlabel("epoch", fontsize=9, color=figure.MUTED)
     drawing.supylabel("loss", fontsize=9, color=figure.MUTED)
     lines = flat[0].get_lines()[:3]

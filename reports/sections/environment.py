@@ -28,7 +28,7 @@ def section(evidence: Evidence) -> Section:
     others = {r.machine for r in evidence.latest} - {machine}
     return Section(
         sentences=(sentence(evidence, len(others)),),
-        tables=tuple(t for t in (versions(evidence), tasks(evidence)) if t.lines),
+        blocks=tuple(t for t in (versions(evidence), tasks(evidence)) if t.lines),
         extra=facts,
     )
 

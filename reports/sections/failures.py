@@ -63,7 +63,7 @@ def section(evidence: Evidence) -> Section:
     found = find(evidence)
     return Section(
         sentences=(sentence(evidence, found),),
-        tables=(table(found),) if found else (),
+        blocks=(table(found),) if found else (),
         extra={
             "logs": [t for t in found if t.log][:MOST_LOGS],
             "left": max(0, sum(bool(t.log) for t in found) - MOST_LOGS),

@@ -22,7 +22,6 @@ from reports.learning import (
     studies,
 )
 from reports.section import (
-    MOST_PICTURES,
     Column,
     Line,
     Picture,
@@ -30,12 +29,13 @@ from reports.section import (
     Table,
     Value,
     absent,
+    by_workload,
     drawn,
     facets,
     number,
     text,
 )
-from reports.text import NARROW, count, fixed, listing, significant, slug
+from reports.text import NARROW, count, fixed, listing, significant
 
 ORDER, SHORT, TITLE = 90, "Generalisation", "Generalisation gap and test accuracy"
 QUESTION = "Does any framework generalise worse?"
@@ -119,17 +119,22 @@ def section(evidence: Evidence) -> Section:
         return Section(missing="It has no learning launch that finished: add a [[learning]] part to the suite.")
     return Section(
         sentences=tuple(g.sentence for g in found),
-        pictures=tuple(
-            Picture(
-                f"gap-{i}-{slug(g.study.workload.label)}",
-                draw(g, f"gap-{i}"),
-                f"Validation − training loss, mean over {count(g.study.seeds, 'seed')}: {g.study.workload.full}",
-            )
-            for i, g in enumerate(found[:MOST_PICTURES], start=1)
-            if any(own.best_loss for own in g.gaps)
+        blocks=by_workload(
+            found,
+            lambda g: g.study.workload,
+            lambda g, i: [picture(g, i)] if any(own.best_loss for own in g.gaps) else [],
+            lambda g, i: table(g, f"gap-table-{i}"),
         ),
-        tables=tuple(table(g, f"gap-table-{i}") for i, g in enumerate(found, start=1)),
         notes=drawn(len(found)),
+    )
+
+
+def picture(found: Gaps, number_: int) -> Picture:
+    return Picture(
+        f"gap-{number_}",
+        draw(found, f"gap-{number_}"),
+        f"Validation − training loss, mean over {count(found.study.seeds, 'seed')}: {found.study.workload.full}.",
+        "Marker: at the best validation snapshot. Tick: at the end. Bars: 95 % intervals over seeds.",
     )
 
 
@@ -137,7 +142,6 @@ def draw(found: Gaps, name: str) -> figure.Markup:
     rows = found.gaps
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
     figure.name_rows(axes, [g.learner.entry.label for g in rows])
-    axes.axvline(0, color=figure.MUTED, linewidth=0.8)
     for row, gap in enumerate(rows):
         if not gap.best_loss:
             figure.gap_reason(axes, row, gap.learner.reason or "no finite loss")
@@ -151,7 +155,9 @@ def draw(found: Gaps, name: str) -> figure.Markup:
         axes.plot(
             [gap.best_loss.estimate], [row - 0.1], linestyle="none", **figure.marker(gap.learner.entry), markersize=6.5
         )
-    axes.set_xlabel("gap in loss; marker: at the best validation snapshot, tick: at the end; bars: 95 % over seeds")
+    if axes.get_xlim()[0] < 0:
+        axes.axvline(0, color=figure.MUTED, linewidth=0.8, zorder=0)
+    axes.set_xlabel("gap in loss")
     figure.legend(drawing, [g.learner.entry for g in rows])
     return figure.to_svg(drawing, name, found.sentence)
 

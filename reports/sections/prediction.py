@@ -11,9 +11,9 @@ from statistics import median
 from harness import statistics
 from harness.statistics import Interval
 from reports import figure
-from reports.findings import Comparison, Evidence, Place, Workload
-from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
-from reports.text import NARROW, duration, significant, slug, span
+from reports.findings import Comparison, Evidence, Place
+from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
+from reports.text import NARROW, duration, significant, span
 
 ORDER, SHORT, TITLE = 45, "Prediction", "Prediction: latency and throughput"
 
@@ -41,21 +41,27 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[Latency, ...]:
 
 
 def section(evidence: Evidence) -> Section:
-    found = [(c, latencies) for c in evidence.speed if (latencies := find(evidence, c))]
+    found = [own for c in evidence.speed if (own := find(evidence, c))]
     if not found:
         return Section(missing="No speed launch timed its prediction calls: run a suite with a [[speed]] part.")
     return Section(
-        sentences=tuple(sentence(latencies) for _, latencies in found),
-        pictures=tuple(
-            Picture(
-                f"predict-{i}-{slug(c.workload.label)}",
-                draw(own, f"predict-{i}"),
-                f"Latency of a prediction call: {c.workload.full}",
-            )
-            for i, (c, own) in enumerate(found[:MOST_PICTURES], start=1)
+        sentences=tuple(sentence(own) for own in found),
+        blocks=by_workload(
+            found,
+            lambda own: own[0].place.workload,
+            lambda own, i: [picture(own, i)],
+            lambda own, i: table(own, f"predict-table-{i}"),
         ),
-        tables=tuple(table(c.workload, own, f"predict-table-{i}") for i, (c, own) in enumerate(found, start=1)),
         notes=drawn(len(found)),
+    )
+
+
+def picture(latencies: Sequence[Latency], number_: int) -> Picture:
+    return Picture(
+        f"predict-{number_}",
+        draw(latencies, f"predict-{number_}"),
+        f"Latency of a prediction call: {latencies[0].place.workload.full}.",
+        "Bar: interval of the median over launches.",
     )
 
 
@@ -117,7 +123,8 @@ def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
     return figure.to_svg(drawing, name, sentence(latencies))
 
 
-def table(workload: Workload, latencies: Sequence[Latency], name: str) -> Table:
+def table(latencies: Sequence[Latency], name: str) -> Table:
+    workload = latencies[0].place.workload
     sizes = sorted({size for lat in latencies for size in lat.by_batch})
     columns = [Column("Adapter · mode", numeric=False)]
     for size in sizes:

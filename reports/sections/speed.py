@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from harness.statistics import Verdict
 from reports import figure, words
 from reports.findings import Comparison, Evidence, Place
-from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
-from reports.text import duration, factor, factors, slug, span
+from reports.section import (
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    by_workload,
+    drawn,
+    facets,
+    number,
+    text,
+)
+from reports.text import duration, factor, factors, span
 
 ORDER, SHORT, TITLE = 20, "Speed", "Speed: time of a steady training step"
 QUESTION = "Which is fastest, and is it sure?"
@@ -14,18 +28,24 @@ QUESTION = "Which is fastest, and is it sure?"
 def section(evidence: Evidence) -> Section:
     if not any(c.measured for c in evidence.speed):
         return Section(missing="It has no speed launch that was timed: run a suite with a [[speed]] part.")
-    shown = [c for c in evidence.speed if c.measured]
-    pictures = tuple(
-        Picture(
-            f"speed-{i}-{slug(c.workload.label)}", draw(c, f"speed-{i}"), f"Time of a steady step: {c.workload.full}"
-        )
-        for i, c in enumerate(shown[:MOST_PICTURES], start=1)
-    )
     return Section(
         sentences=tuple(words.lead_sentence(c) for c in evidence.speed),
-        pictures=pictures,
-        tables=tuple(table(c, f"speed-table-{i}") for i, c in enumerate(evidence.speed, start=1)),
-        notes=drawn(len(shown)),
+        blocks=by_workload(
+            evidence.speed,
+            lambda c: c.workload,
+            lambda c, i: [picture(c, i)] if c.measured else [],
+            lambda c, i: table(c, f"speed-table-{i}"),
+        ),
+        notes=drawn(len(evidence.speed)),
+    )
+
+
+def picture(comparison: Comparison, number_: int) -> Picture:
+    return Picture(
+        f"speed-{number_}",
+        draw(comparison, f"speed-{number_}"),
+        f"Time of a steady step: {comparison.workload.full}.",
+        "Bar: interval of the median over launches. Dashed: the baseline. Rules part the tiers.",
     )
 
 
@@ -52,7 +72,7 @@ def draw(comparison: Comparison, name: str) -> figure.Markup:
             axes.axhline(row - 0.5, color=figure.LINE, linewidth=0.8)
         previous = place.tier if place.interval else previous
     figure.log_times(axes)
-    axes.set_xlabel("seconds per steady step, log scale; bar: interval of the median over launches; dashed: baseline")
+    axes.set_xlabel("time of a steady step, log scale")
     figure.legend(drawing, [p.entry for p in places])
     return figure.to_svg(drawing, name, words.lead_sentence(comparison))
 
@@ -99,7 +119,14 @@ def _coverage(confidence: float) -> str:
     return "" if confidence >= 0.95 else f"range, {100 * confidence:.0f} %"
 
 
-def verdict_value(place: Place, comparison: Comparison):  # type: ignore[no-untyped-def]
+def verdict_detail(verdict: Verdict) -> str:
+    """Only what the word and the ratio do not say."""
+    if verdict.word == "not judged":
+        return verdict.reason.removesuffix(", not judged")
+    return f"perhaps within ±{100 * verdict.margin:g} %" if verdict.word != "tied" and not verdict.material else ""
+
+
+def verdict_value(place: Place, comparison: Comparison) -> Value:
     if place.certified is False:
         return text("not certified", tone="uncertified", detail="takes no part")
     if place.entry == comparison.baseline:
@@ -107,4 +134,4 @@ def verdict_value(place: Place, comparison: Comparison):  # type: ignore[no-unty
     if place.verdict is None:
         return text("not judged", tone="absent", detail=comparison.why_unjudged or "")
     word = place.verdict.word
-    return text(f"{words.SIGNS[word]} {word}", tone=word, detail=place.verdict.reason)
+    return text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(place.verdict))

@@ -16,7 +16,6 @@ from harness.statistics import Interval, Verdict
 from reports import figure, words
 from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload, step_seconds
 from reports.section import (
-    MOST_PICTURES,
     Column,
     Line,
     Picture,
@@ -24,12 +23,13 @@ from reports.section import (
     Table,
     Value,
     absent,
+    by_workload,
     drawn,
     facets,
     number,
     text,
 )
-from reports.text import NARROW, duration, factor, listing, slug, span
+from reports.text import NARROW, duration, factor, listing, span
 
 ORDER, SHORT, TITLE = 40, "First step", "First step against steady state"
 QUESTION = "After how many steps does compiling pay?"
@@ -132,37 +132,38 @@ def payback(workload: Workload, compiled: Start, eager: Start, confidence: float
 
 
 def section(evidence: Evidence) -> Section:
-    found = [(c, *find(evidence, c)) for c in evidence.speed]
-    found = [(c, starts, paybacks) for c, starts, paybacks in found if starts]
+    found = [(starts, paybacks) for c in evidence.speed for starts, paybacks in [find(evidence, c)] if starts]
     if not found:
         return Section(
             missing="No speed launch recorded the time of its first epoch: run a suite with a [[speed]] part."
         )
-    pictures: list[Picture] = []
-    for i, (c, starts, paybacks) in enumerate(found[:MOST_PICTURES], start=1):
-        pictures.append(
-            Picture(
-                f"start-{i}-{slug(c.workload.label)}",
-                draw(starts, paybacks, f"start-{i}"),
-                f"Start-up cost and steady step: {c.workload.full}",
-            )
-        )
-        if paybacks:
-            pictures.append(
-                Picture(
-                    f"total-{i}-{slug(c.workload.label)}",
-                    draw_total(paybacks, f"total-{i}"),
-                    f"Total time by number of steps: {c.workload.full}",
-                )
-            )
     return Section(
-        sentences=tuple(summarise(starts, paybacks) for _, starts, paybacks in found),
-        pictures=tuple(pictures),
-        tables=tuple(
-            table(starts, paybacks, f"start-table-{i}") for i, (_, starts, paybacks) in enumerate(found, start=1)
+        sentences=tuple(summarise(starts, paybacks) for starts, paybacks in found),
+        blocks=by_workload(
+            found,
+            lambda own: own[0][0].place.workload,
+            lambda own, i: pictures(own[0], own[1], i),
+            lambda own, i: table(own[0], own[1], f"start-table-{i}"),
         ),
         notes=drawn(len(found)),
     )
+
+
+def pictures(starts: Sequence[Start], paybacks: Sequence[Payback], number_: int) -> list[Picture]:
+    where = starts[0].place.workload.full
+    found = [
+        Picture(
+            f"start-{number_}",
+            draw(starts, paybacks, f"start-{number_}"),
+            f"Start-up cost and steady step: {where}.",
+            "Marker: one steady step. Tick and bar: extra time of the first epoch, with its interval.",
+        )
+    ]
+    if paybacks:
+        key = "Dot: where the compiled mode has caught up with the eager one."
+        svg = draw_total(paybacks, f"total-{number_}")
+        found.append(Picture(f"total-{number_}", svg, f"Total time by number of steps: {where}.", key))
+    return found
 
 
 def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
@@ -205,7 +206,7 @@ def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> fig
             )
         axes.plot([x], [row], linestyle="none", **figure.marker(s.place.entry), markersize=6, zorder=4)
     figure.log_times(axes)
-    axes.set_xlabel("marker: one steady step; bar: extra time of the first epoch; log scale")
+    axes.set_xlabel("time, log scale")
     figure.legend(drawing, [s.place.entry for s in rows])
     return figure.to_svg(drawing, name, summarise(starts, paybacks))
 
@@ -253,7 +254,7 @@ def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
                 )
         axes.set_title(figure.label(adapter, 28))
         axes.legend(fontsize=7.5, loc="upper left", labelcolor=figure.INK)
-        axes.set_xscale("log")
+        figure.log_counts(axes)
         figure.log_times(axes, "y")
         axes.set_xlabel("steps")
     for axes in list(panels):

@@ -94,8 +94,7 @@ def section(evidence: Evidence) -> Section:
     )
     return Section(
         sentences=sentences(evidence, matrices),
-        pictures=pictures,
-        tables=tuple(table(m, f"summary-{i}", evidence) for i, m in enumerate(matrices, start=1)),
+        blocks=tuple(table(m, f"summary-{i}", evidence) for i, m in enumerate(matrices, start=1)) + pictures,
         notes=tuple(note for m in matrices for note in _mean_note(m)),
     )
 
@@ -128,7 +127,7 @@ def _mean_note(matrix: Matrix) -> tuple[str, ...]:
 
 def table(matrix: Matrix, name: str, evidence: Evidence) -> Table:
     columns = [Column("Adapter · mode", "framework · API", numeric=False)]
-    columns += [Column(c.workload.label, c.workload.recipe.name) for c in matrix.comparisons]
+    columns += [Column(c.workload.label, c.workload.recipe.name, numeric=False) for c in matrix.comparisons]
     if matrix.means:
         columns.append(Column("Geometric mean", f"ratio, n = {len(matrix.complete)}"))
     lines = []

@@ -9,8 +9,9 @@ from harness import statistics
 from harness.statistics import Interval, Verdict
 from reports import figure, words
 from reports.findings import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Entry, Evidence, Place, Workload
-from reports.section import MOST_PICTURES, Column, Line, Picture, Section, Table, absent, drawn, facets, number, text
-from reports.text import duration, factor, factors, slug, span
+from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
+from reports.sections.speed import verdict_detail
+from reports.text import duration, factor, factors, span
 
 ORDER, SHORT, TITLE = 30, "Framework tax", "The framework tax: what a higher API costs"
 QUESTION = "What does the high-level API cost over the low-level one?"
@@ -103,24 +104,30 @@ def counterpart(entry: Entry, places: Sequence[Place]) -> Place | None:
 
 
 def section(evidence: Evidence) -> Section:
-    found = [(c, taxes) for c in evidence.speed if (taxes := find(c))]
+    found = [taxes for c in evidence.speed if (taxes := find(c))]
     if not found:
         return Section(
             missing="No two measured entries pair a higher with a lower API of one framework: add for example torch-nn "
             "and torch-lightning to the suite."
         )
-    pictures = tuple(
-        Picture(
-            f"tax-{i}-{slug(c.workload.label)}", draw(taxes, f"tax-{i}"), f"Higher against lower API: {c.workload.full}"
-        )
-        for i, (c, taxes) in enumerate(found[:MOST_PICTURES], start=1)
-        if any(t.verdict.ratio for t in taxes)
-    )
     return Section(
-        sentences=tuple(s for _, taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),
-        pictures=pictures,
-        tables=tuple(table(c.workload, taxes, f"tax-table-{i}") for i, (c, taxes) in enumerate(found, start=1)),
+        sentences=tuple(s for taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),
+        blocks=by_workload(
+            found,
+            lambda taxes: taxes[0].workload,
+            lambda taxes, i: [picture(taxes, i)] if any(t.verdict.ratio for t in taxes) else [],
+            lambda taxes, i: table(taxes, f"tax-table-{i}"),
+        ),
         notes=drawn(len(found)),
+    )
+
+
+def picture(taxes: Sequence[Tax], number_: int) -> Picture:
+    return Picture(
+        f"tax-{number_}",
+        draw(taxes, f"tax-{number_}"),
+        f"Higher against lower API: {taxes[0].workload.full}.",
+        "Time of the first over time of the second, with its simultaneous interval. Band: the margin of ±3 %.",
     )
 
 
@@ -159,12 +166,13 @@ def draw(taxes: Sequence[Tax], name: str) -> figure.Markup:
         else:
             figure.gap_reason(axes, row, f"not judged: {tax.verdict.reason}")
     figure.log_ratios(axes)
-    axes.set_xlabel("time of the first over time of the second, log scale; band: the margin of ±3 %")
+    axes.set_xlabel("ratio of step times, log scale")
     figure.legend(drawing, [t.high.entry for t in taxes])
     return figure.to_svg(drawing, name, summarise(taxes))
 
 
-def table(workload: Workload, taxes: Sequence[Tax], name: str) -> Table:
+def table(taxes: Sequence[Tax], name: str) -> Table:
+    workload = taxes[0].workload
     lines = []
     for t in taxes:
         ratio, extra, word = t.verdict.ratio, t.extra, t.verdict.word
@@ -177,7 +185,7 @@ def table(workload: Workload, taxes: Sequence[Tax], name: str) -> Table:
                     if ratio
                     else absent(),
                     number(_signed(extra), extra.estimate, detail=_range(extra)) if extra else absent(),
-                    text(f"{words.SIGNS[word]} {word}", tone=word, detail=t.verdict.reason),
+                    text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(t.verdict)),
                 ),
                 facets(t.high.entry, workload, "ok"),
             )

@@ -84,6 +84,7 @@
       row.hidden = !(fits && (!query || row.textContent.toLowerCase().includes(query)));
       shown += !row.hidden;
     }
+    if (wanted.length || query) for (const fold of all("details.fold")) if (one("table", fold)) fold.open = true;
     one("output", form).textContent = wanted.length || query ? `${shown} of ${rows.length} rows shown` : "";
   };
   form.addEventListener("input", () => {
@@ -222,7 +223,10 @@
     applyTheme();
     const [id, column, direction] = (state.params.get("sort") || "").split(":");
     for (const table of all("table.data")) {
-      if (table.id === id && ["ascending", "descending"].includes(direction)) sortTable(table, Number(column), direction);
+      if (table.id === id && ["ascending", "descending"].includes(direction)) {
+        sortTable(table, Number(column), direction);
+        table.closest("details")?.setAttribute("open", "");
+      }
       else if (one("[aria-sort]", table)) sortTable(table, -1, "");
     }
     const target = state.section && document.getElementById(state.section);
