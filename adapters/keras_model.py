@@ -34,13 +34,14 @@ def dense(units: int, l2: float, activation: str | None) -> keras.layers.Layer:
 
 def build(setting: Setting, dense: Callable[[int, float, str | None], keras.layers.Layer] = dense) -> keras.Sequential:
     keras.config.set_floatx(setting.precision)
-    keras.utils.set_random_seed(setting.seed)
+    keras.config.set_dtype_policy(setting.precision)  # floatx alone rules only until the first layer
     model = setting.model
     layers: list[keras.layers.Layer] = [keras.Input((model.widths[0],))]
-    for units in model.widths[1:-1]:
+    for i, units in enumerate(model.widths[1:-1]):
         layers.append(dense(units, model.l2, model.activation))
         if model.dropout:
-            layers.append(keras.layers.Dropout(model.dropout))
+            # Seeded here: keras.utils.set_random_seed would import TensorFlow on every backend
+            layers.append(keras.layers.Dropout(model.dropout, seed=setting.seed * 1000 + i))
     return keras.Sequential([*layers, dense(model.widths[-1], model.l2, None)])
 
 
@@ -63,7 +64,8 @@ def optimizer(setting: Setting) -> keras.optimizers.Optimizer:
 
 
 def set_weights(network: keras.Sequential, layers: Sequence[Layer]) -> None:
-    network.set_weights([array for layer in layers for array in layer])
+    # Copies, since JAX on a CPU may share the memory of the arrays it is given
+    network.set_weights([array.copy() for layer in layers for array in layer])
 
 
 def get_weights(network: keras.Sequential) -> list[Layer]:

@@ -103,6 +103,7 @@ class TorchLightning(Adapter):
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        self.module.train()  # the trainer keeps whichever mode predict has left
         trainer.fit(self.module, Batches(x, y, order, trainer))
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -60,8 +60,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices:
             from tasks.errors import unknown
 
-            what = "command" if action.dest == "what_command" else (action.metavar or action.dest).lower()
-            raise unknown(str(what), str(value), [str(choice) for choice in action.choices])
+            what = "command" if action.dest == "what_command" else action.dest
+            raise unknown(what, str(value), [str(choice) for choice in action.choices])
 
 
 def _parser() -> Parser:

@@ -60,9 +60,7 @@ def plan(
     The order is drawn with the suite's seed. All launches of a block share their seed, so that blocks are pairs.
     """
     _check(suite, adapters, selection)
-    launches = [
-        launch for part in suite.learning for launch in _learning(suite, part, adapters, tasks, selection)
-    ]
+    launches = [launch for part in suite.learning for launch in _learning(suite, part, adapters, tasks, selection)]
     blocks: dict[int, list[Launch]] = {}
     for part in suite.speed:
         for launch in _speed(suite, part, adapters, tasks, cores, selection):

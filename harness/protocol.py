@@ -35,9 +35,7 @@ def launch(
     model.set_weights(setting.model.initial_weights(setting.seed))
     model.synchronize()
     build = clock() - start
-    result = (
-        _speed(model, runtime, setting, task, seconds) if kind == "speed" else _learning(model, setting, task)
-    )
+    result = _speed(model, runtime, setting, task, seconds) if kind == "speed" else _learning(model, setting, task)
     phases = result["phases"]
     assert isinstance(phases, dict)
     phases["build"] = build
@@ -49,9 +47,7 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], task: Task, epoch: int
 
     def of(split: Split) -> Score:
         logits = np.concatenate([predict(split.x[i : i + CHUNK]) for i in range(0, len(split.x), CHUNK)])
-        return Score(
-            loss=score.loss(logits, split.y, task.kind), accuracy=score.accuracy(logits, split.y, task.kind)
-        )
+        return Score(loss=score.loss(logits, split.y, task.kind), accuracy=score.accuracy(logits, split.y, task.kind))
 
     return EpochScores(epoch=epoch, train=of(task.train), validation=of(task.validation), test=of(task.test))
 
@@ -82,9 +78,7 @@ class SpeedWatch:
         return len(self.epochs) <= LEAST_EPOCHS or self.start - self.steady_start < self.seconds
 
 
-def _speed(
-    model: Adapter, runtime: ModuleType, setting: Setting, task: Task, seconds: float
-) -> dict[str, object]:
+def _speed(model: Adapter, runtime: ModuleType, setting: Setting, task: Task, seconds: float) -> dict[str, object]:
     order = BatchOrder(len(task.train.x), setting.recipe.batch_size, MOST_EPOCHS, setting.seed, partial=False)
     if order.steps == 0:
         raise ValueError(

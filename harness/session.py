@@ -21,7 +21,7 @@ from harness.launch.local import LocalLauncher
 from harness.plan import Launch, Selection, plan
 from harness.progress import Progress, duration
 from harness.record import Record, Run
-from harness.run import Stop, run as carry_out
+from harness.run import Stop, carry_out
 from tasks import registry as task_registry
 from tasks import table
 from tasks.errors import unknown
@@ -167,7 +167,7 @@ def print_plan(launches: Sequence[Launch]) -> None:
 def summarise(folder: Path, took: str, resume: str | None) -> Outcome:
     """Counts with reasons, from the records on the disk."""
     _, records, _ = store.read(folder)
-    counts = Counter(record.status for record in records)
+    counts: Counter[str] = Counter(record.status for record in records)
     parts = [f"{counts['ok']} ok"] + [f"{counts[s]} {s}" for s in ("failed", "unsupported", "skipped") if counts[s]]
     lines = [f"{', '.join(parts)} in {took}"]
     reasons = Counter((r.status, r.cell.adapter, r.reason or "") for r in records if r.status != "ok")

@@ -58,7 +58,9 @@ def read(folder: Path) -> tuple[Run, list[Record], list[str]]:
     try:
         run = Run.model_validate_json(head.read_bytes())
     except OSError as error:
-        raise UserError(f"{head}: {error.strerror}", "give the folder of a run, as 'levelfield run' printed it") from None
+        raise UserError(
+            f"{head}: {error.strerror}", "give the folder of a run, as 'levelfield run' printed it"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,31 +1,31 @@
 """A suite: which launches to make, as TOML, validated.
 
-    name = "mine"
-    summary = "My flowers, three layers"
-    baseline = "torch-autograd"
+name = "mine"
+summary = "My flowers, three layers"
+baseline = "torch-autograd"
 
-    [tasks.flowers]                     # only for your own data; the file lies relative to the suite
-    file = "flowers.csv"
-    label = "species"
+[tasks.flowers]                     # only for your own data; the file lies relative to the suite
+file = "flowers.csv"
+label = "species"
 
-    [models.three-layers]
-    hidden = [64, 32]
+[models.three-layers]
+hidden = [64, 32]
 
-    [recipes.momentum]
-    optimizer = "momentum"
-    learning-rate = 0.05
+[recipes.momentum]
+optimizer = "momentum"
+learning-rate = 0.05
 
-    [[learning]]                        # evaluated every epoch, not timed
-    task = "flowers"
-    model = "three-layers"
-    recipe = "momentum"
-    seeds = 3
+[[learning]]                        # evaluated every epoch, not timed
+task = "flowers"
+model = "three-layers"
+recipe = "momentum"
+seeds = 3
 
-    [[speed]]                           # timed, evaluated at the end
-    task = "flowers"
-    model = "three-layers"
-    recipe = "momentum"
-    blocks = 6
+[[speed]]                           # timed, evaluated at the end
+task = "flowers"
+model = "three-layers"
+recipe = "momentum"
+blocks = 6
 """
 
 from __future__ import annotations
@@ -151,8 +151,9 @@ def read(name_or_file: str) -> tuple[Suite, str]:
             raise UserError(f"{path}: larger than {_LARGEST_FILE:,} bytes", "a suite is a short TOML file")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", "give the path of a suite file, or a name of "
-                        "'levelfield list suites'") from None
+        raise UserError(
+            f"{path}: {error.strerror}", "give the path of a suite file, or a name of 'levelfield list suites'"
+        ) from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text", "save the suite as UTF-8") from None
     return parse(text, path), text
@@ -205,7 +206,11 @@ def _readable(error: ValidationError, path: Path) -> UserError:
 
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {
-        "tasks": OwnTask, "models": ModelTable, "recipes": RecipeTable, "speed": Speed, "learning": Learning,
+        "tasks": OwnTask,
+        "models": ModelTable,
+        "recipes": RecipeTable,
+        "speed": Speed,
+        "learning": Learning,
     }
     table = tables.get(str(location[0]), model) if location else model
     return [_kebab(name) for name in table.model_fields]
@@ -224,7 +229,9 @@ def _check_names(suite: Suite, path: Path) -> None:
         raise UserError(f"{path}: nothing to do", "add a [[speed]] or a [[learning]] table")
     if taken := set(suite.tasks) & set(registry.names()):
         name = min(taken)
-        raise UserError(f"{path}: tasks.{name}: is the name of a task that comes with levelfield", "choose another name")
+        raise UserError(
+            f"{path}: tasks.{name}: is the name of a task that comes with levelfield", "choose another name"
+        )
     tables: list[tuple[str, Any]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
     for kind, part in tables:
         check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])

@@ -2,13 +2,12 @@
 
 A runtime is a module with
 
-* ``environment(threads) -> dict[str, str]``: variables to set before the framework is imported
+* ``preload()``: import what the framework imports lazily, so that warm launches share it; touches no device
 * ``configure(setting)``: after the import and before the first operation, in the process that computes
 * ``synchronize(arrays)``: return when the work behind these arrays is done
 * ``compilations() -> int | None``: how many compilations there were so far; None where nothing is compiled
 
-Only `load` imports a runtime, and with it the framework; `environment` of all of them is in this file because it is
-needed before.
+Only `load` imports a runtime, and with it the framework. `environment` is here because it is needed before.
 """
 
 from __future__ import annotations

@@ -26,6 +26,10 @@ def configure(setting: Setting) -> None:
     jax.config.update("jax_enable_compilation_cache", False)
 
 
+def preload() -> None:
+    pass
+
+
 def synchronize(arrays: Iterable[Any] = ()) -> None:
     jax.block_until_ready(list(arrays))
 

@@ -14,6 +14,10 @@ def configure(setting: Setting) -> None:
     threadpool_limits(setting.threads)
 
 
+def preload() -> None:
+    pass
+
+
 def synchronize(arrays: Iterable[Any] = ()) -> None:
     pass
 

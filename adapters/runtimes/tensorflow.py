@@ -16,6 +16,10 @@ def configure(setting: Setting) -> None:
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
+def preload() -> None:
+    pass
+
+
 def synchronize(arrays: Iterable[Any] = ()) -> None:
     tf.test.experimental.sync_devices()
 

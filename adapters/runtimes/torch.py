@@ -15,6 +15,10 @@ def configure(setting: Setting) -> None:
     torch.set_float32_matmul_precision("highest")
 
 
+def preload() -> None:
+    import torch._dynamo  # noqa: F401 - torch.optim imports it when the first optimizer is made
+
+
 def synchronize(arrays: Iterable[Any] = ()) -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()

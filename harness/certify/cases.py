@@ -139,4 +139,3 @@ def relabelled(case: Case, weights: Sequence[Layer], rng: np.random.Generator) -
         return [Layer(k[back[i]][:, back[i + 1]], b[back[i + 1]]) for i, (k, b) in enumerate(moved)]
 
     return case.split.x[:, orders[0]], layers, undo
-

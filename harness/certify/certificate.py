@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from adapters.adapter import Adapter
+from adapters.registry import version
+
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("tasks", "adapters", "harness")
 # What the specification and its reference consist of; an edit to any of them asks for new certificates
 SPECIFICATION = ("tasks/mlp.py", "tasks/recipe.py", "tasks/score.py", "adapters/adapter.py", "adapters/numpy_manual.py")
 UNSUPPORTED = "unsupported: "
@@ -65,9 +66,7 @@ class Certificate(Frozen):
         """For each quantity that was measured, the check that came nearest to its tolerance, or went beyond it."""
         worst: dict[str, Check] = {}
         for check in self.checks:
-            if check.deviation is not None and (
-                check.name not in worst or _strain(check) > _strain(worst[check.name])
-            ):
+            if check.deviation is not None and (check.name not in worst or _strain(check) > _strain(worst[check.name])):
                 worst[check.name] = check
         return worst
 
@@ -111,17 +110,10 @@ def fingerprint(adapter_source: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def versions(adapter_source: Path, framework: str, backend: str | None) -> dict[str, str]:
-    """Distribution → version: the framework, its backend, NumPy, and what else the adapter's file imports."""
-    names = {framework, "numpy", *filter(None, [backend])}
-    names |= {module.partition(".")[0] for module in _modules(adapter_source)}
-    found = {}
-    for name in sorted(names - set(ROOMS)):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue  # of the standard library, or a module whose distribution has another name
-    return found
+def versions(adapter: type[Adapter]) -> dict[str, str]:
+    """Distribution → version of what the adapter declares that it needs, as `AdapterInfo.versions` gives them."""
+    names = dict.fromkeys([adapter.framework, adapter.backend or adapter.framework, *adapter.packages])
+    return {name: v for name in names if (v := version(name)) is not None}
 
 
 def _modules(path: Path) -> Iterable[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from adapters import runtimes
 from adapters.adapter import Adapter, Precision, facts, unsupported
 from adapters.numpy_manual import NumpyManual
 from harness.certify.cases import Case, relabelled
+from harness.plan import has_compiler
 from tasks import score
 from tasks.mlp import Layer
 from tasks.task import Split
@@ -20,6 +20,8 @@ SAFETY = 4.0
 ENVELOPE_RUNS = 4
 FLOAT64_TOLERANCE = 1e-10
 FLOAT32_FLOOR = 2.0**-22
+# For predictions where the fault that is looked for would show in the first digits
+COARSE = {"float32": 1e-4, "float64": FLOAT64_TOLERANCE}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class Subject:
     device: str = "cpu"
     threads: int = 1
 
+    @property
+    def precise(self) -> bool:
+        """Whether the framework computes in float64 as far as the adapter declares."""
+        return not any("float64" in _values(limit, "precision") for limit in self.adapter.limits)
+
+    @property
+    def dear(self) -> bool:
+        """Whether every build is compiled as C++, which takes seconds."""
+        return any("compiler" in limit and self.mode in _values(limit, "mode") for limit in self.adapter.limits)
+
     def unsupported(self, case: Case, precision: Precision) -> str | None:
         setting = case.setting(self.mode, precision, self.device, self.threads)
         return unsupported(self.adapter.limits, facts(setting, compiler=has_compiler()))
@@ -41,9 +53,9 @@ class Subject:
         return self.adapter(setting)
 
 
-def has_compiler() -> bool:
-    """Whether there is a C++ compiler, as `facts` asks."""
-    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++", "c++") if name)
+def _values(limit: dict[str, Any], key: str) -> tuple[Any, ...]:
+    value = limit.get(key, ())
+    return value if isinstance(value, tuple) else (value,)
 
 
 @dataclass

@@ -39,34 +39,24 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 def trajectory(subject: Subject, case: Case, precision: Precision) -> list[Check]:
     """One case from its initial weights to the end: everything that a single training shows."""
-    truth = reference(case, precision)
     x, y = case.split.x.copy(), case.split.y.copy()
     trace = observe(subject.build(case, precision), case, precision, Split(x, y))
-    name = case.named(precision)
-    checks = [
-        kinds(trace, case, precision),
-        round_trip(trace, case, precision),
-        told(trace, case, precision),
-        require(
-            "caller's arrays",
-            name,
-            np.array_equal(x, case.split.x) and np.array_equal(y, case.split.y),
-            "fit or predict changed the arrays that it was given",
-        ),
-    ]
+    kept = np.array_equal(x, case.split.x) and np.array_equal(y, case.split.y)
+    reason = "fit or predict changed the arrays that it was given"
+    return [*compare(trace, case, precision), require("caller's arrays", case.named(precision), kept, reason)]
+
+
+def compare(trace: Trace, case: Case, precision: Precision) -> list[Check]:
+    """Each quantity of a trace against the reference; only its form where that is already wrong."""
+    name, truth = case.named(precision), reference(case, precision)
+    checks = [kinds(trace, case, precision), round_trip(trace, case, precision), told(trace, case, precision)]
     if not checks[0].passed or len(trace.epochs) != len(truth.epochs):
         return checks
     right, seen, allowed = quantities(truth, case), quantities(trace, case), tolerances(case, precision, truth)
+    start = flat(truth.start)
     for quantity, value in seen.items():
-        checks.append(
-            judge(
-                quantity,
-                name,
-                distance(value, right[quantity]),
-                allowed[quantity],
-                describe(value, right[quantity], flat(truth.start)),
-            )
-        )
+        reason = describe(value, right[quantity], start)
+        checks.append(judge(quantity, name, distance(value, right[quantity]), allowed[quantity], reason))
     if case.model.l2 and "gradients" in seen:
         checks.append(penalty(seen["gradients"], right["gradients"], truth, case, name, allowed["gradients"]))
     return checks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -92,10 +93,8 @@ class WarmParent:
 
     def _kill_child(self) -> None:
         if self.child is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     def _say(self, message: Mapping[str, Any]) -> None:
         try:
@@ -125,8 +124,10 @@ class WarmParent:
             code = self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             return "the warm parent closed its channel"
-        return f"the warm parent ended by {signal.Signals(-code).name}" if code < 0 else (
-            f"the warm parent ended with exit code {code}"
+        return (
+            f"the warm parent ended by {signal.Signals(-code).name}"
+            if code < 0
+            else (f"the warm parent ended with exit code {code}")
         )
 
 
