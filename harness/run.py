@@ -63,7 +63,9 @@ class Queue:
             self.changed.notify_all()
 
 
-def run(launches: Sequence[Launch], launcher: Launcher, finished: Callable[[Launch, Record], None], stop: Stop) -> None:
+def carry_out(
+    launches: Sequence[Launch], launcher: Launcher, finished: Callable[[Launch, Record], None], stop: Stop
+) -> None:
     """Make all launches in order. `finished` is called once for each, from several threads in the learning part."""
     learning = [launch for launch in launches if launch.cell.kind == "learning"]
     speed = [launch for launch in launches if launch.cell.kind == "speed"]
