@@ -21,10 +21,9 @@ class TensorFlowTape(Adapter):
     modes = ("graph", "eager", "xla")
 
     def __init__(self, setting: Setting) -> None:
-        self.model, self.recipe, self.kind = setting.model, setting.recipe, setting.kind
+        self.model, self.recipe, self.kind, self.seed = setting.model, setting.recipe, setting.kind, setting.seed
         self.dtype = tf.as_dtype(setting.precision)
         self.activation = getattr(tf.nn, self.model.activation)
-        tf.random.set_seed(setting.seed)
         shapes = [s for n, m in self.model.shapes for s in ((n, m), (m,))]
         self.parameters = [tf.Variable(tf.zeros(s, self.dtype)) for s in shapes]
         self.first = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self.parameters]
@@ -66,10 +65,12 @@ class TensorFlowTape(Adapter):
 
     def logits(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         *hidden, (kernel, bias) = zip(self.parameters[::2], self.parameters[1::2], strict=True)
-        for k, b in hidden:
+        for i, (k, b) in enumerate(hidden):
             x = self.activation(x @ k + b)
             if training and self.model.dropout:
-                x = tf.nn.dropout(x, self.model.dropout)
+                # Stateless, since XLA does not heed tf.random.set_seed
+                seed = (self.seed * 1000 + i, tf.cast(self.steps, tf.int32))
+                x = tf.nn.experimental.stateless_dropout(x, self.model.dropout, seed)
         return x @ kernel + bias
 
     def loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -126,7 +126,7 @@ def quantities(trace: Trace, case: Case) -> dict[str, np.ndarray]:
     }
     if steps == 1:
         first, last = flat(trace.epochs[0]), flat(trace.epochs[-1])
-        if recipe.optimizer == "sgd":
+        if recipe.optimizer in ("sgd", "momentum"):  # without a velocity yet, the first step is the gradient
             found["gradients"] = (flat(trace.start) - first) / recipe.learning_rate
         found[f"{recipe.optimizer} after 1 step"] = first
         found[f"{recipe.optimizer} after {len(trace.epochs)} steps"] = last
@@ -145,6 +145,8 @@ def tolerances(case: Case, precision: Precision, truth: Trace) -> dict[str, floa
     if precision == "float64":
         return dict.fromkeys(right, FLOAT64_TOLERANCE)
     floor = {name: FLOAT32_FLOOR * max(1.0, float(np.abs(value).max())) for name, value in right.items()}
+    if "gradients" in floor:
+        floor["gradients"] = floor[f"{case.recipe.optimizer} after 1 step"] / case.recipe.learning_rate
     weights = case.weights("float32")
     for run in range(ENVELOPE_RUNS):
         x, layers, undo = relabelled(case, weights, np.random.default_rng([case.seed, 3, run]))

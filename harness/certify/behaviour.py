@@ -1,0 +1,151 @@
+"""What the contract asks for besides arithmetic: copies, current weights, no state shared, NaN not hidden, waiting."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adapters.adapter import Adapter, Precision
+from adapters.numpy_manual import NumpyManual
+from harness.certify.cases import Case
+from harness.certify.certificate import Check
+from harness.certify.observe import COARSE, Subject, comparable, flat, observe
+from harness.certify.trajectory import compare, distance, judge, require
+from tasks.mlp import Layer, copy_layers
+from tasks.task import Split
+
+# Share of an epoch that reading the weights may wait for after synchronize: nothing but a moment of bad luck
+WAITING = 0.25
+
+
+def conduct(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """An instance that is trained while another one stands by: each keeps to itself, and to the weights it has now."""
+    name = case.named(precision)
+    others = [Layer(-k, b + 1) for k, b in case.weights(precision)]
+    trained, bystander = subject.build(case, precision), subject.build(case, precision)
+    checks = copies(bystander, others, name)
+    trace = observe(trained, case, precision)
+    checks += compare(trace, case, precision)
+    leak = distance(flat(bystander.get_weights()), flat(others))
+    checks.append(judge("instances apart", name, leak, 0.0, "training one instance changes the weights of another"))
+    model = NumpyManual(case.setting("eager", "float64"))
+    stale = 0.0
+    for weights in (others, case.weights(precision)):
+        model.set_weights(weights)
+        bystander.set_weights(weights)
+        logits, right = bystander.predict(case.split.x), model.predict(case.split.x)
+        stale = max(stale, distance(comparable(logits, case), comparable(right, case)))
+    reason = "predict does not follow set_weights"
+    return [
+        *checks,
+        judge("predict on current weights", name, stale, COARSE[precision], reason),
+        nan_shows(bystander, case, name),
+    ]
+
+
+def copies(adapter: Adapter, weights: list[Layer], name: str) -> list[Check]:
+    """Neither the arrays given to set_weights nor those that get_weights returned are the model's own."""
+    given = copy_layers(weights)
+    adapter.set_weights(given)
+    _overwrite(given)
+    taken = adapter.get_weights()
+    inward = distance(flat(taken), flat(weights))
+    _overwrite(taken)
+    outward = distance(flat(adapter.get_weights()), flat(weights))
+    return [
+        judge("set_weights copies", name, inward, 0.0, "a change of the caller's arrays later changes the model"),
+        judge("get_weights copies", name, outward, 0.0, "a change of what get_weights returned changes the model"),
+    ]
+
+
+def _overwrite(layers: list[Layer]) -> None:
+    for array in (a for layer in layers for a in layer if a.flags.writeable):
+        array[...] = 7
+
+
+def nan_shows(adapter: Adapter, case: Case, name: str) -> Check:
+    """A NaN in one sample's features shows in its logits, and in no other sample's. Refusing it is fine too."""
+    clean = np.asarray(adapter.predict(case.split.x))
+    x = case.split.x.copy()
+    x[0, 0] = np.nan
+    try:
+        logits = np.asarray(adapter.predict(x))
+    except (ValueError, ArithmeticError):
+        return require("NaN in the input", name, True, "")
+    hidden = not np.isnan(logits[0]).any()
+    spread = not np.array_equal(logits[1:], clean[1:])
+    return require(
+        "NaN in the input",
+        name,
+        not hidden and not spread,
+        "predict hides it" if hidden else "the logits of other samples change",
+    )
+
+
+def nan_trains(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """A NaN in the training data shows in the weights, unless the framework refuses it."""
+    x = case.split.x.copy()
+    x[:, 0] = np.nan
+    adapter = subject.build(case, precision)
+    try:
+        trace = observe(adapter, case, precision, Split(x, case.split.y))
+    except (ValueError, ArithmeticError):
+        shown = True
+    else:
+        shown = bool(trace.epochs) and bool(np.isnan(flat(trace.epochs[-1])).any())
+    return [
+        require("NaN in the input", case.named(precision) + ", trained on it", shown, "training hides it"),
+    ]
+
+
+@dataclass
+class Stopwatch:
+    """A watch that times how long the weights are waited for after `synchronize`, and whether they are final."""
+
+    adapter: Adapter
+    started: float = 0.0
+    final: bool = True
+    shares: list[float] = field(default_factory=list)
+
+    def ready(self) -> None:
+        self.started = time.perf_counter()
+
+    def epoch_end(self, epoch: int) -> bool:
+        self.adapter.synchronize()
+        returned = time.perf_counter()
+        first = self.adapter.get_weights()
+        read = time.perf_counter()
+        second = self.adapter.get_weights()
+        again = time.perf_counter()
+        self.final &= np.array_equal(flat(first), flat(second), equal_nan=True)
+        waited = (read - returned) - (again - read)  # beyond what copying takes
+        self.shares.append(max(waited, 0.0) / (read - self.started))
+        self.started = time.perf_counter()
+        return True
+
+
+def synchronize(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """After `synchronize` the weights are there: reading them waits for nothing and gives what it gives later.
+
+    An epoch's arithmetic takes far longer than queueing it and than copying the weights. Where `synchronize` returns
+    early, reading the weights waits for the rest of the epoch, every time; the smallest share over the epochs after
+    the first, which compiles, is free of chance.
+    """
+    adapter = subject.build(case, precision)
+    adapter.set_weights(case.weights(precision))
+    watch = Stopwatch(adapter)
+    adapter.fit(case.split, case.order, watch)
+    name = case.named(precision)
+    share = min(watch.shares[1:], default=float("nan"))
+    return [
+        require("synchronize", name, watch.final, "the weights still change after synchronize has returned"),
+        judge(
+            "synchronize",
+            name + ", waiting",
+            share,
+            WAITING,
+            f"after synchronize, {share:.0%} of the epoch were still to be waited for",
+        ),
+    ]

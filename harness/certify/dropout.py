@@ -1,0 +1,181 @@
+"""Dropout, which no two frameworks draw alike: read from single steps of SGD on one sample.
+
+With one sample, the gradient of a kernel is the outer product of its input and of its bias' gradient, so that a row's
+change over the bias' change is what the layer before put out: zero for a dropped unit, activation / (1 − p) for a
+kept one. Once the masks are read, the reference repeats the step with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from adapters.adapter import Adapter, Precision
+from adapters.numpy_manual import NumpyManual
+from harness.certify.cases import Case
+from harness.certify.certificate import Check
+from harness.certify.observe import (
+    COARSE,
+    FLOAT32_FLOOR,
+    FLOAT64_TOLERANCE,
+    SAFETY,
+    Recorder,
+    Subject,
+    Trace,
+    comparable,
+    flat,
+    observe,
+)
+from harness.certify.trajectory import distance, judge, kinds, require
+from tasks.mlp import Layer
+
+# Each scale is a quotient of two differences of weights, of which float32 knows some four digits
+SCALE_TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
+# Standard deviations of the binomial: beyond 5 by chance once in two million certificates
+PLAUSIBLE = 5.0
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What one step's dropout did: for each hidden layer which units it kept, and by what it scaled those."""
+
+    kept: list[np.ndarray]
+    scales: list[np.ndarray]
+
+
+class Replay(NumpyManual):
+    """The reference, keeping the units that it is told to keep."""
+
+    masks: list[np.ndarray]
+
+    def gradients(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        self.random = _Given(self.masks)  # type: ignore[assignment]
+        return super().gradients(x, y)
+
+
+class _Given:
+    """Stands in for the random generator: below every rate where a unit is kept, above where it is dropped."""
+
+    def __init__(self, masks: list[np.ndarray]) -> None:
+        self.masks = iter(masks)
+
+    def random(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.where(next(self.masks), 0.0, 1.0).reshape(shape)
+
+
+def read_masks(case: Case, before: list[Layer], after: list[Layer]) -> Masks:
+    """From the weights before and after one SGD step on one sample (sigmoid: no activation is zero by itself)."""
+    h = case.split.x.astype(np.float64)
+    keep = 1 - case.model.dropout
+    kept, scales = [], []
+    for layer, (old, new) in zip(before[:-1], list(zip(before, after, strict=True))[1:], strict=True):
+        z = h @ np.asarray(layer.kernel, np.float64) + layer.bias
+        activation = (1 + np.tanh(z / 2)) / 2
+        rows = np.asarray(new.kernel, np.float64) - old.kernel
+        bias = np.asarray(new.bias, np.float64) - old.bias
+        column = int(np.abs(bias).argmax())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = rows[:, column] / bias[column] / activation[0]
+        mask = np.any(rows != 0, axis=1)
+        kept.append(mask)
+        scales.append(scale[mask])
+        h = activation * mask / keep
+    return Masks(kept, scales)
+
+
+def dropout(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """Masks, their share and scale, the whole step, none in evaluation; and the same again from a second build."""
+    name = case.named(precision)
+    adapter = subject.build(case, precision)
+    trace = observe(adapter, case, precision)
+    shape = kinds(trace, case, precision)
+    if not shape.passed or len(trace.epochs) != case.recipe.epochs:
+        return [shape]
+    return [
+        shape,
+        *evaluation(adapter, trace, case, precision, name),
+        *steps(trace, case, precision, name),
+        *twin(subject, trace, case, precision, name),
+    ]
+
+
+def steps(trace: Trace, case: Case, precision: Precision, name: str) -> list[Check]:
+    """What the steps of one training show; the batch is one sample."""
+    weights = [trace.start, *trace.epochs]
+    masks = [read_masks(case, before, after) for before, after in pairwise(weights)]
+    keep = 1 - case.model.dropout
+    flags = np.concatenate([mask for m in masks for mask in m.kept])
+    scales = np.concatenate([scale for m in masks for scale in m.scales])
+    deviation = abs(flags.sum() - flags.size * keep) / np.sqrt(flags.size * keep * (1 - keep))
+    rounding = FLOAT64_TOLERANCE if precision == "float64" else SAFETY * FLOAT32_FLOOR
+    off = max(
+        distance(flat(repeated(case, m, before)), flat(after))
+        for m, (before, after) in zip(masks, pairwise(weights), strict=True)
+    )
+    one_step = [np.concatenate(m.kept) for m in masks]
+    equal = sum(np.array_equal(a, b) for a, b in pairwise(one_step)) + sum(
+        np.array_equal(a, b) for m in masks for a, b in pairwise(m.kept) if a.shape == b.shape
+    )
+    return [
+        judge(
+            "dropout share",
+            name,
+            deviation,
+            PLAUSIBLE,
+            f"{flags.mean():.3f} of {flags.size} units were kept, not {keep}",
+        ),
+        judge(
+            "dropout scale",
+            name,
+            float(np.abs(scales * keep - 1).max(initial=0.0)),
+            SCALE_TOLERANCE[precision],
+            f"kept units are scaled by {np.median(scales) if scales.size else np.nan:.4g}, not 1/(1 − p) = {1 / keep:.4g}",
+        ),
+        judge("dropout step", name, off, rounding, "the reference with the same masks makes another step"),
+        judge("dropout masks differ", name, equal, 0, f"{equal} pairs of successive steps or layers share one mask"),
+    ]
+
+
+def repeated(case: Case, masks: Masks, before: list[Layer]) -> list[Layer]:
+    """The reference's weights after one step from `before` with these masks."""
+    once = replace(case, recipe=replace(case.recipe, epochs=1))
+    replay = Replay(once.setting("eager", "float64"))
+    replay.masks = masks.kept
+    replay.set_weights(before)
+    recorder = Recorder(replay)
+    replay.fit(case.split, once.order, recorder)
+    return recorder.weights[0]
+
+
+def evaluation(adapter: Adapter, trace: Trace, case: Case, precision: Precision, name: str) -> list[Check]:
+    """No dropout in predict, before training and after it."""
+    model = NumpyManual(case.setting("eager", "float64"))
+    off = distance(np.asarray(adapter.predict(case.split.x)), trace.after)
+    for weights, logits in ((trace.start, trace.before), (trace.epochs[-1], trace.after)):
+        model.set_weights(weights)
+        right = comparable(model.predict(case.split.x), case)
+        off = max(off, distance(comparable(logits, case), right))
+    reason = "predict does not give the logits of the whole network"
+    return [judge("no dropout in evaluation", name, off, COARSE[precision], reason)]
+
+
+def twin(subject: Subject, trace: Trace, case: Case, precision: Precision, name: str) -> list[Check]:
+    """A second build, disturbed inside `epoch_end` and stopped before its end, repeats the first bit by bit."""
+    other = subject.build(case, precision)
+    other.set_weights(case.weights(precision))
+    until = case.recipe.epochs // 2
+    recorder = Recorder(other, stop_after=until, disturb=case.split.x)
+    other.fit(case.split, case.order, recorder)
+    first = distance(flat(recorder.weights[0]), flat(trace.epochs[0])) if recorder.weights else np.inf
+    rest = max(
+        (distance(flat(a), flat(b)) for a, b in zip(recorder.weights[1:until], trace.epochs[1:until], strict=False)),
+        default=np.inf,
+    )
+    ran = len(recorder.weights)
+    return [
+        judge("building twice", name, first, 0.0, "a second build with the same seed gives other weights"),
+        judge("predict inside epoch_end", name, rest, 0.0, "predict inside epoch_end changes what is learnt after it"),
+        require("stopping", name, ran == until, f"told to stop after {until} epochs, it trained {ran}"),
+    ]
