@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from reports.findings import Entry
-from reports.text import NARROW, duration, factor, shorten, significant, visible
+from reports.text import NARROW, factor, shorten, significant, unit_for, visible
 
 INK, MUTED, LINE, PAPER = "#0a0b0c", "#5a5b5c", "#d2d3d4", "#fcfdfe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
@@ -184,11 +184,21 @@ def gap_reason(axes: Axes, y: float, text: str) -> None:
 
 
 def log_times(axes: Axes, which: str = "x") -> None:
-    _log_axis(axes, which, lambda value, _: duration(value))
+    _log_axis(axes, which, lambda value, _: _tick_time(value))
 
 
 def log_ratios(axes: Axes, which: str = "x") -> None:
     _log_axis(axes, which, lambda value, _: factor(value))
+
+
+def _tick_time(seconds: float) -> str:
+    scale, unit = unit_for(seconds)
+    return f"{round(seconds / scale, 6):g}{NARROW}{unit}"
+
+
+def _tick_count(value: float) -> str:
+    scale, suffix = next((pair for pair in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= pair[0]), (1.0, ""))
+    return f"{round(value / scale, 6):g}{suffix and NARROW + suffix}"
 
 
 def log_losses(axes: Axes) -> None:
@@ -196,7 +206,7 @@ def log_losses(axes: Axes) -> None:
 
 
 def log_counts(axes: Axes) -> None:
-    _log_axis(axes, "x", lambda value, _: f"{value:,.0f}".replace(",", NARROW), whole=True)
+    _log_axis(axes, "x", lambda value, _: _tick_count(value), whole=True)
 
 
 def _log_axis(axes: Axes, which: str, text: Any, *, whole: bool = False) -> None:

@@ -4,74 +4,91 @@ from __future__ import annotations
 
 import io
 import tokenize
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reports.findings import Entry, Evidence
-from reports.section import Column, Line, Section, Table, Value, absent, number, text
-from reports.text import listing, slug
+from reports.section import Column, Line, Section, Table, absent, number, text
+from reports.text import listing
 
 ORDER, SHORT, TITLE = 120, "Adapters", "The adapters: caveats and source"
 
 
 @dataclass(frozen=True)
 class Source:
+    """One source text and the adapters that it holds."""
+
     id: str
-    adapter: str
+    adapters: tuple[str, ...]
     text: str
     lines: int
+
+    @property
+    def label(self) -> str:
+        return ", ".join(self.adapters)
 
 
 def section(evidence: Evidence) -> Section:
     entries = {e.adapter: e for e in (Entry.of(r.cell) for r in evidence.latest)}
-    names = sorted(entries.keys() | evidence.adapters.keys())
+    names = sorted(entries) or sorted(evidence.adapters)
     if not names:
         return Section(missing="It names no adapter.")
-    sources = [
-        Source(f"source-{i}-{slug(n)}", n, evidence.sources[n], code_lines(evidence.sources[n]))
-        for i, n in enumerate(sorted(evidence.sources), start=1)
-    ]
-    measured: dict[str, set[str]] = {n: set() for n in names}
-    for record in evidence.latest:
-        measured[record.cell.adapter].add(record.cell.mode)
-    table = Table(
-        "adapters-table",
-        "Adapters of this run",
-        (
-            Column("Adapter", "framework · API", numeric=False),
-            Column("Modes here", numeric=False),
-            Column("Lines of code", "without blank lines and comments"),
-            Column("Notes", numeric=False),
-            Column("Does not support", numeric=False),
-        ),
-        tuple(_line(evidence, n, entries.get(n), measured[n], sources) for n in names),
+    sources = find_sources(evidence.sources)
+    return Section(
+        sentences=(sentence(names, sources, evidence),),
+        blocks=(table(evidence, names, entries, sources),),
+        extra=sources,
     )
-    return Section(sentences=(sentence(names, sources, evidence),), blocks=(table,), extra=sources)
+
+
+def find_sources(texts: Mapping[str, str]) -> list[Source]:
+    owners: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(texts):
+        owners[texts[name]].append(name)
+    return [Source(f"source-{i}", tuple(own), t, code_lines(t)) for i, (t, own) in enumerate(owners.items(), start=1)]
 
 
 def sentence(names: list[str], sources: list[Source], evidence: Evidence) -> str:
     told = f"{len(names)} adapters" if len(names) != 1 else "One adapter"
-    own = sorted((s for s in sources if s.adapter in names), key=lambda s: (s.lines, s.adapter))
+    own = sorted((s for s in sources if set(s.adapters) & set(names)), key=lambda s: (s.lines, s.label))
     if len(own) > 1:
-        told += f", from {own[0].lines} lines of code ({own[0].adapter}) to {own[-1].lines} ({own[-1].adapter})"
+        told += f", from {own[0].lines} lines of code ({own[0].label}) to {own[-1].lines} ({own[-1].label})"
     limited = [n for n in names if n in evidence.adapters and evidence.adapters[n].limits]
-    return told + (f"; {listing(limited)} declare settings that they do not support." if limited else ".")
+    declare = "declares" if len(limited) == 1 else "declare"
+    return told + (f"; {listing(limited)} {declare} settings without support." if limited else ".")
 
 
-def _line(evidence: Evidence, name: str, entry: Entry | None, modes: set[str], sources: list[Source]) -> Line:
-    about = evidence.adapters.get(name)
-    source = next((s for s in sources if s.adapter == name), None)
-    unknown = absent("not passed to this page")
-    framework = (f"{entry.framework} on {entry.backend}" if entry.backend else entry.framework) if entry else ""
-    values: tuple[Value, ...] = (
-        text(name, detail=f"{framework} · {entry.api}" if entry else "not in this run"),
-        text(", ".join(sorted(modes)) or "none"),
-        number(str(source.lines), source.lines) if source else unknown,
-        (text(" ".join(about.notes)) if about.notes else text("none")) if about else unknown,
-        (text("; ".join(map(limit, about.limits))) if about.limits else text("nothing declared")) if about else unknown,
-    )
-    return Line(values, {"framework": entry.family, "api": entry.api} if entry else {})
+def table(evidence: Evidence, names: list[str], entries: Mapping[str, Entry], sources: list[Source]) -> Table:
+    """Columns of which nothing is known are left out."""
+    modes: dict[str, set[str]] = defaultdict(set)
+    for record in evidence.latest:
+        modes[record.cell.adapter].add(record.cell.mode)
+    columns = [Column("Adapter", "framework · API", numeric=False), Column("Modes here", numeric=False)]
+    if sources:
+        columns.append(Column("Lines of code", "no blanks, no comments"))
+    if evidence.adapters:
+        columns += [Column("Notes", numeric=False), Column("Does not support", numeric=False)]
+    lines = []
+    for name in names:
+        entry = entries.get(name)
+        framework = (f"{entry.framework} on {entry.backend}" if entry.backend else entry.framework) if entry else ""
+        values = [
+            text(name, detail=f"{framework} · {entry.api}" if entry else "not in this run"),
+            text(", ".join(sorted(modes[name])) or "none"),
+        ]
+        if sources:
+            source = next((s for s in sources if name in s.adapters), None)
+            shared = f"shared by {len(source.adapters)}" if source and len(source.adapters) > 1 else ""
+            values.append(number(str(source.lines), source.lines, detail=shared) if source else absent("no source"))
+        if evidence.adapters:
+            about = evidence.adapters.get(name)
+            values.append(text(" ".join(about.notes) or "none") if about else absent("unknown adapter"))
+            limits = "; ".join(map(limit, about.limits)) if about else ""
+            values.append(text(limits or "nothing declared") if about else absent("unknown adapter"))
+        lines.append(Line(tuple(values), {"framework": entry.family, "api": entry.api} if entry else {}))
+    return Table("adapters-table", "Adapters of this run", tuple(columns), tuple(lines))
 
 
 def limit(item: Mapping[str, Any]) -> str:

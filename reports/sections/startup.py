@@ -63,12 +63,12 @@ class Payback:
         word = self.verdict.word
         if word == "faster" and self.steps:
             if self.steps.high <= 0:
-                return f"{name} pays from the first step against {other}"
+                return f"{name} pays from the first step against {other}."
             steps = f"{_steps(self.steps.estimate)} steps against {other} ({steps_range(self.steps)})"
-            return f"{name} pays after some {steps}"
+            return f"{name} pays after some {steps}."
         if word == "slower":
-            return f"{name} never pays against {other}: its steady step is {words.speed_phrase(self.verdict)}"
-        return f"{name} is not shown to pay against {other}: {words.speed_phrase(self.verdict)}"
+            return f"{name} never pays against {other}: its steady step is {words.speed_phrase(self.verdict)}."
+        return f"{name} is not shown to pay against {other}: {words.speed_phrase(self.verdict)}."
 
 
 def _steps(value: float) -> str:
@@ -138,7 +138,7 @@ def section(evidence: Evidence) -> Section:
             missing="No speed launch recorded the time of its first epoch: run a suite with a [[speed]] part."
         )
     return Section(
-        sentences=tuple(summarise(starts, paybacks) for starts, paybacks in found),
+        sentences=tuple(told for own in found for told in (summarise(*own), *(p.sentence for p in own[1]))),
         blocks=by_workload(
             found,
             lambda own: own[0][0].place.workload,
@@ -167,14 +167,28 @@ def pictures(starts: Sequence[Start], paybacks: Sequence[Payback], number_: int)
 
 
 def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
+    """How many compiled modes pay, and after how many steps; each by itself is told by `Payback.sentence`."""
     where = f"On {starts[0].place.workload.label}"
     if paybacks:
-        return f"{where}, {'; '.join(p.sentence for p in paybacks)}."
+        pays = sorted((p for p in paybacks if p.steps), key=lambda p: p.steps.estimate if p.steps else 0.0)
+        counted = words.word_counts([p.verdict.word for p in paybacks if p not in pays])
+        rest = f"; the others against their eager mode: {counted}" if counted else ""
+        if not pays:
+            return f"{where} no compiled mode is shown to pay against its eager mode: {counted}."
+        ends = [f"{pay_steps(p)} ({p.compiled.place.entry.label})" for p in (pays[0], pays[-1])]
+        after = ends[0] if len(pays) == 1 else " to ".join(ends)
+        return (
+            f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager, after some {after} steps{rest}."
+        )
     costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.cost.estimate, s.place.entry))
     if not costly:
-        return f"{where} no adapter has both an eager and a compiled mode here, and no start-up cost is measurable."
+        return f"{where} no adapter was measured both eager and compiled, and no start-up cost is measurable."
     most = listing([f"{s.place.entry.label} ({duration(s.cost.estimate)})" for s in costly[:3]])
     return f"{where} no adapter was measured both eager and compiled; the first epoch costs most extra in {most}."
+
+
+def pay_steps(payback: Payback) -> str:
+    return _steps(payback.steps.estimate) if payback.steps else "∞"
 
 
 def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> figure.Markup:
