@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.record import Record, Run
-from reports import page
+from reports import page, words
 from reports.certificate import Certificate
 from reports.findings import Described, Evidence, gather, outcome_counts
 from reports.section import Section, Table
-from reports.text import count, listing, visible
+from reports.text import count, visible
 
 SECTIONS = ("summary", "speed", "tax", "startup", "gap", "certificates", "failures")
 
@@ -26,9 +26,7 @@ def build(
     """Markdown text: the summary open, the other sections folded. Raises UserError for an unknown baseline."""
     evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters)
     counts = outcome_counts(evidence)
-    told = listing(
-        [f"{counts[s]} {s}" for s in ("ok", "failed", "skipped", "unsupported", "not certified") if counts.get(s)]
-    )
+    told = words.outcomes(counts)
     machine = run.machine
     head = [
         f"## {escape(run.name)}",

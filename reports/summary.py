@@ -11,7 +11,7 @@ from reports.certificate import Certificate
 from reports.findings import Comparison, Described, Evidence, Place, gather, outcome_counts
 from reports.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
 from reports.sections import failures, gap
-from reports.text import duration, factor, factors, fixed, listing, shorten, significant, span, visible
+from reports.text import duration, factor, factors, fixed, shorten, significant, span, visible
 
 WIDEST = 60  # characters of one column
 
@@ -32,9 +32,7 @@ def text(
 
 def lines(evidence: Evidence) -> list[str]:
     counts = outcome_counts(evidence)
-    told = listing(
-        [f"{counts[s]} {s}" for s in ("ok", "failed", "skipped", "unsupported", "not certified") if counts.get(s)]
-    )
+    told = words.outcomes(counts)
     result = [
         visible(f"{evidence.run.name}: {told or 'no launch yet'}"),
         visible(f"baseline {evidence.baseline_label}" + ("" if evidence.baseline else " (no launch in this run)")),

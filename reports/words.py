@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.statistics import Verdict
 from reports.findings import Comparison, Place
@@ -51,12 +51,26 @@ def lead_sentence(comparison: Comparison) -> str:
     about = f"{against_baseline(lead, comparison)}, {launches}"
     if len(first) == 1:
         follows = f"; the next, {others[0][0].entry.label}, is shown to take longer" if others else ""
-        return f"{where}, {lead.entry.label} leads alone: {about}{follows}."
+        return f"{where}, {lead.entry.label} leads alone: {about}{follows}.{_aside(comparison)}"
     names = listing([p.entry.label for p in first])
     return (
         f"{where}, {len(first)} share the lead and are not shown to differ: {names}. "
-        f"The smallest estimate is that of {lead.entry.label}: {about}."
+        f"The smallest estimate is that of {lead.entry.label}: {about}.{_aside(comparison)}"
     )
+
+
+def _aside(comparison: Comparison) -> str:
+    """Who has a number and no part in this."""
+    uncertified = sum(p.certified is False for p in comparison.measured)
+    few = sum(p.tier is None and p.certified is not False for p in comparison.measured)
+    told = [f"{n} {why}" for n, why in ((uncertified, "not certified"), (few, "with too few pairs")) if n]
+    return f" Measured, but without a part in this: {' and '.join(told)}." if told else ""
+
+
+def outcomes(counts: Mapping[str, int]) -> str:
+    """``91 ok, 3 failed and 2 skipped``; nothing for no launch."""
+    known = ("ok", "failed", "skipped", "unsupported", "not certified")
+    return listing([f"{counts[word]} {word}" for word in known if counts.get(word)], most=len(known))
 
 
 def verdict_counts(places: Sequence[Place]) -> str:

@@ -93,12 +93,14 @@ def table(evidence: Evidence, names: list[str], entries: Mapping[str, Entry], so
 
 def limit(item: Mapping[str, Any]) -> str:
     """``optimizer adam or adamw: the reason``."""
-    facts = ", ".join(
-        f"{key} {' or '.join(map(str, value)) if isinstance(value, tuple | list) else value}"
-        for key, value in item.items()
-        if key != "because"
-    )
+    facts = ", ".join(_fact(key, value) for key, value in item.items() if key != "because")
     return f"{facts}: {item.get('because', 'no reason was given')}"
+
+
+def _fact(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return key if value else f"no {key}"
+    return f"{key} {' or '.join(map(str, value)) if isinstance(value, tuple | list) else value}"
 
 
 def code_lines(source: str) -> int:

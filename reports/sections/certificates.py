@@ -50,7 +50,10 @@ def sentence(evidence: Evidence, certificates: Sequence[Certificate]) -> str:
     checks = [k for c in held for k in c.checks]
     if checks:
         closest = max(checks, key=_share)
-        told += f"; the closest call used {100 * _share(closest):.2g} % of its tolerance ({closest.quantity})"
+        used = significant(100 * _share(closest), 2)
+        told += f"; the closest call used {used} % of its tolerance ({closest.quantity})"
+            f"; the closest call used {significant(100 * _share(closest), 2)} % of its tolerance ({closest.quantity})"
+        )
     failed = [c for c in certificates if not c.held]
     if failed:
         told += f"; not held: {listing([f'{c.adapter} · {c.mode}' for c in failed])}"

@@ -55,6 +55,9 @@ def _matrix(comparisons: tuple[Comparison, ...]) -> Matrix:
             if base and place.certified is not False:
                 row[place.entry.label] = _ratio(place, base, each)
         ratios[str(number_)] = row
+    # an entry that is judged nowhere (few launches, on purpose) must not empty everybody's mean
+    measured = [e for e in measured if any(row[e.label] for row in ratios.values())]
+    ratios = {name: {e.label: row[e.label] for e in measured} for name, row in ratios.items()}
     complete = statistics.complete_workloads(ratios) if measured else []
     means = {}
     if len(complete) >= 2:
