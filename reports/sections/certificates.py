@@ -52,8 +52,6 @@ def sentence(evidence: Evidence, certificates: Sequence[Certificate]) -> str:
         closest = max(checks, key=_share)
         used = significant(100 * _share(closest), 2)
         told += f"; the closest call used {used} % of its tolerance ({closest.quantity})"
-            f"; the closest call used {significant(100 * _share(closest), 2)} % of its tolerance ({closest.quantity})"
-        )
     failed = [c for c in certificates if not c.held]
     if failed:
         told += f"; not held: {listing([f'{c.adapter} · {c.mode}' for c in failed])}"
