@@ -91,11 +91,19 @@ def _parser() -> Parser:
     run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
     run.add_argument("--seeds", type=_positive, metavar="N", help="of learning launches")
     run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
     run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
     run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
     run.add_argument("--anonymous", action="store_true", help="leave the host's name out of the records")
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    certify = add("certify", _certify, "Prove that adapters compute the specification, against a float64 reference.")
+    certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
+    certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
+    certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
+    certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
 
     report = add("report", _report, "Write the report of a run: one HTML file that needs no network.")
     report.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
@@ -141,7 +149,7 @@ def _run(options: argparse.Namespace) -> int:
     from harness import session, store
 
     if options.resume is not None:
-        head, _, _ = store.read(options.resume)
+        head = store.read(options.resume).run
         if options.suite is None:
             import shlex
 
@@ -165,6 +173,12 @@ def _run(options: argparse.Namespace) -> int:
     return outcome.code
 
 
+def _certify(options: argparse.Namespace) -> int:
+    from harness import certifying
+
+    return certifying.run(options)
+
+
 def _report(options: argparse.Namespace) -> int:
     from harness import store
 
@@ -182,16 +196,20 @@ def _write_report(folder: Path, output: Path | None, baseline: str | None, form:
     from adapters import registry
     from harness import store
     from reports import markdown, page
+    from reports.certificate import summary
 
-    run, records, damaged = store.read(folder)
-    for line in damaged:
+    stored = store.read(folder)
+    for line in stored.damaged:
         print(f"warning: {line}", file=sys.stderr)
     adapters = registry.find().adapters
+    proofs = [summary(certificate) for certificate in stored.certificates]
     if form == "html":
         sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
-        text = page.build(run, records, baseline=baseline, sources=sources, adapters=adapters)
+        text = page.build(
+            stored.run, stored.records, baseline=baseline, sources=sources, certificates=proofs, adapters=adapters
+        )
     else:
-        text = markdown.build(run, records, baseline=baseline, adapters=adapters)
+        text = markdown.build(stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters)
     path = output or folder / ("report.html" if form == "html" else "report.md")
     try:
         partial = path.with_name(path.name + ".partial")
@@ -207,9 +225,10 @@ def _show(options: argparse.Namespace) -> int:
     from reports import summary
 
     folder = options.run or store.newest()
-    run, records, damaged = store.read(folder)
-    for line in damaged:
+    stored = store.read(folder)
+    for line in stored.damaged:
         print(f"warning: {line}", file=sys.stderr)
+    records = stored.records
     if options.cell is not None:
         records = _matching(records, options.cell)
     if options.json:
@@ -219,7 +238,7 @@ def _show(options: argparse.Namespace) -> int:
         for record in records:
             print(record.model_dump_json(indent=1))
     else:
-        print(summary.text(run, records), end="")
+        print(summary.text(stored.run, records), end="")
     return OK
 
 

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,12 +16,14 @@ from types import FrameType
 from typing import Any
 
 from adapters.registry import AdapterInfo, find
-from harness import machine, store, suite
+from harness import certificates, machine, store, suite
+from harness.certify.certificate import Certificate
+from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Launch, Selection, plan
 from harness.progress import Progress, duration
 from harness.record import Record, Run
-from harness.run import Stop, carry_out
+from harness.run import carry_out
 from tasks import registry as task_registry
 from tasks import table
 from tasks.errors import unknown
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> Outcome:
     described = machine.describe(options.anonymous)
     if options.resume is not None:
         folder = options.resume
-        done = {record.launch_id for record in store.read(folder)[1] if record.status != "skipped"}
+        done = {record.launch_id for record in store.read(folder).records if record.status != "skipped"}
         kept = store.Store(folder)
         launches = [launch for launch in launches if launch.id not in done]
     else:
@@ -92,9 +94,31 @@ def run(options: argparse.Namespace) -> Outcome:
         LocalLauncher(registry.adapters, tasks, described, cores, chosen.time_limit) as launcher,
         interruptible(stop, resume),
     ):
+        if not options.no_certify:
+            wanted = certificates.subjects(launches)
+            if wanted and not options.quiet:
+                print(f"certifying {len(wanted)} adapters in their modes, where not done before", file=sys.stderr)
+            for certificate in certificates.obtain(
+                wanted, registry.adapters, launcher, stop, quick=True, made=report_certificate(options.quiet)
+            ):
+                kept.append_certificate(certificate)
         carry_out(launches, launcher, finished, stop)
     progress.close()
     return summarise(folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
+
+
+def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
+    """A line for each certificate that was made; failures are told even when quiet."""
+
+    def tell(certificate: Certificate) -> None:
+        what = f"{certificate.adapter} ({certificate.mode})"
+        if not certificate.passed:
+            failed = ", ".join(certificate.failed) or "nothing could be checked"
+            print(f"not certified: {what}: {failed}", file=sys.stderr)
+        elif not quiet:
+            print(f"certified: {what}", file=sys.stderr)
+
+    return tell
 
 
 def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
@@ -166,7 +190,7 @@ def print_plan(launches: Sequence[Launch]) -> None:
 
 def summarise(folder: Path, took: str, resume: str | None) -> Outcome:
     """Counts with reasons, from the records on the disk."""
-    _, records, _ = store.read(folder)
+    records = store.read(folder).records
     counts: Counter[str] = Counter(record.status for record in records)
     parts = [f"{counts['ok']} ok"] + [f"{counts[s]} {s}" for s in ("failed", "unsupported", "skipped") if counts[s]]
     lines = [f"{', '.join(parts)} in {took}"]

@@ -1,19 +1,24 @@
-"""A run directory: ``run.json`` (its head) and ``records.jsonl``, to which records are appended and never rewritten."""
+"""A run directory: ``run.json`` is its head, ``records.jsonl`` and ``certificates.jsonl`` only ever grow."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from harness.certify.certificate import Certificate
 from harness.record import Record, Run
 from tasks.errors import UserError
 
 RUNS = Path("runs")
-_HEAD, _RECORDS = "run.json", "records.jsonl"
+Entry = TypeVar("Entry", Record, Certificate)
+_HEAD, _RECORDS, _CERTIFICATES = "run.json", "records.jsonl", "certificates.jsonl"
 
 
 class Store:
@@ -37,11 +42,16 @@ class Store:
         return cls(folder)
 
     def append(self, record: Record) -> None:
-        line = record.model_dump_json() + "\n"
-        with self._lock, (self.folder / _RECORDS).open("ab") as file:
-            if file.tell() and not _ends_with_newline(self.folder / _RECORDS):
+        self._write(self.folder / _RECORDS, record)
+
+    def append_certificate(self, certificate: Certificate) -> None:
+        self._write(self.folder / _CERTIFICATES, certificate)
+
+    def _write(self, path: Path, entry: BaseModel) -> None:
+        with self._lock, path.open("ab") as file:
+            if file.tell() and not _ends_with_newline(path):
                 file.write(b"\n")  # a write that was cut off stays a damaged line of its own
-            file.write(line.encode())
+            file.write(entry.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -52,34 +62,45 @@ def _ends_with_newline(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def read(folder: Path) -> tuple[Run, list[Record], list[str]]:
-    """The head, the records (of each launch the last), and one line for every damaged line of the file."""
+@dataclass(frozen=True)
+class Contents:
+    """All of a run directory: of each launch the last record, of each subject the last certificate."""
+
+    run: Run
+    records: list[Record]
+    certificates: list[Certificate]
+    damaged: list[str]  # one line for every line that had to be set aside
+
+
+def read(folder: Path) -> Contents:
+    """What is on the disk. Raises UserError when there is no run; damaged lines are set aside and told."""
     head = folder / _HEAD
     try:
         run = Run.model_validate_json(head.read_bytes())
     except OSError as error:
-        raise UserError(
-            f"{head}: {error.strerror}", "give the folder of a run, as 'levelfield run' printed it"
-        ) from None
+        hint = "give the folder of a run, as 'levelfield run' printed it"
+        raise UserError(f"{head}: {error.strerror}", hint) from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{head}: {where}: {first['msg']}", "the file is damaged or not from levelfield") from None
-    records: dict[str, Record] = {}
-    damaged = []
-    path = folder / _RECORDS
-    if path.exists():
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    record = Record.model_validate_json(line)
-                except ValidationError as error:
-                    damaged.append(f"{path}:{number}: set aside: {error.errors()[0]['msg']}")
-                    continue
-                records[record.launch_id] = record
-    return run, list(records.values()), damaged
+    damaged: list[str] = []
+    records = {record.launch_id: record for record in _lines(folder / _RECORDS, Record, damaged)}
+    certificates = {(c.adapter, c.mode, c.device): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
+    return Contents(run, list(records.values()), list(certificates.values()), damaged)
+
+
+def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield model.model_validate_json(line)
+            except ValidationError as error:
+                damaged.append(f"{path}:{number}: set aside: {error.errors()[0]['msg']}")
 
 
 def newest() -> Path:

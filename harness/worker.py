@@ -3,7 +3,7 @@
 Started as ``python -P -m harness.worker FD`` by `harness.launch.local`, with the framework's environment and core mask
 already in force; it touches no device itself. It talks in JSON lines over the socket FD:
 
-    harness → parent   the modules to import, then one `Job` a line
+    harness → parent   the modules to import, then one job a line
     parent → harness   what was imported; then for each job the child's pid, and how the child ended
 
 A child writes its result to the job's `result` file, its output goes to the job's `log`. When the harness goes away
@@ -24,27 +24,41 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from harness.record import Cell, LaunchKind
 
 
 class Job(BaseModel):
-    """What a child is to do."""
+    """What a child is to do with one adapter, and where its result and its output go."""
 
-    what: LaunchKind
     module: str
     qualname: str
     runtime: str
+    core: int | None = None  # pin the child to this one
+    result: Path
+    log: Path
+
+
+class LaunchJob(Job):
+    what: LaunchKind
     cell: Cell
     seed: int
     seconds: float
-    core: int | None = None  # pin the child to this one
     data: Path
-    result: Path
-    log: Path
+
+
+class CertifyJob(Job):
+    what: Literal["certify"] = "certify"
+    mode: str
+    device: str
+    threads: int
+    quick: bool
+
+
+_JOBS: TypeAdapter[LaunchJob | CertifyJob] = TypeAdapter(LaunchJob | CertifyJob)
 
 
 def main(fd: int) -> None:
@@ -62,7 +76,7 @@ def main(fd: int) -> None:
     setup = json.loads(lines.readline())
     say(**_import(setup["runtime"], setup["modules"]))
     while line := lines.readline():
-        job = Job.model_validate_json(line)
+        job = _JOBS.validate_json(line)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -120,7 +134,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _child(job: Job, inherited: list[int]) -> None:
+def _child(job: LaunchJob | CertifyJob, inherited: list[int]) -> None:
     """Make the launch, write its result, and leave without the parent's clean-up."""
     code = 1
     try:
@@ -132,7 +146,7 @@ def _child(job: Job, inherited: list[int]) -> None:
         os.dup2(null, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        _write(job.result, _launch(job))
+        _write(job.result, _work(job))
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         traceback.print_exc()
@@ -148,14 +162,20 @@ def _child(job: Job, inherited: list[int]) -> None:
             os._exit(code)
 
 
-def _launch(job: Job) -> dict[str, Any]:
+def _work(job: LaunchJob | CertifyJob) -> dict[str, Any]:
+    if job.core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {job.core})
+    adapter = getattr(importlib.import_module(job.module), job.qualname)
+    if isinstance(job, CertifyJob):
+        from harness.certify.run import certify
+
+        certificate = certify(adapter, job.mode, device=job.device, threads=job.threads, quick=job.quick)
+        return certificate.model_dump(mode="json")
+
     from adapters import runtimes
     from harness import plan, protocol
     from tasks.task import Task
 
-    if job.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {job.core})
-    adapter = getattr(importlib.import_module(job.module), job.qualname)
     task = Task.load(job.data)
     setting = plan.setting(job.cell, task, job.seed)
     return protocol.launch(job.what, adapter, runtimes.load(job.runtime), setting, task, job.seconds)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.certify import certificate as harness
+
 
 @dataclass(frozen=True)
 class Check:
@@ -33,3 +35,18 @@ class Certificate:
     @property
     def held(self) -> bool:
         return self.reason is None and bool(self.checks) and all(check.passed for check in self.checks)
+
+
+def summary(full: harness.Certificate) -> Certificate:
+    """A certificate as the certifier wrote it, one line a quantity: the check that came nearest to its tolerance."""
+    checks = tuple(
+        Check(name, check.deviation, check.tolerance)
+        for name, check in full.worst.items()
+        if check.deviation is not None and check.tolerance is not None
+    )
+    failed = [check for check in full.checks if check.passed is False]
+    reason = None
+    if failed:
+        first = failed[0]
+        reason = f"{first.name} in {first.case}" + (f": {first.reason}" if first.reason else "")
+    return Certificate(full.adapter, full.mode, checks, full.device, reason, full.versions)

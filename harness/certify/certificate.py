@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -38,7 +38,10 @@ class Check(Frozen):
 
 
 class Certificate(Frozen):
-    """All checks of one adapter in one mode; JSON both ways (``model_dump_json``, ``model_validate_json``)."""
+    """All checks of one adapter in one mode; JSON both ways (``model_dump_json``, ``model_validate_json``).
+
+    `proves` are the words (see `needs`) of what was examined; what the adapter declares unsupported is not among them.
+    """
 
     adapter: str
     mode: str
@@ -46,6 +49,7 @@ class Certificate(Frozen):
     threads: int
     quick: bool
     seed: int
+    proves: tuple[str, ...]
     checks: tuple[Check, ...]
     versions: dict[str, str]
     date: str
@@ -77,16 +81,28 @@ def _strain(check: Check) -> float:
     return (check.deviation or 0.0) / check.tolerance if check.tolerance else 0.0
 
 
-def valid(certificate: Certificate, fingerprint: str, versions: dict[str, str]) -> str | None:
-    """Why the certificate does not hold for sources with this `fingerprint` and for these `versions`, or None."""
-    if not certificate.passed:
-        return "failed: " + ", ".join(certificate.failed or ["nothing could be checked"])
+def needs(optimizer: str, activation: str, hidden: int, dropout: float, l2: float, kind: str) -> set[str]:
+    """The words for what a cell asks of its adapter; `Certificate.proves` must hold them all."""
+    words = {optimizer: True, activation: hidden > 0, "dropout": hidden > 0 and dropout > 0}
+    words |= {"L2": l2 > 0, "regression": kind == "regression"}
+    return {word for word, needed in words.items() if needed}
+
+
+def valid(
+    certificate: Certificate, fingerprint: str, versions: dict[str, str], needs: Collection[str] = ()
+) -> str | None:
+    """Why the certificate does not hold for sources with this `fingerprint`, these `versions` and `needs`, or None."""
     if certificate.fingerprint != fingerprint:
         return "the adapter, the specification or the certifier has changed since"
     for name in sorted(certificate.versions.keys() | versions.keys()):
         was, now = certificate.versions.get(name, "absent"), versions.get(name, "absent")
         if was != now:
             return f"{name} is {now}, the certificate was made with {was}"
+    if not certificate.passed:
+        return "failed: " + ", ".join(certificate.failed or ["nothing could be checked"])
+    missing = sorted(set(needs) - set(certificate.proves))
+    if missing:
+        return f"it does not cover {', '.join(missing)}"
     return None
 
 

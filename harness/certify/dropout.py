@@ -103,39 +103,42 @@ def dropout(subject: Subject, case: Case, precision: Precision) -> list[Check]:
 
 def steps(trace: Trace, case: Case, precision: Precision, name: str) -> list[Check]:
     """What the steps of one training show; the batch is one sample."""
-    weights = [trace.start, *trace.epochs]
-    masks = [read_masks(case, before, after) for before, after in pairwise(weights)]
     keep = 1 - case.model.dropout
-    flags = np.concatenate([mask for m in masks for mask in m.kept])
+    pairs = list(pairwise([trace.start, *trace.epochs]))
+    masks = [read_masks(case, before, after) for before, after in pairs]
+    kept = np.concatenate([mask for m in masks for mask in m.kept])
     scales = np.concatenate([scale for m in masks for scale in m.scales])
-    deviation = abs(flags.sum() - flags.size * keep) / np.sqrt(flags.size * keep * (1 - keep))
-    rounding = FLOAT64_TOLERANCE if precision == "float64" else SAFETY * FLOAT32_FLOOR
     off = max(
-        distance(flat(repeated(case, m, before)), flat(after))
-        for m, (before, after) in zip(masks, pairwise(weights), strict=True)
+        distance(flat(repeated(case, m, before)), flat(after)) for m, (before, after) in zip(masks, pairs, strict=True)
     )
-    one_step = [np.concatenate(m.kept) for m in masks]
-    equal = sum(np.array_equal(a, b) for a, b in pairwise(one_step)) + sum(
-        np.array_equal(a, b) for m in masks for a, b in pairwise(m.kept) if a.shape == b.shape
-    )
+    whole = [np.concatenate(m.kept) for m in masks]
+    same = [np.array_equal(a, b) for a, b in pairwise(whole)]
+    same += [np.array_equal(a, b) for m in masks for a, b in pairwise(m.kept)]
+    scaled = np.median(scales) if scales.size else np.nan
     return [
-        judge(
-            "dropout share",
-            name,
-            deviation,
-            PLAUSIBLE,
-            f"{flags.mean():.3f} of {flags.size} units were kept, not {keep}",
-        ),
+        plausible("dropout share", name, kept, keep, "units were kept"),
         judge(
             "dropout scale",
             name,
             float(np.abs(scales * keep - 1).max(initial=0.0)),
             SCALE_TOLERANCE[precision],
-            f"kept units are scaled by {np.median(scales) if scales.size else np.nan:.4g}, not 1/(1 − p) = {1 / keep:.4g}",
+            f"kept units are scaled by {scaled:.4g} and the like, not by 1/(1 − p) = {1 / keep:.4g}",
         ),
-        judge("dropout step", name, off, rounding, "the reference with the same masks makes another step"),
-        judge("dropout masks differ", name, equal, 0, f"{equal} pairs of successive steps or layers share one mask"),
+        judge(
+            "dropout step",
+            name,
+            off,
+            FLOAT64_TOLERANCE if precision == "float64" else SAFETY * FLOAT32_FLOOR,
+            "the reference with the same masks makes another step",
+        ),
+        judge("dropout masks differ", name, sum(same), 0, "successive steps or layers share one mask"),
     ]
+
+
+def plausible(quantity: str, name: str, flags: np.ndarray, expected: float, what: str) -> Check:
+    """How many standard deviations of the binomial the count of `flags` is from what is expected."""
+    deviation = abs(flags.sum() - flags.size * expected) / np.sqrt(flags.size * expected * (1 - expected))
+    return judge(quantity, name, deviation, PLAUSIBLE, f"{flags.mean():.1%} of {flags.size} {what}, not {expected:.1%}")
 
 
 def repeated(case: Case, masks: Masks, before: list[Layer]) -> list[Layer]:
@@ -179,3 +182,21 @@ def twin(subject: Subject, trace: Trace, case: Case, precision: Precision, name:
         judge("predict inside epoch_end", name, rest, 0.0, "predict inside epoch_end changes what is learnt after it"),
         require("stopping", name, ran == until, f"told to stop after {until} epochs, it trained {ran}"),
     ]
+
+
+def masks_per_sample(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """With two samples a row of the last kernel stays only where both dropped the unit: p², were the masks their own."""
+    name = case.named(precision)
+    trace = observe(subject.build(case, precision), case, precision)
+    kernels = [trace.start[-1].kernel, *(epoch[-1].kernel for epoch in trace.epochs)]
+    still = np.concatenate([np.all(after == before, axis=1) for before, after in pairwise(kernels)])
+    what = "units were dropped for both samples of a batch"
+    return [plausible("dropout masks per sample", name, still, case.model.dropout**2, what)]
+
+
+def seeds_differ(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """Another seed draws other masks: replicates that differ in their seed are replicates."""
+    traces = [observe(subject.build(case, precision, seed), case, precision) for seed in (1, 2)]
+    first, second = (flat(trace.epochs[0]) for trace in traces)
+    reason = "two seeds give the same masks"
+    return [require("dropout seeds", case.named(precision), not np.array_equal(first, second), reason)]

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from adapters.adapter import Precision
+from adapters.adapter import Adapter, Precision
 from harness.certify.cases import Case
 from harness.certify.certificate import Check
 from harness.certify.observe import Subject, observe, reference
@@ -73,9 +73,10 @@ def readable(case: Case) -> bool:
 
 def batch_order(subject: Subject, case: Case, precision: Precision) -> list[Check]:
     """Three epochs with three permutations and a partial last batch."""
-    trace = observe(subject.build(case, precision), case, precision)
+    adapter = subject.build(case, precision)
+    trace = observe(adapter, case, precision)
     name = case.named(precision)
-    checks = compare(trace, case, precision)
+    checks = [*compare(trace, case, precision), nan_shows(adapter, case, name)]
     if len(trace.epochs) != case.recipe.epochs:
         return [*checks, require("batch order", name, False, f"{len(trace.epochs)} epochs were reported")]
     layers = [trace.start[0], *(epoch[0] for epoch in trace.epochs)]
@@ -87,6 +88,28 @@ def batch_order(subject: Subject, case: Case, precision: Precision) -> list[Chec
         left = sum(misplaced(got[len(due) - 1 :], due[-1:]) for got, due in zip(read, asked, strict=True))
         checks.append(judge("partial last batch", name, left, 0, explain_last(case, layers, asked)))
     return checks
+
+
+def nan_shows(adapter: Adapter, case: Case, name: str) -> Check:
+    """A NaN in one sample's features shows in its logits, and in no other sample's. Refusing it is fine too.
+
+    Without a hidden layer there is no ReLU, which some frameworks compute as a maximum that turns NaN into zero.
+    """
+    clean = np.asarray(adapter.predict(case.split.x))
+    x = case.split.x.copy()
+    x[0, 0] = np.nan
+    try:
+        logits = np.asarray(adapter.predict(x))
+    except (ValueError, ArithmeticError):
+        return require("NaN in the input", name, True, "")
+    hidden = not np.isnan(logits[0]).any()
+    spread = not np.array_equal(logits[1:], clean[1:])
+    return require(
+        "NaN in the input",
+        name,
+        not hidden and not spread,
+        "predict hides it" if hidden else "the logits of other samples change",
+    )
 
 
 def misplaced(got: Sequence[set[int]], due: Sequence[set[int]]) -> int:

@@ -1,9 +1,11 @@
-"""Which cases a certificate consists of: the quick form, the full one, and the short one for dear compilers."""
+"""Which cases a certificate consists of: a quick form that proves what a run needs, and the full one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from adapters.adapter import Precision
 from harness.certify.behaviour import conduct, nan_trains, synchronize
 from harness.certify.cases import Case, choose
 from harness.certify.certificate import Check
-from harness.certify.dropout import dropout
+from harness.certify.dropout import dropout, masks_per_sample, seeds_differ
 from harness.certify.observe import Subject
 from harness.certify.order import batch_order, readable
 from harness.certify.trajectory import trajectory
@@ -22,26 +24,29 @@ from tasks.task import Kind
 Examine = Callable[[Subject, Case, Precision], list[Check]]
 
 STEPS = 10
+LONG, MEDIUM, SHORT = 0.5, 2**-3, 2**-7
 
 
 @dataclass(frozen=True)
 class Item:
-    """A case, how it is examined, and whether in the precision of float64 where the framework has it."""
+    """A case that is drawn when it is needed, how it is examined, and at which precision."""
 
     examine: Examine
-    case: Case
+    draw: Callable[[int], Case]
     precision: Precision
+    proves: frozenset[str] = frozenset()
 
 
-def recipe(optimizer: Optimizer, batch: int, epochs: int, rate: float = 2**-7, epsilon: float = 2**-10) -> Recipe:
-    """Constants of few bits. SGD steps are long, so that a step of float32 weights shows the gradient's digits."""
+def recipe(optimizer: Optimizer, batch: int, epochs: int, rate: float = SHORT, epsilon: float = 2**-10) -> Recipe:
+    """Constants of few bits. Epsilon is large enough that where it stands and what it is show in float32 too."""
     return Recipe(optimizer, rate, 0.875, 0.875, 1 - 2**-10, epsilon, 2**-6, batch, epochs)
 
 
 def steps(
-    optimizer: Optimizer,
-    activation: Activation,
+    seed: int,
     *,
+    optimizer: Optimizer = "sgd",
+    activation: Activation = "relu",
     hidden: int = 1,
     kind: Kind = "classification",
     square: bool = False,
@@ -49,84 +54,140 @@ def steps(
     outputs: int | None = None,
     epsilon: float = 2**-10,
     batch: int = 8,
-    seed: int = 0,
 ) -> Case:
-    """Ten epochs of one step, each on another part of the samples: weights after every step can be read."""
+    """Ten epochs of one step, each on other samples, so that the weights after every step can be read.
+
+    Without Adam the steps are long: a step of float32 weights then shows many digits of the gradient.
+    """
 
     def draw(rng: np.random.Generator) -> Case:
         width = int(rng.integers(4, 7))
         widths = [width if square else int(rng.integers(3, 8)) for _ in range(hidden + 1)]
         widths.append(outputs or (width if square else int(rng.integers(3, 6))))
-        title = f"{optimizer}, {activation if hidden else 'no hidden layer'}, {kind}{', L2' if l2 else ''}"
-        rate = {"sgd": 0.5, "momentum": 2**-3, "nesterov": 2**-3}.get(optimizer, 2**-7)
+        rate = {"sgd": LONG, "momentum": MEDIUM, "nesterov": MEDIUM}.get(optimizer, SHORT)
         return Case(
-            title,
-            kind,
-            MLP(tuple(widths), activation, 0.0, l2),
-            recipe(optimizer, batch, STEPS, rate, epsilon),
+            title=f"{optimizer}, {activation if hidden else 'no hidden layer'}, {kind}{', L2' if l2 else ''}",
+            kind=kind,
+            model=MLP(tuple(widths), activation, 0.0, l2),
+            recipe=recipe(optimizer, batch, STEPS, rate, epsilon),
             samples=batch + 5,
             partial=False,
             seed=int(rng.integers(2**31)),
         )
 
-    return choose(draw, seed, hidden, len(activation), len(optimizer), bool(l2), len(kind), batch)
+    words = (optimizer, activation, hidden, kind, square, l2, outputs, epsilon, batch)
+    return choose(draw, seed, zlib.crc32(repr(words).encode()))
 
 
 def epochs(
-    optimizer: Optimizer, activation: Activation, *, kind: Kind = "classification", l2: float = 0.0, seed: int = 0
+    seed: int, *, optimizer: Optimizer, activation: Activation, kind: Kind = "classification", l2: float = 0.0
 ) -> Case:
-    """Three epochs of four steps, the last of them partial."""
+    """Three epochs of four steps, the last of them on a partial batch."""
 
     def draw(rng: np.random.Generator) -> Case:
-        widths = tuple(int(rng.integers(3, 8)) for _ in range(3))
-        title = f"{optimizer}, {activation}, {kind}{', L2' if l2 else ''}, three epochs"
-        model = MLP(widths, activation, 0.0, l2)
-        return Case(title, kind, model, recipe(optimizer, 4, 3), 14, True, int(rng.integers(2**31)))
+        widths = tuple(int(rng.integers(3, 7)) for _ in range(3))
+        return Case(
+            title=f"{optimizer}, {activation}, {kind}{', L2' if l2 else ''}, three epochs",
+            kind=kind,
+            model=MLP(widths, activation, 0.0, l2),
+            recipe=recipe(optimizer, 4, 3),
+            samples=14,
+            partial=True,
+            seed=int(rng.integers(2**31)),
+        )
 
-    return choose(draw, seed, 11, len(activation), len(optimizer))
+    return choose(draw, seed, zlib.crc32(repr((optimizer, activation, kind, l2)).encode()))
 
 
-def one_hot(seed: int = 0) -> Case:
+def one_hot(seed: int) -> Case:
     """For the order: 19 steps an epoch, more than the 16 that some modes run in one call, the last one partial."""
 
     def draw(rng: np.random.Generator) -> Case:
-        model = MLP((37, 3), "tanh")
-        seed = int(rng.integers(2**31))
-        return Case("order, unit vectors", "classification", model, recipe("sgd", 2, 3, 1.0), 37, True, seed, True)
+        return Case(
+            title="unit vectors, sgd, no hidden layer",
+            kind="classification",
+            model=MLP((37, 3)),
+            recipe=recipe("sgd", 2, 3, 1.0),
+            samples=37,
+            partial=True,
+            seed=int(rng.integers(2**31)),
+            one_hot=True,
+        )
 
-    return choose(draw, seed, 12, good=readable)
-
-
-def masks(seed: int = 0, rate: float = 0.25) -> Case:
-    """For dropout: two hidden layers of one width, six steps on one sample."""
-    rng = np.random.default_rng([seed, 13])
-    model = MLP((6, 48, 48, 3), "sigmoid", rate)
-    return Case(
-        f"dropout {rate}", "classification", model, recipe("sgd", 1, 6, 2**-5), 1, True, int(rng.integers(2**31))
-    )
+    return choose(draw, seed, good=readable)
 
 
-def wide(seed: int = 0) -> Case:
-    """For synchronize: an epoch of some gigaflops in few calls, far more work than dispatch."""
-    model = MLP((64, 384, 384, 3), "relu")
-    return Case("long epochs", "classification", model, recipe("sgd", 256, 4, 2**-7), 1024, True, seed)
+def masks(seed: int, *, rate: float = 0.25, hidden: int = 2, batch: int = 1) -> Case:
+    """For dropout: hidden layers of one width, six steps on the same batch."""
+    rng = np.random.default_rng([seed, hidden, batch])
+    model = MLP((6, *[48] * hidden, 3), "sigmoid", rate)
+    title = f"dropout {rate}, sgd, sigmoid, classification"
+    return Case(title, "classification", model, recipe("sgd", batch, 6, 2**-5), batch, True, int(rng.integers(2**31)))
 
 
-def plan(*, quick: bool, dear: bool, precise: bool, seed: int) -> list[Item]:
-    """What is examined. `dear`: each build compiles for seconds; `precise`: the framework computes in float64."""
+def wide(seed: int, *, width: int, batch: int) -> Case:
+    """For synchronize: an epoch is four calls of far more arithmetic than it takes to queue them."""
+    model = MLP((64, width, width, 3), "relu")
+    return Case("long epochs", "classification", model, recipe("sgd", batch, 4), 4 * batch, True, seed)
+
+
+def item(examine: Examine, draw: Callable[..., Case], precision: Precision, proves: str = "", **how: object) -> Item:
+    return Item(examine, partial(draw, **how), precision, frozenset(proves.split()))
+
+
+def plan(*, quick: bool, needs: Collection[str] | None, dear: bool, precise: bool, device: str = "cpu") -> list[Item]:
+    """What is examined, see `harness.certify.certificate.needs` for the words.
+
+    quick    a short list; with `needs`, only the basis and what proves the rest of them
+    dear     each build compiles for seconds: the basis of the quick form is as small as can be
+    precise  the framework computes in float64 too; much is then examined there, where a tolerance is 1e-10
+    """
     best: Precision = "float64" if precise else "float32"
-    short: list[Item] = [
-        Item(conduct, steps("momentum", "tanh", seed=seed), "float32"),
-        Item(batch_order, one_hot(seed), "float32"),
-        Item(dropout, masks(seed), "float32"),
-        Item(synchronize, wide(seed), "float32"),
-        Item(trajectory, steps("adam", "relu", seed=seed), "float32"),
-        Item(trajectory, steps("sgd", "tanh", hidden=3, kind="regression", square=True, l2=2**-6, seed=seed), best),
-        Item(trajectory, steps("nesterov", "sigmoid", square=True, seed=seed), best),
-        Item(trajectory, steps("adam", "sigmoid", l2=2**-6, seed=seed), best),
-        Item(trajectory, steps("adamw", "tanh", kind="regression", epsilon=2**-27, seed=seed), best),
+    size = {"width": 384, "batch": 256} if device.startswith("cpu") else {"width": 4096, "batch": 4096}
+    basis = [
+        item(conduct, steps, "float32", "momentum relu", optimizer="momentum"),
+        item(batch_order, one_hot, "float32", "sgd"),
     ]
-    return short
+    wait = item(synchronize, wide, "float32", **size)
+    deep = {"activation": "tanh", "hidden": 3, "kind": "regression", "square": True, "l2": 2**-6}
+    exact = item(trajectory, steps, best, "tanh L2 regression", **deep)
+    special = [
+        item(trajectory, steps, best, "nesterov sigmoid", optimizer="nesterov", activation="sigmoid", square=True),
+        item(trajectory, steps, best, "adamw", optimizer="adamw", activation="tanh", kind="regression", epsilon=2**-27),
+        item(trajectory, steps, best, "adam", optimizer="adam", activation="sigmoid", l2=2**-6),
+        item(trajectory, steps, "float32", "adam", optimizer="adam"),
+        item(dropout, masks, "float32", "dropout"),
+    ]
+    if not quick:
+        return [*basis, wait, exact, *special, *_rest(best)]
+    if dear:
+        special.insert(0, exact)
+    else:
+        basis += [wait, exact]
+    if needs is None:
+        return basis + special
+    proven = frozenset[str]().union(*(i.proves for i in basis))
+    return basis + [i for i in special if i.proves & set(needs) - proven]
 
 
-__all__ = ["Item", "nan_trains", "plan", "replace"]
+def _rest(best: Precision) -> list[Item]:
+    """What the full form has more: every optimizer and activation in each precision, and the borders of the shapes."""
+    found = [
+        item(dropout, masks, best),
+        item(masks_per_sample, masks, "float32", rate=0.5, hidden=1, batch=2),
+        item(seeds_differ, masks, "float32", rate=0.5, hidden=1),
+        item(nan_trains, steps, "float32", activation="tanh"),
+    ]
+    for precision in dict.fromkeys(("float32", best)):
+        found += [
+            item(trajectory, steps, precision, hidden=0, batch=1),
+            item(trajectory, steps, precision, kind="regression", outputs=1),
+            item(trajectory, steps, precision, activation="sigmoid", outputs=2),
+            item(trajectory, steps, precision, optimizer="momentum", activation="tanh", hidden=5, square=True),
+            item(trajectory, steps, precision, optimizer="nesterov", kind="regression"),
+            item(trajectory, steps, precision, optimizer="adam", activation="tanh", kind="regression", epsilon=2**-27),
+            item(trajectory, steps, precision, optimizer="adamw", activation="sigmoid", l2=2**-6),
+            item(trajectory, epochs, precision, optimizer="momentum", activation="relu", l2=2**-6),
+            item(trajectory, epochs, precision, optimizer="adam", activation="tanh", kind="regression"),
+        ]
+    return found

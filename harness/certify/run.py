@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.adapter import Adapter
+from harness.certify.cases import Case
 from harness.certify.certificate import UNSUPPORTED, Certificate, Check, fingerprint, versions
 from harness.certify.observe import Subject
 from harness.certify.plan import Item, plan
 
 
 def certify(
-    adapter: type[Adapter], mode: str, *, device: str = "cpu", threads: int = 1, quick: bool = False, seed: int = 0
+    adapter: type[Adapter],
+    mode: str,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    quick: bool = False,
+    needs: Collection[str] | None = None,
+    seed: int = 0,
 ) -> Certificate:
-    """Examine `adapter` in `mode` case by case; what it declares unsupported is noted, what it raises is a failure."""
+    """Examine `adapter` in `mode`, case by case, in this process.
+
+    The full form proves everything; the quick one too, with fewer cases, or only `needs` (see `certificate.needs`).
+    What the adapter declares unsupported is noted; an exception is a failed check. `threads` must be the same for all
+    certifications in one process, since some frameworks take that setting only once.
+    """
     subject = Subject(adapter, mode, device, threads)
     source = Path(inspect.getfile(adapter))
     checks: list[Check] = []
-    for item in plan(quick=quick, dear=subject.dear, precise=subject.precise, seed=seed):
-        checks += examine(subject, item)
+    proven: set[str] = set()
+    items = plan(quick=quick, needs=needs, dear=subject.dear, precise=subject.precise, device=device)
+    for item in items:
+        case = item.draw(seed)
+        why = subject.unsupported(case, item.precision)
+        checks += unsupported(item, case, why) if why else examine(subject, item, case)
+        proven |= set() if why else item.proves
     return Certificate(
         adapter=adapter.name,
         mode=mode,
@@ -28,6 +47,7 @@ def certify(
         threads=threads,
         quick=quick,
         seed=seed,
+        proves=tuple(sorted(proven)),
         checks=tuple(checks),
         versions=versions(adapter),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -35,14 +55,15 @@ def certify(
     )
 
 
-def examine(subject: Subject, item: Item) -> list[Check]:
-    """The checks of one case. An exception is a failed one: no fault of an adapter may end the others' proof."""
-    name = item.case.named(item.precision)
-    why = subject.unsupported(item.case, item.precision)
-    if why:
-        return [Check(name=item.examine.__name__, case=name, passed=None, reason=UNSUPPORTED + why)]
+def unsupported(item: Item, case: Case, why: str) -> list[Check]:
+    name = item.examine.__name__.replace("_", " ")
+    return [Check(name=name, case=case.named(item.precision), passed=None, reason=UNSUPPORTED + why)]
+
+
+def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
+    """The checks of one case. An exception is a failed one: no fault of an adapter may end the proof of the rest."""
     try:
-        return item.examine(subject, item.case, item.precision)
+        return item.examine(subject, case, item.precision)
     except Exception as error:
-        line = " ".join(str(error).split())[:300]
-        return [Check(name="runs", case=name, passed=False, reason=f"{type(error).__name__}: {line}")]
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return [Check(name="runs", case=case.named(item.precision), passed=False, reason=reason)]

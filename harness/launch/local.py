@@ -13,15 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapters import runtimes
 from adapters.registry import AdapterInfo
+from harness.certify.certificate import Certificate, Check, fingerprint
 from harness.plan import Launch
 from harness.record import Cell, Machine, Record
-from harness.worker import Job
+from harness.worker import CertifyJob, Job, LaunchJob
 from tasks.task import Task
 
 LOG_TAIL = 4000  # characters of a failed launch's output that its record keeps
@@ -131,6 +133,25 @@ class WarmParent:
         )
 
 
+class Key(NamedTuple):
+    """What a warm parent is for."""
+
+    framework: str
+    backend: str | None
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a job: its result, or why there is none with the end of the log."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+    log: str = ""
+    import_seconds: float | None = None
+
+
 class LocalLauncher:
     """Makes launches one at a time per warm parent; a context manager that ends every process it started.
 
@@ -146,7 +167,7 @@ class LocalLauncher:
         time_limit: float,
     ) -> None:
         self.adapters, self.machine, self.cores, self.time_limit = adapters, machine, cores, time_limit
-        self.parents: dict[tuple[Any, ...], WarmParent] = {}
+        self.parents: dict[Key, WarmParent] = {}
         self.folder = Path(tempfile.mkdtemp(prefix="levelfield-"))
         self.data = {name: self.folder / f"{name}.npz" for name in tasks}
         for name, task in tasks.items():
@@ -160,10 +181,10 @@ class LocalLauncher:
             parent.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def key(self, cell: Cell) -> tuple[Any, ...]:
+    def key(self, cell: Cell) -> Key:
         """Launches with the same key share a warm parent, and so cannot be made at the same time."""
         threads = len(self.cores) if cell.kind == "learning" else cell.threads
-        return (cell.framework, cell.backend, cell.device, threads)
+        return Key(cell.framework, cell.backend, cell.device, threads)
 
     def launch(self, launch: Launch, core: int | None = None) -> Record:
         """Make one launch, pinned to `core` if one is given, and return its record whatever happens."""
@@ -172,68 +193,98 @@ class LocalLauncher:
         if launch.skip:
             status = "unsupported" if launch.unsupported else "skipped"
             return self._record(launch, started, status=status, reason=launch.skip)
-        name = launch.id.replace("/", "_")
-        log, result_file = self.folder / f"{name}.log", self.folder / f"{name}.json"
-        log.touch()
-        result: dict[str, Any] = {}
-        try:
-            parent = self._parent(launch.cell)
-            info = self.adapters[launch.cell.adapter]
-            if (failure := parent.errors.get(info.module)) is not None:
-                log = parent.log
-                failure = f"cannot be imported: {failure}"
-            else:
-                failure = parent.run(self._job(launch, info, core, log, result_file), self.time_limit)
-                result = json.loads(result_file.read_text()) if result_file.exists() else {}
-                failure = result.pop("error", failure)
-            imported = {"import": parent.import_seconds}
-        except (ParentDied, TimeoutError) as error:
-            failure, imported = str(error) or "the warm parent did not answer in time", {}
-            if (dead := self.parents.pop(self.key(launch.cell), None)) is not None:
-                log = dead.log
-                dead.close()
-        wall = time.monotonic() - begin
-        if failure is not None:
-            tail = log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
-            record = self._record(
-                launch, started, status="failed", reason=failure, log=tail, wall_seconds=wall, phases=imported
-            )
-        else:
-            result["phases"] = imported | result["phases"]
-            record = self._record(launch, started, status="ok", wall_seconds=wall, **result)
-        for file in (self.folder / f"{name}.log", result_file):
-            file.unlink(missing_ok=True)
-        return record
-
-    def _parent(self, cell: Cell) -> WarmParent:
-        key = self.key(cell)
-        if key not in self.parents:
-            info = self.adapters[cell.adapter]
-            same = (info.framework, info.backend)
-            modules = sorted(
-                {i.module for i in self.adapters.values() if (i.framework, i.backend) == same and not i.missing()}
-            )
-            threads = key[-1]
-            label = "-".join(str(part) for part in key if part is not None).replace(":", "")
-            self.parents[key] = WarmParent(
-                info, modules, cell.device, threads, self.cores[:threads], self.folder / f"parent-{label}.log"
-            )
-        return self.parents[key]
-
-    def _job(self, launch: Launch, info: AdapterInfo, core: int | None, log: Path, result: Path) -> Job:
-        return Job(
+        job = LaunchJob(
+            **self._common(launch.cell.adapter, launch.id),
             what=launch.cell.kind,
-            module=info.module,
-            qualname=info.qualname,
-            runtime=info.runtime,
             cell=launch.cell,
             seed=launch.seed,
             seconds=launch.seconds,
             core=core,
             data=self.data[launch.cell.task],
-            result=result,
-            log=log,
         )
+        done = self._carry_out(job, launch.cell.adapter, self.key(launch.cell))
+        wall = time.monotonic() - begin
+        phases = {} if done.import_seconds is None else {"import": done.import_seconds}
+        if done.failure is not None:
+            return self._record(
+                launch, started, status="failed", reason=done.failure, log=done.log, wall_seconds=wall, phases=phases
+            )
+        phases |= done.result.pop("phases")
+        return self._record(launch, started, status="ok", wall_seconds=wall, phases=phases, **done.result)
+
+    def certify(self, adapter: str, mode: str, device: str, quick: bool, core: int | None = None) -> Certificate:
+        """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
+        info = self.adapters[adapter]
+        job = CertifyJob(
+            **self._common(adapter, f"certify-{adapter}-{mode}"),
+            mode=mode,
+            device=device,
+            threads=1 if core is not None else len(self.cores),
+            quick=quick,
+            core=core,
+        )
+        done = self._carry_out(job, adapter, self.certify_key(adapter, device))
+        if done.failure is None:
+            return Certificate.model_validate(done.result)
+        return Certificate(
+            adapter=adapter,
+            mode=mode,
+            device=device,
+            threads=job.threads,
+            quick=quick,
+            seed=0,
+            checks=(Check(name="runs", case="the certification", passed=False, reason=done.failure),),
+            versions=info.versions(),
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            fingerprint=fingerprint(info.source),
+        )
+
+    def certify_key(self, adapter: str, device: str) -> Key:
+        """As `key`: certifications share the warm parents of the launches."""
+        info = self.adapters[adapter]
+        return Key(info.framework, info.backend, device, len(self.cores))
+
+    def _common(self, adapter: str, name: str) -> dict[str, Any]:
+        info, stem = self.adapters[adapter], name.replace("/", "_")
+        return {
+            "module": info.module,
+            "qualname": info.qualname,
+            "runtime": info.runtime,
+            "result": self.folder / f"{stem}.json",
+            "log": self.folder / f"{stem}.log",
+        }
+
+    def _carry_out(self, job: Job, adapter: str, key: Key) -> Done:
+        """Have a job done by the warm parent of `key`; whatever goes wrong is its failure."""
+        job.log.touch()
+        parent = self.parents.get(key)
+        try:
+            if parent is None:
+                parent = self.parents[key] = self._start(adapter, key)
+            if (error := parent.errors.get(job.module)) is not None:
+                return Done(failure=f"cannot be imported: {error}", log=_tail(parent.log))
+            failure = parent.run(job, self.time_limit)
+            result = json.loads(job.result.read_text()) if job.result.exists() else {}
+            failure = result.pop("error", failure)
+            return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds)
+        except (ParentDied, TimeoutError) as error:
+            log = _tail(self._parent_log(key)) + _tail(job.log)
+            if (dead := self.parents.pop(key, None)) is not None:
+                dead.close()
+            return Done(failure=str(error) or "the warm parent did not answer in time", log=log[-LOG_TAIL:])
+        finally:
+            job.log.unlink(missing_ok=True)
+            job.result.unlink(missing_ok=True)
+
+    def _start(self, adapter: str, key: Key) -> WarmParent:
+        info = self.adapters[adapter]
+        family = [i for i in self.adapters.values() if (i.framework, i.backend) == (info.framework, info.backend)]
+        modules = sorted({i.module for i in family if not i.missing()})
+        cores = self.cores[: key.threads]
+        return WarmParent(info, modules, key.device, key.threads, cores, self._parent_log(key))
+
+    def _parent_log(self, key: Key) -> Path:
+        return self.folder / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")
 
     def _record(self, launch: Launch, started: str, **measured: Any) -> Record:
         return Record(
@@ -245,3 +296,10 @@ class LocalLauncher:
             machine=self.machine,
             **measured,
         )
+
+
+def _tail(log: Path) -> str:
+    try:
+        return log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,110 @@
+"""Which certificates a run needs, those kept from earlier runs that still hold, and the making of the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from pydantic import ValidationError
+
+from adapters.registry import AdapterInfo
+from harness.certify.certificate import Certificate, fingerprint, valid
+from harness.lanes import Stop, side_by_side
+from harness.launch.local import Key
+from harness.plan import Launch
+
+
+class Subject(NamedTuple):
+    """What a certificate is for."""
+
+    adapter: str
+    mode: str
+    device: str
+
+
+class Certifier(Protocol):
+    """What makes certificates: a launcher."""
+
+    cores: list[int]
+
+    def certify_key(self, adapter: str, device: str) -> Key: ...
+
+    def certify(self, adapter: str, mode: str, device: str, quick: bool, core: int | None = None) -> Certificate: ...
+
+
+def subjects(launches: Iterable[Launch]) -> list[Subject]:
+    """What must be certified before these launches may take part in a verdict."""
+    cells = [launch.cell for launch in launches if not launch.skip]
+    return list(dict.fromkeys(Subject(cell.adapter, cell.mode, cell.device) for cell in cells))
+
+
+def folder() -> Path:
+    """Where certificates are kept between runs: ``LEVELFIELD_CACHE``, else the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield")) / "certificates"
+
+
+def kept(subject: Subject, info: AdapterInfo, quick: bool) -> Certificate | None:
+    """The certificate of an earlier run, if it is there and still holds; a full one serves where quick is asked."""
+    for form in (False, True) if quick else (False,):
+        try:
+            certificate = Certificate.model_validate_json(_path(subject, info, form).read_bytes())
+        except (OSError, ValidationError):
+            continue
+        if valid(certificate, fingerprint(info.source), info.versions()) is None:
+            return certificate
+    return None
+
+
+def keep(certificate: Certificate, info: AdapterInfo) -> None:
+    """Write a certificate for later runs; a cache that cannot be written is done without."""
+    path = _path(Subject(certificate.adapter, certificate.mode, certificate.device), info, certificate.quick)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(certificate.model_dump_json() + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        return
+
+
+def obtain(
+    wanted: Iterable[Subject],
+    adapters: Mapping[str, AdapterInfo],
+    launcher: Certifier,
+    stop: Stop,
+    *,
+    quick: bool,
+    made: Callable[[Certificate], None],
+    fresh: bool = False,
+) -> list[Certificate]:
+    """A certificate, passed or not, for every subject; `made` is called for each that had to be made anew."""
+    found: dict[Subject, Certificate] = {}
+    missing: list[Subject] = []
+    for subject in wanted:
+        certificate = None if fresh else kept(subject, adapters[subject.adapter], quick)
+        if certificate is None:
+            missing.append(subject)
+        else:
+            found[subject] = certificate
+
+    def work(subject: Subject, core: int) -> None:
+        certificate = launcher.certify(*subject, quick=quick, core=core)
+        found[subject] = certificate
+        if certificate.passed:
+            keep(certificate, adapters[subject.adapter])
+        made(certificate)
+
+    side_by_side(missing, lambda s: launcher.certify_key(s.adapter, s.device), work, launcher.cores, stop)
+    return [found[subject] for subject in wanted if subject in found]
+
+
+def _path(subject: Subject, info: AdapterInfo, quick: bool) -> Path:
+    """One file for each adapter, mode, device and place of its source, so that checkouts do not overwrite another's."""
+    place = hashlib.sha256(str(info.source).encode()).hexdigest()[:8]
+    form = "quick" if quick else "full"
+    return folder() / f"{subject.adapter}-{subject.mode}-{subject.device.replace(':', '')}-{form}-{place}.json"
