@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 import lightning
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adapters.adapter import Adapter, Setting, Watch
-from adapters.torch_nn import build, criterion, optimizer, penalty
+from adapters.torch_model import build, criterion, get_weights, optimizer, penalty, set_weights
 from tasks.mlp import Layer
 from tasks.recipe import BatchOrder
 from tasks.task import Split
@@ -25,7 +25,7 @@ class Module(lightning.LightningModule):
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         self.setting = setting
-        self.network = build(setting.model)
+        self.network = build(setting.model, getattr(torch, setting.precision))
         self.criterion = criterion(setting.kind)
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
@@ -77,18 +77,13 @@ class TorchLightning(Adapter):
     def __init__(self, setting: Setting) -> None:
         self.dtype = getattr(torch, setting.precision)
         lightning.seed_everything(setting.seed, verbose=False)
-        self.module = Module(setting).to(self.dtype)
+        self.module = Module(setting)
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
-        linears = [module for module in self.module.network if isinstance(module, nn.Linear)]
-        with torch.no_grad():
-            for linear, layer in zip(linears, layers, strict=True):
-                linear.weight.copy_(torch.tensor(layer.kernel.T))
-                linear.bias.copy_(torch.tensor(layer.bias))
+        set_weights(self.module.network, layers)
 
     def get_weights(self) -> list[Layer]:
-        linears = [module for module in self.module.network if isinstance(module, nn.Linear)]
-        return [Layer(m.weight.detach().numpy().T.copy(), m.bias.detach().numpy().copy()) for m in linears]
+        return get_weights(self.module.network)
 
     def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
         x = torch.tensor(train.x, dtype=self.dtype)

@@ -6,40 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adapters.adapter import Adapter, Setting, Watch
-from tasks.mlp import MLP, Layer
-from tasks.recipe import BatchOrder, Recipe
+from adapters.torch_model import build, criterion, get_weights, optimizer, penalty, set_weights
+from tasks.mlp import Layer
+from tasks.recipe import BatchOrder
 from tasks.task import Split
-
-
-def build(model: MLP) -> nn.Sequential:
-    activation = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}[model.activation]
-    layers: list[nn.Module] = []
-    for n, m in model.shapes[:-1]:
-        layers += [nn.Linear(n, m), activation(), nn.Dropout(model.dropout)]
-    return nn.Sequential(*layers, nn.Linear(*model.shapes[-1]))
-
-
-def criterion(kind: str) -> nn.Module:
-    return nn.CrossEntropyLoss() if kind == "classification" else nn.MSELoss()
-
-
-def optimizer(parameters: Sequence[nn.Parameter], r: Recipe) -> torch.optim.Optimizer:
-    match r.optimizer:
-        case "sgd":
-            return torch.optim.SGD(parameters, r.learning_rate)
-        case "momentum" | "nesterov":
-            return torch.optim.SGD(parameters, r.learning_rate, r.momentum, nesterov=r.optimizer == "nesterov")
-        case "adam":
-            return torch.optim.Adam(parameters, r.learning_rate, (r.beta1, r.beta2), r.epsilon)
-        case "adamw":
-            return torch.optim.AdamW(parameters, r.learning_rate, (r.beta1, r.beta2), r.epsilon, r.weight_decay)
-
-
-def penalty(network: nn.Module, l2: float) -> Tensor:
-    return l2 * sum(p.square().sum() for p in network.parameters() if p.ndim == 2)
 
 
 class TorchNN(Adapter):
@@ -53,21 +26,16 @@ class TorchNN(Adapter):
         self.model = setting.model
         self.dtype = getattr(torch, setting.precision)
         torch.manual_seed(setting.seed)
-        self.network = build(setting.model).to(self.dtype)
+        self.network = build(setting.model, self.dtype)
         self.criterion = criterion(setting.kind)
         self.optimizer = optimizer(list(self.network.parameters()), setting.recipe)
         self.loss = torch.compile(self.loss_eager, dynamic=False) if setting.mode == "compile" else self.loss_eager
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
-        linears = [module for module in self.network if isinstance(module, nn.Linear)]
-        with torch.no_grad():
-            for linear, layer in zip(linears, layers, strict=True):
-                linear.weight.copy_(torch.tensor(layer.kernel.T))
-                linear.bias.copy_(torch.tensor(layer.bias))
+        set_weights(self.network, layers)
 
     def get_weights(self) -> list[Layer]:
-        linears = [module for module in self.network if isinstance(module, nn.Linear)]
-        return [Layer(m.weight.detach().numpy().T.copy(), m.bias.detach().numpy().copy()) for m in linears]
+        return get_weights(self.network)
 
     def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
         x = torch.tensor(train.x, dtype=self.dtype)

@@ -13,6 +13,8 @@ from adapters.adapter import Setting
 def configure(setting: Setting) -> None:
     torch.set_num_threads(setting.threads)
     torch.set_float32_matmul_precision("highest")
+    if setting.mode == "compile":
+        torch._dynamo.reset()  # beyond eight compilations of one function in a process it would run eagerly
 
 
 def preload() -> None:
