@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from adapters.adapter import Adapter, Setting
+from harness.contract import Calls, check_logits, check_weights
 from harness.record import EpochScores, LaunchKind, Score
 from tasks import score
 from tasks.recipe import BatchOrder
@@ -46,10 +47,16 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], task: Task, epoch: int
     """Scores of the current weights on all three splits."""
 
     def of(split: Split) -> Score:
-        logits = np.concatenate([predict(split.x[i : i + CHUNK]) for i in range(0, len(split.x), CHUNK)])
+        chunks = [split.x[i : i + CHUNK] for i in range(0, len(split.x), CHUNK)]
+        logits = np.concatenate([check_logits(predict(x), len(x), task.outputs) for x in chunks])
         return Score(loss=score.loss(logits, split.y, task.kind), accuracy=score.accuracy(logits, split.y, task.kind))
 
     return EpochScores(epoch=epoch, train=of(task.train), validation=of(task.validation), test=of(task.test))
+
+
+def check_finite(scores: EpochScores) -> None:
+    if not np.isfinite(scores.train.loss):
+        raise FloatingPointError(f"the training loss is {scores.train.loss} after epoch {scores.epoch}")
 
 
 class SpeedWatch:
@@ -57,6 +64,7 @@ class SpeedWatch:
 
     def __init__(self, model: Adapter, runtime: ModuleType, seconds: float) -> None:
         self.model, self.runtime, self.seconds = model, runtime, seconds
+        self.calls = Calls()
         self.epochs: list[float] = []
         self.place = 0.0
         self.first_compilations: int | None = None
@@ -64,18 +72,21 @@ class SpeedWatch:
 
     def ready(self) -> None:
         self.model.synchronize()
+        self.calls.ready()
         now = clock()
         self.place, self.start = now - self.start, now
 
     def epoch_end(self, epoch: int) -> bool:
         self.model.synchronize()
         self.epochs.append(clock() - self.start)
+        self.calls.epoch_end(epoch)
         if epoch == 0:
             gc.collect()  # what tracing left behind belongs to the first epoch
             self.first_compilations = self.runtime.compilations()
             self.steady_start = clock()
         self.start = clock()
-        return len(self.epochs) <= LEAST_EPOCHS or self.start - self.steady_start < self.seconds
+        self.calls.goes_on = len(self.epochs) <= LEAST_EPOCHS or self.start - self.steady_start < self.seconds
+        return self.calls.goes_on
 
 
 def _speed(model: Adapter, runtime: ModuleType, setting: Setting, task: Task, seconds: float) -> dict[str, object]:
@@ -86,12 +97,14 @@ def _speed(model: Adapter, runtime: ModuleType, setting: Setting, task: Task, se
         )
     watch = SpeedWatch(model, runtime, seconds)
     model.fit(task.train, order, watch)
+    watch.calls.returned(order.epochs)
     if runtime.compilations() != watch.first_compilations:
         raise RuntimeError("recompiled after its first epoch: the steady epochs are void")
     start = clock()
     predictions = {str(n): _predict_times(model, n, task) for n in _batches(task)}
     predicted = clock()
     final = evaluate(model.predict, task, len(watch.epochs))
+    check_finite(final)
     return {
         "phases": {
             "place": watch.place,
@@ -114,7 +127,7 @@ def _batches(task: Task) -> list[int]:
 def _predict_times(model: Adapter, batch: int, task: Task) -> list[float]:
     x = np.resize(task.train.x, (batch, task.features))  # repeats samples where there are too few
     for _ in range(2):
-        model.predict(x)  # compiles for this shape
+        check_logits(model.predict(x), batch, task.outputs)  # compiles for this shape
     times: list[float] = []
     end = clock() + PREDICT_SECONDS
     while len(times) < 3 or (clock() < end and len(times) < PREDICT_CALLS):
@@ -129,26 +142,30 @@ class LearningWatch:
 
     def __init__(self, model: Adapter, task: Task) -> None:
         self.model, self.task = model, task
+        self.calls = Calls()
         self.epochs = [evaluate(model.predict, task, 0)]
 
     def ready(self) -> None:
-        pass
+        self.calls.ready()
 
     def epoch_end(self, epoch: int) -> bool:
+        self.calls.epoch_end(epoch)
         self.model.synchronize()
         scores = evaluate(self.model.predict, self.task, epoch + 1)
         self.epochs.append(scores)
-        return bool(np.isfinite(scores.train.loss))
+        self.calls.goes_on = bool(np.isfinite(scores.train.loss))
+        return self.calls.goes_on
 
 
 def _learning(model: Adapter, setting: Setting, task: Task) -> dict[str, object]:
     recipe = setting.recipe
     order = BatchOrder(len(task.train.x), recipe.batch_size, recipe.epochs, setting.seed, partial=True)
+    check_weights(model.get_weights(), setting.model)
     watch = LearningWatch(model, task)
     model.fit(task.train, order, watch)
+    watch.calls.returned(order.epochs)
     last = watch.epochs[-1]
-    if not np.isfinite(last.train.loss):
-        raise FloatingPointError(f"the training loss is {last.train.loss} after epoch {last.epoch}")
+    check_finite(last)
     return {
         "phases": {},
         "steps_per_epoch": order.steps,
