@@ -12,7 +12,7 @@ from adapters.numpy_manual import NumpyManual
 from harness.certify.cases import Case
 from harness.certify.certificate import Check
 from harness.certify.observe import COARSE, Subject, comparable, flat, observe
-from harness.certify.trajectory import compare, distance, judge, require
+from harness.certify.trajectory import compare, distance, judge, require, twin
 from tasks.mlp import Layer, copy_layers
 from tasks.task import Split
 
@@ -38,7 +38,8 @@ def conduct(subject: Subject, case: Case, precision: Precision) -> list[Check]:
         logits, right = bystander.predict(case.split.x), model.predict(case.split.x)
         stale = max(stale, distance(comparable(logits, case), comparable(right, case)))
     reason = "predict does not follow set_weights"
-    return [*checks, judge("predict on current weights", name, stale, COARSE[precision], reason)]
+    checks.append(judge("predict on current weights", name, stale, COARSE[precision], reason))
+    return [*checks, *twin(bystander, trace, case, precision)]
 
 
 def copies(adapter: Adapter, weights: list[Layer], name: str) -> list[Check]:

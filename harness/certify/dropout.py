@@ -28,7 +28,7 @@ from harness.certify.observe import (
     flat,
     observe,
 )
-from harness.certify.trajectory import distance, judge, kinds, require
+from harness.certify.trajectory import distance, judge, kinds, require, twin
 from tasks.mlp import Layer
 
 # Each scale is a quotient of two differences of weights, of which float32 knows some four digits
@@ -97,7 +97,7 @@ def dropout(subject: Subject, case: Case, precision: Precision) -> list[Check]:
         shape,
         *evaluation(adapter, trace, case, precision, name),
         *steps(trace, case, precision, name),
-        *twin(subject, trace, case, precision, name),
+        *twin(subject.build(case, precision), trace, case, precision),
     ]
 
 
@@ -164,28 +164,8 @@ def evaluation(adapter: Adapter, trace: Trace, case: Case, precision: Precision,
     return [judge("no dropout in evaluation", name, off, COARSE[precision], reason)]
 
 
-def twin(subject: Subject, trace: Trace, case: Case, precision: Precision, name: str) -> list[Check]:
-    """A second build, disturbed inside `epoch_end` and stopped before its end, repeats the first bit by bit."""
-    other = subject.build(case, precision)
-    other.set_weights(case.weights(precision))
-    until = case.recipe.epochs // 2
-    recorder = Recorder(other, stop_after=until, disturb=case.split.x)
-    other.fit(case.split, case.order, recorder)
-    first = distance(flat(recorder.weights[0]), flat(trace.epochs[0])) if recorder.weights else np.inf
-    rest = max(
-        (distance(flat(a), flat(b)) for a, b in zip(recorder.weights[1:until], trace.epochs[1:until], strict=False)),
-        default=np.inf,
-    )
-    ran = len(recorder.weights)
-    return [
-        judge("building twice", name, first, 0.0, "a second build with the same seed gives other weights"),
-        judge("predict inside epoch_end", name, rest, 0.0, "predict inside epoch_end changes what is learnt after it"),
-        require("stopping", name, ran == until, f"told to stop after {until} epochs, it trained {ran}"),
-    ]
-
-
 def masks_per_sample(subject: Subject, case: Case, precision: Precision) -> list[Check]:
-    """With two samples a row of the last kernel stays only where both dropped the unit: p², were the masks their own."""
+    """With two samples a row of the last kernel stays only where both dropped the unit: p² where each has its mask."""
     name = case.named(precision)
     trace = observe(subject.build(case, precision), case, precision)
     kernels = [trace.start[-1].kernel, *(epoch[-1].kernel for epoch in trace.epochs)]

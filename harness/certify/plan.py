@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -131,7 +132,7 @@ def wide(seed: int, *, width: int, batch: int) -> Case:
     return Case("long epochs", "classification", model, recipe("sgd", batch, 4), 4 * batch, True, seed)
 
 
-def item(examine: Examine, draw: Callable[..., Case], precision: Precision, proves: str = "", **how: object) -> Item:
+def item(examine: Examine, draw: Callable[..., Case], precision: Precision, proves: str = "", **how: Any) -> Item:
     return Item(examine, partial(draw, **how), precision, frozenset(proves.split()))
 
 
@@ -143,13 +144,13 @@ def plan(*, quick: bool, needs: Collection[str] | None, dear: bool, precise: boo
     precise  the framework computes in float64 too; much is then examined there, where a tolerance is 1e-10
     """
     best: Precision = "float64" if precise else "float32"
-    size = {"width": 384, "batch": 256} if device.startswith("cpu") else {"width": 4096, "batch": 4096}
+    size: dict[str, Any] = {"width": 384, "batch": 256} if device.startswith("cpu") else {"width": 4096, "batch": 4096}
     basis = [
         item(conduct, steps, "float32", "momentum relu", optimizer="momentum"),
         item(batch_order, one_hot, "float32", "sgd"),
     ]
     wait = item(synchronize, wide, "float32", **size)
-    deep = {"activation": "tanh", "hidden": 3, "kind": "regression", "square": True, "l2": 2**-6}
+    deep: dict[str, Any] = {"activation": "tanh", "hidden": 3, "kind": "regression", "square": True, "l2": 2**-6}
     exact = item(trajectory, steps, best, "tanh L2 regression", **deep)
     special = [
         item(trajectory, steps, best, "nesterov sigmoid", optimizer="nesterov", activation="sigmoid", square=True),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from adapters.adapter import Precision
+from adapters.adapter import Adapter, Precision
 from harness.certify.cases import Case
 from harness.certify.certificate import Check
-from harness.certify.observe import Subject, Trace, flat, observe, quantities, reference, tolerances
+from harness.certify.observe import Recorder, Subject, Trace, flat, observe, quantities, reference, tolerances
 from tasks.mlp import Layer
 from tasks.task import Split
 
@@ -60,6 +60,26 @@ def compare(trace: Trace, case: Case, precision: Precision) -> list[Check]:
     if case.model.l2 and "gradients" in seen:
         checks.append(penalty(seen["gradients"], right["gradients"], truth, case, name, allowed["gradients"]))
     return checks
+
+
+def twin(other: Adapter, trace: Trace, case: Case, precision: Precision) -> list[Check]:
+    """A second build, disturbed inside `epoch_end` and stopped before its end, repeats the first bit by bit."""
+    name = case.named(precision)
+    other.set_weights(case.weights(precision))
+    until = case.recipe.epochs // 2
+    recorder = Recorder(other, stop_after=until, disturb=case.split.x)
+    other.fit(case.split, case.order, recorder)
+    first = distance(flat(recorder.weights[0]), flat(trace.epochs[0])) if recorder.weights else np.inf
+    rest = max(
+        (distance(flat(a), flat(b)) for a, b in zip(recorder.weights[1:until], trace.epochs[1:until], strict=False)),
+        default=np.inf,
+    )
+    ran = len(recorder.weights)
+    return [
+        judge("building twice", name, first, 0.0, "a second build with the same seed gives other weights"),
+        judge("predict inside epoch_end", name, rest, 0.0, "predict inside epoch_end changes what is learnt after it"),
+        require("stopping", name, ran == until, f"told to stop after {until} epochs, it trained {ran}"),
+    ]
 
 
 def kinds(trace: Trace, case: Case, precision: Precision) -> Check:
