@@ -148,6 +148,38 @@ def panel(
     return figure, axes
 
 
+def grid(count: int, most_columns: int, row: float, *, top: float = 0.2) -> tuple[Figure, list[Axes]]:
+    """`count` small panels that share both axes, each `row` inches high; only the outer ones carry labels."""
+    columns = min(most_columns, count)
+    rows = -(-count // columns)
+    left, gap, title, bottom = 0.75, 0.14, 0.24, 0.5
+    width = (WIDTH - left - 0.1) / columns
+    height = top + rows * (row + title) + bottom
+    figure = Figure(figsize=(WIDTH, height))
+    panels: list[Axes] = []
+    for i in range(count):
+        line, column = divmod(i, columns)
+        base = height - top - (line + 1) * (row + title)
+        axes = figure.add_axes(
+            ((left + column * width) / WIDTH, base / height, (width - gap) / WIDTH, row / height),
+            sharex=panels[0] if panels else None,
+            sharey=panels[0] if panels else None,
+        )
+        axes.tick_params(labelleft=column == 0, labelbottom=i + columns >= count, labelsize=7.5)
+        panels.append(axes)
+    return figure, panels
+
+
+def title(axes: Axes, text: str) -> None:
+    axes.annotate(label(text, 27), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.8)
+
+
+def outer_labels(figure: Figure, x: str, y: str) -> None:
+    height = figure.get_size_inches()[1]
+    figure.text(0.5, 0.1 / height, x, ha="center", color=MUTED)
+    figure.text(0.12 / WIDTH, 0.5, y, va="center", rotation=90, color=MUTED)
+
+
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_yticks(range(len(labels)), [label(text) for text in labels])
 

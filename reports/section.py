@@ -110,7 +110,8 @@ def facets(entry: Entry, workload: Workload | None = None, status: str = "") -> 
     return found
 
 
-MOST_PICTURES = 8  # a page of a hundred figures is read by nobody; the tables hold everything
+MOST_PICTURES = 6  # a page of a hundred figures is read by nobody; the tables hold everything
+MOST_TABLES = 40  # workloads with a table of their own; past them the page would outgrow its readers and its size
 
 Item = TypeVar("Item")
 
@@ -124,7 +125,7 @@ def by_workload(
 ) -> tuple[Heading | Picture | Table, ...]:
     """For every workload its figures, then their numbers folded; a heading where there are several workloads."""
     blocks: list[Heading | Picture | Table] = []
-    for number_, item in enumerate(items, start=1):
+    for number_, item in enumerate(items[:MOST_TABLES], start=1):
         if len(items) > 1:
             blocks.append(Heading(workload(item).full))
         found = pictures(item, number_) if number_ <= most else ()
@@ -135,4 +136,9 @@ def by_workload(
 
 def drawn(total: int, most: int = MOST_PICTURES) -> tuple[str, ...]:
     """The note that a section adds when it does not draw every workload."""
-    return () if total <= most else (f"The first {most} of {total} workloads are drawn; the tables hold all.",)
+    if total <= most:
+        return ()
+    rest = "the tables hold all"
+    if total > MOST_TABLES:
+        rest = f"the first {MOST_TABLES} have tables, the records hold all"
+    return (f"The first {most} of {total} workloads are drawn; {rest}.",)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from reports import figure
 from reports.findings import Evidence
 from reports.learning import Learner, Study, mean_curve, mean_of, studies
@@ -11,7 +9,7 @@ from reports.section import Column, Line, Picture, Section, Table, absent, by_wo
 from reports.text import count, fixed, listing, significant
 
 ORDER, SHORT, TITLE = 80, "Learning curves", "Learning curves"
-MOST_STUDIES = 6
+MOST_STUDIES = 4
 MOST_PANELS = 24
 
 
@@ -64,27 +62,16 @@ def sentence(study: Study) -> str:
 
 def draw(study: Study, name: str) -> figure.Markup:
     learners = study.measured[:MOST_PANELS]
-    columns = min(4, len(learners))
-    rows = ceil(len(learners) / columns)
-    drawing = figure.Figure(figsize=(figure.WIDTH, 0.55 + 1.5 * rows), layout="constrained")
-    grid = drawing.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    flat = list(grid.flat)
-    for axes, learner in zip(flat, learners, strict=False):
+    drawing, panels = figure.grid(len(learners), 4, 1.2, top=0.28)
+    for axes, learner in zip(panels, learners, strict=True):
         _panel(axes, learner)
-    for axes in flat[len(learners) :]:
-        axes.set_visible(False)
     if all(v > 0 for x in learners for c in x.curves.values() for s in c for v in (s.train.loss, s.validation.loss)):
-        figure.log_losses(flat[0])
-    drawing.supxlabel("epoch", fontsize=9, color=figure.MUTED)
-    drawing.supylabel("loss", fontsize=9, color=figure.MUTED)
-    lines = flat[0].get_lines()[:3]
+        figure.log_losses(panels[0])
+    figure.outer_labels(drawing, "epoch", "loss")
+    keys = ["validation", "training", "best validation (median)"]
+    lines = panels[0].get_lines()[:3]
     drawing.legend(
-        lines,
-        ["validation", "training", "best validation (median)"][: len(lines)],
-        ncols=3,
-        fontsize=8,
-        loc="outside upper left",
-        labelcolor=figure.MUTED,
+        lines, keys[: len(lines)], ncols=3, fontsize=8, loc="upper left", labelcolor=figure.MUTED, borderaxespad=0.1
     )
     return figure.to_svg(drawing, name, sentence(study))
 
@@ -101,8 +88,7 @@ def _panel(axes: figure.Axes, learner: Learner) -> None:
     best = sorted(s.epoch for s in learner.bests().values())
     if best:
         axes.axvline(best[len(best) // 2], color=figure.MUTED, linewidth=1, linestyle=(0, (1, 1.5)))
-    axes.set_title(figure.label(learner.entry.label, 26), fontsize=7.8)
-    axes.tick_params(labelsize=7.5)
+    figure.title(axes, learner.entry.label)
 
 
 def table(study: Study, name: str) -> Table:

@@ -13,6 +13,7 @@ from reports.text import count, listing
 
 ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
 QUESTION = "Why is a cell empty?"
+MOST_LINES = 400
 MOST_LOGS = 60
 LOG_END = 4000  # characters
 
@@ -64,11 +65,16 @@ def section(evidence: Evidence) -> Section:
     return Section(
         sentences=(sentence(evidence, found),),
         blocks=(table(found),) if found else (),
+        notes=_left(len(found)),
         extra={
             "logs": [t for t in found if t.log][:MOST_LOGS],
             "left": max(0, sum(bool(t.log) for t in found) - MOST_LOGS),
         },
     )
+
+
+def _left(total: int) -> tuple[str, ...]:
+    return () if total <= MOST_LINES else (f"The first {MOST_LINES} of {total} are listed; the records hold all.",)
 
 
 def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
@@ -113,6 +119,6 @@ def table(found: tuple[Trouble, ...]) -> Table:
                 ),
                 facets(t.entry, t.workload, t.status),
             )
-            for t in found
+            for t in found[:MOST_LINES]
         ),
     )

@@ -230,13 +230,10 @@ def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
     groups: dict[str, list[Payback]] = defaultdict(list)
     for p in paybacks:
         groups[p.compiled.place.entry.adapter].append(p)
-    columns = min(3, len(groups))
-    lines = -(-len(groups) // columns)
-    drawing = figure.Figure(figsize=(figure.WIDTH, 0.35 + 2.1 * lines), layout="constrained")
-    panels = drawing.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat
+    drawing, panels = figure.grid(len(groups), 3, 1.7, top=0.05)
     known = [p.steps.estimate for p in paybacks if p.steps and p.steps.estimate > 0]
     xs = np.geomspace(10, max([1e4] + [20 * k for k in known]), 60)
-    for axes, (adapter, own) in zip(panels, groups.items(), strict=False):
+    for axes, (adapter, own) in zip(panels, groups.items(), strict=True):
         eager = own[0].eager
         series: list[tuple[Start, Any, str]] = [(eager, "--", figure.MUTED)]
         series += [
@@ -266,13 +263,11 @@ def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
                     textcoords="offset points",
                     fontsize=7.5,
                 )
-        axes.set_title(figure.label(adapter, 28))
+        figure.title(axes, adapter)
         axes.legend(fontsize=7.5, loc="upper left", labelcolor=figure.INK)
-        figure.log_counts(axes)
-        figure.log_times(axes, "y")
-        axes.set_xlabel("steps")
-    for axes in list(panels):
-        axes.set_visible(False)
+    figure.log_counts(panels[0])
+    figure.log_times(panels[0], "y")
+    figure.outer_labels(drawing, "steps", "total time")
     return figure.to_svg(drawing, name, summarise([paybacks[0].compiled], paybacks))
 
 

@@ -11,7 +11,7 @@ from harness import statistics
 from harness.statistics import Interval
 from reports import figure, words
 from reports.findings import CONFIDENCE, Comparison, Entry, Evidence, Place
-from reports.section import Column, Line, Picture, Section, Table, Value, absent, facets, number, text
+from reports.section import MOST_TABLES, Column, Line, Picture, Section, Table, Value, absent, facets, number, text
 from reports.text import count, duration, factor, factors, fixed, listing, significant, unit_for
 
 ORDER, SHORT, TITLE = 10, "Summary", "Summary"
@@ -130,13 +130,14 @@ def _mean_note(matrix: Matrix) -> tuple[str, ...]:
 
 def table(matrix: Matrix, name: str, evidence: Evidence) -> Table:
     columns = [Column("Adapter · mode", "framework · API", numeric=False)]
-    columns += [Column(c.workload.label, c.workload.recipe.name, numeric=False) for c in matrix.comparisons]
+    own = matrix.comparisons[:MOST_TABLES]
+    columns += [Column(c.workload.label, c.workload.recipe.name, numeric=False) for c in own]
     if matrix.means:
         columns.append(Column("Geometric mean", f"ratio, n = {len(matrix.complete)}"))
     lines = []
     for entry in matrix.entries:
-        places = [matrix.place(entry, c) for c in matrix.comparisons]
-        values = [cell(p, c) for p, c in zip(places, matrix.comparisons, strict=True)]
+        places = [matrix.place(entry, c) for c in own]
+        values = [cell(p, c) for p, c in zip(places, own, strict=True)]
         if matrix.means:
             mean = matrix.means.get(entry)
             is_base = entry == evidence.baseline
@@ -238,7 +239,7 @@ def draw_profile(matrix: Matrix, name: str) -> figure.Markup | None:
     figure.log_ratios(axes)
     axes.set_xlabel("within this factor of the fastest, log scale")
     axes.legend(
-        [e.label for e in best_first],
+        labels=[figure.label(e.label) for e in best_first],
         loc="lower right",
         fontsize=7.5,
         labelcolor=figure.INK,
