@@ -89,6 +89,9 @@ def _parser() -> Parser:
     run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
     run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
+    run.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
+    run.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
+    run.add_argument("--cold", action="store_true", help="a fresh process for every launch, nothing imported before")
     run.add_argument("--seeds", type=_positive, metavar="N", help="of learning launches")
     run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
@@ -127,6 +130,25 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return number
+
+
+def _duration(text: str) -> float:
+    from harness.suite import seconds
+
+    try:
+        return seconds(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write 90s, 10m or 1.5h") from None
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text.removesuffix("%")) / 100
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage between 0% and 100%; write 2%")
+    return value
 
 
 def _version() -> str:

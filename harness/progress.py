@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.plan import Launch
 from harness.record import Record
@@ -16,7 +16,15 @@ from harness.record import Record
 class Progress:
     """One line a launch, or one line redrawn on a terminal, with an estimate of the time left."""
 
-    def __init__(self, launches: Sequence[Launch], lanes: int, quiet: bool = False, plain: bool | None = None) -> None:
+    def __init__(
+        self,
+        launches: Sequence[Launch],
+        lanes: int,
+        quiet: bool = False,
+        budget_left: Callable[[], float | None] = lambda: None,
+        plain: bool | None = None,
+    ) -> None:
+        self.budget_left = budget_left
         self.left = {launch.id: launch for launch in launches if not launch.skip}
         self.total, self.done, self.lanes, self.quiet = len(self.left), 0, lanes, quiet
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
@@ -27,16 +35,18 @@ class Progress:
 
     def finished(self, launch: Launch, record: Record) -> None:
         with self._lock:
-            if self.left.pop(launch.id, None) is None:
-                return
-            self.done += 1
             cell = launch.cell
+            if launch.skip:
+                return
+            if self.left.pop(launch.id, None) is not None:
+                self.done += 1
             for key in ((cell.id,), (cell.kind, cell.adapter), (cell.kind,)):
                 self.seen[key].append(record.wall_seconds)
             if self.quiet:
                 return
             what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.mode})"
-            line = f"[{self.done}/{self.total}] {what}: {record.status}, {duration(self.remaining())} left"
+            state = record.contaminated or record.status
+            line = f"[{self.done}/{self.total}] {what}: {state}, {duration(self.remaining())} left"
             if record.status == "failed":
                 self._print(f"{what}: failed: {record.reason}", keep=True)
             self._print(line, keep=self.plain)
@@ -62,7 +72,8 @@ class Progress:
                 learning += expected
             else:
                 speed += expected
-        return speed + learning / self.lanes
+        budget = self.budget_left()
+        return (speed if budget is None else min(speed, budget)) + learning / self.lanes
 
     def close(self) -> None:
         if not self.plain and not self.quiet:

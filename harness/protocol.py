@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -10,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from adapters.adapter import Adapter, Setting
+from harness import disturbance
 from harness.contract import Calls, check_logits, check_weights
 from harness.record import EpochScores, LaunchKind, Score
 from tasks import score
@@ -68,6 +70,7 @@ class SpeedWatch:
         self.epochs: list[float] = []
         self.place = 0.0
         self.first_compilations: int | None = None
+        self.before = disturbance.snapshot()
         self.start = self.steady_start = clock()
 
     def ready(self) -> None:
@@ -83,6 +86,7 @@ class SpeedWatch:
         if epoch == 0:
             gc.collect()  # what tracing left behind belongs to the first epoch
             self.first_compilations = self.runtime.compilations()
+            self.before = disturbance.snapshot()
             self.steady_start = clock()
         self.start = clock()
         self.calls.goes_on = len(self.epochs) <= LEAST_EPOCHS or self.start - self.steady_start < self.seconds
@@ -103,6 +107,7 @@ def _speed(model: Adapter, runtime: ModuleType, setting: Setting, task: Task, se
     start = clock()
     predictions = {str(n): _predict_times(model, n, task) for n in _batches(task)}
     predicted = clock()
+    disturbed = disturbance.between(watch.before, disturbance.snapshot(), os.cpu_count() or 1)
     final = evaluate(model.predict, task, len(watch.epochs))
     check_finite(final)
     return {
@@ -115,6 +120,8 @@ def _speed(model: Adapter, runtime: ModuleType, setting: Setting, task: Task, se
         "steps_per_epoch": order.steps,
         "epoch_seconds": watch.epochs[1:],
         "predict_seconds": predictions,
+        "disturbance": disturbed,
+        "contaminated": disturbance.verdict(disturbed),
         "final": final.model_dump(),
     }
 

@@ -117,11 +117,17 @@ class Record(Frozen):
     log: str | None = Field(None, description="the end of the worker's output, for failed launches")
     started: str = Field(description="UTC, ISO 8601")
     wall_seconds: float = Field(0.0, description="of the whole launch, start-up and evaluation included")
+    attempt: int = Field(0, description="counts the repeats of a speed launch that was disturbed")
+    cold: bool = Field(False, description="made in a process of its own, not forked from a warm parent")
+    disturbance: dict[str, float] = Field(
+        default_factory=dict, description="what else the machine did while it was timed, see harness.disturbance"
+    )
+    contaminated: str | None = Field(None, description="the rule that voids its times, though it is ok")
     parameters: int | None = None
     train_samples: int | None = None
     steps_per_epoch: int | None = None
     phases: dict[str, float] = Field(
-        default_factory=dict, description="import (of the warm parent), build, place, first_epoch, evaluate"
+        default_factory=dict, description="import (of the parent process), build, place, first_epoch, predict, evaluate"
     )
     epoch_seconds: list[float] = Field(
         default_factory=list, description="steady epochs of a speed launch, the first epoch not among them"

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from typing import Any
 from adapters.registry import AdapterInfo, find
 from harness import certificates, machine, store, suite
 from harness.certify.certificate import Certificate
+from harness.goal import Goal
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Launch, Selection, plan
@@ -28,6 +29,8 @@ from tasks import registry as task_registry
 from tasks import table
 from tasks.errors import unknown
 from tasks.task import Task
+
+MOST_BLOCKS = 1000  # where a budget or a precision decides
 
 
 @dataclass
@@ -50,6 +53,9 @@ def run(options: argparse.Namespace) -> Outcome:
     )
     tasks = load_tasks(chosen, selection, options.data_dir)
     cores = machine.cores()
+    budget = options.budget or chosen.budget
+    if options.precision or options.budget:
+        selection = replace(selection, blocks=options.blocks or MOST_BLOCKS)
     launches = plan(chosen, registry.adapters, tasks, len(cores), selection)
     if not launches:
         print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
@@ -61,7 +67,9 @@ def run(options: argparse.Namespace) -> Outcome:
     described = machine.describe(options.anonymous)
     if options.resume is not None:
         folder = options.resume
-        done = {record.launch_id for record in store.read(folder).records if record.status != "skipped"}
+        before = store.read(folder)
+        baseline = before.run.baseline
+        done = {record.launch_id for record in before.records if record.status != "skipped"}
         kept = store.Store(folder)
         launches = [launch for launch in launches if launch.id not in done]
     else:
@@ -83,15 +91,17 @@ def run(options: argparse.Namespace) -> Outcome:
         kept = store.Store.create(folder, head)
 
     stop = Stop()
-    progress = Progress(launches, lanes=len(cores), quiet=options.quiet)
+    goal = Goal(launches, baseline, registry.adapters, budget, options.precision)
+    progress = Progress(launches, lanes=len(cores), quiet=options.quiet, budget_left=goal.left)
+    resume = f"levelfield run --resume {shlex.quote(str(folder))}"
 
     def finished(launch: Launch, record: Record) -> None:
         kept.append(record)
+        goal.add(record)
         progress.finished(launch, record)
 
-    resume = f"levelfield run --resume {shlex.quote(str(folder))}"
     with (
-        LocalLauncher(registry.adapters, tasks, described, cores, chosen.time_limit) as launcher,
+        LocalLauncher(registry.adapters, tasks, described, cores, chosen.time_limit, options.cold) as launcher,
         interruptible(stop, resume),
     ):
         if not options.no_certify:
@@ -102,7 +112,7 @@ def run(options: argparse.Namespace) -> Outcome:
                 wanted, registry.adapters, launcher, stop, quick=True, made=report_certificate(options.quiet)
             ):
                 kept.append_certificate(certificate)
-        carry_out(launches, launcher, finished, stop)
+        carry_out(launches, launcher, finished, stop, goal.reached)
     progress.close()
     return summarise(folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
 
@@ -172,7 +182,10 @@ def command(options: argparse.Namespace) -> str:
         ("--data-dir", options.data_dir),
     ):
         words += [flag, str(value)] if value is not None else []
-    return shlex.join(words + (["--anonymous"] if options.anonymous else []))
+    words += ["--budget", f"{options.budget:g}s"] if options.budget else []
+    words += ["--precision", f"{100 * options.precision:g}%"] if options.precision else []
+    words += [f"--{flag.replace('_', '-')}" for flag in ("cold", "no_certify", "anonymous") if getattr(options, flag)]
+    return shlex.join(words)
 
 
 def print_plan(launches: Sequence[Launch]) -> None:

@@ -57,6 +57,28 @@ class Table(BaseModel):
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
+
+
+def seconds(text: str) -> float:
+    """``90s``, ``10m``, ``1.5h`` or a bare number of seconds. Raises ValueError."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
+    value = float(number)
+    if not 0 < value < float("inf"):
+        raise ValueError("a duration must be more than 0")
+    return value * unit
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return seconds(value)
+        except ValueError:
+            raise ValueError("write a duration as 90s, 10m or 1.5h") from None
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
@@ -120,6 +142,7 @@ class Suite(Table):
     summary: str = ""
     baseline: str = "torch-autograd"
     seed: int = Field(0, ge=0)
+    budget: Duration | None = Field(None, description="of time for speed launches; then blocks are only a maximum")
     time_limit: float = Field(300.0, gt=0, description="seconds a launch may take")
     tasks: dict[str, OwnTask] = Field(default_factory=dict)
     models: dict[str, ModelTable] = Field(default_factory=dict)

@@ -8,11 +8,15 @@ already in force; it touches no device itself. It talks in JSON lines over the s
 
 A child writes its result to the job's `result` file, its output goes to the job's `log`. When the harness goes away
 the socket closes, and the parent kills its child and ends.
+
+On Linux the parent adopts whatever a child leaves behind, in whatever session it hides, and ends it; and a child dies
+with its parent.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -26,9 +30,13 @@ import traceback
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 from pydantic import BaseModel, TypeAdapter
 
 from harness.record import Cell, LaunchKind
+
+_LONGEST_REASON = 500  # characters
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 class Job(BaseModel):
@@ -68,13 +76,14 @@ def main(fd: int) -> None:
     def say(**message: Any) -> None:
         channel.sendall(json.dumps(message).encode() + b"\n")
 
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake, woken = socket.socketpair()
     woken.setblocking(False)
     signal.set_wakeup_fd(woken.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
 
     setup = json.loads(lines.readline())
-    say(**_import(setup["runtime"], setup["modules"]))
+    say(**_import(setup["runtime"], setup["modules"], setup["preload"]))
     while line := lines.readline():
         job = _JOBS.validate_json(line)
         pid = os.fork()
@@ -82,6 +91,8 @@ def main(fd: int) -> None:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _child(job, [channel.fileno(), wake.fileno(), woken.fileno()])
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # the child does so too: whoever comes first
         say(pid=pid)
         code = _wait(pid, channel, wake)
         if code is None:
@@ -89,7 +100,7 @@ def main(fd: int) -> None:
         say(code=code)
 
 
-def _import(runtime: str, modules: list[str]) -> dict[str, Any]:
+def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     """Import the runtime and the adapters; seconds for all, and per module the error that it raised."""
     from adapters import runtimes
 
@@ -102,9 +113,9 @@ def _import(runtime: str, modules: list[str]) -> dict[str, Any]:
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
-            errors[module] = f"{type(error).__name__}: {error}".splitlines()[0]
+            errors[module] = _reason(error)
     seconds = time.perf_counter() - start
-    if None in errors.values():
+    if preload and None in errors.values():
         runtimes.load(runtime).preload()
     gc.collect()
     gc.freeze()  # children share these pages, their collector leaves them alone
@@ -119,13 +130,15 @@ def _wait(pid: int, channel: socket.socket, wake: socket.socket) -> int | None:
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                _kill_group(pid)  # whatever the child has left behind
+                _kill_group(pid)
+                _end_descendants()
                 return os.waitstatus_to_exitcode(status)
             for key, _ in selector.select():
                 if key.fileobj is wake:
                     wake.recv(4096)
                 else:  # the harness says nothing while a child runs: it is gone
                     _kill_group(pid)
+                    _end_descendants()
                     return None
 
 
@@ -134,11 +147,41 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def _end_descendants() -> None:
+    """Kill and reap whatever a child has left behind. Without children there are no descendants: they are adopted."""
+    end = time.monotonic() + 5.0
+    while time.monotonic() < end:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.001)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _reason(error: BaseException) -> str:
+    """One line that can be stored."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:
+        text = f"{type(error).__name__}, whose message cannot be printed"
+    return text.encode("utf-8", "replace").decode().strip().splitlines()[0][:_LONGEST_REASON]
+
+
 def _child(job: LaunchJob | CertifyJob, inherited: list[int]) -> None:
     """Make the launch, write its result, and leave without the parent's clean-up."""
     code = 1
     try:
         os.setpgid(0, 0)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for fd in inherited:
             os.close(fd)
         log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -151,7 +194,7 @@ def _child(job: LaunchJob | CertifyJob, inherited: list[int]) -> None:
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         traceback.print_exc()
         try:
-            _write(job.result, {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0]})
+            _write(job.result, {"error": _reason(error)})
         except OSError:
             traceback.print_exc()
     finally:

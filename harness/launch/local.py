@@ -38,7 +38,16 @@ class ParentDied(Exception):
 class WarmParent:
     """The harness' side of one `harness.worker` process."""
 
-    def __init__(self, info: AdapterInfo, modules: list[str], device: str, threads: int, cores: list[int], log: Path):
+    def __init__(
+        self,
+        info: AdapterInfo,
+        modules: list[str],
+        device: str,
+        threads: int,
+        cores: list[int],
+        log: Path,
+        preload: bool = True,
+    ) -> None:
         self.log = log
         ours, theirs = socket.socketpair()
         variables = runtimes.environment(info.framework, info.backend, device, threads)
@@ -62,8 +71,15 @@ class WarmParent:
         self.channel = ours
         self.buffer = b""
         self.child: int | None = None
-        self._say({"runtime": info.runtime, "modules": modules})
-        hello = self._hear(_IMPORT_LIMIT)
+        try:
+            self._say({"runtime": info.runtime, "modules": modules, "preload": preload})
+            hello = self._hear(_IMPORT_LIMIT)
+        except TimeoutError:
+            self.close()
+            raise ParentDied(f"importing took longer than {_IMPORT_LIMIT:g} s") from None
+        except BaseException:
+            self.close()
+            raise
         self.import_seconds: float = hello["seconds"]
         self.errors: dict[str, str | None] = hello["errors"]
 
@@ -77,6 +93,9 @@ class WarmParent:
             self._kill_child()
             self._hear(10.0)
             return f"took longer than its limit of {limit:g} s and was killed"
+        except ParentDied:
+            self._kill_child()
+            raise
         finally:
             self.child = None
         if code == 0:
@@ -140,6 +159,7 @@ class Key(NamedTuple):
     backend: str | None
     device: str
     threads: int
+    plugin: str | None = None  # the module of a plug-in: nobody shares a process with foreign code
 
 
 @dataclass(frozen=True)
@@ -165,9 +185,13 @@ class LocalLauncher:
         machine: Machine,
         cores: list[int],
         time_limit: float,
+        cold: bool = False,
     ) -> None:
         self.adapters, self.machine, self.cores, self.time_limit = adapters, machine, cores, time_limit
+        self.cold = cold
         self.parents: dict[Key, WarmParent] = {}
+        self.broken: dict[Key, Done] = {}  # those that did not survive their imports
+        self.closed = False
         self.folder = Path(tempfile.mkdtemp(prefix="levelfield-"))
         self.data = {name: self.folder / f"{name}.npz" for name in tasks}
         for name, task in tasks.items():
@@ -177,22 +201,22 @@ class LocalLauncher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.closed = True
         for parent in list(self.parents.values()):
             parent.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def key(self, cell: Cell) -> Key:
         """Launches with the same key share a warm parent, and so cannot be made at the same time."""
-        threads = len(self.cores) if cell.kind == "learning" else cell.threads
-        return Key(cell.framework, cell.backend, cell.device, threads)
+        return self._key(cell.adapter, cell.device, len(self.cores) if cell.kind == "learning" else cell.threads)
 
-    def launch(self, launch: Launch, core: int | None = None) -> Record:
+    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
         """Make one launch, pinned to `core` if one is given, and return its record whatever happens."""
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         begin = time.monotonic()
         if launch.skip:
             status = "unsupported" if launch.unsupported else "skipped"
-            return self._record(launch, started, status=status, reason=launch.skip)
+            return self._record(launch, attempt, started, status=status, reason=launch.skip)
         job = LaunchJob(
             **self._common(launch.cell.adapter, launch.id),
             what=launch.cell.kind,
@@ -204,13 +228,22 @@ class LocalLauncher:
         )
         done = self._carry_out(job, launch.cell.adapter, self.key(launch.cell))
         wall = time.monotonic() - begin
+        if self.cold and (parent := self.parents.pop(self.key(launch.cell), None)) is not None:
+            parent.close()
         phases = {} if done.import_seconds is None else {"import": done.import_seconds}
         if done.failure is not None:
             return self._record(
-                launch, started, status="failed", reason=done.failure, log=done.log, wall_seconds=wall, phases=phases
+                launch,
+                attempt,
+                started,
+                status="failed",
+                reason=done.failure,
+                log=done.log,
+                wall_seconds=wall,
+                phases=phases,
             )
         phases |= done.result.pop("phases")
-        return self._record(launch, started, status="ok", wall_seconds=wall, phases=phases, **done.result)
+        return self._record(launch, attempt, started, status="ok", wall_seconds=wall, phases=phases, **done.result)
 
     def certify(self, adapter: str, mode: str, device: str, quick: bool, core: int | None = None) -> Certificate:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
@@ -233,6 +266,7 @@ class LocalLauncher:
             threads=job.threads,
             quick=quick,
             seed=0,
+            proves=(),
             checks=(Check(name="runs", case="the certification", passed=False, reason=done.failure),),
             versions=info.versions(),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -241,8 +275,11 @@ class LocalLauncher:
 
     def certify_key(self, adapter: str, device: str) -> Key:
         """As `key`: certifications share the warm parents of the launches."""
+        return self._key(adapter, device, len(self.cores))
+
+    def _key(self, adapter: str, device: str, threads: int) -> Key:
         info = self.adapters[adapter]
-        return Key(info.framework, info.backend, device, len(self.cores))
+        return Key(info.framework, info.backend, device, threads, None if info.builtin else info.module)
 
     def _common(self, adapter: str, name: str) -> dict[str, Any]:
         info, stem = self.adapters[adapter], name.replace("/", "_")
@@ -256,6 +293,8 @@ class LocalLauncher:
 
     def _carry_out(self, job: Job, adapter: str, key: Key) -> Done:
         """Have a job done by the warm parent of `key`; whatever goes wrong is its failure."""
+        if key in self.broken:
+            return self.broken[key]
         job.log.touch()
         parent = self.parents.get(key)
         try:
@@ -266,31 +305,43 @@ class LocalLauncher:
             failure = parent.run(job, self.time_limit)
             result = json.loads(job.result.read_text()) if job.result.exists() else {}
             failure = result.pop("error", failure)
+            if failure is None and not result:
+                failure = "ended with exit code 0 and without a result"
             return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds)
         except (ParentDied, TimeoutError) as error:
+            if self.closed:
+                raise  # the launch did not fail, it was given up
             log = _tail(self._parent_log(key)) + _tail(job.log)
             if (dead := self.parents.pop(key, None)) is not None:
                 dead.close()
-            return Done(failure=str(error) or "the warm parent did not answer in time", log=log[-LOG_TAIL:])
+            reason = str(error) if isinstance(error, ParentDied) else "the warm parent did not answer in time"
+            done = Done(failure=reason, log=log[-LOG_TAIL:])
+            if parent is None:
+                self.broken[key] = done
+            return done
         finally:
             job.log.unlink(missing_ok=True)
             job.result.unlink(missing_ok=True)
 
     def _start(self, adapter: str, key: Key) -> WarmParent:
         info = self.adapters[adapter]
-        family = [i for i in self.adapters.values() if (i.framework, i.backend) == (info.framework, info.backend)]
+        family = [i for i in self.adapters.values() if self._key(i.name, key.device, key.threads) == key]
         modules = sorted({i.module for i in family if not i.missing()})
-        cores = self.cores[: key.threads]
-        return WarmParent(info, modules, key.device, key.threads, cores, self._parent_log(key))
+        if self.cold:
+            modules = [info.module]
+        cores, log = self.cores[: key.threads], self._parent_log(key)
+        return WarmParent(info, modules, key.device, key.threads, cores, log, preload=not self.cold)
 
     def _parent_log(self, key: Key) -> Path:
         return self.folder / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")
 
-    def _record(self, launch: Launch, started: str, **measured: Any) -> Record:
+    def _record(self, launch: Launch, attempt: int, started: str, **measured: Any) -> Record:
         return Record(
             cell=launch.cell,
             seed=launch.seed,
             block=launch.block,
+            attempt=attempt,
+            cold=self.cold,
             started=started,
             versions=self.adapters[launch.cell.adapter].versions(),
             machine=self.machine,
@@ -300,6 +351,8 @@ class LocalLauncher:
 
 def _tail(log: Path) -> str:
     try:
-        return log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_TAIL))
+            return file.read(LOG_TAIL).decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
