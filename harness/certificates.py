@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from adapters.registry import AdapterInfo
-from harness.certify.certificate import Certificate, fingerprint, valid
+from harness.certify.certificate import Certificate, fingerprint, needs, valid
 from harness.lanes import Stop, side_by_side
-from harness.launch.local import Key
-from harness.plan import Launch
+from harness.plan import Launch, Subject
+from tasks.task import Task
 
 
-class Subject(NamedTuple):
-    """What a certificate is for."""
-
-    adapter: str
-    mode: str
-    device: str
+Needs = Mapping[Subject, frozenset[str]]  # what must be proved of each, in the words of `certificate.needs`
 
 
 class Certifier(Protocol):
@@ -30,15 +25,22 @@ class Certifier(Protocol):
 
     cores: list[int]
 
-    def certify_key(self, adapter: str, device: str) -> Key: ...
+    def certify_key(self, adapter: str, device: str) -> Hashable: ...
 
-    def certify(self, adapter: str, mode: str, device: str, quick: bool, core: int | None = None) -> Certificate: ...
+    def certify(
+        self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
+    ) -> Certificate: ...
 
 
-def subjects(launches: Iterable[Launch]) -> list[Subject]:
+def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Subject, frozenset[str]]:
     """What must be certified before these launches may take part in a verdict."""
-    cells = [launch.cell for launch in launches if not launch.skip]
-    return list(dict.fromkeys(Subject(cell.adapter, cell.mode, cell.device) for cell in cells))
+    found: dict[Subject, frozenset[str]] = {}
+    for cell in dict.fromkeys(launch.cell for launch in launches if not launch.skip):
+        m, kind = cell.model, tasks[cell.task].kind
+        words = needs(cell.recipe.optimizer, m.activation, len(m.hidden), m.dropout, m.l2, kind)
+        subject = Subject(cell.adapter, cell.mode, cell.device)
+        found[subject] = found.get(subject, frozenset()) | words
+    return found
 
 
 def folder() -> Path:
@@ -48,14 +50,14 @@ def folder() -> Path:
     return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield")) / "certificates"
 
 
-def kept(subject: Subject, info: AdapterInfo, quick: bool) -> Certificate | None:
+def kept(subject: Subject, words: Iterable[str], info: AdapterInfo, quick: bool) -> Certificate | None:
     """The certificate of an earlier run, if it is there and still holds; a full one serves where quick is asked."""
     for form in (False, True) if quick else (False,):
         try:
             certificate = Certificate.model_validate_json(_path(subject, info, form).read_bytes())
         except (OSError, ValidationError):
             continue
-        if valid(certificate, fingerprint(info.source), info.versions()) is None:
+        if valid(certificate, fingerprint(info.source), info.versions(), tuple(words)) is None:
             return certificate
     return None
 
@@ -73,7 +75,7 @@ def keep(certificate: Certificate, info: AdapterInfo) -> None:
 
 
 def obtain(
-    wanted: Iterable[Subject],
+    wanted: Needs,
     adapters: Mapping[str, AdapterInfo],
     launcher: Certifier,
     stop: Stop,
@@ -82,18 +84,21 @@ def obtain(
     made: Callable[[Certificate], None],
     fresh: bool = False,
 ) -> list[Certificate]:
-    """A certificate, passed or not, for every subject; `made` is called for each that had to be made anew."""
+    """A certificate, passed or not, for every subject; `made` is called for each that had to be made anew.
+
+    The quick form proves what is needed and no more; the full one proves everything.
+    """
     found: dict[Subject, Certificate] = {}
     missing: list[Subject] = []
-    for subject in wanted:
-        certificate = None if fresh else kept(subject, adapters[subject.adapter], quick)
+    for subject, words in wanted.items():
+        certificate = None if fresh else kept(subject, words, adapters[subject.adapter], quick)
         if certificate is None:
             missing.append(subject)
         else:
             found[subject] = certificate
 
     def work(subject: Subject, core: int) -> None:
-        certificate = launcher.certify(*subject, quick=quick, core=core)
+        certificate = launcher.certify(subject, quick, wanted[subject] or None if quick else None, core)
         found[subject] = certificate
         if certificate.passed:
             keep(certificate, adapters[subject.adapter])

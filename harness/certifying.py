@@ -8,11 +8,10 @@ import sys
 from adapters.adapter import Setting, facts, unsupported
 from adapters.registry import find
 from harness import certificates, machine
-from harness.certificates import Subject
 from harness.certify.certificate import Certificate
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
-from harness.plan import has_compiler
+from harness.plan import Subject, has_compiler
 from tasks.errors import unknown
 from tasks.mlp import MLP
 from tasks.recipe import Recipe
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         if name not in modes:
             raise unknown("mode", name, modes, "levelfield list adapters")
 
-    wanted: list[Subject] = []
+    wanted: dict[Subject, frozenset[str]] = {}  # all that can be proved
     for info in registry.adapters.values():
         if options.adapter and info.name not in options.adapter:
             continue
@@ -47,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             if (reason := unsupported(info.limits, facts(plain, compiler=has_compiler()))) is not None:
                 print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
                 continue
-            wanted.append(Subject(info.name, mode, "cpu"))
+            wanted[Subject(info.name, mode, "cpu")] = frozenset()
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
         return 5

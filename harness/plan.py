@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adapters.adapter import Setting, facts, unsupported
 from adapters.registry import AdapterInfo
@@ -34,6 +35,14 @@ class Launch:
     @property
     def id(self) -> str:
         return f"{self.cell.id}#{self.block}"
+
+
+class Subject(NamedTuple):
+    """What a certificate is for."""
+
+    adapter: str
+    mode: str
+    device: str
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> Outcome:
         interruptible(stop, resume),
     ):
         if not options.no_certify:
-            wanted = certificates.subjects(launches)
+            wanted = certificates.needed(launches, tasks)
             if wanted and not options.quiet:
                 print(f"certifying {len(wanted)} adapters in their modes, where not done before", file=sys.stderr)
             for certificate in certificates.obtain(

@@ -64,6 +64,7 @@ class CertifyJob(Job):
     device: str
     threads: int
     quick: bool
+    needs: frozenset[str] | None
 
 
 _JOBS: TypeAdapter[LaunchJob | CertifyJob] = TypeAdapter(LaunchJob | CertifyJob)
@@ -212,7 +213,9 @@ def _work(job: LaunchJob | CertifyJob) -> dict[str, Any]:
     if isinstance(job, CertifyJob):
         from harness.certify.run import certify
 
-        certificate = certify(adapter, job.mode, device=job.device, threads=job.threads, quick=job.quick)
+        certificate = certify(
+            adapter, job.mode, device=job.device, threads=job.threads, quick=job.quick, needs=job.needs
+        )
         return certificate.model_dump(mode="json")
 
     from adapters import runtimes

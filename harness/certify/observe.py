@@ -35,8 +35,9 @@ class Subject:
 
     @property
     def precise(self) -> bool:
-        """Whether the framework computes in float64 as far as the adapter declares."""
-        return not any("float64" in _values(limit, "precision") for limit in self.adapter.limits)
+        """Whether the framework computes in float64 here, be it only some of its arithmetic."""
+        here = {"precision": "float64", "mode": self.mode, "device": self.device.partition(":")[0]}
+        return unsupported([limit for limit in self.adapter.limits if limit.keys() <= {*here, "because"}], here) is None
 
     @property
     def dear(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,12 +35,14 @@ def certify(
     source = Path(inspect.getfile(adapter))
     checks: list[Check] = []
     proven: set[str] = set()
-    items = plan(quick=quick, needs=needs, dear=subject.dear, precise=subject.precise, device=device)
-    for item in items:
-        case = item.draw(seed)
-        why = subject.unsupported(case, item.precision)
-        checks += unsupported(item, case, why) if why else examine(subject, item, case)
-        proven |= set() if why else item.proves
+    if lacking := sorted(adapter.__abstractmethods__):
+        reason = f"the class does not define {', '.join(lacking)}"
+        checks.append(Check(name="contract", case=adapter.__name__, passed=False, reason=reason))
+    else:
+        for item in plan(quick=quick, needs=needs, dear=subject.dear, precise=subject.precise, device=device):
+            found, supported = conclude(subject, item, seed)
+            checks += [check for check in found if check not in checks]
+            proven |= item.proves if supported else set()
     return Certificate(
         adapter=adapter.name,
         mode=mode,
@@ -55,9 +58,25 @@ def certify(
     )
 
 
-def unsupported(item: Item, case: Case, why: str) -> list[Check]:
+def conclude(subject: Subject, item: Item, seed: int) -> tuple[list[Check], bool]:
+    """The checks of one item, and whether any of it is supported.
+
+    What the framework does not compute in float64, it may compute in float32: its proof is then made there.
+    """
+    case = item.draw(seed)
+    notes: list[Check] = []
+    for precision in dict.fromkeys((item.precision, "float32")):
+        tried = replace(item, precision=precision)
+        why = subject.unsupported(case, precision)
+        if why is None:
+            return [*notes, *examine(subject, tried, case)], True
+        notes.append(unsupported(tried, case, why))
+    return notes, False
+
+
+def unsupported(item: Item, case: Case, why: str) -> Check:
     name = item.examine.__name__.replace("_", " ")
-    return [Check(name=name, case=case.named(item.precision), passed=None, reason=UNSUPPORTED + why)]
+    return Check(name=name, case=case.named(item.precision), passed=None, reason=UNSUPPORTED + why)
 
 
 def examine(subject: Subject, item: Item, case: Case) -> list[Check]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from adapters import runtimes
 from adapters.registry import AdapterInfo
 from harness.certify.certificate import Certificate, Check, fingerprint
-from harness.plan import Launch
+from harness.plan import Launch, Subject
 from harness.record import Cell, Machine, Record
 from harness.worker import CertifyJob, Job, LaunchJob
 from tasks.task import Task
@@ -245,24 +245,27 @@ class LocalLauncher:
         phases |= done.result.pop("phases")
         return self._record(launch, attempt, started, status="ok", wall_seconds=wall, phases=phases, **done.result)
 
-    def certify(self, adapter: str, mode: str, device: str, quick: bool, core: int | None = None) -> Certificate:
+    def certify(
+        self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
+    ) -> Certificate:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
-        info = self.adapters[adapter]
+        info = self.adapters[subject.adapter]
         job = CertifyJob(
-            **self._common(adapter, f"certify-{adapter}-{mode}"),
-            mode=mode,
-            device=device,
+            **self._common(subject.adapter, f"certify-{subject.adapter}-{subject.mode}"),
+            mode=subject.mode,
+            device=subject.device,
             threads=1 if core is not None else len(self.cores),
             quick=quick,
+            needs=needs,
             core=core,
         )
-        done = self._carry_out(job, adapter, self.certify_key(adapter, device))
+        done = self._carry_out(job, subject.adapter, self.certify_key(subject.adapter, subject.device))
         if done.failure is None:
             return Certificate.model_validate(done.result)
         return Certificate(
-            adapter=adapter,
-            mode=mode,
-            device=device,
+            adapter=subject.adapter,
+            mode=subject.mode,
+            device=subject.device,
             threads=job.threads,
             quick=quick,
             seed=0,

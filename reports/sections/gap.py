@@ -65,7 +65,8 @@ class Gaps:
         if not own:
             return f"{where} no gap is known: no seed kept a finite loss."
         values = [g.best_loss.estimate for g in own if g.best_loss]
-        spread = _number(values[0]) if len(values) == 1 else f"{_number(min(values))} to {_number(max(values))}"
+        low, high = _number(min(values)), _number(max(values))
+        spread = low if low == high else f"{low} to {high}"
         seeds = count(self.study.seeds, "seed")
         entries = "one entry" if len(own) == 1 else f"{len(own)} entries"
         told = f"{where} the gap in loss at the best validation snapshot is {spread} over {entries} ({seeds})"
