@@ -193,11 +193,9 @@ def _child(job: LaunchJob | CertifyJob, inherited: list[int]) -> None:
         _write(job.result, _work(job))
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
-        traceback.print_exc()
-        try:
+        with contextlib.suppress(OSError):
             _write(job.result, {"error": _reason(error)})
-        except OSError:
-            traceback.print_exc()
+        traceback.print_exc()  # last: the adapter may have closed the output
     finally:
         try:
             sys.stdout.flush()

@@ -1,0 +1,150 @@
+"""The command line as a user runs it, plug-ins as a package installs them, and small suites."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+import harness
+from harness.record import Record
+
+ROOT = Path(harness.__file__).resolve().parent.parent
+MARK = "LEVELFIELD_TEST_MARK"
+
+TINY = """
+name = "tiny"
+baseline = "numpy-manual"
+time-limit = {time_limit}
+
+[models.small]
+hidden = [8]
+
+[recipes.momentum]
+optimizer = "momentum"
+batch-size = 16
+epochs = 2
+"""
+
+
+@dataclass
+class CommandLine:
+    """``levelfield …`` in a folder of its own. Every process that comes of it carries `mark` in its environment."""
+
+    folder: Path
+    plugins: Sequence[Path] = ()
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    python: Path = Path(sys.executable)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("LEVELFIELD_")}
+        path = os.pathsep.join(map(str, [ROOT, *self.plugins]))
+        return subprocess.Popen(
+            [str(self.python), "-P", "-m", "harness.cli", *map(str, arguments)],
+            cwd=self.folder,
+            env=inherited
+            | {"PYTHONPATH": path, MARK: self.mark, "LEVELFIELD_CACHE": str(self.folder / "cache")}
+            | dict(self.variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run to the end; whatever the input, no traceback may be seen."""
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        assert "Traceback" not in out + err, err
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that are alive and came of this command line, in whatever session they hide."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def left_behind(self, patience: float = 30.0) -> list[str]:
+        """What is still alive after the last of them has had time to notice that the harness is gone."""
+        _, alive = psutil.wait_procs(self.processes(), timeout=patience)
+        return [" ".join(process.cmdline()) for process in alive if process.is_running()]
+
+
+@pytest.fixture(scope="session")
+def levelfield(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    return CommandLine(tmp_path_factory.mktemp("levelfield"))
+
+
+@pytest.fixture(scope="module")
+def command_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CommandLine]]:
+    """Makes command lines with plug-ins or variables of their own; nothing of them may outlive the module."""
+    made: list[CommandLine] = []
+
+    def make(**arguments: object) -> CommandLine:
+        made.append(CommandLine(tmp_path_factory.mktemp("levelfield"), **arguments))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        for process in one.processes():
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def install() -> Callable[..., Path]:
+    """Writes a package as an installer would: modules, and a dist-info with its entry points."""
+
+    def write(folder: Path, entry_points: Mapping[str, str], modules: Mapping[str, str]) -> Path:
+        about = folder / "outside_frameworks-1.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-frameworks\nVersion: 1.0\n")
+        lines = ["[levelfield.adapters]", *(f"{name} = {value}" for name, value in entry_points.items())]
+        (about / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        for name, text in modules.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., str]:
+    """The text of a small suite: the parts given, on Iris with one small model and recipe."""
+
+    def text(learning: str = "", speed: str = "", time_limit: float = 60.0) -> str:
+        both = 'task = "iris"\nmodel = "small"\nrecipe = "momentum"\n'
+        parts = [f"[[{kind}]]\n{both}{rest}\n" for kind, rest in (("learning", learning), ("speed", speed)) if rest]
+        return "\n".join([TINY.format(time_limit=time_limit), *parts])
+
+    return text
+
+
+@pytest.fixture(scope="session")
+def records_of() -> Callable[[Path], list[Record]]:
+    """All records of a run directory, also those that a later one replaces."""
+
+    def read(folder: Path) -> list[Record]:
+        lines = (folder / "records.jsonl").read_text().splitlines()
+        return [Record.model_validate(json.loads(line)) for line in lines]
+
+    return read
