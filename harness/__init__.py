@@ -1,1 +1,68 @@
-"""Suite → plan → launches → records → verdicts."""
+"""Suite → plan → launches → records → verdicts. For notebooks: `run` a suite, `load` what it measured.
+
+import harness
+
+results = harness.run("smoke", adapters=["numpy-manual", "torch-nn"])
+results.launches.groupby("adapter").step_seconds.median()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run as tidy pandas frames, see `harness.tables`: one row a launch, an epoch, a timed prediction."""
+
+    folder: Path
+    launches: pandas.DataFrame
+    epochs: pandas.DataFrame
+    predictions: pandas.DataFrame
+
+
+def load(folder: str | Path) -> Results:
+    """What is recorded in a run's folder. Raises UserError when there is no run, or no pandas."""
+    from harness import store, tables
+    from tasks.errors import UserError
+
+    try:
+        import pandas
+    except ImportError:
+        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    records = store.read(Path(folder)).records
+    frames = (pandas.DataFrame(table(records)) for table in (tables.launches, tables.epochs, tables.predictions))
+    return Results(Path(folder), *frames)
+
+
+def run(
+    suite: str,
+    *,
+    adapters: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    modes: Sequence[str] = (),
+    blocks: int | None = None,
+    seeds: int | None = None,
+    output: str | Path | None = None,
+    quiet: bool = True,
+) -> Results:
+    """Run a suite, by name or file, as ``levelfield run`` does, and load its results."""
+    from harness import cli, session
+    from tasks.errors import UserError
+
+    arguments = ["run", suite, *(["--quiet"] if quiet else [])]
+    for flag, values in (("-a", adapters), ("-t", tasks), ("--mode", modes)):
+        arguments += [word for value in values for word in (flag, value)]
+    for flag, number in (("--blocks", blocks), ("--seeds", seeds)):
+        arguments += [flag, str(number)] if number is not None else []
+    arguments += ["-o", str(output)] if output is not None else []
+    outcome = session.run(cli.parse(arguments))
+    if outcome.folder is None:
+        raise UserError("nothing was selected", "levelfield list adapters, levelfield list suites")
+    return load(outcome.folder)

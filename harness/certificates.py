@@ -16,7 +16,6 @@ from harness.lanes import Stop, side_by_side
 from harness.plan import Launch, Subject
 from tasks.task import Task
 
-
 Needs = Mapping[Subject, frozenset[str]]  # what must be proved of each, in the words of `certificate.needs`
 
 

@@ -8,7 +8,7 @@ import sys
 from adapters.adapter import Setting, facts, unsupported
 from adapters.registry import find
 from harness import certificates, machine
-from harness.certify.certificate import Certificate
+from harness.certify.certificate import Certificate, Check
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Subject, has_compiler
@@ -65,8 +65,14 @@ def run(options: argparse.Namespace) -> int:
         if not certificate.passed and not options.json:
             for check in certificate.checks:
                 if check.passed is False:
-                    print(f"    {check.name}, {check.case}: {check.reason or ''}")
+                    print("    " + failure(check))
     return 0 if all(certificate.passed for certificate in found) else 1
+
+
+def failure(check: Check) -> str:
+    """What failed, where, why, and by how much."""
+    size = "" if check.tolerance is None else f" ({check.deviation:.1e}, at most {check.tolerance:.1e})"
+    return f"{check.name}, {check.case}: {check.reason or ''}{size}"
 
 
 def line(certificate: Certificate) -> str:

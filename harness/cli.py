@@ -19,6 +19,7 @@ from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from harness.record import Record
+    from harness.store import Contents
 
 OK, FAILED, USAGE, INTERNAL, NOTHING, INTERRUPTED = 0, 1, 2, 3, 5, 130
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in arguments or "--verbose" in arguments
     try:
-        options = _parser().parse_args(arguments)
+        options = parse(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except UserError as error:
@@ -48,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: internal: {type(error).__name__}: {error}", file=sys.stderr)
         print("  hint: run it again with --verbose for the traceback, and please report it", file=sys.stderr)
         return INTERNAL
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of one command. Raises UserError for bad usage."""
+    return _parser().parse_args(arguments)
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,6 +121,20 @@ def _parser() -> Parser:
     report.add_argument("--format", choices=["html", "markdown"], default="html")
     report.add_argument("--open", action="store_true", help="open it in the browser")
 
+    export = add("export", _export, "Write a run in another tool's format.")
+    export.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    formats = ["csv", "json", "parquet", "markdown", "pytest-benchmark"]
+    export.add_argument("--format", choices=formats, default="csv", help=", ".join(formats))
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
+
+    compare = add("compare", _compare, "Compare the speed of two runs, cell by cell.")
+    compare.add_argument("base", type=Path, metavar="BASE", help="a run's folder")
+    compare.add_argument("new", type=Path, metavar="NEW", help="another one")
+    compare.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    compare.add_argument("--fail-on", choices=["slower"], help="exit with 1 when a cell became materially slower")
+    compare.add_argument("--force", action="store_true", help="compare runs of different machines")
+    compare.add_argument("--json", action="store_true", help="for programs")
+
     show = add("show", _show, "Print a run, or one of its cells, in the terminal.")
     show.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
     show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
@@ -175,7 +195,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.suite is None:
             import shlex
 
-            again = _parser().parse_args(shlex.split(head.command)[1:])
+            again = parse(shlex.split(head.command)[1:])
             again.resume, again.dry_run = options.resume, options.dry_run
             again.quiet, again.json = options.quiet, options.json
             options = again
@@ -215,31 +235,80 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _write_report(folder: Path, output: Path | None, baseline: str | None, form: str) -> Path:
+    from harness import export
+
+    text = _page(_stored(folder), baseline, form)
+    path = output or folder / ("report.html" if form == "html" else "report.md")
+    export.write(text.encode(), path)
+    return path
+
+
+def _page(stored: Contents, baseline: str | None, form: str) -> str:
     from adapters import registry
-    from harness import store
     from reports import markdown, page
     from reports.certificate import summary
 
-    stored = store.read(folder)
-    for line in stored.damaged:
-        print(f"warning: {line}", file=sys.stderr)
     adapters = registry.find().adapters
     proofs = [summary(certificate) for certificate in stored.certificates]
     if form == "html":
         sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
-        text = page.build(
+        return page.build(
             stored.run, stored.records, baseline=baseline, sources=sources, certificates=proofs, adapters=adapters
         )
+    return markdown.build(stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from harness import export, store
+
+    folder = options.run or store.newest()
+    if options.format == "markdown":
+        if options.output is None:
+            print(_page(_stored(folder), None, "markdown"), end="")
+            return OK
+        print(_write_report(folder, options.output, None, "markdown"))
+        return OK
+    stored = _stored(folder)
+    data = export.FORMATS[options.format](stored.run, stored.records)
+    if options.output is None:
+        sys.stdout.buffer.write(data)
     else:
-        text = markdown.build(stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters)
-    path = output or folder / ("report.html" if form == "html" else "report.md")
-    try:
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}", "choose another file with -o") from None
-    return path
+        export.write(data, options.output)
+        print(options.output)
+    return OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from harness import compare
+
+    base, new = _stored(options.base), _stored(options.new)
+    found = compare.compare(
+        (base.run, base.records), (new.run, new.records), margin=options.threshold, force=options.force
+    )
+    if options.json:
+        import dataclasses
+        import json
+
+        rows = [{"cell": change.cell.id, **dataclasses.asdict(change.verdict)} for change in found.changes]
+        print(json.dumps({"changes": rows, "differences": found.differences}, indent=1))
+    else:
+        print(compare.text(found), end="")
+    judged = [change.verdict for change in found.changes if change.verdict.word != "not judged"]
+    if not judged:
+        print("nothing compared: no cell has enough clean launches in both runs", file=sys.stderr)
+        return NOTHING
+    slower = [verdict for verdict in judged if verdict.word == "slower" and verdict.material]
+    return FAILED if options.fail_on == "slower" and slower else OK
+
+
+def _stored(folder: Path) -> Contents:
+    """What is in a run's folder; damaged lines are told."""
+    from harness import store
+
+    stored = store.read(folder)
+    for line in stored.damaged:
+        print(f"warning: {line}", file=sys.stderr)
+    return stored
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -247,9 +316,7 @@ def _show(options: argparse.Namespace) -> int:
     from reports import summary
 
     folder = options.run or store.newest()
-    stored = store.read(folder)
-    for line in stored.damaged:
-        print(f"warning: {line}", file=sys.stderr)
+    stored = _stored(folder)
     records = stored.records
     if options.cell is not None:
         records = _matching(records, options.cell)

@@ -24,7 +24,7 @@ from harness.launch.local import LocalLauncher
 from harness.plan import Launch, Selection, plan
 from harness.progress import Progress, duration
 from harness.record import Record, Run
-from harness.run import carry_out
+from harness.schedule import carry_out
 from tasks import registry as task_registry
 from tasks import table
 from tasks.errors import unknown

@@ -13,6 +13,9 @@ from harness.certify.observe import Recorder, Subject, Trace, flat, observe, qua
 from tasks.mlp import Layer
 from tasks.task import Split
 
+# A quantity with so many right digits is computed rightly, in too low a precision
+ROUNDED = 5
+
 
 def judge(name: str, case: str, deviation: float, tolerance: float, otherwise: str) -> Check:
     """A check that passes up to `tolerance`; a deviation that is not a number fails. `otherwise` is the reason."""
@@ -158,6 +161,9 @@ def describe(value: np.ndarray, right: np.ndarray, start: np.ndarray) -> str:
     if value.shape == start.shape and np.array_equal(value, start):
         return "the weights did not move"
     value, right = value.ravel(), right.ravel()
+    digits = -np.log10(distance(value, right) / max(float(np.abs(right).max()), 1e-300))
+    if digits > ROUNDED:
+        return f"right to {digits:.0f} digits only"
     if value.shape == start.shape and np.abs(right - start).max() > 0 and np.abs(right - start).max() < 10:
         moved, due = value - start, right - start
         factor = share(moved, due)

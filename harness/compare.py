@@ -1,0 +1,107 @@
+"""``levelfield compare BASE NEW``: did the same cells become faster or slower from one run to another?
+
+Launches of two runs are not pairs in time, as the blocks of one run are. Launch i of the one is set against launch i
+of the other, which is valid for independent launches, only less sharp; a drift of the machine between the runs is not
+cancelled, and the output says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness import statistics
+from harness.record import Cell, Machine, Record, Run
+from harness.statistics import Verdict
+from harness.tables import step_seconds
+from tasks.errors import UserError
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both runs; `verdict` speaks of the new run's step time against the base's."""
+
+    cell: Cell
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    changes: list[Change]
+    only_base: list[Cell]
+    only_new: list[Cell]
+    differences: list[str]  # of machine and versions, one line each
+
+
+def compare(
+    base: tuple[Run, Sequence[Record]], new: tuple[Run, Sequence[Record]], margin: float, force: bool
+) -> Comparison:
+    """Raises UserError when the runs come from different machines and `force` is not set."""
+    machines = _machine_differences(base[0].machine, new[0].machine)
+    if machines and not force:
+        raise UserError(
+            "the runs come from different machines: " + "; ".join(machines), "--force compares all the same"
+        )
+    old_times, new_times = _times(base[1]), _times(new[1])
+    common = [cell for cell in old_times if cell in new_times]
+    confidence = statistics.shared_confidence(max(len(common), 1))
+    changes = []
+    for cell in common:
+        blocks = sorted(old_times[cell].keys() & new_times[cell].keys())
+        if len(blocks) < statistics.LEAST_BLOCKS:
+            verdict = Verdict("not judged", False, None, margin, f"n = {len(blocks)}, not judged")
+        else:
+            ratio = statistics.paired_ratio(
+                [new_times[cell][b] for b in blocks], [old_times[cell][b] for b in blocks], confidence
+            )
+            verdict = statistics.judge(ratio, margin)
+        changes.append(Change(cell, verdict))
+    return Comparison(
+        changes,
+        [cell for cell in old_times if cell not in new_times],
+        [cell for cell in new_times if cell not in old_times],
+        machines + _version_differences(base[1], new[1]),
+    )
+
+
+def _times(records: Sequence[Record]) -> dict[Cell, dict[int, float]]:
+    times: dict[Cell, dict[int, float]] = {}
+    for record in records:
+        if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
+            times.setdefault(record.cell, {})[record.block] = step
+    return times
+
+
+def _machine_differences(base: Machine, new: Machine) -> list[str]:
+    names = ("cpu", "cores", "memory_bytes", "system")
+    return [f"{n}: {getattr(base, n)} / {getattr(new, n)}" for n in names if getattr(base, n) != getattr(new, n)]
+
+
+def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
+    def versions(records: Sequence[Record]) -> dict[str, str]:
+        return {name: version for record in records for name, version in record.versions.items()}
+
+    old, now = versions(base), versions(new)
+    return [
+        f"{name}: {old.get(name, 'absent')} / {now.get(name, 'absent')}"
+        for name in sorted(old.keys() | now.keys())
+        if old.get(name) != now.get(name)
+    ]
+
+
+def text(comparison: Comparison) -> str:
+    """For the terminal: a line a cell, ordered by the ratio, then what could not be compared."""
+    lines = []
+    for change in sorted(comparison.changes, key=lambda c: -(c.verdict.ratio.estimate if c.verdict.ratio else 0.0)):
+        ratio = change.verdict.ratio
+        span = f"×{ratio.estimate:.3f} ({ratio.low:.3f}–{ratio.high:.3f}), n = {ratio.n}" if ratio else ""
+        word = change.verdict.word if ratio else change.verdict.reason
+        word += ", materially" if change.verdict.material else ""
+        cell = change.cell
+        what = f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.mode})"
+        lines.append(f"{what}: {word}  {span}".rstrip())
+    for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
+        lines += [f"{label}: {cell.task} {cell.adapter} ({cell.mode})" for cell in cells]
+    lines += [f"differs: {difference}" for difference in comparison.differences]
+    lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,102 @@
+"""Records as tidy tables: one row a launch, an epoch, or a prediction; the base of every export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from harness.record import Cell, Record
+
+Row = dict[str, Any]
+
+
+def step_seconds(record: Record) -> float | None:
+    """The median steady step of a clean speed launch in seconds, else None."""
+    if record.status != "ok" or record.contaminated or not record.epoch_seconds or not record.steps_per_epoch:
+        return None
+    return median(record.epoch_seconds) / record.steps_per_epoch
+
+
+def launches(records: Iterable[Record]) -> list[Row]:
+    """One row a launch. What was not measured is None."""
+    rows = []
+    for record in records:
+        final = record.final
+        rows.append(
+            {
+                **_cell(record.cell),
+                "block": record.block,
+                "seed": record.seed,
+                "status": record.status,
+                "reason": record.reason,
+                "started": record.started,
+                "attempt": record.attempt,
+                "cold": record.cold,
+                "contaminated": record.contaminated,
+                "parameters": record.parameters,
+                "wall_seconds": record.wall_seconds,
+                "step_seconds": step_seconds(record),
+                **{
+                    f"{name}_seconds": record.phases.get(name)
+                    for name in ("import", "build", "place", "first_epoch", "predict", "evaluate")
+                },
+                **{
+                    f"final_{split}_{what}": getattr(getattr(final, split), what) if final else None
+                    for split in ("train", "validation", "test")
+                    for what in ("loss", "accuracy")
+                },
+                "versions": " ".join(f"{name}=={version}" for name, version in sorted(record.versions.items())),
+            }
+        )
+    return rows
+
+
+def epochs(records: Iterable[Record]) -> list[Row]:
+    """One row for each epoch of each launch: its scores (learning) or its seconds (speed; the first is epoch 1)."""
+    rows: list[Row] = []
+    for record in records:
+        key = {**_cell(record.cell), "block": record.block, "seed": record.seed}
+        for scores in record.epochs:
+            values = {
+                f"{split}_{what}": getattr(getattr(scores, split), what)
+                for split in ("train", "validation", "test")
+                for what in ("loss", "accuracy")
+            }
+            rows.append({**key, "epoch": scores.epoch, "seconds": None, **values})
+        if record.epoch_seconds:
+            empty = {f"{split}_{what}": None for split in ("train", "validation", "test") for what in _SCORES}
+            for number, seconds in enumerate([record.phases["first_epoch"], *record.epoch_seconds], 1):
+                rows.append({**key, "epoch": number, "seconds": seconds, **empty})
+    return rows
+
+
+def predictions(records: Iterable[Record]) -> list[Row]:
+    """One row for each timed prediction call."""
+    return [
+        {**_cell(record.cell), "block": record.block, "batch": int(batch), "call": call, "seconds": seconds}
+        for record in records
+        for batch, values in record.predict_seconds.items()
+        for call, seconds in enumerate(values)
+    ]
+
+
+_SCORES = ("loss", "accuracy")
+
+
+def _cell(cell: Cell) -> Row:
+    return {
+        "kind": cell.kind,
+        "task": cell.task,
+        "model": cell.model.name,
+        "recipe": cell.recipe.name,
+        "adapter": cell.adapter,
+        "mode": cell.mode,
+        "framework": cell.framework,
+        "backend": cell.backend,
+        "api": cell.api,
+        "feed": cell.feed,
+        "track": cell.track,
+        "device": cell.device,
+        "threads": cell.threads,
+    }
