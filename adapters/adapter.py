@@ -2,7 +2,8 @@
 
 The harness owns the clocks, the seeds, the splits, the batch order, the evaluation and early stopping; an adapter owns
 only the framework's way of doing the arithmetic. The literals are read from the source, without importing it, so they
-must be written as plain constants in the class body.
+must be written as plain constants in the class body. An adapter's module needs nothing of ours but this one: the types
+of the specification that the methods speak of can be imported from here.
 """
 
 from __future__ import annotations

@@ -10,12 +10,14 @@ import ast
 import importlib.metadata
 import importlib.util
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 GROUP = "levelfield.adapters"
+Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
 _APIS = ("low", "high", "mixed")
 _LITERALS = ("name", "framework", "backend", "api", "modes", "limits", "notes", "packages")
 
@@ -47,13 +49,13 @@ class AdapterInfo:
         """What must be installed, without repetition."""
         return tuple(dict.fromkeys([self.framework, self.runtime, *self.packages]))
 
-    def versions(self) -> dict[str, str]:
-        """Of its installed distributions."""
-        return {d: v for d in self.distributions if (v := version(d)) is not None}
+    def versions(self, installed: Installed | None = None) -> dict[str, str]:
+        """Of its distributions, as far as they are `installed` (by default: where this process runs)."""
+        return {d: v for d in self.distributions if (v := (installed or version)(d)) is not None}
 
-    def missing(self) -> str | None:
+    def missing(self, installed: Installed | None = None) -> str | None:
         """What to install, or None when everything is there."""
-        absent = [d for d in self.distributions if version(d) is None]
+        absent = [d for d in self.distributions if (installed or version)(d) is None]
         if not absent:
             return None
         extras = ",".join(dict.fromkeys(_extra(d) for d in absent))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from adapters.registry import AdapterInfo
 from harness.certify.certificate import Certificate, fingerprint, needs, valid
+from harness.environments import Environment
 from harness.lanes import Stop, side_by_side
 from harness.plan import Launch, Subject
 from tasks.task import Task
@@ -24,7 +25,7 @@ class Certifier(Protocol):
 
     cores: list[int]
 
-    def certify_key(self, adapter: str, device: str) -> Hashable: ...
+    def certify_key(self, subject: Subject) -> Hashable: ...
 
     def certify(
         self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
@@ -37,7 +38,7 @@ def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Subjec
     for cell in dict.fromkeys(launch.cell for launch in launches if not launch.skip):
         m, kind = cell.model, tasks[cell.task].kind
         words = needs(cell.recipe.optimizer, m.activation, len(m.hidden), m.dropout, m.l2, kind)
-        subject = Subject(cell.adapter, cell.mode, cell.device)
+        subject = Subject(cell.adapter, cell.mode, cell.device, cell.environment)
         found[subject] = found.get(subject, frozenset()) | words
     return found
 
@@ -49,21 +50,23 @@ def folder() -> Path:
     return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield")) / "certificates"
 
 
-def kept(subject: Subject, words: Iterable[str], info: AdapterInfo, quick: bool) -> Certificate | None:
+def kept(
+    subject: Subject, words: Iterable[str], info: AdapterInfo, versions: dict[str, str], quick: bool
+) -> Certificate | None:
     """The certificate of an earlier run, if it is there and still holds; a full one serves where quick is asked."""
     for form in (False, True) if quick else (False,):
         try:
             certificate = Certificate.model_validate_json(_path(subject, info, form).read_bytes())
         except (OSError, ValidationError):
             continue
-        if valid(certificate, fingerprint(info.source), info.versions(), tuple(words)) is None:
+        if valid(certificate, fingerprint(info.source), versions, tuple(words)) is None:
             return certificate
     return None
 
 
-def keep(certificate: Certificate, info: AdapterInfo) -> None:
+def keep(certificate: Certificate, subject: Subject, info: AdapterInfo) -> None:
     """Write a certificate for later runs; a cache that cannot be written is done without."""
-    path = _path(Subject(certificate.adapter, certificate.mode, certificate.device), info, certificate.quick)
+    path = _path(subject, info, certificate.quick)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
@@ -76,6 +79,7 @@ def keep(certificate: Certificate, info: AdapterInfo) -> None:
 def obtain(
     wanted: Needs,
     adapters: Mapping[str, AdapterInfo],
+    interpreters: Mapping[str, Environment],
     launcher: Certifier,
     stop: Stop,
     *,
@@ -90,7 +94,9 @@ def obtain(
     found: dict[Subject, Certificate] = {}
     missing: list[Subject] = []
     for subject, words in wanted.items():
-        certificate = None if fresh else kept(subject, words, adapters[subject.adapter], quick)
+        info = adapters[subject.adapter]
+        versions = info.versions(interpreters[subject.environment].installed)
+        certificate = None if fresh else kept(subject, words, info, versions, quick)
         if certificate is None:
             missing.append(subject)
         else:
@@ -100,10 +106,10 @@ def obtain(
         certificate = launcher.certify(subject, quick, wanted[subject] or None if quick else None, core)
         found[subject] = certificate
         if certificate.passed:
-            keep(certificate, adapters[subject.adapter])
+            keep(certificate, subject, adapters[subject.adapter])
         made(certificate)
 
-    side_by_side(missing, lambda s: launcher.certify_key(s.adapter, s.device), work, launcher.cores, stop)
+    side_by_side(missing, launcher.certify_key, work, launcher.cores, stop)
     return [found[subject] for subject in wanted if subject in found]
 
 
@@ -111,4 +117,5 @@ def _path(subject: Subject, info: AdapterInfo, quick: bool) -> Path:
     """One file for each adapter, mode, device and place of its source, so that checkouts do not overwrite another's."""
     place = hashlib.sha256(str(info.source).encode()).hexdigest()[:8]
     form = "quick" if quick else "full"
-    return folder() / f"{subject.adapter}-{subject.mode}-{subject.device.replace(':', '')}-{form}-{place}.json"
+    name = "-".join((subject.adapter, subject.mode, subject.device.replace(":", ""), subject.environment, form, place))
+    return folder() / f"{name}.json"

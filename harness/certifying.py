@@ -9,6 +9,7 @@ from adapters.adapter import Setting, facts, unsupported
 from adapters.registry import find
 from harness import certificates, machine
 from harness.certify.certificate import Certificate, Check
+from harness.environments import DEFAULT, own
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Subject, has_compiler
@@ -58,7 +59,14 @@ def run(options: argparse.Namespace) -> int:
 
     with LocalLauncher(registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
         found = certificates.obtain(
-            wanted, registry.adapters, launcher, Stop(), quick=options.quick, made=made, fresh=not options.cached
+            wanted,
+            registry.adapters,
+            {DEFAULT: own()},
+            launcher,
+            Stop(),
+            quick=options.quick,
+            made=made,
+            fresh=not options.cached,
         )
     for certificate in found:
         print(certificate.model_dump_json() if options.json else line(certificate))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from adapters.adapter import Setting, facts, unsupported
 from adapters.registry import AdapterInfo
+from harness.environments import DEFAULT, Environment, own
 from harness.record import Cell, LaunchKind
 from harness.suite import Learning, Part, Speed, Suite
 from tasks.errors import UserError, unknown
@@ -43,6 +44,7 @@ class Subject(NamedTuple):
     adapter: str
     mode: str
     device: str
+    environment: str = "default"
 
 
 @dataclass(frozen=True)
@@ -57,22 +59,26 @@ class Selection:
     threads: int | None = None
 
 
-def plan(
-    suite: Suite,
-    adapters: Mapping[str, AdapterInfo],
-    tasks: Mapping[str, Task],
-    cores: int,
-    selection: Selection = Selection(),
-) -> list[Launch]:
+@dataclass(frozen=True)
+class Surroundings:
+    """What there is to plan with: adapters, loaded tasks, cores of this process, interpreters."""
+
+    adapters: Mapping[str, AdapterInfo]
+    tasks: Mapping[str, Task]
+    cores: int
+    environments: Mapping[str, Environment] = field(default_factory=lambda: {DEFAULT: own()})
+
+
+def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) -> list[Launch]:
     """All launches, learning first; each block of speed launches holds every cell once, in random order.
 
     The order is drawn with the suite's seed. All launches of a block share their seed, so that blocks are pairs.
     """
-    _check(suite, adapters, selection)
-    launches = [launch for part in suite.learning for launch in _learning(suite, part, adapters, tasks, selection)]
+    _check(suite, there.adapters, selection)
+    launches = [launch for part in suite.learning for launch in _learning(suite, part, there, selection)]
     blocks: dict[int, list[Launch]] = {}
     for part in suite.speed:
-        for launch in _speed(suite, part, adapters, tasks, cores, selection):
+        for launch in _speed(suite, part, there, selection):
             blocks.setdefault(launch.block, []).append(launch)
     shuffle = random.Random(suite.seed)  # noqa: S311 - an order, not a secret
     for block in sorted(blocks):
@@ -107,37 +113,29 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
 
 
-def _learning(
-    suite: Suite, part: Learning, adapters: Mapping[str, AdapterInfo], tasks: Mapping[str, Task], selection: Selection
-) -> list[Launch]:
-    found = []
+def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+    cells = [(cell, _skip(cell, there)) for cell in _cells(suite, part, "learning", there, selection, threads=1)]
     for seed in range(selection.seeds or part.seeds):
-        for cell in _cells(suite, part, "learning", adapters, selection, threads=1):
-            found.append(_launch(cell, seed, suite.seed + seed, 0.0, adapters[cell.adapter], tasks[cell.task]))
-    return found
+        for cell, (skip, limited) in cells:
+            yield Launch(cell, seed, suite.seed + seed, 0.0, skip, limited)
 
 
-def _speed(
-    suite: Suite,
-    part: Speed,
-    adapters: Mapping[str, AdapterInfo],
-    tasks: Mapping[str, Task],
-    cores: int,
-    selection: Selection,
-) -> list[Launch]:
-    found = []
-    wanted = selection.threads or (cores if part.threads == "all" else part.threads)
-    if wanted > cores:
-        raise UserError(f"{wanted} threads are asked for, this process may use {cores} cores", f"--threads {cores}")
-    for cell in _cells(suite, part, "speed", adapters, selection, threads=wanted):
-        most = selection.blocks or part.blocks
+def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+    threads = selection.threads or (there.cores if part.threads == "all" else part.threads)
+    if threads > there.cores:
+        raise UserError(
+            f"{threads} threads are asked for, this process may use {there.cores} cores", f"--threads {there.cores}"
+        )
+    most = selection.blocks or part.blocks
+    for cell in _cells(suite, part, "speed", there, selection, threads):
+        skip, limited = _skip(cell, there)
         for block in range(min(most, part.dear.get(cell.mode, most))):
-            info, task = adapters[cell.adapter], tasks[cell.task]
-            found.append(_launch(cell, block, suite.seed + block, part.seconds, info, task))
-    return found
+            yield Launch(cell, block, suite.seed + block, part.seconds, skip, limited)
 
 
-def _launch(cell: Cell, block: int, seed: int, seconds: float, info: AdapterInfo, task: Task) -> Launch:
+def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
+    """Why a cell cannot be measured, and whether that is the adapter's declaration; refuses what is too large."""
+    info, task = there.adapters[cell.adapter], there.tasks[cell.task]
     network = mlp(cell, task)
     if network.parameters > _LARGEST_PARAMETERS:
         need = 4 * network.parameters / 2**30
@@ -145,22 +143,18 @@ def _launch(cell: Cell, block: int, seed: int, seconds: float, info: AdapterInfo
             f"models.{cell.model.name}: {network.parameters:,} parameters on task {cell.task!r} need {need:,.0f} GiB",
             f"at most {_LARGEST_PARAMETERS:,} parameters: make 'hidden' smaller",
         )
-    missing = info.missing()
-    limit = unsupported(info.limits, facts(setting(cell, task, seed), compiler=has_compiler()))
-    return Launch(cell, block, seed, seconds, skip=missing or limit, unsupported=missing is None and limit is not None)
+    if (missing := info.missing(there.environments[cell.environment].installed)) is not None:
+        return missing, False
+    limit = unsupported(info.limits, facts(setting(cell, task, seed=0), compiler=has_compiler()))
+    return limit, limit is not None
 
 
 def _cells(
-    suite: Suite,
-    part: Part,
-    kind: LaunchKind,
-    adapters: Mapping[str, AdapterInfo],
-    selection: Selection,
-    threads: int,
+    suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, selection: Selection, threads: int
 ) -> list[Cell]:
     chosen = [
         info
-        for info in adapters.values()
+        for info in there.adapters.values()
         if ("*" in part.adapters or info.name in part.adapters)
         and (not selection.adapters or info.name in selection.adapters)
     ]
@@ -176,6 +170,7 @@ def _cells(
             api=info.api,  # type: ignore[arg-type]
             mode=mode,
             threads=threads,
+            environment=environment,
         )
         for task in part.task
         if not selection.tasks or task in selection.tasks
@@ -183,6 +178,7 @@ def _cells(
         for recipe in part.recipe
         for info in chosen
         for mode in _modes(info, part, selection)
+        for environment in part.environments
     ]
 
 

@@ -63,6 +63,7 @@ class Cell(Frozen):
     track: str = "matched"
     device: str = "cpu"
     threads: int = 1
+    environment: str = "default"
 
     @cached_property
     def id(self) -> str:

@@ -16,12 +16,12 @@ from types import FrameType
 from typing import Any
 
 from adapters.registry import AdapterInfo, find
-from harness import certificates, machine, store, suite
+from harness import certificates, environments, machine, store, suite
 from harness.certify.certificate import Certificate
 from harness.goal import Goal
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
-from harness.plan import Launch, Selection, plan
+from harness.plan import Launch, Selection, Surroundings, plan
 from harness.progress import Progress, duration
 from harness.record import Record, Run
 from harness.schedule import carry_out
@@ -56,7 +56,9 @@ def run(options: argparse.Namespace) -> Outcome:
     budget = options.budget or chosen.budget
     if options.precision or options.budget:
         selection = replace(selection, blocks=options.blocks or MOST_BLOCKS)
-    launches = plan(chosen, registry.adapters, tasks, len(cores), selection)
+    distributions = {name for info in registry.adapters.values() for name in info.distributions}
+    interpreters = environments.find(chosen.environments, distributions)
+    launches = plan(chosen, Surroundings(registry.adapters, tasks, len(cores), interpreters), selection)
     if not launches:
         print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
         return Outcome(5)
@@ -101,7 +103,9 @@ def run(options: argparse.Namespace) -> Outcome:
         progress.finished(launch, record)
 
     with (
-        LocalLauncher(registry.adapters, tasks, described, cores, chosen.time_limit, options.cold) as launcher,
+        LocalLauncher(
+            registry.adapters, tasks, described, cores, chosen.time_limit, options.cold, interpreters
+        ) as launcher,
         interruptible(stop, resume),
     ):
         if not options.no_certify:
@@ -109,7 +113,13 @@ def run(options: argparse.Namespace) -> Outcome:
             if wanted and not options.quiet:
                 print(f"certifying {len(wanted)} adapters in their modes, where not done before", file=sys.stderr)
             for certificate in certificates.obtain(
-                wanted, registry.adapters, launcher, stop, quick=True, made=report_certificate(options.quiet)
+                wanted,
+                registry.adapters,
+                interpreters,
+                launcher,
+                stop,
+                quick=True,
+                made=report_certificate(options.quiet),
             ):
                 kept.append_certificate(certificate)
         carry_out(launches, launcher, finished, stop, goal.reached)

@@ -120,6 +120,7 @@ class Part(Table):
     model: Names
     recipe: Names
     adapters: Names = ("*",)
+    environments: Names = ("default",)
     modes: Literal["all", "default"] | tuple[str, ...] = "default"
 
 
@@ -144,6 +145,7 @@ class Suite(Table):
     seed: int = Field(0, ge=0)
     budget: Duration | None = Field(None, description="of time for speed launches; then blocks are only a maximum")
     time_limit: float = Field(300.0, gt=0, description="seconds a launch may take")
+    environments: dict[str, Path] = Field(default_factory=dict, description="name → interpreter")
     tasks: dict[str, OwnTask] = Field(default_factory=dict)
     models: dict[str, ModelTable] = Field(default_factory=dict)
     recipes: dict[str, RecipeTable] = Field(default_factory=dict)
@@ -194,7 +196,8 @@ def parse(text: str, path: Path) -> Suite:
     _check_names(suite, path)
     folder = path.resolve().parent
     own = {name: task.model_copy(update={"file": folder / task.file}) for name, task in suite.tasks.items()}
-    return suite.model_copy(update={"tasks": own})
+    pythons = {name: folder / python for name, python in suite.environments.items()}
+    return suite.model_copy(update={"tasks": own, "environments": pythons})
 
 
 def table_spec(task: OwnTask) -> TableSpec:
@@ -260,3 +263,4 @@ def _check_names(suite: Suite, path: Path) -> None:
         check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])
         check("model", f"{kind}.model", part.model, suite.models)
         check("recipe", f"{kind}.recipe", part.recipe, suite.recipes)
+        check("environment", f"{kind}.environments", part.environments, ["default", *suite.environments])

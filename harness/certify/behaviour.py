@@ -18,6 +18,8 @@ from tasks.task import Split
 
 # Share of an epoch that reading the weights may wait for after synchronize: nothing but a moment of bad luck
 WAITING = 0.25
+# Seconds in which work that was still queued would change the weights
+PAUSE = 0.02
 
 
 def conduct(subject: Subject, case: Case, precision: Precision) -> list[Check]:
@@ -96,8 +98,10 @@ class Stopwatch:
         returned = time.perf_counter()
         first = self.adapter.get_weights()
         read = time.perf_counter()
-        second = self.adapter.get_weights()
+        self.adapter.get_weights()
         again = time.perf_counter()
+        time.sleep(PAUSE)
+        second = self.adapter.get_weights()
         self.final &= np.array_equal(flat(first), flat(second), equal_nan=True)
         waited = (read - returned) - (again - read)  # beyond what copying takes
         self.shares.append(max(waited, 0.0) / (read - self.started))

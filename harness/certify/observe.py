@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def observe(adapter: Adapter, case: Case, precision: Precision, split: Split | N
     return Trace(start, before, recorder.weights, adapter.predict(split.x), recorder.events)
 
 
+@lru_cache(maxsize=256)
 def reference(case: Case, precision: Precision) -> Trace:
     """The float64 run of NumPy from the weights that an adapter gets at `precision`."""
     return observe(NumpyManual(case.setting("eager", "float64")), case, precision)
@@ -136,13 +138,14 @@ def quantities(trace: Trace, case: Case) -> dict[str, np.ndarray]:
     return found
 
 
-def tolerances(case: Case, precision: Precision, truth: Trace) -> dict[str, float]:
+@lru_cache(maxsize=256)
+def tolerances(case: Case, precision: Precision) -> dict[str, float]:
     """How far from the float64 run each quantity may be.
 
     float64: 1e-10. float32: four times the largest deviation of NumPy's own float32 runs, with features and hidden
     units in several orders, since one run alone may be near by luck; never less than two units in the last place.
     """
-    right = quantities(truth, case)
+    right = quantities(reference(case, precision), case)
     if precision == "float64":
         return dict.fromkeys(right, FLOAT64_TOLERANCE)
     floor = {name: FLOAT32_FLOOR * max(1.0, float(np.abs(value).max())) for name, value in right.items()}

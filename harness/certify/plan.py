@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ def recipe(optimizer: Optimizer, batch: int, epochs: int, rate: float = SHORT, e
     return Recipe(optimizer, rate, 0.875, 0.875, 1 - 2**-10, epsilon, 2**-6, batch, epochs)
 
 
+@lru_cache
 def steps(
     seed: int,
     *,
@@ -80,6 +81,7 @@ def steps(
     return choose(draw, seed, zlib.crc32(repr(words).encode()))
 
 
+@lru_cache
 def epochs(
     seed: int, *, optimizer: Optimizer, activation: Activation, kind: Kind = "classification", l2: float = 0.0
 ) -> Case:
@@ -100,6 +102,7 @@ def epochs(
     return choose(draw, seed, zlib.crc32(repr((optimizer, activation, kind, l2)).encode()))
 
 
+@lru_cache
 def one_hot(seed: int) -> Case:
     """For the order: 19 steps an epoch, more than the 16 that some modes run in one call, the last one partial."""
 

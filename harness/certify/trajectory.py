@@ -55,11 +55,12 @@ def compare(trace: Trace, case: Case, precision: Precision) -> list[Check]:
     checks = [kinds(trace, case, precision), round_trip(trace, case, precision), told(trace, case, precision)]
     if not checks[0].passed or len(trace.epochs) != len(truth.epochs):
         return checks
-    right, seen, allowed = quantities(truth, case), quantities(trace, case), tolerances(case, precision, truth)
+    right, seen, allowed = quantities(truth, case), quantities(trace, case), tolerances(case, precision)
     start = flat(truth.start)
     for quantity, value in seen.items():
-        reason = describe(value, right[quantity], start)
-        checks.append(judge(quantity, name, distance(value, right[quantity]), allowed[quantity], reason))
+        deviation, tolerance = distance(value, right[quantity]), allowed[quantity]
+        reason = "" if deviation <= tolerance else describe(value, right[quantity], start)
+        checks.append(judge(quantity, name, deviation, tolerance, reason))
     if case.model.l2 and "gradients" in seen:
         checks.append(penalty(seen["gradients"], right["gradients"], truth, case, name, allowed["gradients"]))
     return checks
@@ -161,7 +162,7 @@ def describe(value: np.ndarray, right: np.ndarray, start: np.ndarray) -> str:
     if value.shape == start.shape and np.array_equal(value, start):
         return "the weights did not move"
     value, right = value.ravel(), right.ravel()
-    digits = -np.log10(distance(value, right) / max(float(np.abs(right).max()), 1e-300))
+    digits = -np.log10(max(distance(value, right), 1e-300) / max(float(np.abs(right).max()), 1e-300))
     if digits > ROUNDED:
         return f"right to {digits:.0f} digits only"
     if value.shape == start.shape and np.abs(right - start).max() > 0 and np.abs(right - start).max() < 10:

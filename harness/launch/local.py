@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from adapters import runtimes
 from adapters.registry import AdapterInfo
 from harness.certify.certificate import Certificate, Check, fingerprint
+from harness.environments import DEFAULT, Environment, own
 from harness.plan import Launch, Subject
 from harness.record import Cell, Machine, Record
 from harness.worker import CertifyJob, Job, LaunchJob
@@ -47,6 +48,7 @@ class WarmParent:
         cores: list[int],
         log: Path,
         preload: bool = True,
+        python: str = sys.executable,
     ) -> None:
         self.log = log
         ours, theirs = socket.socketpair()
@@ -59,7 +61,7 @@ class WarmParent:
 
         with theirs, log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "harness.worker", str(theirs.fileno())],
+                [python, "-P", "-m", "harness.worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=os.environ | variables | {"PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
@@ -159,6 +161,7 @@ class Key(NamedTuple):
     backend: str | None
     device: str
     threads: int
+    environment: str
     plugin: str | None = None  # the module of a plug-in: nobody shares a process with foreign code
 
 
@@ -186,9 +189,11 @@ class LocalLauncher:
         cores: list[int],
         time_limit: float,
         cold: bool = False,
+        environments: Mapping[str, Environment] | None = None,
     ) -> None:
         self.adapters, self.machine, self.cores, self.time_limit = adapters, machine, cores, time_limit
         self.cold = cold
+        self.environments = environments or {DEFAULT: own()}
         self.parents: dict[Key, WarmParent] = {}
         self.broken: dict[Key, Done] = {}  # those that did not survive their imports
         self.closed = False
@@ -208,7 +213,8 @@ class LocalLauncher:
 
     def key(self, cell: Cell) -> Key:
         """Launches with the same key share a warm parent, and so cannot be made at the same time."""
-        return self._key(cell.adapter, cell.device, len(self.cores) if cell.kind == "learning" else cell.threads)
+        threads = len(self.cores) if cell.kind == "learning" else cell.threads
+        return self._key(cell.adapter, cell.device, threads, cell.environment)
 
     def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
         """Make one launch, pinned to `core` if one is given, and return its record whatever happens."""
@@ -259,7 +265,7 @@ class LocalLauncher:
             needs=needs,
             core=core,
         )
-        done = self._carry_out(job, subject.adapter, self.certify_key(subject.adapter, subject.device))
+        done = self._carry_out(job, subject.adapter, self.certify_key(subject))
         if done.failure is None:
             return Certificate.model_validate(done.result)
         return Certificate(
@@ -271,18 +277,19 @@ class LocalLauncher:
             seed=0,
             proves=(),
             checks=(Check(name="runs", case="the certification", passed=False, reason=done.failure),),
-            versions=info.versions(),
+            versions=info.versions(self.environments[subject.environment].installed),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             fingerprint=fingerprint(info.source),
         )
 
-    def certify_key(self, adapter: str, device: str) -> Key:
+    def certify_key(self, subject: Subject) -> Key:
         """As `key`: certifications share the warm parents of the launches."""
-        return self._key(adapter, device, len(self.cores))
+        return self._key(subject.adapter, subject.device, len(self.cores), subject.environment)
 
-    def _key(self, adapter: str, device: str, threads: int) -> Key:
+    def _key(self, adapter: str, device: str, threads: int, environment: str) -> Key:
         info = self.adapters[adapter]
-        return Key(info.framework, info.backend, device, threads, None if info.builtin else info.module)
+        plugin = None if info.builtin else info.module
+        return Key(info.framework, info.backend, device, threads, environment, plugin)
 
     def _common(self, adapter: str, name: str) -> dict[str, Any]:
         info, stem = self.adapters[adapter], name.replace("/", "_")
@@ -328,12 +335,16 @@ class LocalLauncher:
 
     def _start(self, adapter: str, key: Key) -> WarmParent:
         info = self.adapters[adapter]
-        family = [i for i in self.adapters.values() if self._key(i.name, key.device, key.threads) == key]
-        modules = sorted({i.module for i in family if not i.missing()})
+        family = [
+            i for i in self.adapters.values() if self._key(i.name, key.device, key.threads, key.environment) == key
+        ]
+        installed = self.environments[key.environment].installed
+        modules = sorted({i.module for i in family if not i.missing(installed)})
         if self.cold:
             modules = [info.module]
         cores, log = self.cores[: key.threads], self._parent_log(key)
-        return WarmParent(info, modules, key.device, key.threads, cores, log, preload=not self.cold)
+        python = self.environments[key.environment].python
+        return WarmParent(info, modules, key.device, key.threads, cores, log, preload=not self.cold, python=python)
 
     def _parent_log(self, key: Key) -> Path:
         return self.folder / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")
@@ -346,7 +357,7 @@ class LocalLauncher:
             attempt=attempt,
             cold=self.cold,
             started=started,
-            versions=self.adapters[launch.cell.adapter].versions(),
+            versions=self.adapters[launch.cell.adapter].versions(self.environments[launch.cell.environment].installed),
             machine=self.machine,
             **measured,
         )

@@ -429,7 +429,7 @@ def test_a_failed_record_keeps_the_end_of_the_output_and_no_more(faulty):
 def test_an_import_that_never_ends_is_ended_and_not_tried_again(command_line, install, tiny, monkeypatch, tmp_path):
     from adapters.registry import find
     from harness import machine, suite
-    from harness.plan import plan
+    from harness.plan import Surroundings, plan
     from tasks import registry
 
     install(tmp_path, {"sleeper": "import_sleeps:Plug"}, {"import_sleeps.py": CLASS.format(name="sleeper") + SLEEP})
@@ -438,7 +438,7 @@ def test_an_import_that_never_ends_is_ended_and_not_tried_again(command_line, in
     monkeypatch.setattr(local, "_IMPORT_LIMIT", 2.0)
     text = tiny(learning='adapters = ["sleeper"]\nseeds = 2')
     adapters, tasks = find().adapters, {"iris": registry.load("iris")}
-    launches = plan(suite.parse(text, tmp_path / "suite.toml"), adapters, tasks, 1)
+    launches = plan(suite.parse(text, tmp_path / "suite.toml"), Surroundings(adapters, tasks, 1))
     assert len(launches) == 2
     with local.LocalLauncher(adapters, tasks, machine.describe(True), machine.cores(), 60.0) as launcher:
         first, second = (launcher.launch(launch) for launch in launches)
