@@ -92,8 +92,9 @@ def find() -> Registry:
     for source in sorted(Path(__file__).parent.glob("*.py")):
         _add(registry, source, f"adapters.{source.stem}", None)
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
-        path = _locate(point.module)
-        if path is None:
+        if not re.fullmatch(r"[\w.]+:\w+", point.value):  # asking a malformed one for its module raises
+            registry.problems.append(f"adapter {point.name!r}: entry point {point.value!r} is not module:Class")
+        elif (path := _locate(point.module)) is None:
             registry.problems.append(f"adapter {point.name!r}: no source file for module {point.module!r}")
         else:
             _add(registry, path, point.module, point.attr, point.name)
