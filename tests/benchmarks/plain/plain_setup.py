@@ -1,0 +1,70 @@
+"""What every plain script starts from: the data, initial weights and batch order that the adapters are given.
+
+Nothing here runs inside the clock but `batch_order`, which is the adapters' too, and `goes_on` between two epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tasks import digits
+from tasks.mlp import MLP
+from tasks.recipe import BatchOrder
+
+WIDTHS = (64, 128, 10)
+BATCH = 32
+RATE = 0.05
+MOMENTUM = 0.9
+
+_train = digits.load().train
+_order = BatchOrder(len(_train.x), BATCH, epochs=0, seed=0, partial=False)
+STEPS = _order.steps
+
+
+def begin(*modes: str) -> tuple[str, Callable[[list[float]], bool]]:
+    """The mode to train in (the first by default), and ``goes_on(marks)``: whether another epoch is wanted.
+
+    `marks` holds the clock at the start and after every epoch.
+    """
+    parser = argparse.ArgumentParser(description="Train on digits and print the time of every steady epoch.")
+    parser.add_argument("mode", nargs="?", choices=modes, default=modes[0])
+    parser.add_argument("--seconds", type=float, default=1.0, help="of steady epochs, three at least")
+    parser.add_argument("--epochs", type=int, help="exactly so many instead")
+    options = parser.parse_args()
+
+    def goes_on(marks: list[float]) -> bool:
+        if options.epochs is not None:
+            return len(marks) <= options.epochs
+        return len(marks) <= 4 or marks[-1] - marks[1] < options.seconds
+
+    return options.mode, goes_on
+
+
+def training_data() -> tuple[np.ndarray, np.ndarray]:
+    """Features (1257, 64) float32 and classes (1257,) int64."""
+    return _train.x, _train.y
+
+
+def initial_weights() -> list[np.ndarray]:
+    """Kernel and bias of each layer in turn, float32."""
+    return [array for layer in MLP(WIDTHS).initial_weights(seed=0) for array in layer]
+
+
+def batch_order(epoch: int) -> np.ndarray:
+    """The samples of an epoch in training order, whole batches only."""
+    return _order.epoch(epoch)
+
+
+def report(marks: Sequence[float], weights: Sequence[np.ndarray]) -> None:
+    """One JSON line for each steady epoch, and one with the training loss of the final weights."""
+    for epoch, (before, after) in enumerate(zip(marks[1:-1], marks[2:], strict=True), 1):
+        print(json.dumps({"epoch": epoch, "seconds": after - before}))
+    w1, b1, w2, b2 = (np.asarray(w, np.float64) for w in weights)
+    z = np.maximum(_train.x @ w1 + b1, 0) @ w2 + b2
+    z -= z.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), _train.y]
+    print(json.dumps({"loss": float(losses.mean())}))
