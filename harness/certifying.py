@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from adapters.adapter import Setting, facts, unsupported
-from adapters.registry import find
+from adapters.registry import AdapterInfo, find
 from harness import certificates, machine
 from harness.certify.certificate import Certificate, Check
 from harness.environments import DEFAULT, own
@@ -43,8 +43,7 @@ def run(options: argparse.Namespace) -> int:
         for mode in info.modes:
             if options.mode and mode not in options.mode:
                 continue
-            plain = Setting(MLP((4, 8, 3)), Recipe(), mode=mode)
-            if (reason := unsupported(info.limits, facts(plain, compiler=has_compiler()))) is not None:
+            if (reason := unsupported_mode(info, mode)) is not None:
                 print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
                 continue
             wanted[Subject(info.name, mode, "cpu")] = frozenset()
@@ -75,6 +74,12 @@ def run(options: argparse.Namespace) -> int:
                 if check.passed is False:
                     print("    " + failure(check))
     return 0 if all(certificate.passed for certificate in found) else 1
+
+
+def unsupported_mode(info: AdapterInfo, mode: str) -> str | None:
+    """Why this adapter cannot run in this mode here, not even the plainest network, or None."""
+    plain = Setting(MLP((4, 8, 3)), Recipe(), mode=mode)
+    return unsupported(info.limits, facts(plain, compiler=has_compiler()))
 
 
 def failure(check: Check) -> str:

@@ -114,6 +114,11 @@ def _parser() -> Parser:
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
 
+    new = add("new-adapter", _new_adapter, "Write the skeleton of an adapter, which runs and certifies at once.")
+    new.add_argument("name", metavar="NAME", help="lower-case words and hyphens")
+    where = "as a package of its own (default folder: levelfield-NAME), not into levelfield's checkout"
+    new.add_argument("--package", nargs="?", const=Path(), type=Path, metavar="DIR", help=where)
+
     report = add("report", _report, "Write the report of a run: one HTML file that needs no network.")
     report.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
@@ -219,6 +224,19 @@ def _certify(options: argparse.Namespace) -> int:
     from harness import certifying
 
     return certifying.run(options)
+
+
+def _new_adapter(options: argparse.Namespace) -> int:
+    from harness import kit
+
+    name, package = options.name, options.package
+    paths = kit.in_checkout(name) if package is None else kit.as_package(name, None if package == Path() else package)
+    for path in paths:
+        print(path)
+    if not options.quiet:
+        install = "" if package is None else f"pip install -e '{paths[0].parent}[test]' && "
+        print(f"next: {install}levelfield certify {name}", file=sys.stderr)
+    return OK
 
 
 def _report(options: argparse.Namespace) -> int:
