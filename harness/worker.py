@@ -67,7 +67,16 @@ class CertifyJob(Job):
     needs: frozenset[str] | None
 
 
-_JOBS: TypeAdapter[LaunchJob | CertifyJob] = TypeAdapter(LaunchJob | CertifyJob)
+class ScriptJob(Job):
+    """A plain script that times itself; `qualname` of `module` is a function that runs it, not an adapter."""
+
+    what: Literal["script"] = "script"
+    script: Path
+    arguments: list[str]
+
+
+AnyJob = LaunchJob | CertifyJob | ScriptJob
+_JOBS: TypeAdapter[AnyJob] = TypeAdapter(AnyJob)
 
 
 def main(fd: int) -> None:
@@ -177,7 +186,7 @@ def _reason(error: BaseException) -> str:
     return text.encode("utf-8", "replace").decode().strip().splitlines()[0][:_LONGEST_REASON]
 
 
-def _child(job: LaunchJob | CertifyJob, inherited: list[int]) -> None:
+def _child(job: AnyJob, inherited: list[int]) -> None:
     """Make the launch, write its result, and leave without the parent's clean-up."""
     code = 1
     try:
@@ -204,10 +213,12 @@ def _child(job: LaunchJob | CertifyJob, inherited: list[int]) -> None:
             os._exit(code)
 
 
-def _work(job: LaunchJob | CertifyJob) -> dict[str, Any]:
+def _work(job: AnyJob) -> dict[str, Any]:
     if job.core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {job.core})
     adapter = getattr(importlib.import_module(job.module), job.qualname)
+    if isinstance(job, ScriptJob):
+        return adapter(job.script, job.arguments)
     if isinstance(job, CertifyJob):
         from harness.certify.run import certify
 

@@ -1,0 +1,1 @@
+"""How well this machine and this tool can be trusted: what disturbs, and how often the verdicts err."""
