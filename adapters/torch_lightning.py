@@ -31,8 +31,7 @@ class Module(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         x, y = batch
         loss = self.criterion(self.network(x), y)
-        l2 = self.setting.model.l2
-        return loss + penalty(self.network, l2) if l2 else loss
+        return loss + penalty(self.network, self.setting.model.l2) if self.setting.model.l2 else loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimizer(list(self.parameters()), self.setting.recipe)

@@ -1,0 +1,141 @@
+"""The rooms of the house: who may import whom, and how small the contract with a framework stays."""
+
+from __future__ import annotations
+
+import ast
+import io
+import statistics
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import adapters
+from adapters.adapter import Adapter
+from adapters.registry import find
+
+ROOT = Path(adapters.__file__).resolve().parent.parent
+ROOMS = ("tasks", "adapters", "harness", "reports")
+FILES = {room: sorted((ROOT / room).rglob("*.py")) for room in ROOMS}
+# What adapters compute with; NumPy and scikit-learn serve the rest of the house as well, for arrays and data sets
+FRAMEWORKS = {name for info in find().adapters.values() for name in info.distributions} - {"numpy", "scikit-learn"}
+ADAPTER_FILES = sorted({info.source for info in find().adapters.values() if info.builtin})
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Modules that a file imports, anywhere in it, and whether only for the type checker."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node in typing_only) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            yield node.module, node in typing_only
+            yield from ((f"{node.module}.{alias.name}", node in typing_only) for alias in node.names)
+
+
+def test_the_frameworks_are_the_known_ones():
+    assert {"torch", "lightning", "tensorflow", "keras", "jax", "flax", "optax"} <= FRAMEWORKS
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "adapters"])
+def test_nothing_outside_adapters_imports_a_framework(room):
+    found = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in FILES[room]
+        for module, _ in imports(path)
+        if module.partition(".")[0] in FRAMEWORKS
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_one_way(room):
+    later = ROOMS[ROOMS.index(room) + 1 :]
+    found = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in FILES[room]
+        for module, typing_only in imports(path)
+        if module.partition(".")[0] in later and not typing_only
+        if path.relative_to(ROOT).as_posix() != "harness/cli.py"
+    }
+    assert found == set()
+
+
+def test_no_adapter_is_imported_outside_its_worker():
+    # The float64 reference is NumPy only, and certificates are made in workers
+    allowed = {"adapters", "adapters.adapter", "adapters.registry", "adapters.runtimes"}
+    found = set()
+    for path in FILES["harness"] + FILES["reports"] + FILES["tasks"]:
+        certifier = (ROOT / "harness" / "certify") in path.parents
+        for module, _ in imports(path):
+            if not module.startswith("adapters"):
+                continue
+            name = ".".join(module.split(".")[:2])
+            if name not in allowed | ({"adapters.numpy_manual"} if certifier else set()):
+                found.add(f"{path.relative_to(ROOT)}: {module}")
+    assert found == set()
+
+
+def test_the_registry_and_the_contract_import_no_framework():
+    for name in ("adapter.py", "registry.py", "__init__.py", "runtimes/__init__.py"):
+        modules = {module.partition(".")[0] for module, _ in imports(ROOT / "adapters" / name)}
+        assert not modules & FRAMEWORKS
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold code: no blank ones, no comments, no docstrings."""
+    text = path.read_text(encoding="utf-8")
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING):
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            lines.difference_update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    return len(lines)
+
+
+def test_lines_of_code_are_counted_without_words(tmp_path):
+    path = tmp_path / "some.py"
+    path.write_text('"""A module\n\nof three lines."""\n\n# why\nx = 1  # because\ny = (\n    x,\n)\n')
+    assert code_lines(path) == 4
+
+
+def test_the_median_adapter_has_at_most_80_lines_of_code():
+    sizes = {path.name: code_lines(path) for path in ADAPTER_FILES}
+    assert len(sizes) >= 11
+    assert statistics.median(sizes.values()) <= 80, sorted(sizes.items(), key=lambda item: item[1])
+
+
+def test_the_contract_asks_for_six_methods_and_four_literals():
+    assert Adapter.__abstractmethods__ == {"set_weights", "get_weights", "fit", "predict", "synchronize", "__init__"}
+    required = {name for name in Adapter.__annotations__ if not hasattr(Adapter, name)}
+    assert required == {"name", "framework", "api", "modes"}
+
+
+def test_all_thirteen_adapters_are_there():
+    assert set(find().adapters) >= {
+        "numpy-manual",
+        "torch-autograd",
+        "torch-nn",
+        "torch-lightning",
+        "tensorflow-tape",
+        "keras-tensorflow",
+        "keras-jax",
+        "keras-torch",
+        "keras-loop",
+        "keras-custom-layer",
+        "jax-grad",
+        "flax-nnx",
+        "sklearn-mlp",
+    }
+    assert find().problems == []
