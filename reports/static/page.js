@@ -16,7 +16,7 @@
   const state = { section: "", params: new URLSearchParams() };
   const readHash = () => {
     const [section, query = ""] = location.hash.slice(1).split("?");
-    if (section) state.section = decodeURIComponent(section);
+    if (section) state.section = section;
     state.params = new URLSearchParams(query);
   };
   const writeHash = () => {

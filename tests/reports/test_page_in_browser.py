@@ -1,0 +1,292 @@
+"""The page as a reader has it: in Chromium, from a file, without a network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import report_factory as factory
+
+from harness.record import Record
+from reports import page
+from reports.certificate import Certificate, Check
+
+pytestmark = pytest.mark.browser
+
+
+def varied():
+    """Something in every section, and few rows: what axe judges takes its time by the element."""
+    records = factory.speed_records(factory.ENTRIES[:6], blocks=6)
+    for entry in factory.ENTRIES[:3]:
+        cell = factory.make_cell(entry, kind="learning")
+        records += [factory.learning_record(cell, seed) for seed in range(2)]
+    for entry, status in zip(factory.ENTRIES[6:], ("failed", "skipped", "unsupported"), strict=False):
+        records.append(factory.failed_record(factory.make_cell(entry), 0, status))
+    return records
+
+
+CERTIFICATES = [
+    Certificate(e[0], e[4], (Check("logits", 1e-8, 1e-6), Check("loss", 1e-5 if e[4] == "compile" else 0, 1e-6)))
+    for e in factory.ENTRIES
+]
+KINDS = {
+    "full": lambda: factory.full_records(6, 2),
+    "one": lambda: [factory.speed_record(factory.make_cell(), 0, 1e-4)],
+    "none": list,
+}
+SOURCES = {name: f'"""Of {name}."""\n\nx = "{name}"\n' for name in ("numpy-manual", "torch-nn", "jax-grad")}
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return {kind: page.build(factory.make_run(), make(), sources=SOURCES) for kind, make in KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def full(texts):
+    return texts["full"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    return page.build(factory.make_run(), varied(), sources=SOURCES, certificates=CERTIFICATES)
+
+
+def violations(visited):
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(visited.page).response["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:120], len(v["nodes"])) for v in found]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_silent_asks_for_nothing_and_has_unique_ids(texts, visit, kind):
+    visited = visit(texts[kind])
+    ids = visited.page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+    assert visited.said == []
+    assert len(visited.asked) == 1
+    assert visited.asked[0].startswith("file:")
+    assert [i for i, n in Counter(ids).items() if n > 1] == []
+    assert visited.page.locator("main > section").count() == len(page.modules())
+
+
+@pytest.mark.parametrize("media", ["light", "dark", "print"])
+def test_axe_finds_nothing(small, visit, media):
+    visited = visit(small, color_scheme="dark" if media == "dark" else "light")
+    if media == "print":
+        visited.page.emulate_media(media="print")
+    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")  # open what is folded, so that it is judged too
+    assert violations(visited) == []
+
+
+@pytest.mark.parametrize("kind", ["one", "none"])
+def test_axe_finds_nothing_on_nearly_empty_pages(texts, visit, kind):
+    assert violations(visit(texts[kind])) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_narrow_window_never_scrolls_sideways(texts, visit, kind):
+    visited = visit(texts[kind], viewport={"width": 320, "height": 640})
+    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visited.page.click("#filter-open")
+    assert visited.page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def first_column(visited, table):
+    return visited.page.eval_on_selector_all(
+        f"#{table} tbody tr:not([hidden]) th", "cells => cells.map((c) => c.childNodes[0].textContent.trim())"
+    )
+
+
+def test_the_keyboard_sorts_with_missing_values_last_and_back(full, visit):
+    visited = visit(full)
+    before = first_column(visited, "summary-1")
+    head = visited.page.locator("#summary-1 thead th").nth(1)
+    head.get_by_role("button").focus()
+    orders = []
+    for expected in ("ascending", "descending", None):
+        visited.page.keyboard.press("Enter")
+        assert head.get_attribute("aria-sort") == expected
+        orders.append(first_column(visited, "summary-1"))
+    empty = {"keras-custom-layer · default", "mlx-nn · default"}
+    assert orders[0][0] == "jax-grad · scan"
+    assert orders[1][0] == "keras-tensorflow · default"
+    assert set(orders[0][-2:]) == set(orders[1][-2:]) == empty
+    assert orders[2] == before
+
+
+def test_words_are_sorted_as_words(full, visit):
+    visited = visit(full)
+    visited.page.locator("#summary-1 thead button").first.press("Space")
+    names = first_column(visited, "summary-1")
+    assert names == sorted(names)
+
+
+def test_the_keyboard_filters_and_the_count_is_announced(full, visit):
+    visited = visit(full)
+    visited.page.locator("#filter-open").press("Enter")
+    visited.page.keyboard.type("flax")  # the search has the focus
+    assert first_column(visited, "summary-1") == ["flax-nnx · jit"]
+    assert re.fullmatch(r"\d+ of \d+ rows shown", visited.page.inner_text("#filter output"))
+    visited.page.keyboard.press("Escape")
+    assert visited.page.locator("#filter").is_hidden()
+    assert visited.page.evaluate("document.activeElement.id") == "filter-open"
+
+
+@pytest.mark.parametrize(
+    ("facet", "value", "fits"),
+    [("framework", "jax", lambda p: p.startswith(("jax", "flax", "keras-jax"))),
+     ("mode", "eager", lambda p: "eager" in p),
+     ("api", "mixed", lambda p: p.startswith(("torch-nn", "keras-loop", "keras-custom"))),
+     ("status", "skipped", lambda p: p.startswith("mlx"))],
+)  # fmt: skip
+def test_every_facet_keeps_the_rows_that_fit(full, visit, facet, value, fits):
+    visited = visit(full)
+    everything = first_column(visited, "summary-1")
+    visited.page.click("#filter-open")
+    visited.page.select_option(f"#filter [name={facet}]", value)
+    assert first_column(visited, "summary-1") == [name for name in everything if fits(name)]
+    visited.page.click("#filter button[type=reset]")
+    visited.page.wait_for_timeout(50)  # a form resets after its event
+    assert first_column(visited, "summary-1") == everything
+
+
+def test_a_link_restores_filter_sort_theme_and_place(full, visit):
+    first = visit(full)
+    first.page.click("#filter-open")
+    first.page.select_option("#filter [name=framework]", "torch")
+    first.page.fill("#filter [name=q]", "nn")
+    first.page.locator("#summary-1 thead button").nth(1).click()
+    first.page.click("#theme")
+    first.page.click(".bar a[href='#gap']")
+    fragment = first.page.evaluate("location.hash")
+    second = visit(full, fragment)
+    assert (
+        first_column(second, "summary-1")
+        == first_column(first, "summary-1")
+        == ["torch-nn · compile", "torch-nn · eager"]
+    )
+    assert second.page.get_attribute("html", "data-theme") == "light"
+    assert second.page.locator("#summary-1 thead th").nth(1).get_attribute("aria-sort") == "ascending"
+    assert second.page.evaluate("Math.abs(document.querySelector('#gap').getBoundingClientRect().top) < 200")
+    assert second.said == []
+
+
+@pytest.mark.parametrize("fragment", ["#nowhere?framework=none&sort=x:9:up", "#%E0%A4%A", "#?q=%3Cscript%3E&theme=x"])
+def test_a_broken_link_does_no_harm(full, visit, fragment):
+    visited = visit(full, fragment)
+    assert visited.said == []
+    assert visited.page.locator(".tools").is_visible()
+
+
+def downloaded(visited, button):
+    with visited.page.expect_download() as waiting:
+        button.click()
+    return Path(waiting.value.path()).read_bytes(), waiting.value.suggested_filename
+
+
+def test_downloads_are_the_records(full, visit):
+    visited = visit(full)
+    records = KINDS["full"]()
+    text, name = downloaded(visited, visited.page.locator("[data-download=json]"))
+    assert name == "records.json"
+    assert [Record.model_validate(r) for r in json.loads(text)["records"]] == records
+    text, name = downloaded(visited, visited.page.locator("[data-download=csv]"))
+    lines = list(csv.DictReader(io.StringIO(text.decode())))
+    assert name == "records.csv"
+    assert len(lines) == len(records)
+    for line, record in zip(lines, records, strict=True):
+        assert (line["cell.adapter"], line["status"], line["reason"]) == (
+            record.cell.adapter, record.status, record.reason or "",
+        )  # fmt: skip
+        assert json.loads(line["epoch_seconds"]) == record.epoch_seconds
+        assert int(line["block"]) == record.block
+        assert (
+            line.get("phases.first_epoch", "") == (repr(record.phases["first_epoch"]) if record.phases else "")
+            or float(line["phases.first_epoch"]) == record.phases["first_epoch"]
+        )
+
+
+def test_a_spreadsheet_runs_nothing_from_a_downloaded_table(visit):
+    cell = factory.make_cell()
+    evil = [factory.failed_record(cell, b, reason='=HYPERLINK("http://example.invalid","x")') for b in range(2)]
+    visited = visit(page.build(factory.make_run(), evil))
+    text, _ = downloaded(visited, visited.page.locator("[data-download=csv]"))
+    reasons = [line["reason"] for line in csv.DictReader(io.StringIO(text.decode()))]
+    assert reasons == ['\'=HYPERLINK("http://example.invalid","x")'] * 2
+
+
+def test_a_table_is_saved_with_the_rows_that_are_shown(full, visit):
+    visited = visit(full, "#?framework=jax")
+    text, name = downloaded(visited, visited.page.get_by_role("button", name="Save CSV").first)
+    lines = list(csv.reader(io.StringIO(text.decode())))
+    assert name == "summary-1.csv"
+    assert len(lines) == 1 + len(first_column(visited, "summary-1"))
+    assert all(len(line) == len(lines[0]) for line in lines)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_are_saved_complete_in_the_colours_of_the_theme(full, visit, scheme):
+    visited = visit(full, color_scheme=scheme)
+    svg, name = downloaded(visited, visited.page.get_by_role("button", name="Save SVG").first)
+    assert name.endswith(".svg")
+    assert b"var(" not in svg
+    assert (b"rgb(21, 24, 28)" in svg) == (scheme == "dark")
+    png, name = downloaded(visited, visited.page.get_by_role("button", name="Save PNG").first)
+    assert name.endswith(".png")
+    assert png.startswith(b"\x89PNG")
+    assert len(png) > 5_000
+    assert visited.said == []
+
+
+def test_printing_opens_what_is_folded_and_closes_it_again(full, visit):
+    visited = visit(full)
+    count = "document.querySelectorAll('details:not([open])').length"
+    before = visited.page.evaluate(count)
+    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert before > 0
+    assert visited.page.evaluate(count) == 0
+    visited.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert visited.page.evaluate(count) == before
+
+
+def test_everything_is_readable_without_javascript(full, visit):
+    visited = visit(full, java_script_enabled=False)
+    assert visited.page.locator("main > section").count() == len(page.modules())
+    assert visited.page.locator(".tools").is_hidden()
+    assert visited.page.locator("#summary-1 tbody tr").first.is_visible()
+    assert visited.page.locator("figure svg").first.is_visible()
+    assert visited.page.locator("button:visible").count() == 0
+    details = visited.page.locator("#speed details.fold").first
+    details.locator("summary").click()
+    assert details.locator("table").is_visible()
+
+
+def test_two_sources_stand_beside_each_other(full, visit):
+    visited = visit(full)
+    visited.page.select_option("[data-source=beside-left]", label="torch-nn (1 lines)")
+    assert 'x = "torch-nn"' in visited.page.inner_text("#beside-left")
+    assert 'x = "numpy-manual"' in visited.page.inner_text("#beside-right") or "jax-grad" in visited.page.inner_text(
+        "#beside-right"
+    )
+
+
+@pytest.mark.parametrize("evil", factory.HOSTILE)
+def test_hostile_names_run_nothing(visit, evil):
+    run = factory.make_run(name=evil, summary=evil, warnings=[evil], baseline="a" + evil)
+    cells = [
+        factory.make_cell(("a" + evil, evil, None, "low", evil)),
+        factory.make_cell(("b" + evil, evil, None, "high", evil)),
+    ]
+    records = [factory.speed_record(c, b, 1e-4) for c in cells for b in range(5)]
+    records.append(factory.failed_record(factory.make_cell(task=evil), 0, reason=evil, log=evil))
+    visited = visit(page.build(run, records, sources={evil: evil}))
+    assert visited.said == []
+    assert len(visited.asked) == 1
+    assert visited.page.locator("main > section").count() == len(page.modules())
+    assert visited.page.locator("body").is_visible()
