@@ -30,7 +30,6 @@ import traceback
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 from pydantic import BaseModel, TypeAdapter
 
 from harness.record import Cell, LaunchKind
@@ -158,7 +157,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _end_descendants() -> None:
-    """Kill and reap whatever a child has left behind. Without children there are no descendants: they are adopted."""
+    """Kill and reap whatever a child has left behind. Orphans are adopted: no children, no descendants."""
     end = time.monotonic() + 5.0
     while time.monotonic() < end:
         try:
@@ -166,10 +165,21 @@ def _end_descendants() -> None:
                 pass
         except ChildProcessError:
             return
-        for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        for pid in _children():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(0.001)
+
+
+def _children() -> list[int]:
+    """The processes whose parent this one is, as far as the system tells."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # "pid (name) state parent …", where the name may hold anything
+            if int(stat.read_text(errors="replace").rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(stat.parent.name))
+    return found
 
 
 def _prctl(option: int, value: int) -> None:
