@@ -84,7 +84,7 @@ def checked(name: str) -> str:
 def _proposal(name: str) -> str:
     """A good name near a bad one."""
     apart = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", name).lower()
-    good = "-".join(re.findall(r"[a-z0-9]+", apart.lstrip("0123456789")))[:LONGEST].strip("-") or "my-framework"
+    good = "-".join(re.findall(r"[a-z0-9]+", apart)).lstrip("-0123456789")[:LONGEST].rstrip("-") or "my-framework"
     return good + "-nn" if keyword.iskeyword(good) else good
 
 

@@ -1,0 +1,3 @@
+from harness.pytest_plugin import contract
+
+test_contract = contract("equinox")

@@ -1,0 +1,106 @@
+"""The skeleton, and the contract as a test: the right passes, each wrong fails by the name of what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import kit
+
+pytestmark = pytest.mark.frameworks
+
+PREDICT = "self.network.predict(x)"
+GET_WEIGHTS = "return self.network.get_weights()"
+GRADIENTS = "self.network.gradients(x[indices], y[indices])"
+# fault: what of the skeleton is replaced, by what, and what must be said of it
+FAULTS = {
+    "lacks-a-method": ("def synchronize", "def wait", "contract, LacksAMethod: the class does not define synchronize"),
+    "raises-on-import": ("import numpy", "import no_such\nimport numpy", "No module named 'no_such'"),
+    "raises-when-built": ("(setting)", "(setting.nothing)", "'Setting' object has no attribute 'nothing'"),
+    "wrong-type": (PREDICT, f"{PREDICT}.astype('f2')", "predict before training gives float16 (13, "),
+    "wrong-shape": (PREDICT, f"{PREDICT}.T", "shapes and types"),
+    "no-array": (PREDICT, f"{PREDICT}.tolist()", "predict before training gives list"),
+    "wrong-weights": (
+        GET_WEIGHTS,
+        "return [Layer(k.T, b) for k, b in self.network.get_weights()]",
+        "get_weights gives",
+    ),
+    "wrong-sum": (GRADIENTS, f"[len(indices) * g for g in {GRADIENTS}]", "8 times as far as they must"),
+}
+
+
+def skeleton(name: str, tmp_path: Path) -> str:
+    return kit.as_package(name, tmp_path / name)[0].read_text()
+
+
+def camel(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+@pytest.fixture
+def tests(tmp_path: Path) -> Callable[..., Path]:
+    """A folder with one contract test for each of these adapters, as an outside package would have it."""
+
+    def write(*names: str) -> Path:
+        folder = tmp_path / "package"
+        folder.mkdir()
+        (folder / "pytest.ini").touch()
+        for name in names:
+            lines = f"from harness.pytest_plugin import contract\n\ntest_contract = contract({name!r})\n"
+            (folder / f"test_{name.replace('-', '_')}.py").write_text(lines)
+        return folder
+
+    return write
+
+
+def test_a_new_adapter_in_a_checkout_certifies_and_passes_its_test_at_once(overlay, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for room in ("tasks", "adapters", "harness", "reports"):
+        shutil.copytree(kit.CHECKOUT / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(kit.CHECKOUT / "pyproject.toml", checkout)
+    (checkout / "tests").mkdir()
+    levelfield = ("-m", "harness.cli")
+    made = overlay.run(*levelfield, "new-adapter", "lantern", cwd=checkout, PYTHONPATH=str(checkout))
+    assert made.stdout.split() == [
+        str(checkout / path) for path in ("adapters/lantern.py", "tests/adapters/test_lantern_contract.py")
+    ]
+    certified = overlay.run(*levelfield, "certify", "lantern", "--quick", cwd=checkout, PYTHONPATH=str(checkout))
+    assert certified.stdout.startswith("lantern (eager): certified; "), certified.stdout + certified.stderr
+    tested = overlay.run("-m", "pytest", "--levelfield-quick", cwd=checkout, PYTHONPATH=str(checkout))
+    assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
+
+
+def test_each_fault_is_one_failed_test_that_names_it_and_touches_no_other(overlay, tests, tmp_path: Path) -> None:
+    right = skeleton("right", tmp_path)
+    overlay.install("right", "right", right, "Right")
+    for name, (old, new, _) in FAULTS.items():
+        source = skeleton(name, tmp_path)
+        assert old in source
+        overlay.install(name, name.replace("-", "_"), source.replace(old, new), camel(name))
+    folder = tests("right", *FAULTS)
+    ran = overlay.run("-m", "pytest", "--levelfield-quick", "-rA", "--tb=short", cwd=folder)
+    assert f"{len(FAULTS)} failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "PASSED test_right.py::test_contract[eager]" in ran.stdout
+    for name, (_, _, said) in FAULTS.items():
+        heading = f"{name} (eager) does not compute the specification"
+        assert heading in ran.stdout
+        assert said in ran.stdout.partition(heading)[2].partition("___")[0]
+
+
+def test_an_adapter_left_out_of_the_registry_fails_with_the_reason(overlay, tests, tmp_path: Path) -> None:
+    source = skeleton("half", tmp_path).replace('    api = "mixed"', "    # ")
+    overlay.install("half", "half", source, "Half")
+    ran = overlay.run("-m", "pytest", cwd=tests("half"))
+    assert "there is no adapter 'half' (levelfield list adapters)" in ran.stdout
+    assert "adapter 'half': class Half in half.py: lacks the literal 'api'" in ran.stdout
+
+
+def test_an_adapter_whose_framework_is_absent_is_skipped_with_what_to_install(overlay, tests, tmp_path: Path) -> None:
+    source = skeleton("absent", tmp_path).replace('framework = "numpy"', 'framework = "no-such-framework"')
+    overlay.install("absent", "absent", source, "Absent")
+    ran = overlay.run("-m", "pytest", "-rs", cwd=tests("absent"))
+    assert "needs no-such-framework: pip install no-such-framework" in ran.stdout
+    assert "1 skipped" in ran.stdout
