@@ -1,0 +1,48 @@
+"""A neighbour: a process that wakes up at random and computes for a while, as other people's work does.
+
+Started as ``python -P -m harness.doctor.neighbour SEED``; ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
+
+
+@contextmanager
+def neighbour(seed: int = 0) -> Iterator[None]:
+    """One neighbour while the block lasts."""
+    root = Path(__file__).resolve().parent.parent.parent
+    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, str(seed)],
+        env=os.environ | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def main(seed: int) -> None:
+    owner, draw = os.getppid(), random.Random(seed)  # noqa: S311 - noise, not a secret
+    while os.getppid() == owner:
+        time.sleep(draw.expovariate(1 / ASLEEP))
+        end = time.monotonic() + draw.expovariate(1 / AWAKE)
+        while time.monotonic() < end:
+            sum(range(1000))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

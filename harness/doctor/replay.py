@@ -1,0 +1,138 @@
+"""Replay a recorded series of paired blocks: in how many windows of it would the verdict have been what?
+
+A series is recorded once and judged many times, as the tool would have judged runs that began at each of its blocks.
+Windows run on from the end of the series to its beginning, so that every block starts one. They overlap: a share over
+W windows of n blocks is worth no more than (blocks of the series) / n independent runs, which is what its interval
+uses (Wilson 1927).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import median, quantiles
+
+import numpy as np
+
+from harness.statistics import (
+    LEAST_BLOCKS,
+    LEAST_BLOCKS_TO_STOP,
+    Interval,
+    half_width,
+    judge,
+    paired_ratio,
+    shared_confidence,
+)
+
+
+@dataclass(frozen=True)
+class Share:
+    """`share` of `windows` with its 95 % interval, as many as `independent` runs would have given."""
+
+    share: float
+    low: float
+    high: float
+    windows: int
+    independent: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What windows of `pairs` blocks say: that the second label is slower, faster, or (`differs`) either."""
+
+    pairs: int
+    slower: Share
+    faster: Share
+    differs: Share  # the interval excludes 1, whatever the margin
+    called: Share  # faster or slower in the tool's words, with its margin
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Windows that grow until the interval is within ±`precision`, the tool's own stop.
+
+    `stopped`: those that get there within the series; of these, `slower` and `differs` are as in `Rates`; `pairs` and
+    `pairs_90` are the median and the 90th percentile of the blocks that it took.
+    """
+
+    precision: float
+    stopped: Share
+    slower: Share | None
+    differs: Share | None
+    pairs: float | None
+    pairs_90: float | None
+
+
+def rates(own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03) -> Rates | None:
+    """Judge all windows of `pairs` blocks of paired positive times; None where the series holds fewer than two."""
+    if pairs < LEAST_BLOCKS or len(own) < 2 * pairs:
+        return None
+    ratios = [_ratio(own, base, start, pairs) for start in range(len(own))]
+    independent = len(own) / pairs
+
+    def share(of: Callable[[Interval], bool]) -> Share:
+        return _share(sum(map(of, ratios)), len(ratios), independent)
+
+    return Rates(
+        pairs=pairs,
+        slower=share(lambda r: r.low > 1),
+        faster=share(lambda r: r.high < 1),
+        differs=share(lambda r: r.low > 1 or r.high < 1),
+        called=share(lambda r: judge(r, margin).word in ("faster", "slower")),
+    )
+
+
+def until(own: Sequence[float], base: Sequence[float], precision: float) -> Stop | None:
+    """Let a run begin at each block and go on until ±`precision`; None for series too short to stop at all."""
+    n = len(own)
+    if n < LEAST_BLOCKS_TO_STOP:
+        return None
+    ends: list[Interval] = []
+    for start in range(n):
+        for pairs in range(LEAST_BLOCKS_TO_STOP, n + 1):
+            ratio = _ratio(own, base, start, pairs)
+            if half_width(ratio) <= precision:
+                ends.append(ratio)
+                break
+    lengths = [ratio.n for ratio in ends]
+    typical = median(lengths) if lengths else n
+    slower, faster = sum(r.low > 1 for r in ends), sum(r.high < 1 for r in ends)
+    return Stop(
+        precision=precision,
+        stopped=_share(len(ends), n, n / typical),
+        slower=_share(slower, len(ends), len(ends) / typical) if ends else None,
+        differs=_share(slower + faster, len(ends), len(ends) / typical) if ends else None,
+        pairs=typical if ends else None,
+        pairs_90=(quantiles(lengths, n=10, method="inclusive")[-1] if len(lengths) > 1 else typical) if ends else None,
+    )
+
+
+def neighbours_agree(own: Sequence[float], base: Sequence[float]) -> float | None:
+    """Correlation of each block's log-ratio with the next one's: near 0 where blocks are independent.
+
+    Ranks, so that stalls do not govern it. The intervals assume independence (``docs/statistics.md``).
+    """
+    if len(own) < 2 * LEAST_BLOCKS:
+        return None
+    ranks = np.argsort(np.argsort(np.log(own) - np.log(base)))
+    return float(np.corrcoef(ranks[:-1], ranks[1:])[0, 1])
+
+
+def wilson(hits: float, n: float, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's (1927) 95 % interval for a share of `hits` in `n` > 0 trials."""
+    p = hits / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return min(max(0.0, centre - half), p), max(min(1.0, centre + half), p)
+
+
+def _share(hits: int, windows: int, independent: float) -> Share:
+    share = hits / windows
+    low, high = wilson(share * independent, independent)
+    return Share(share, low, high, windows, independent)
+
+
+def _ratio(own: Sequence[float], base: Sequence[float], start: int, pairs: int) -> Interval:
+    places = [(start + i) % len(own) for i in range(pairs)]
+    return paired_ratio([own[i] for i in places], [base[i] for i in places], shared_confidence(1))

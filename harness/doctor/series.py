@@ -1,0 +1,103 @@
+"""Record series of paired blocks: launches of the same work under several labels, as a run makes them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from adapters.registry import AdapterInfo
+from harness.lanes import Stop
+from harness.launch.local import LocalLauncher
+from harness.plan import Launch
+from harness.record import Cell, Model, RecipeSpec, Record
+from harness.run import carry_out
+
+TASK = "digits"
+MODEL = Model(name="multi-layer", hidden=(128,))
+RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=32)
+STEPS = 39  # whole batches of an epoch
+
+
+@dataclass
+class Series:
+    """Of each label the median steady epoch in seconds by block, undisturbed launches only.
+
+    `wall`: seconds that all launches of a label took, repeats included, by block.
+    """
+
+    values: dict[str, dict[int, float]] = field(default_factory=dict)
+    wall: dict[str, dict[int, float]] = field(default_factory=dict)
+    launches: int = 0
+    disturbed: int = 0
+    failure: str | None = None
+
+    def add(self, label: str, record: Record) -> None:
+        self.launches += 1
+        wall = self.wall.setdefault(label, {})
+        wall[record.block] = wall.get(record.block, 0.0) + record.wall_seconds
+        if record.status != "ok":
+            self.failure = record.reason or record.status
+        elif record.contaminated is not None:
+            self.disturbed += 1
+        else:
+            self.values.setdefault(label, {})[record.block] = median(record.epoch_seconds)
+
+    def pairs(self, label: str, baseline: str) -> tuple[list[float], list[float]]:
+        """The values of both in the blocks that have both."""
+        own, base = self.values.get(label, {}), self.values.get(baseline, {})
+        blocks = sorted(own.keys() & base.keys())
+        return [own[b] for b in blocks], [base[b] for b in blocks]
+
+    def pair_seconds(self, label: str, baseline: str) -> float:
+        """What a pair of launches costs, repeats included: the mean over blocks."""
+        own, base = self.wall[label], self.wall[baseline]
+        blocks = own.keys() & base.keys()
+        return sum(own[b] + base[b] for b in blocks) / max(len(blocks), 1)
+
+
+def cell(info: AdapterInfo, mode: str, threads: int) -> Cell:
+    """The doctor's work: digits, 64–128–10, batches of 32, momentum."""
+    return Cell(
+        kind="speed",
+        task=TASK,
+        model=MODEL,
+        recipe=RECIPE,
+        adapter=info.name,
+        framework=info.framework,
+        backend=info.backend,
+        api=info.api,  # type: ignore[arg-type]
+        mode=mode,
+        threads=threads,
+    )
+
+
+def record(
+    launcher: LocalLauncher,
+    labels: Sequence[AdapterInfo],
+    mode: str,
+    threads: int,
+    blocks: int,
+    seconds: float,
+    enough: Callable[[], bool],
+) -> Series:
+    """Launch every label once a block in random order, until `blocks` or `enough`; ends at the first failure.
+
+    Disturbed launches are repeated as in a run. The launcher must know the labels as adapters.
+    """
+    found, stop, shuffle = Series(), Stop(), random.Random(0)  # noqa: S311 - an order, not a secret
+
+    def finished(launch: Launch, made: Record) -> None:
+        found.add(launch.cell.adapter, made)
+        if found.failure is not None:
+            stop.asked.set()
+
+    launches = []
+    for block in range(blocks):
+        launches += [
+            Launch(cell(info, mode, threads), block, seed=block, seconds=seconds)
+            for info in shuffle.sample(labels, len(labels))
+        ]
+    carry_out(launches, launcher, finished, stop, enough)
+    return found

@@ -1,0 +1,44 @@
+"""How much of a run's time went into what it measures, from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from harness.record import Record
+
+
+@dataclass(frozen=True)
+class TimeShare:
+    """Of a run's speed launches, seconds: in all, in measured phases, in steady epochs and prediction.
+
+    `span`: from the start of the first launch of the run to the end of the last, of any kind.
+    """
+
+    run: str
+    launches: int
+    wall: float
+    measured: float
+    core: float
+    span: float
+
+
+def time_share(run: str, records: Sequence[Record]) -> TimeShare | None:
+    """None without a speed launch that went well. The import, which the warm parent did once, is no launch's time."""
+    speed = [r for r in records if r.cell.kind == "speed" and r.status == "ok" and r.wall_seconds > 0]
+    if not speed:
+        return None
+    steady = [sum(r.epoch_seconds) for r in speed]
+    phases = [sum(s for name, s in r.phases.items() if name != "import") for r in speed]
+    made = [r for r in records if r.wall_seconds > 0]
+    starts = [datetime.fromisoformat(r.started).timestamp() for r in made]
+    ends = [start + r.wall_seconds for start, r in zip(starts, made, strict=True)]
+    return TimeShare(
+        run=run,
+        launches=len(speed),
+        wall=sum(r.wall_seconds for r in speed),
+        measured=sum(steady) + sum(phases),
+        core=sum(steady) + sum(r.phases.get("predict", 0.0) for r in speed),
+        span=max(ends) - min(starts),
+    )
