@@ -36,8 +36,7 @@ def build(
         "",
         *(f"> {escape(warning)}\n" for warning in run.warnings),
     ]
-    with page.figure.style():
-        parts = [part for name in SECTIONS for part in _section(name, evidence)]
+    parts = [part for name in SECTIONS for part in _section(name, evidence)]
     return "\n".join([*head, *parts, "Repeat it:", "", *_code(run.command)]) + "\n"
 
 

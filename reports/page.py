@@ -42,14 +42,17 @@ def build(
 
 
 def render(evidence: Evidence) -> str:
+    with figure.style():
+        return _render(evidence)
+
+
+def _render(evidence: Evidence) -> str:
     environment = _environment()
     data = embed.document(evidence)
     parts = []
-    with figure.style():
-        for module in modules():
-            name = module.__name__.rpartition(".")[2]
-            section: Section = module.section(evidence)
-            parts.append((name, module, section))
+    for module in modules():
+        section: Section = module.section(evidence)
+        parts.append((module.__name__.rpartition(".")[2], module, section))
     findings = [
         (name, section.finding, len(section.sentences) - 1)
         for name, module, section in parts

@@ -27,7 +27,7 @@ class Picture:
     """`caption`: what is drawn; `key`: what its marks mean."""
 
     name: str
-    svg: Markup
+    draw: Callable[[], Markup]  # by the page only: terminal and Markdown have no use for it
     caption: str = ""
     key: str = ""
     kind: str = field(default="picture", init=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from matplotlib.ticker import MaxNLocator
@@ -117,7 +118,7 @@ def section(evidence: Evidence) -> Section:
 def picture(race: Race, number_: int) -> Picture:
     return Picture(
         f"reach-{number_}",
-        draw(race, f"reach-{number_}"),
+        partial(draw, race, f"reach-{number_}"),
         f"Epochs to {100 * race.target:.1f} % validation accuracy: {race.study.workload.full}.",
         "Ticks: seeds. Marker: their median.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import isfinite, log10
 
 from reports import figure
@@ -34,7 +35,9 @@ def picture(examined: Sequence[Certificate]) -> tuple[Picture, ...]:
         return ()
     caption = "Largest deviation from the float64 reference, as a share of its tolerance."
     return (
-        Picture("deviation", draw(examined, "deviation"), caption, "Point: one quantity. ×: beyond the tolerance."),
+        Picture(
+            "deviation", partial(draw, examined, "deviation"), caption, "Point: one quantity. ×: beyond the tolerance."
+        ),
     )
 
 

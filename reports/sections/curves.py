@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from reports import figure
 from reports.findings import Evidence
 from reports.learning import Learner, Study, mean_curve, mean_of, studies
@@ -34,7 +36,7 @@ def picture(study: Study, number_: int) -> Picture:
     left = len(study.measured) - MOST_PANELS
     return Picture(
         f"curves-{number_}",
-        draw(study, f"curves-{number_}"),
+        partial(draw, study, f"curves-{number_}"),
         f"Loss by epoch, mean over {count(study.seeds, 'seed')}: {study.workload.full}.",
         "Hatched: the gap." + (f" {left} more entries are in the table." if left > 0 else ""),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 
 from harness.statistics import Interval
@@ -133,7 +134,7 @@ def section(evidence: Evidence) -> Section:
 def picture(found: Gaps, number_: int) -> Picture:
     return Picture(
         f"gap-{number_}",
-        draw(found, f"gap-{number_}"),
+        partial(draw, found, f"gap-{number_}"),
         f"Validation − training loss, mean over {count(found.study.seeds, 'seed')}: {found.study.workload.full}.",
         "Marker: at the best validation snapshot. Tick: at the end. Bars: 95 % intervals over seeds.",
     )

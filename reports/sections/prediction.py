@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from statistics import median
 
@@ -59,7 +60,7 @@ def section(evidence: Evidence) -> Section:
 def picture(latencies: Sequence[Latency], number_: int) -> Picture:
     return Picture(
         f"predict-{number_}",
-        draw(latencies, f"predict-{number_}"),
+        partial(draw, latencies, f"predict-{number_}"),
         f"Latency of a prediction call: {latencies[0].place.workload.full}.",
         "Bar: interval of the median over launches.",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from harness.statistics import Verdict
 from reports import figure, words
 from reports.findings import Comparison, Evidence, Place
@@ -43,7 +45,7 @@ def section(evidence: Evidence) -> Section:
 def picture(comparison: Comparison, number_: int) -> Picture:
     return Picture(
         f"speed-{number_}",
-        draw(comparison, f"speed-{number_}"),
+        partial(draw, comparison, f"speed-{number_}"),
         f"Time of a steady step: {comparison.workload.full}.",
         "Bar: interval of the median over launches. Dashed: the baseline. Rules part the tiers.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, inf, isfinite
 from statistics import median
 from typing import Any
@@ -154,15 +155,15 @@ def pictures(starts: Sequence[Start], paybacks: Sequence[Payback], number_: int)
     found = [
         Picture(
             f"start-{number_}",
-            draw(starts, paybacks, f"start-{number_}"),
+            partial(draw, starts, paybacks, f"start-{number_}"),
             f"Start-up cost and steady step: {where}.",
             "Marker: one steady step. Tick and bar: extra time of the first epoch, with its interval.",
         )
     ]
     if paybacks:
         key = "Dot: where the compiled mode has caught up with the eager one."
-        svg = draw_total(paybacks, f"total-{number_}")
-        found.append(Picture(f"total-{number_}", svg, f"Total time by number of steps: {where}.", key))
+        total = partial(draw_total, paybacks, f"total-{number_}")
+        found.append(Picture(f"total-{number_}", total, f"Total time by number of steps: {where}.", key))
     return found
 
 

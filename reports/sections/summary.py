@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness import statistics
@@ -31,6 +32,12 @@ class Matrix:
     def title(self) -> str:
         workload = self.comparisons[0].workload
         return f"{workload.track} track, {workload.resources}"
+
+    @property
+    def drawable(self) -> bool:
+        return len(self.comparisons) >= PROFILE_LEAST and any(
+            p.certified is not False for c in self.comparisons for p in c.measured
+        )
 
     def place(self, entry: Entry, comparison: Comparison) -> Place | None:
         return next((p for p in comparison.places if p.entry == entry), None)
@@ -91,9 +98,9 @@ def section(evidence: Evidence) -> Section:
     if not evidence.latest:
         return Section(sentences=("This run has no record yet: nothing was measured.",), extra=())
     pictures = tuple(
-        Picture(f"profile-{i}", drawn, f"Performance profile: {m.title}")
+        Picture(f"profile-{i}", partial(draw_profile, m, f"profile-{i}"), f"Performance profile: {m.title}.")
         for i, m in enumerate(matrices, start=1)
-        if (drawn := draw_profile(m, f"profile-{i}"))
+        if m.drawable
     )
     return Section(
         sentences=sentences(evidence, matrices),
@@ -199,10 +206,8 @@ def _plus_minus(interval: Interval) -> str:
     return f" ±{fixed(half / scale, decimals)}" if half / scale >= 0.5 * 10**-decimals else f" ±<{10**-decimals:g}"
 
 
-def draw_profile(matrix: Matrix, name: str) -> figure.Markup | None:
+def draw_profile(matrix: Matrix, name: str) -> figure.Markup:
     """Dolan and Moré (2002): the share of workloads on which an entry is within a factor of the fastest."""
-    if len(matrix.comparisons) < PROFILE_LEAST:
-        return None
     worst: dict[Entry, list[float]] = defaultdict(list)
     for comparison in matrix.comparisons:
         measured = [p for p in comparison.measured if p.interval and p.certified is not False]
@@ -212,8 +217,6 @@ def draw_profile(matrix: Matrix, name: str) -> figure.Markup | None:
         for place in measured:
             assert place.interval
             worst[place.entry].append(place.interval.estimate / best)
-    if not worst:
-        return None
     total = len(matrix.comparisons)
     limit = max(max(v) for v in worst.values()) * 1.3
     drawing, axes = figure.panel(12, left=0.6, top=0.1)

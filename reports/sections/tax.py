@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from harness import statistics
 from harness.statistics import Interval, Verdict
@@ -125,7 +126,7 @@ def section(evidence: Evidence) -> Section:
 def picture(taxes: Sequence[Tax], number_: int) -> Picture:
     return Picture(
         f"tax-{number_}",
-        draw(taxes, f"tax-{number_}"),
+        partial(draw, taxes, f"tax-{number_}"),
         f"Higher against lower API: {taxes[0].workload.full}.",
         "Time of the first over time of the second, with its simultaneous interval. Band: the margin of ±3 %.",
     )

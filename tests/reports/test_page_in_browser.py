@@ -276,17 +276,20 @@ def test_two_sources_stand_beside_each_other(full, visit):
     )
 
 
-@pytest.mark.parametrize("evil", factory.HOSTILE)
-def test_hostile_names_run_nothing(visit, evil):
-    run = factory.make_run(name=evil, summary=evil, warnings=[evil], baseline="a" + evil)
-    cells = [
-        factory.make_cell(("a" + evil, evil, None, "low", evil)),
-        factory.make_cell(("b" + evil, evil, None, "high", evil)),
-    ]
-    records = [factory.speed_record(c, b, 1e-4) for c in cells for b in range(5)]
-    records.append(factory.failed_record(factory.make_cell(task=evil), 0, reason=evil, log=evil))
-    visited = visit(page.build(run, records, sources={evil: evil}))
+def test_hostile_names_run_nothing(visit):
+    records = []
+    for i, evil in enumerate(factory.HOSTILE):
+        cell = factory.make_cell((f"{evil}{i}", evil, None, ("low", "mixed", "high")[i % 3], evil))
+        records += [factory.speed_record(cell, b, 1e-4) for b in range(5)]
+        records.append(factory.learning_record(cell.model_copy(update={"kind": "learning"}), 0))
+        records.append(factory.failed_record(factory.make_cell(task=evil), 0, reason=evil, log=evil))
+    everything = " ".join(factory.HOSTILE)
+    run = factory.make_run(
+        name=everything, summary=everything, warnings=factory.HOSTILE, baseline=records[0].cell.adapter
+    )
+    visited = visit(page.build(run, records, sources=dict(zip(factory.HOSTILE, factory.HOSTILE, strict=True))))
     assert visited.said == []
     assert len(visited.asked) == 1
     assert visited.page.locator("main > section").count() == len(page.modules())
     assert visited.page.locator("body").is_visible()
+    assert visited.page.evaluate("document.documentElement.scrollWidth") <= 1280
