@@ -41,7 +41,7 @@ def build(setting: Setting, dense: Callable[[int, float, str | None], keras.laye
         layers.append(dense(units, model.l2, model.activation))
         if model.dropout:
             # Seeded here: keras.utils.set_random_seed would import TensorFlow on every backend
-            layers.append(keras.layers.Dropout(model.dropout, seed=setting.seed * 1000 + i))
+            layers.append(keras.layers.Dropout(model.dropout, seed=(setting.seed * 1000 + i) % 2**32))
     return keras.Sequential([*layers, dense(model.widths[-1], model.l2, None)])
 
 

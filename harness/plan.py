@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
 _LARGEST_PLAN = 200_000
+_LAUNCH_BYTES = 600  # of a planned launch, as measured
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) 
     The order is drawn with the suite's seed. All launches of a block share their seed, so that blocks are pairs.
     """
     _check(suite, there.adapters, selection)
+    _check_size(suite, there, selection)
     launches = [launch for part in suite.learning for launch in _learning(suite, part, there, selection)]
     blocks: dict[int, list[Launch]] = {}
     for part in suite.speed:
@@ -84,8 +86,6 @@ def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) 
     for block in sorted(blocks):
         shuffle.shuffle(blocks[block])
         launches += blocks[block]
-    if len(launches) > _LARGEST_PLAN:
-        raise UserError(f"the suite plans {len(launches):,} launches", f"at most {_LARGEST_PLAN:,}: split the suite")
     unique = {launch.id: launch for launch in launches}  # two tables may ask for the same cell
     return list(unique.values())
 
@@ -152,12 +152,6 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
 def _cells(
     suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, selection: Selection, threads: int
 ) -> list[Cell]:
-    chosen = [
-        info
-        for info in there.adapters.values()
-        if ("*" in part.adapters or info.name in part.adapters)
-        and (not selection.adapters or info.name in selection.adapters)
-    ]
     return [
         Cell(
             kind=kind,
@@ -172,11 +166,10 @@ def _cells(
             threads=threads,
             environment=environment,
         )
-        for task in part.task
-        if not selection.tasks or task in selection.tasks
+        for task in _tasks(part, selection)
         for model in part.model
         for recipe in part.recipe
-        for info in chosen
+        for info in _adapters(part, there, selection)
         for mode in _modes(info, part, selection)
         for environment in part.environments
     ]
@@ -192,17 +185,56 @@ def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]
     return [mode for mode in info.modes if mode in part.modes]
 
 
+def _tasks(part: Part, selection: Selection) -> list[str]:
+    return [task for task in part.task if not selection.tasks or task in selection.tasks]
+
+
+def _adapters(part: Part, there: Surroundings, selection: Selection) -> list[AdapterInfo]:
+    return [
+        info
+        for info in there.adapters.values()
+        if ("*" in part.adapters or info.name in part.adapters)
+        and (not selection.adapters or info.name in selection.adapters)
+    ]
+
+
+def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None:
+    """Count before anything is built."""
+
+    def cells(part: Part) -> int:
+        modes = sum(len(_modes(info, part, selection)) for info in _adapters(part, there, selection))
+        return len(_tasks(part, selection)) * len(part.model) * len(part.recipe) * len(part.environments) * modes
+
+    total = sum(cells(part) * (selection.blocks or part.blocks) for part in suite.speed)
+    total += sum(cells(part) * (selection.seeds or part.seeds) for part in suite.learning)
+    if total > _LARGEST_PLAN:
+        need = total * _LAUNCH_BYTES / 2**30
+        raise UserError(
+            f"{suite.file}: {total:,} launches are asked for; their plan alone needs {need:,.1f} GiB",
+            f"at most {_LARGEST_PLAN:,}: fewer blocks, seeds or names, or several suites",
+        )
+
+
 def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
-    parts: tuple[Part, ...] = (*suite.speed, *suite.learning)
-    listed = [name for part in parts for name in part.adapters if name != "*"]
-    for name in (*selection.adapters, *listed, suite.baseline):
-        if name not in adapters:
-            raise unknown("adapter", name, adapters, "levelfield list adapters")
     modes = {mode for info in adapters.values() for mode in info.modes}
-    for name in selection.modes:
-        if name not in modes:
-            raise unknown("mode", name, modes, "levelfield list adapters")
-    tasks = {name for part in parts for name in part.task}
+
+    def check(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
+        for name in given:
+            if name not in known:
+                error = unknown(what, name, known, "levelfield list adapters")
+                raise UserError(f"{where}: {error.message}", error.hint)
+
+    check("--adapter", "adapter", selection.adapters, adapters)
+    check("--mode", "mode", selection.modes, modes)
+    check(f"{suite.file}: baseline", "adapter", [suite.baseline], adapters)
+    parts: list[tuple[str, Part]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
+    for kind, part in parts:
+        check(f"{suite.file}: {kind}.adapters", "adapter", (name for name in part.adapters if name != "*"), adapters)
+        if not isinstance(part.modes, str):
+            check(f"{suite.file}: {kind}.modes", "mode", part.modes, modes)
+        if isinstance(part, Speed):
+            check(f"{suite.file}: {kind}.dear", "mode", part.dear, modes)
+    tasks = {name for _, part in parts for name in part.task}
     for name in selection.tasks:
         if name not in tasks:
             raise unknown("task of this suite", name, tasks)

@@ -30,12 +30,14 @@ blocks = 6
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from harness.record import Model, RecipeSpec
 from tasks.errors import UserError, unknown
@@ -53,20 +55,28 @@ def _kebab(name: str) -> str:
 class Table(BaseModel):
     """Keys are written with hyphens, unknown ones are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=_kebab, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=_kebab, populate_by_name=True, allow_inf_nan=False
+    )
 
 
+# Names become parts of file names; numbers are taken as TOML types them
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True)]
+Seed = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
+LONGEST = 1e7  # seconds
 
 
 def seconds(text: str) -> float:
     """``90s``, ``10m``, ``1.5h`` or a bare number of seconds. Raises ValueError."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
-    value = float(number)
-    if not 0 < value < float("inf"):
-        raise ValueError("a duration must be more than 0")
-    return value * unit
+    value = float(number) * unit
+    if not 0 < value <= LONGEST:
+        raise ValueError("a duration must be more than 0, and not years")
+    return value
 
 
 def _duration(value: Any) -> Any:
@@ -78,8 +88,8 @@ def _duration(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-Width = Annotated[int, Field(ge=1, le=1_000_000)]
+Duration = Annotated[Real, BeforeValidator(_duration), Field(gt=0, le=LONGEST)]
+Width = Annotated[Whole, Field(ge=1, le=10**15)]  # what does not fit into memory is refused by the plan
 
 
 class OwnTask(Table):
@@ -88,29 +98,29 @@ class OwnTask(Table):
     file: Path
     label: str
     kind: Literal["classification", "regression"] = "classification"
-    splits: tuple[float, float, float] | None = None
+    splits: tuple[Real, Real, Real] | None = None
     split_column: str | None = None
     features: tuple[str, ...] | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 class ModelTable(Table):
-    hidden: tuple[Width, ...] = ()
+    hidden: tuple[Width, ...] = Field((), max_length=1000)
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
-    dropout: float = Field(0.0, ge=0, lt=1)
-    l2: float = Field(0.0, ge=0)
+    dropout: Real = Field(0.0, ge=0, lt=1)
+    l2: Real = Field(0.0, ge=0)
 
 
 class RecipeTable(Table):
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
-    learning_rate: float = Field(0.05, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    epsilon: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    batch_size: int = Field(32, ge=1)
-    epochs: int = Field(20, ge=1)
+    learning_rate: Real = Field(0.05, gt=0)
+    momentum: Real = Field(0.9, ge=0, lt=1)
+    beta1: Real = Field(0.9, ge=0, lt=1)
+    beta2: Real = Field(0.999, ge=0, lt=1)
+    epsilon: Real = Field(1e-8, gt=0)
+    weight_decay: Real = Field(0.01, ge=0)
+    batch_size: Whole = Field(32, ge=1, le=2**31 - 1)
+    epochs: Whole = Field(20, ge=1, le=1_000_000)
 
 
 class Part(Table):
@@ -128,29 +138,35 @@ class Speed(Part):
     """`seconds` of steady epochs in each of `blocks` launches; `dear` gives modes that are slow to start fewer."""
 
     modes: Literal["all", "default"] | tuple[str, ...] = "all"
-    blocks: int = Field(6, ge=1, le=10_000)
-    dear: dict[str, int] = Field(default_factory=dict)
-    threads: Literal["all"] | int = "all"
-    seconds: float = Field(0.3, gt=0, le=3600)
+    blocks: Whole = Field(6, ge=1, le=10_000)
+    dear: dict[str, Annotated[Whole, Field(ge=1)]] = Field(default_factory=dict)
+    threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"
+    seconds: Real = Field(0.3, gt=0, le=3600)
 
 
 class Learning(Part):
-    seeds: int = Field(1, ge=1, le=10_000)
+    seeds: Whole = Field(1, ge=1, le=10_000)
 
 
 class Suite(Table):
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     summary: str = ""
     baseline: str = "torch-autograd"
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     budget: Duration | None = Field(None, description="of time for speed launches; then blocks are only a maximum")
-    time_limit: float = Field(300.0, gt=0, description="seconds a launch may take")
-    environments: dict[str, Path] = Field(default_factory=dict, description="name → interpreter")
-    tasks: dict[str, OwnTask] = Field(default_factory=dict)
-    models: dict[str, ModelTable] = Field(default_factory=dict)
-    recipes: dict[str, RecipeTable] = Field(default_factory=dict)
+    time_limit: Real = Field(300.0, gt=0, le=LONGEST, description="seconds a launch may take")
+    environments: dict[Name, Path] = Field(default_factory=dict, description="name → interpreter")
+    tasks: dict[Name, OwnTask] = Field(default_factory=dict)
+    models: dict[Name, ModelTable] = Field(default_factory=dict)
+    recipes: dict[Name, RecipeTable] = Field(default_factory=dict)
     speed: tuple[Speed, ...] = ()
     learning: tuple[Learning, ...] = ()
+    _file: Path = PrivateAttr(Path("the suite"))
+
+    @property
+    def file(self) -> Path:
+        """Where it was read from, for messages."""
+        return self._file
 
     def model(self, name: str) -> Model:
         return Model(name=name, **self.models[name].model_dump())
@@ -167,7 +183,7 @@ def names() -> list[str]:
 def read(name_or_file: str) -> tuple[Suite, str]:
     """The suite and its text. Raises UserError that names file, key and what would be right."""
     path = Path(name_or_file)
-    if path.suffix != ".toml" and not path.is_file():
+    if path.suffix != ".toml" and not os.path.isfile(path):
         if name_or_file not in names():
             raise unknown("suite", name_or_file, names(), "levelfield list suites, or a path to a .toml file")
         path = SUITES / f"{name_or_file}.toml"
@@ -187,12 +203,13 @@ def read(name_or_file: str) -> tuple[Suite, str]:
 def parse(text: str, path: Path) -> Suite:
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the first also for integers of thousands of digits
         raise UserError(f"{path}: not valid TOML: {error}", "see toml.io for the syntax") from None
     try:
         suite = Suite.model_validate(data)
     except ValidationError as error:
         raise _readable(error, path) from None
+    suite._file = path
     _check_names(suite, path)
     folder = path.resolve().parent
     own = {name: task.model_copy(update={"file": folder / task.file}) for name, task in suite.tasks.items()}
@@ -216,18 +233,20 @@ def table_spec(task: OwnTask) -> TableSpec:
 def _readable(error: ValidationError, path: Path) -> UserError:
     """The first of pydantic's errors, in the suite's own words."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the suite"
+    parts = [str(part) if str(part).isprintable() else repr(part) for part in first["loc"]]
+    where = ".".join(parts) or "the suite"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        key = str(first["loc"][-1])
-        known = _keys(Suite, first["loc"][:-1])
-        nearest = unknown("key", key, known)
+        nearest = unknown("key", str(first["loc"][-1]), _keys(Suite, first["loc"][:-1]))
         return UserError(f"{path}: {where}: unknown key{more}", nearest.hint)
     if first["type"] == "missing":
-        return UserError(f"{path}: {where}: is missing{more}", f"add the key {str(first['loc'][-1])!r}")
+        return UserError(f"{path}: {where}: is missing{more}", f"add the key {parts[-1]!r}")
+    if parts[-1:] == ["[key]"]:
+        named = ".".join(parts[:-1])
+        return UserError(f"{path}: {named}: is not a name{more}", "at most 40 letters, digits, '.', '_' or '-'")
     given = repr(first["input"])
     given = given if len(given) <= 60 else given[:57] + "..."
-    return UserError(f"{path}: {where} = {given}{more}", first["msg"].replace("Input should", "it should"))
+    return UserError(f"{path}: {where} = {given}{more}", re.sub(r"^\w+ should", "it should", first["msg"]))
 
 
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
