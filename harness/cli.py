@@ -102,10 +102,21 @@ def _parser() -> Parser:
     run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
     run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
+    run.add_argument("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
     run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
     run.add_argument("--anonymous", action="store_true", help="leave the host's name out of the records")
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    doctor = add("doctor", _doctor, "How far this machine and this tool can be trusted: look, and measure.")
+    much = doctor.add_mutually_exclusive_group()
+    much.add_argument("--quick", action="store_true", help="within a minute")
+    much.add_argument("--full", action="store_true", help="every adapter and mode; about an hour")
+    doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
+    doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
+    doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    doctor.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks of a document")
+    doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
 
     certify = add("certify", _certify, "Prove that adapters compute the specification, against a float64 reference.")
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
@@ -201,7 +212,7 @@ def _run(options: argparse.Namespace) -> int:
             import shlex
 
             again = parse(shlex.split(head.command)[1:])
-            again.resume, again.dry_run = options.resume, options.dry_run
+            again.resume, again.dry_run, again.allow_changes = options.resume, options.dry_run, options.allow_changes
             again.quiet, again.json = options.quiet, options.json
             options = again
     elif options.suite is None:
@@ -237,6 +248,12 @@ def _new_adapter(options: argparse.Namespace) -> int:
         install = "" if package is None else f"pip install -e '{paths[0].parent}[test]' && "
         print(f"next: {install}levelfield certify {name}", file=sys.stderr)
     return OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from harness.doctor import command
+
+    return command.run(options)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -83,7 +83,7 @@ def measure(
                         found.values.setdefault("script", {})[block] = median(result["epoch_seconds"])
                 if failure is not None:
                     return Overhead(info.name, mode, f"the {side} failed: {failure}")
-                if not disturbed:
+                if not disturbed or enough():
                     break
     return judge(info.name, mode, found)
 

@@ -12,12 +12,11 @@ from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Launch
 from harness.record import Cell, Model, RecipeSpec, Record
-from harness.run import carry_out
+from harness.schedule import carry_out
 
 TASK = "digits"
 MODEL = Model(name="multi-layer", hidden=(128,))
 RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=32)
-STEPS = 39  # whole batches of an epoch
 
 
 @dataclass
@@ -90,8 +89,8 @@ def record(
 
     def finished(launch: Launch, made: Record) -> None:
         found.add(launch.cell.adapter, made)
-        if found.failure is not None:
-            stop.asked.set()
+        if found.failure is not None or enough():
+            stop.asked.set()  # what a block lacks then is in no pair
 
     launches = []
     for block in range(blocks):
@@ -99,5 +98,5 @@ def record(
             Launch(cell(info, mode, threads), block, seed=block, seconds=seconds)
             for info in shuffle.sample(labels, len(labels))
         ]
-    carry_out(launches, launcher, finished, stop, enough)
+    carry_out(launches, launcher, finished, stop)
     return found
