@@ -86,6 +86,7 @@ class Stopwatch:
     """A watch that times how long the weights are waited for after `synchronize`, and whether they are final."""
 
     adapter: Adapter
+    last: int
     started: float = 0.0
     final: bool = True
     shares: list[float] = field(default_factory=list)
@@ -100,7 +101,8 @@ class Stopwatch:
         read = time.perf_counter()
         self.adapter.get_weights()
         again = time.perf_counter()
-        time.sleep(PAUSE)
+        if epoch == self.last:
+            time.sleep(PAUSE)
         second = self.adapter.get_weights()
         self.final &= np.array_equal(flat(first), flat(second), equal_nan=True)
         waited = (read - returned) - (again - read)  # beyond what copying takes
@@ -118,7 +120,7 @@ def synchronize(subject: Subject, case: Case, precision: Precision) -> list[Chec
     """
     adapter = subject.build(case, precision)
     adapter.set_weights(case.weights(precision))
-    watch = Stopwatch(adapter)
+    watch = Stopwatch(adapter, case.recipe.epochs - 1)
     adapter.fit(case.split, case.order, watch)
     name = case.named(precision)
     share = min(watch.shares[1:], default=float("nan"))

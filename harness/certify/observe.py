@@ -35,6 +35,10 @@ class Subject:
     threads: int = 1
 
     @property
+    def runtime(self) -> str:
+        return self.adapter.backend or self.adapter.framework
+
+    @property
     def precise(self) -> bool:
         """Whether the framework computes in float64 here, be it only some of its arithmetic."""
         here = {"precision": "float64", "mode": self.mode, "device": self.device.partition(":")[0]}
@@ -49,9 +53,14 @@ class Subject:
         setting = case.setting(self.mode, precision, self.device, self.threads)
         return unsupported(self.adapter.limits, facts(setting, compiler=has_compiler()))
 
+    def compilations(self) -> int | None:
+        """How many compilations there were in this process, where the runtime counts them."""
+        count: int | None = runtimes.load(self.runtime).compilations()
+        return count
+
     def build(self, case: Case, precision: Precision, seed: int = 0) -> Adapter:
         setting = case.setting(self.mode, precision, self.device, self.threads, seed)
-        runtimes.load(self.adapter.backend or self.adapter.framework).configure(setting)
+        runtimes.load(self.runtime).configure(setting)
         return self.adapter(setting)
 
 

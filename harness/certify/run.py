@@ -41,7 +41,7 @@ def certify(
     else:
         for item in plan(quick=quick, needs=needs, dear=subject.dear, precise=subject.precise, device=device):
             found, supported = conclude(subject, item, seed)
-            checks += [check for check in found if check not in checks]
+            checks += found
             proven |= item.proves if supported else set()
     return Certificate(
         adapter=adapter.name,
@@ -51,7 +51,7 @@ def certify(
         quick=quick,
         seed=seed,
         proves=tuple(sorted(proven)),
-        checks=tuple(checks),
+        checks=tuple(dict.fromkeys(checks)),
         versions=versions(adapter),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=fingerprint(source),
@@ -81,8 +81,15 @@ def unsupported(item: Item, case: Case, why: str) -> Check:
 
 def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
     """The checks of one case. An exception is a failed one: no fault of an adapter may end the proof of the rest."""
+    name = case.named(item.precision)
+    before = subject.compilations() if subject.dear else None
     try:
-        return item.examine(subject, case, item.precision)
+        checks = item.examine(subject, case, item.precision)
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return [Check(name="runs", case=case.named(item.precision), passed=False, reason=reason)]
+        return [Check(name="runs", case=name, passed=False, reason=reason)]
+    if before is not None:
+        compiled = subject.compilations() != before
+        why = None if compiled else "nothing was compiled, so that what was checked is not this mode"
+        checks = [*checks, Check(name="compiled", case=name, passed=compiled, reason=why)]
+    return checks

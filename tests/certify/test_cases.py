@@ -1,0 +1,172 @@
+"""Cases that single precision can follow, the order that is read from learning, and correct adapters that pass."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from adapters import runtimes
+from adapters.numpy_manual import NumpyManual
+from adapters.registry import find
+from harness.certify.cases import Probe, Silent, choose, relabelled
+from harness.certify.dropout import read_masks
+from harness.certify.observe import Subject, flat, observe, reference, tolerances
+from harness.certify.order import read_epoch
+from harness.certify.plan import Item, masks, one_hot, plan, steps
+from harness.certify.trajectory import distance
+from harness.plan import has_compiler
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+false_alarms = load(Path(__file__).parent / "false_alarms.py")
+
+
+@pytest.mark.parametrize("item", plan(quick=False, needs=None, dear=False, precise=True), ids=lambda i: str(i.draw))
+def test_no_case_comes_near_a_kink_or_a_small_adam_gradient(item: Item) -> None:
+    if item.examine.__name__ == "synchronize":
+        pytest.skip("only waits, compares no numbers")
+    case = item.draw(0)
+    probe = Probe(case.setting("eager", "float64"))
+    probe.set_weights(case.weights("float32"))
+    probe.fit(case.split, case.order, Silent())
+    assert probe.nearest_kink >= 1e-4
+    assert probe.smallest_gradient >= 1e-5 or not case.recipe.optimizer.startswith("adam")
+
+
+def test_constants_of_recipes_are_exact_in_float32() -> None:
+    for item in plan(quick=False, needs=None, dear=False, precise=True):
+        recipe = item.draw(0).recipe
+        constants = recipe.learning_rate, recipe.momentum, recipe.beta1, recipe.beta2, recipe.epsilon
+        assert all(float(np.float32(c)) == c for c in (*constants, recipe.weight_decay, item.draw(0).model.l2))
+
+
+def test_a_case_is_the_same_for_the_same_seed_and_another_for_another() -> None:
+    assert steps(3) == steps(3)
+    assert steps(3) != steps(4)
+    assert np.array_equal(steps(3).split.x, steps(3).split.x)
+
+
+def test_relabelled_units_compute_the_same() -> None:
+    case = steps(0, activation="tanh", hidden=2)
+    x, layers, undo = relabelled(case, case.weights("float64"), np.random.default_rng(0))
+    moved, plain = (NumpyManual(case.setting("eager", "float64")) for _ in range(2))
+    moved.set_weights(layers)
+    plain.set_weights(case.weights("float64"))
+    assert distance(moved.predict(x), plain.predict(case.split.x)) < 1e-14
+    assert distance(flat(undo(layers)), flat(case.weights("float64"))) == 0
+
+
+def test_float32_tolerances_lie_far_below_what_a_fault_of_one_per_mille_changes() -> None:
+    case = steps(0)
+    moved = np.abs(flat(reference(case, "float32").epochs[0]) - flat(case.weights("float32"))).max()
+    assert tolerances(case, "float32")["sgd after 1 step"] < 1e-3 * moved / 20
+
+
+def test_the_batches_of_every_epoch_are_read_from_the_weights() -> None:
+    case = one_hot(0)
+    trace = observe(NumpyManual(case.setting("eager", "float32")), case, "float32")
+    layers = [trace.start[0], *(epoch[0] for epoch in trace.epochs)]
+    for epoch, (before, after) in enumerate(pairwise(layers)):
+        assert read_epoch(case, before, after) == [set(b.tolist()) for b in case.order.batches(epoch)]
+
+
+def test_masks_read_from_a_step_are_those_that_were_drawn() -> None:
+    case = masks(0)
+    adapter = NumpyManual(case.setting("eager", "float64", seed=5))
+    trace = observe(adapter, case, "float64")
+    random = np.random.default_rng(5)
+    for before, after in pairwise([trace.start, *trace.epochs]):
+        for mask in read_masks(case, before, after).kept:
+            assert np.array_equal(mask, random.random((1, 48))[0] < 0.75)
+
+
+def test_two_hundred_random_right_configurations_raise_no_alarm() -> None:
+    subject = Subject(NumpyManual, "eager")
+    checks = false_alarms.examine(subject, "float32", 200, seed=2)
+    assert len(checks) > 1000
+    assert [check for check in checks if check.passed is False] == []
+
+
+def test_a_sequence_without_a_case_that_can_be_followed_is_an_error() -> None:
+    with pytest.raises(ValueError, match="none of 500"):
+        choose(partial(false_alarms.draw), 0, good=lambda case: False)
+
+
+SUBJECTS = [
+    (info.name, mode)
+    for info in find().adapters.values()
+    if info.builtin and info.name != "numpy-manual"
+    for mode in info.modes
+]
+
+
+@pytest.mark.frameworks
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "mode"), SUBJECTS)
+def test_random_right_configurations_raise_no_alarm_in_any_framework(name: str, mode: str) -> None:
+    info = find().adapters[name]
+    if info.missing():
+        pytest.skip(f"{name} {info.missing()}")
+    if mode == "compile" and not has_compiler():
+        pytest.skip("no C++ compiler")
+    count = int(os.environ.get("LEVELFIELD_RANDOM_CASES", 3 if mode == "compile" else 8))
+    environment = os.environ | runtimes.environment(info.framework, info.backend, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "false_alarms.py"), name, mode, str(count)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["checks"] >= 5 * count
+    assert result["failed"] == []
+
+
+EARLY = """
+import sys
+from adapters import jax_grad, runtimes
+from harness.certify.observe import Subject
+from harness.certify.behaviour import synchronize
+from harness.certify.plan import wide
+
+class Early(jax_grad.JaxGrad):
+    def synchronize(self):
+        pass
+
+case = wide(0, width=384, batch=256)
+for adapter in (jax_grad.JaxGrad, Early):
+    print(all(check.passed for check in synchronize(Subject(adapter, sys.argv[1]), case, "float32")))
+"""
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("mode", ["jit", "scan"])
+def test_jax_which_queues_its_work_is_seen_to_wait_and_seen_not_to(mode: str) -> None:
+    environment = os.environ | runtimes.environment("jax", None, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, mode], capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr[-2000:]

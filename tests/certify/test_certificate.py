@@ -1,0 +1,173 @@
+"""Certificates as files: what they say, and what makes them void."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters.numpy_manual import NumpyManual
+from adapters.registry import find
+from harness.certify import certificate as certificates
+from harness.certify.certificate import Certificate, Check, fingerprint, needs, valid
+from harness.certify.run import certify
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Certificate:
+    return certify(NumpyManual, "eager", quick=True, needs={"momentum", "relu"})
+
+
+def with_checks(certificate: Certificate, *checks: Check) -> Certificate:
+    return certificate.model_copy(update={"checks": checks})
+
+
+def test_a_certificate_survives_its_file(certificate: Certificate) -> None:
+    assert Certificate.model_validate_json(certificate.model_dump_json()) == certificate
+
+
+def test_a_deviation_that_is_not_a_number_survives_its_file(certificate: Certificate) -> None:
+    nan = Check(name="logits", case="a", deviation=float("nan"), tolerance=1.0, passed=False, reason="not finite")
+    again = Certificate.model_validate_json(with_checks(certificate, nan).model_dump_json())
+    assert again.checks[0].deviation != again.checks[0].deviation
+
+
+def test_it_names_each_failed_quantity_once(certificate: Certificate) -> None:
+    failed = Check(name="logits", case="a", passed=False), Check(name="logits", case="b", passed=False)
+    assert with_checks(certificate, *failed, Check(name="loss", case="a", passed=True)).failed == ["logits"]
+
+
+def test_a_certificate_without_a_single_passed_check_is_none(certificate: Certificate) -> None:
+    unsupported = Check(name="dropout", case="a", passed=None, reason="unsupported: no dropout")
+    assert not with_checks(certificate, unsupported).passed
+    assert "nothing could be checked" in str(
+        valid(with_checks(certificate, unsupported), certificate.fingerprint, certificate.versions)
+    )
+
+
+def test_the_worst_of_a_quantity_is_what_came_nearest_to_its_tolerance(certificate: Certificate) -> None:
+    near = Check(name="logits", case="near", deviation=1e-11, tolerance=1e-10, passed=True)
+    far = Check(name="logits", case="far", deviation=1e-8, tolerance=1e-6, passed=True)
+    assert with_checks(certificate, far, near).worst["logits"].case == "near"
+
+
+def test_it_holds_for_the_sources_and_versions_that_it_was_made_with(certificate: Certificate) -> None:
+    info = find().adapters["numpy-manual"]
+    assert valid(certificate, fingerprint(info.source), info.versions(), {"momentum", "relu"}) is None
+
+
+def test_another_version_of_the_framework_voids_it(certificate: Certificate) -> None:
+    assert valid(certificate, certificate.fingerprint, {"numpy": "0.1"}) is not None
+
+
+def test_a_framework_that_is_gone_voids_it(certificate: Certificate) -> None:
+    assert "absent" in str(valid(certificate, certificate.fingerprint, {}))
+
+
+def test_what_it_does_not_cover_is_named(certificate: Certificate) -> None:
+    reason = valid(certificate, certificate.fingerprint, certificate.versions, {"momentum", "dropout", "adamw"})
+    assert reason == "it does not cover adamw, dropout"
+
+
+def test_a_failed_certificate_names_what_failed(certificate: Certificate) -> None:
+    failed = with_checks(certificate, Check(name="batch order", case="a", passed=False))
+    assert valid(failed, certificate.fingerprint, certificate.versions) == "failed: batch order"
+
+
+def test_a_network_without_hidden_layers_needs_neither_its_activation_nor_dropout() -> None:
+    assert needs("sgd", "relu", 0, 0.5, 0.0, "classification") == {"sgd"}
+    assert needs("adam", "tanh", 2, 0.5, 1e-4, "regression") == {"adam", "tanh", "dropout", "L2", "regression"}
+
+
+@pytest.mark.parametrize("words", [{"adam"}, {"dropout"}, {"nesterov", "sigmoid"}, {"L2", "regression", "adamw"}])
+def test_the_quick_form_proves_what_is_needed(words: set[str]) -> None:
+    assert words <= set(certify(NumpyManual, "eager", quick=True, needs=words).proves)
+
+
+def test_the_full_form_proves_every_word() -> None:
+    every = set().union(
+        *(needs(o, a, 1, 0.5, 1.0, "regression") for o in ("sgd", "momentum", "nesterov", "adam", "adamw") for a in
+          ("relu", "tanh", "sigmoid"))
+    )  # fmt: skip
+    assert every == set(certify(NumpyManual, "eager").proves)
+
+
+class Broken(NumpyManual):
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        raise RuntimeError("no kernel image\nis available")
+
+
+class Limited(NumpyManual):
+    limits = ({"optimizer": "adam", "because": "there is no Adam"},)
+
+
+def test_an_adapter_that_raises_fails_with_one_line() -> None:
+    failed = certify(Broken, "eager", quick=True)
+    assert not failed.passed
+    reasons = {check.reason for check in failed.checks if check.name == "runs"}
+    assert reasons == {"RuntimeError: no kernel image is available"}
+
+
+def test_what_is_unsupported_is_neither_passed_nor_failed_nor_proved() -> None:
+    limited = certify(Limited, "eager", quick=True)
+    assert limited.passed
+    assert "adam" not in limited.proves
+    assert {c.reason for c in limited.checks if c.passed is None} == {"unsupported: there is no Adam"}
+
+
+def test_other_seeds_are_other_cases_and_pass_too() -> None:
+    first, second = (certify(NumpyManual, "eager", quick=True, seed=seed) for seed in (1, 2))
+    assert first.passed
+    assert second.passed
+    assert {c.case for c in first.checks} != {c.case for c in second.checks}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of what a fingerprint looks at, free to be edited."""
+    for room in ("tasks", "adapters", "harness/certify"):
+        shutil.copytree(certificates.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(certificates, "ROOT", tmp_path)
+    monkeypatch.setattr(certificates, "__file__", str(tmp_path / "harness/certify/certificate.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "adapters/keras_custom_layer.py",
+        "adapters/keras_fit.py",  # imported by it
+        "adapters/keras_model.py",  # imported by that
+        "adapters/runtimes/tensorflow.py",
+        "adapters/adapter.py",
+        "adapters/numpy_manual.py",
+        "tasks/mlp.py",
+        "tasks/recipe.py",
+        "harness/certify/order.py",
+    ],
+)
+def test_an_edit_of_what_it_rests_on_voids_it(checkout: Path, edited: str) -> None:
+    adapter = checkout / "adapters/keras_custom_layer.py"
+    before = fingerprint(adapter)
+    path = checkout / edited
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    assert fingerprint(adapter) != before
+
+
+@pytest.mark.parametrize("edited", ["adapters/jax_grad.py", "tasks/iris.py"])
+def test_an_edit_of_anything_else_leaves_it_alone(checkout: Path, edited: str) -> None:
+    adapter = checkout / "adapters/keras_custom_layer.py"
+    before = fingerprint(adapter)
+    (checkout / edited).write_text("raise SystemExit\n", encoding="utf-8")
+    assert fingerprint(adapter) == before
+
+
+def test_what_an_outside_adapter_imports_from_its_own_package_counts(tmp_path: Path) -> None:
+    adapter, part = tmp_path / "adapter.py", tmp_path / "part.py"
+    adapter.write_text("from .part import x\n", encoding="utf-8")
+    part.write_text("x = 1\n", encoding="utf-8")
+    before = fingerprint(adapter)
+    part.write_text("x = 2\n", encoding="utf-8")
+    assert fingerprint(adapter) != before
