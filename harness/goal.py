@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from adapters.registry import AdapterInfo
 from harness.plan import Launch
 from harness.record import Record
 from harness.statistics import precision_reached
+from harness.tables import step_seconds
 
 Entry = tuple[str, str]  # adapter, mode
 
@@ -40,20 +40,18 @@ class Goal:
         self.dear = {cell for cell, blocks in planned.items() if blocks < most}
 
     def add(self, record: Record) -> None:
-        """Take note of a record; learning launches do not count."""
-        cell = record.cell
-        if cell.kind != "speed":
+        """Take note of a record of this session; learning launches do not count."""
+        if record.cell.kind != "speed":
             return
         if self.begin is None:
             self.begin = time.monotonic() - record.wall_seconds
         self.blocks.add(record.block)
-        if (
-            record.status == "ok"
-            and record.contaminated is None
-            and record.steps_per_epoch
-            and cell.id not in self.dear
-        ):
-            step = median(record.epoch_seconds) / record.steps_per_epoch
+        self.remember(record)
+
+    def remember(self, record: Record) -> None:
+        """Take note of what a record measured, whenever it was made."""
+        cell, step = record.cell, step_seconds(record)
+        if step is not None and cell.id not in self.dear:
             self.times[cell.workload][cell.adapter, cell.mode][record.block] = step
 
     def left(self) -> float | None:

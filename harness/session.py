@@ -24,10 +24,11 @@ from harness.launch.local import LocalLauncher
 from harness.plan import Launch, Selection, Surroundings, plan
 from harness.progress import Progress, duration
 from harness.record import Record, Run
+from harness.resume import changes
 from harness.schedule import carry_out
 from tasks import registry as task_registry
 from tasks import table
-from tasks.errors import unknown
+from tasks.errors import UserError, unknown
 from tasks.task import Task
 
 MOST_BLOCKS = 1000  # where a budget or a precision decides
@@ -58,7 +59,8 @@ def run(options: argparse.Namespace) -> Outcome:
         selection = replace(selection, blocks=options.blocks or MOST_BLOCKS)
     distributions = {name for info in registry.adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
-    launches = plan(chosen, Surroundings(registry.adapters, tasks, len(cores), interpreters), selection)
+    there = Surroundings(registry.adapters, tasks, len(cores), interpreters)
+    launches = plan(chosen, there, selection)
     if not launches:
         print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
         return Outcome(5)
@@ -66,36 +68,20 @@ def run(options: argparse.Namespace) -> Outcome:
         print_plan(launches)
         return Outcome(0)
 
-    described = machine.describe(options.anonymous)
     if options.resume is not None:
-        folder = options.resume
-        before = store.read(folder)
-        baseline = before.run.baseline
-        done = {record.launch_id for record in before.records if record.status != "skipped"}
-        kept = store.Store(folder)
+        kept, head, before = go_on(options, launches, there, text)
+        done = {record.launch_id for record in before if record.status != "skipped"}
         launches = [launch for launch in launches if launch.id not in done]
     else:
-        folder = options.output or store.new_folder(chosen.name)
-        baseline, warnings = choose_baseline(chosen.baseline, registry.adapters)
-        head = Run(
-            name=folder.name,
-            suite=options.suite,
-            summary=chosen.summary,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=command(options),
-            baseline=baseline,
-            plan_seed=chosen.seed,
-            machine=described,
-            warnings=warnings + machine.warnings(),
-            suite_text=text,
-            tasks={name: facts(task) for name, task in tasks.items()},
-        )
-        kept = store.Store.create(folder, head)
+        kept, head = begin(options, chosen, there, text)
+        before = []
 
     stop = Stop()
-    goal = Goal(launches, baseline, registry.adapters, budget, options.precision)
+    goal = Goal(launches, head.baseline, registry.adapters, budget, options.precision)
+    for record in before:
+        goal.remember(record)
     progress = Progress(launches, lanes=len(cores), quiet=options.quiet, budget_left=goal.left)
-    resume = f"levelfield run --resume {shlex.quote(str(folder))}"
+    resume = f"levelfield run --resume {shlex.quote(str(kept.folder))}"
 
     def finished(launch: Launch, record: Record) -> None:
         kept.append(record)
@@ -104,7 +90,7 @@ def run(options: argparse.Namespace) -> Outcome:
 
     with (
         LocalLauncher(
-            registry.adapters, tasks, described, cores, chosen.time_limit, options.cold, interpreters
+            registry.adapters, tasks, head.machine, cores, chosen.time_limit, options.cold, interpreters
         ) as launcher,
         interruptible(stop, resume),
     ):
@@ -124,7 +110,56 @@ def run(options: argparse.Namespace) -> Outcome:
                 kept.append_certificate(certificate)
         carry_out(launches, launcher, finished, stop, goal.reached)
     progress.close()
-    return summarise(folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
+    kept.close()
+    return summarise(kept.folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
+
+
+def begin(options: argparse.Namespace, chosen: suite.Suite, there: Surroundings, text: str) -> tuple[store.Store, Run]:
+    """A new run's folder with its head."""
+    folder = options.output or store.new_folder(chosen.name)
+    baseline, warnings = choose_baseline(chosen.baseline, there.adapters)
+    head = Run(
+        name=folder.name,
+        suite=options.suite,
+        summary=chosen.summary,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command(options),
+        baseline=baseline,
+        plan_seed=chosen.seed,
+        machine=machine.describe(options.anonymous),
+        warnings=warnings + machine.warnings(),
+        suite_text=text,
+        tasks={name: facts(task) for name, task in there.tasks.items()},
+    )
+    return store.Store.create(folder, head), head
+
+
+def go_on(
+    options: argparse.Namespace, launches: Sequence[Launch], there: Surroundings, text: str
+) -> tuple[store.Store, Run, list[Record]]:
+    """The folder, head and records of a run to be resumed; changes since then are refused, or marked in its head."""
+    kept = store.Store(options.resume)
+    before = store.read(options.resume)
+    changed = changes(
+        before,
+        launches,
+        suite_text=text,
+        tasks={name: facts(task) for name, task in there.tasks.items()},
+        machine=machine.describe(True),
+        adapters=there.adapters,
+        environments=there.environments,
+    )
+    if changed and not options.allow_changes:
+        raise UserError(
+            f"{options.resume} was begun under other conditions: {'; '.join(changed)}",
+            "restore them, begin a new run, or add --allow-changes: the report will say so",
+        )
+    head = before.run
+    if changed:
+        marked = [f"Resumed after a change: {change}." for change in changed]
+        head = head.model_copy(update={"warnings": [*head.warnings, *marked]})
+        kept.write_head(head)
+    return kept, head, before.records
 
 
 def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
@@ -168,6 +203,7 @@ def facts(task: Task) -> dict[str, Any]:
         "features": task.features,
         "outputs": task.outputs,
         "samples": samples,
+        "digest": task.digest(),
     }
 
 

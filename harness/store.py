@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shlex
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,28 +20,48 @@ from tasks.errors import UserError
 
 RUNS = Path("runs")
 Entry = TypeVar("Entry", Record, Certificate)
-_HEAD, _RECORDS, _CERTIFICATES = "run.json", "records.jsonl", "certificates.jsonl"
+_HEAD, _RECORDS, _CERTIFICATES, _LOCK = "run.json", "records.jsonl", "certificates.jsonl", "lock"
 
 
 class Store:
-    """Appends records to a run directory; each is on the disk when `append` returns."""
+    """Appends records to a run directory; each is on the disk when `append` returns.
+
+    One process at a time: the directory is locked until `close`, or until the process ends in whatever way.
+    """
 
     def __init__(self, folder: Path) -> None:
+        """Lock the run in `folder`. Raises UserError when another process is writing to it, or it is read-only."""
         self.folder = folder
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
+        try:
+            self._lock = (folder / _LOCK).open("ab")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another levelfield is writing to {folder}", "wait until it has ended") from None
+        except OSError as error:
+            raise UserError(f"{folder}: {error.strerror}", "a run needs a folder that can be written") from None
 
     @classmethod
     def create(cls, folder: Path, run: Run) -> Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if (folder / _HEAD).exists():
-                raise UserError(f"{folder} holds a run already", f"levelfield run … --resume {folder}")
-            partial = folder / "run.json.partial"
-            partial.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            partial.replace(folder / _HEAD)
         except OSError as error:
             raise UserError(f"{folder}: {error.strerror}", "choose another folder with -o") from None
-        return cls(folder)
+        store = cls(folder)
+        if (folder / _HEAD).exists():
+            store.close()
+            raise UserError(f"{folder} holds a run already", f"levelfield run --resume {folder}")
+        store.write_head(run)
+        return store
+
+    def write_head(self, run: Run) -> None:
+        """Whole or not at all."""
+        partial = self.folder / f"{_HEAD}.partial"
+        try:
+            partial.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            partial.replace(self.folder / _HEAD)
+        except OSError as error:
+            raise self._failure(error) from None
 
     def append(self, record: Record) -> None:
         self._write(self.folder / _RECORDS, record)
@@ -47,13 +69,23 @@ class Store:
     def append_certificate(self, certificate: Certificate) -> None:
         self._write(self.folder / _CERTIFICATES, certificate)
 
+    def close(self) -> None:
+        self._lock.close()
+
     def _write(self, path: Path, entry: BaseModel) -> None:
-        with self._lock, path.open("ab") as file:
-            if file.tell() and not _ends_with_newline(path):
-                file.write(b"\n")  # a write that was cut off stays a damaged line of its own
-            file.write(entry.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._guard, path.open("ab") as file:
+                if file.tell() and not _ends_with_newline(path):
+                    file.write(b"\n")  # a write that was cut off stays a damaged line of its own
+                file.write(entry.model_dump_json().encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> UserError:
+        hint = f"mend that, then go on with: levelfield run --resume {shlex.quote(str(self.folder))}"
+        return UserError(f"{self.folder}: cannot be written: {error.strerror}", hint)
 
 
 def _ends_with_newline(path: Path) -> bool:

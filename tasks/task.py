@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,14 @@ class Task:
     @property
     def features(self) -> int:
         return int(self.train.x.shape[1])
+
+    def digest(self) -> str:
+        """SHA-256 of all splits: equal for the same data, split and scaled alike."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.validation, self.test):
+            for array in split:
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write the splits as ``.npz``, the form in which workers read them (nothing is pickled)."""
