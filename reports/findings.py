@@ -129,6 +129,11 @@ class Place:
         return sum(self.counts.values())
 
     @property
+    def ratio(self) -> Interval | None:
+        """To the baseline, where it is judged: from too few blocks it would be false precision."""
+        return self.verdict.ratio if self.verdict and self.verdict.word != "not judged" else None
+
+    @property
     def word(self) -> str:
         return self.verdict.word if self.verdict else "not judged"
 

@@ -60,7 +60,7 @@ def _speed_rows(comparison: Comparison) -> list[list[str]]:
         if p.interval is None:
             rows.append([p.entry.label, "-", "-", "-", "-", f"{p.outcome}: {p.reason}"])
             continue
-        ratio = p.verdict.ratio if p.verdict else None
+        ratio = p.ratio
         rows.append(
             [
                 p.entry.label,

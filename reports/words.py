@@ -52,6 +52,9 @@ def lead_sentence(comparison: Comparison) -> str:
     if len(first) == 1:
         follows = f"; the next, {others[0][0].entry.label}, is shown to take longer" if others else ""
         return f"{where}, {lead.entry.label} leads alone: {about}{follows}.{_aside(comparison)}"
+    if not others:
+        smallest = f"The smallest estimate is that of {lead.entry.label}: {about}."
+        return f"{where} no entry is shown to differ from another ({len(first)} judged). {smallest}{_aside(comparison)}"
     names = listing([p.entry.label for p in first])
     return (
         f"{where}, {len(first)} share the lead and are not shown to differ: {names}. "

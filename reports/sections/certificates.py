@@ -50,6 +50,8 @@ def sentence(evidence: Evidence, certificates: Sequence[Certificate]) -> str:
     held = [c for c in certificates if c.held]
     without = uncertified(evidence)
     told = f"{len(held)} of {len(certificates)} certificates are held"
+    if not certificates:
+        told = "This run holds no certificate"
     checks = [k for c in held for k in c.checks]
     if checks:
         closest = max(checks, key=_share)

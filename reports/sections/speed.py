@@ -97,13 +97,13 @@ def table(comparison: Comparison, name: str) -> Table:
 
 
 def _line(place: Place, comparison: Comparison) -> Line:
-    interval, verdict = place.interval, place.verdict
+    interval = place.interval
     launches = number(f"{place.counts.get('ok', 0)} / {place.launches}", float(place.counts.get("ok", 0)))
     if interval is None:
         gone = absent(place.reason or "", place.outcome)
         values = (absent(), absent(), launches, absent(), gone, absent())
     else:
-        ratio = verdict.ratio if verdict else None
+        ratio = place.ratio
         values = (
             number(duration(interval.estimate), interval.estimate),
             number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence)),

@@ -181,11 +181,12 @@ def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
         return (
             f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager, after some {after} steps{rest}."
         )
+    known = "certified" if any(s.place.certified is False for s in starts) else "measured"
     costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.cost.estimate, s.place.entry))
     if not costly:
-        return f"{where} no adapter was measured both eager and compiled, and no start-up cost is measurable."
+        return f"{where} no adapter was {known} both eager and compiled, and no start-up cost is measurable."
     most = listing([f"{s.place.entry.label} ({duration(s.cost.estimate)})" for s in costly[:3]])
-    return f"{where} no adapter was measured both eager and compiled; the first epoch costs most extra in {most}."
+    return f"{where} no adapter was {known} both eager and compiled; the first epoch costs most extra in {most}."
 
 
 def pay_steps(payback: Payback) -> str:

@@ -13,7 +13,7 @@ from harness.statistics import Interval
 from reports import figure, words
 from reports.findings import CONFIDENCE, Comparison, Entry, Evidence, Place
 from reports.section import MOST_TABLES, Column, Line, Picture, Section, Table, Value, absent, facets, number, text
-from reports.text import count, duration, factor, factors, fixed, listing, significant, unit_for
+from reports.text import count, duration, factor, factors, fixed, listing, significant, span, unit_for
 
 ORDER, SHORT, TITLE = 10, "Summary", "Summary"
 PROFILE_LEAST = 3
@@ -197,10 +197,12 @@ def cell(place: Place | None, comparison: Comparison) -> Value:
 
 
 def _plus_minus(interval: Interval) -> str:
-    """Half the width of the interval, in the unit of the estimate; nothing where the interval says nothing."""
+    """Half the width of the interval in the unit of the estimate, or its ends where it is wide or lopsided."""
     if interval.n < 2:
         return ""
     half = (interval.high - interval.low) / 2
+    if half > 0.25 * interval.estimate:
+        return f" ({span(interval.low, interval.high)})"
     scale, _ = unit_for(interval.estimate)
     decimals = len(significant(interval.estimate / scale).partition(".")[2])
     return f" ±{fixed(half / scale, decimals)}" if half / scale >= 0.5 * 10**-decimals else f" ±<{10**-decimals:g}"

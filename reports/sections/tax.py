@@ -108,8 +108,8 @@ def section(evidence: Evidence) -> Section:
     found = [taxes for c in evidence.speed if (taxes := find(c))]
     if not found:
         return Section(
-            missing="No two measured entries pair a higher with a lower API of one framework: add for example torch-nn "
-            "and torch-lightning to the suite."
+            missing="No two entries that take part pair a higher with a lower API of one framework: measure and "
+            "certify for example torch-nn and torch-lightning."
         )
     return Section(
         sentences=tuple(s for taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),

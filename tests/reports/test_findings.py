@@ -246,3 +246,27 @@ def test_a_tie_is_called_a_tie_even_when_it_leads():
     assert "twin" in lead
     assert "tied with the baseline" in lead
     assert "faster" not in lead
+
+
+def test_where_all_share_one_tier_nobody_leads():
+    entries = [entry("numpy-manual", 1e-4), entry("a", 1.01e-4), entry("b", 0.99e-4)]
+    comparison = gather(factory.make_run(), factory.speed_records(entries, blocks=6, noise=0.3)).speed[0]
+    assert "no entry is shown to differ from another (3 judged)" in words.lead_sentence(comparison)
+
+
+def test_too_few_pairs_give_no_ratio():
+    records = [r for r in factory.speed_records(factory.ENTRIES[:3]) if r.cell.mode != "compile" or r.block < 3]
+    comparison = gather(factory.make_run(), records).speed[0]
+    place = by_label(comparison)["torch-autograd · compile"]
+    assert (place.word, place.ratio, place.tier) == ("not judged", None, None)
+    assert "1 with too few pairs" in words.lead_sentence(comparison)
+
+
+def test_a_wide_interval_is_given_by_its_ends_and_a_narrow_one_by_its_half():
+    steady = [factory.speed_record(factory.make_cell(), b, 1e-4 * (1 + 0.001 * b)) for b in range(7)]
+    wild = [factory.speed_record(factory.make_cell(TORCH), b, 1e-4 * 3**b) for b in range(7)]
+    comparison = gather(factory.make_run(), steady + wild).speed[0]
+    shown = {p.entry.adapter: summary.cell(p, comparison).text for p in comparison.places}
+    assert "±" in shown["numpy-manual"]
+    assert "±" not in shown["torch-autograd"]
+    assert "–" in shown["torch-autograd"]
