@@ -116,7 +116,7 @@ def launches(task: Task) -> Iterator[Launches]:
     adapters = find().adapters
     # The suite of a file may name tasks that come with levelfield, or files: this one's data are drawn here
     text = SUITE.replace('"tiny"', '"iris"')
-    planned = plan(suite.parse(text, Path("suite.toml")), Surroundings(adapters, {"iris": task}, 1))
+    planned = plan(suite.parse(text, Path("suite.toml")), Surroundings(adapters, {"iris": task}, len(machine.cores())))
     with LocalLauncher(adapters, {"iris": task}, machine.describe(True), machine.cores(), 300.0) as launcher:
         yield Launches(launcher, planned)
 
