@@ -20,6 +20,7 @@ from tasks.recipe import BatchOrder, Recipe
 from tasks.task import Kind, Split
 
 Api = Literal["low", "high", "mixed"]
+Feed = Literal["resident", "loader"]
 Precision = Literal["float32", "float64"]
 
 
@@ -58,6 +59,7 @@ class Adapter(ABC):
     backend    the distribution that does the arithmetic, where it is another one; names the runtime
     api        ``low``: tensors and gradients; ``high``: the framework's own training loop; ``mixed``
     modes      how it executes, in the framework's own words; the first is the default
+    feed       how data reach it: ``resident``, as arrays on the device, or ``loader``, batch by batch from the host
     limits     what it cannot do: each entry maps facts of a setting (see `facts`) to the values that it does not
                support, and ``because`` to the reason, which must be a fact about the framework
     notes      what a reader of its results must know, one sentence each
@@ -69,6 +71,7 @@ class Adapter(ABC):
     backend: ClassVar[str | None] = None
     api: ClassVar[Api]
     modes: ClassVar[tuple[str, ...]]
+    feed: ClassVar[Feed] = "resident"
     limits: ClassVar[tuple[dict[str, Any], ...]] = ()
     notes: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()

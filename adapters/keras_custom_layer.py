@@ -30,5 +30,6 @@ class KerasCustomLayer(KerasFit):
     backend = "tensorflow"
     api = "mixed"
     modes = ("default",)
+    feed = "loader"
     notes = ("Adam and AdamW are a patched optimizer: a subclass puts epsilon after the bias correction.",)
     dense = staticmethod(TensorDense)

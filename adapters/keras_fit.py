@@ -88,6 +88,7 @@ class KerasTensorFlow(KerasFit):
     backend = "tensorflow"
     api = "high"
     modes = ("default", "steps-per-execution")
+    feed = "loader"
     notes = (
         "Adam and AdamW are a patched optimizer: a subclass puts epsilon after the bias correction.",
         "steps-per-execution runs 16 steps in one call.",
@@ -100,6 +101,7 @@ class KerasJax(KerasFit):
     backend = "jax"
     api = "high"
     modes = ("default",)
+    feed = "loader"
     limits = ({"precision": "float64", "because": "on this backend Keras promotes float64 to float32 in products"},)
     notes = ("Adam and AdamW are a patched optimizer: a subclass puts epsilon after the bias correction.",)
 
@@ -110,5 +112,6 @@ class KerasTorch(KerasFit):
     backend = "torch"
     api = "high"
     modes = ("default",)
+    feed = "loader"
     limits = ({"precision": "float64", "because": "on this backend Keras promotes float64 to float32 in products"},)
     notes = ("Adam and AdamW are a patched optimizer: a subclass puts epsilon after the bias correction.",)

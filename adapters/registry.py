@@ -19,7 +19,8 @@ from typing import Any
 GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
 _APIS = ("low", "high", "mixed")
-_LITERALS = ("name", "framework", "backend", "api", "modes", "limits", "notes", "packages")
+_FEEDS = ("resident", "loader")
+_LITERALS = ("name", "framework", "backend", "api", "modes", "feed", "limits", "notes", "packages")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class AdapterInfo:
     backend: str | None
     api: str
     modes: tuple[str, ...]
+    feed: str
     limits: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     packages: tuple[str, ...]
@@ -120,7 +122,7 @@ def _add(registry: Registry, source: Path, module: str, only: str | None, label:
         if problem:
             registry.problems.append(f"adapter {label!r}: class {node.name} in {source.name}: {problem}")
             continue
-        values = {"backend": None, "limits": (), "notes": (), "packages": ()} | literals
+        values = {"backend": None, "feed": "resident", "limits": (), "notes": (), "packages": ()} | literals
         registry.adapters[literals["name"]] = AdapterInfo(
             **values, module=module, qualname=node.name, source=source, builtin=only is None
         )
@@ -154,6 +156,8 @@ def _problem(literals: dict[str, Any]) -> str | None:
         return f"name {literals['name']!r} must be lower-case letters, digits and hyphens"
     if literals["api"] not in _APIS:
         return f"api must be one of {', '.join(_APIS)}, not {literals['api']!r}"
+    if literals.get("feed", "resident") not in _FEEDS:
+        return f"feed must be one of {', '.join(_FEEDS)}, not {literals['feed']!r}"
     modes = literals["modes"]
     if not (isinstance(modes, tuple) and modes and all(isinstance(m, str) for m in modes)):
         return "modes must be a tuple of at least one string"

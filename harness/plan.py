@@ -163,6 +163,7 @@ def _cells(
             backend=info.backend,
             api=info.api,  # type: ignore[arg-type]
             mode=mode,
+            feed=info.feed,
             threads=threads,
             environment=environment,
         )
