@@ -1,0 +1,70 @@
+"""The example packages, installed as a user would install them, certify their frameworks in full."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+WALK_THROUGH = EXAMPLES.parent / "adding-an-adapter.md"
+PACKAGES = {"levelfield-equinox": ["filter_jit"], "levelfield-mlx": ["lazy", "compile"]}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, overlay_maker):
+    """An environment with both packages and their frameworks, and the folder that they were installed from."""
+    folder = tmp_path_factory.mktemp("examples")
+    shutil.copytree(EXAMPLES, folder / "sources")
+    overlay = overlay_maker(folder / "environment")
+    constraints = [part for path in (EXAMPLES, EXAMPLES.parents[1]) for part in ("-c", str(path / "constraints.txt"))]
+    sources = [str(folder / "sources" / name) for name in PACKAGES]
+    pip = overlay.run("-m", "pip", "install", "--disable-pip-version-check", *constraints, *sources, cwd=folder)
+    if pip.returncode and "CI" not in os.environ and re.search(r"from versions: none|onnection", pip.stderr):
+        pytest.skip(f"the package registry cannot be reached: {pip.stderr.strip().splitlines()[-1]}")
+    assert pip.returncode == 0, pip.stdout + pip.stderr
+    return overlay, folder / "sources"
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_example_package_passes_its_own_test(package: str, installed) -> None:
+    overlay, sources = installed
+    ran = overlay.run("-m", "pytest", "-rA", "-p", "no:cacheprovider", cwd=sources / package)
+    passed = re.findall(r"^PASSED test_contract\.py::test_contract\[(\w+)\]", ran.stdout, re.MULTILINE)
+    assert passed == PACKAGES[package], ran.stdout + ran.stderr
+    assert ran.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+def test_the_example_adapters_are_listed_beside_all_others(installed) -> None:
+    overlay, sources = installed
+    listed = overlay.run("-m", "harness.cli", "list", "adapters", cwd=sources)
+    names = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert {"equinox", "mlx", "numpy-manual", "torch-nn"} <= set(names)
+    assert "(left out)" not in names
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_example_adapter_is_at_most_80_lines(package: str) -> None:
+    (module,) = (EXAMPLES / package).glob("levelfield_*.py")
+    assert len(module.read_text().splitlines()) <= 80
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_test_of_an_example_is_one_line_and_an_import(package: str) -> None:
+    lines = [line for line in (EXAMPLES / package / "test_contract.py").read_text().splitlines() if line]
+    assert len(lines) == 2
+
+
+def test_the_walk_through_shows_the_code_that_is_tested() -> None:
+    sources = [path.read_text() for path in (EXAMPLES / "levelfield-equinox").glob("*.py")]
+    shown = re.findall(r"```python\n(.*?)```", WALK_THROUGH.read_text(), re.DOTALL)
+    assert len(shown) >= 3
+    for block in shown:
+        assert any(block in source for source in sources), block
