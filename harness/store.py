@@ -123,16 +123,19 @@ def read(folder: Path) -> Contents:
 
 
 def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:
-    if not path.exists():
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield model.model_validate_json(line)
+                except ValidationError as error:
+                    damaged.append(f"{path}:{number}: set aside: {error.errors()[0]['msg']}")
+    except FileNotFoundError:
         return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield model.model_validate_json(line)
-            except ValidationError as error:
-                damaged.append(f"{path}:{number}: set aside: {error.errors()[0]['msg']}")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "the run is damaged or not from levelfield") from None
 
 
 def newest() -> Path:
