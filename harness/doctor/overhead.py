@@ -14,7 +14,8 @@ from adapters.registry import AdapterInfo
 from harness.disturbance import MOST_REPEATS
 from harness.doctor import replay, script
 from harness.doctor.series import Series, cell
-from harness.launch.local import LocalLauncher, ParentDied
+from harness.launch.local import LocalLauncher
+from harness.launch.parent import ParentDied
 from harness.plan import Launch
 from harness.statistics import LEAST_BLOCKS, Interval, paired_difference, paired_ratio
 from harness.worker import ScriptJob
