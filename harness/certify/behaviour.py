@@ -17,7 +17,7 @@ from tasks.mlp import Layer, copy_layers
 from tasks.task import Split
 
 # Share of an epoch that reading the weights may wait for after synchronize: nothing but a moment of bad luck
-WAITING = 0.25
+WAITING = 0.15
 # Seconds in which work that was still queued would change the weights
 PAUSE = 0.02
 

@@ -21,6 +21,7 @@ SAFETY = 4.0
 ENVELOPE_RUNS = 4
 FLOAT64_TOLERANCE = 1e-10
 FLOAT32_FLOOR = 2.0**-22
+SHORT_RUN = 10  # steps
 # For predictions where the fault that is looked for would show in the first digits
 COARSE = {"float32": 1e-4, "float64": FLOAT64_TOLERANCE}
 
@@ -152,12 +153,16 @@ def tolerances(case: Case, precision: Precision) -> dict[str, float]:
     """How far from the float64 run each quantity may be.
 
     float64: 1e-10. float32: four times the largest deviation of NumPy's own float32 runs, with features and hidden
-    units in several orders, since one run alone may be near by luck; never less than two units in the last place.
+    units in several orders, since one run alone may be near by luck; never less than two units in the last place, and
+    more where there are more than ten steps to round.
     """
     right = quantities(reference(case, precision), case)
     if precision == "float64":
         return dict.fromkeys(right, FLOAT64_TOLERANCE)
-    floor = {name: FLOAT32_FLOOR * max(1.0, float(np.abs(value).max())) for name, value in right.items()}
+    walk = max(
+        1.0, (case.recipe.epochs * case.order.steps / SHORT_RUN) ** 0.5
+    )  # roundings add up as a random walk does
+    floor = {name: walk * FLOAT32_FLOOR * max(1.0, float(np.abs(value).max())) for name, value in right.items()}
     if "gradients" in floor:
         floor["gradients"] = floor[f"{case.recipe.optimizer} after 1 step"] / case.recipe.learning_rate
     weights = case.weights("float32")
