@@ -118,8 +118,13 @@ def read(folder: Path) -> Contents:
         raise UserError(f"{head}: {where}: {first['msg']}", "the file is damaged or not from levelfield") from None
     damaged: list[str] = []
     records = {record.launch_id: record for record in _lines(folder / _RECORDS, Record, damaged)}
-    certificates = {(c.adapter, c.mode, c.device): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
+    certificates = {_subject(c): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
     return Contents(run, list(records.values()), list(certificates.values()), damaged)
+
+
+def _subject(c: Certificate) -> tuple[object, ...]:
+    """What a certificate is about; environments differ in versions."""
+    return (c.adapter, c.mode, c.device, *sorted(c.versions.items()))
 
 
 def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:

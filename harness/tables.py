@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 from statistics import median
 from typing import Any
 
@@ -12,10 +13,11 @@ Row = dict[str, Any]
 
 
 def step_seconds(record: Record) -> float | None:
-    """The median steady step of a clean speed launch in seconds, else None."""
+    """The median steady step of a clean speed launch in seconds, else None; so too where it is no positive number."""
     if record.status != "ok" or record.contaminated or not record.epoch_seconds or not record.steps_per_epoch:
         return None
-    return median(record.epoch_seconds) / record.steps_per_epoch
+    value = median(record.epoch_seconds) / record.steps_per_epoch
+    return value if isfinite(value) and value > 0 else None
 
 
 def launches(records: Iterable[Record]) -> list[Row]:

@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf, isfinite
-from statistics import median
+from math import inf
 from typing import Any, Literal, Protocol
 
 from harness import statistics
 from harness.record import Cell, LaunchKind, Model, RecipeSpec, Record, Run
 from harness.statistics import Interval, Verdict
+from harness.tables import step_seconds
 from reports.certificate import Certificate
+from reports.text import count, listing
 from tasks.errors import unknown
 
 CONFIDENCE = 0.95
 MARGIN = 0.03
 
-Outcome = Literal["ok", "failed", "unsupported", "skipped", "not certified"]
+DISTURBED = "every launch was disturbed"
+
+Outcome = Literal["ok", "disturbed", "failed", "unsupported", "skipped", "not certified"]
 
 # The mode in which a framework computes when nobody asks for another: its compiled one, where it has one.
 USUAL_MODES = {"tensorflow": "graph", "jax": "jit", "flax": "jit"}
@@ -42,22 +45,26 @@ class Described(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One line of a comparison: an adapter in one mode, fed in one way."""
+    """One line of a comparison: an adapter in one mode, fed in one way, in one environment."""
 
     adapter: str
     mode: str
     feed: str = "resident"
+    environment: str = "default"
     framework: str = field(default="", compare=False)
     backend: str | None = field(default=None, compare=False)
     api: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, cell: Cell) -> Entry:
-        return cls(cell.adapter, cell.mode, cell.feed, cell.framework, cell.backend, cell.api)
+        return cls(cell.adapter, cell.mode, cell.feed, cell.environment, cell.framework, cell.backend, cell.api)
 
     @property
     def label(self) -> str:
-        return f"{self.adapter} · {self.mode}" + ("" if self.feed == "resident" else f" · {self.feed}")
+        told = [self.adapter, self.mode]
+        told += [self.feed] if self.feed != "resident" else []
+        told += [self.environment] if self.environment != "default" else []
+        return " · ".join(told)
 
     @property
     def family(self) -> str:
@@ -73,7 +80,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Workload:
-    """What entries must share to be compared: the problem, the model, the recipe, the track and the resources."""
+    """What entries must share to be compared: the problem, the model, the recipe, the track and the resources.
+
+    `cold`: timed in processes of their own. Forked launches are another comparison, never part of one interval.
+    """
 
     kind: LaunchKind
     task: str
@@ -82,10 +92,13 @@ class Workload:
     track: str
     device: str
     threads: int
+    cold: bool = False
 
     @classmethod
-    def of(cls, cell: Cell) -> Workload:
-        return cls(cell.kind, cell.task, cell.model, cell.recipe, cell.track, cell.device, cell.threads)
+    def of(cls, record: Record) -> Workload:
+        cell = record.cell
+        cold = record.cold and cell.kind == "speed"  # what is learnt does not depend on it
+        return cls(cell.kind, cell.task, cell.model, cell.recipe, cell.track, cell.device, cell.threads, cold)
 
     @property
     def label(self) -> str:
@@ -93,7 +106,8 @@ class Workload:
 
     @property
     def resources(self) -> str:
-        return f"{self.device}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+        threads = f"{self.device}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+        return threads + (", cold launches" if self.cold else "")
 
     @property
     def full(self) -> str:
@@ -101,18 +115,20 @@ class Workload:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        return (self.track != "matched", self.device, self.threads, self.task, self.model.name, self.recipe.name)
+        where = (self.track != "matched", self.device, self.threads, self.cold)
+        return (*where, self.task, self.model.name, self.recipe.name)
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the launches of one cell came to. `reason` is that of the last launch that was not ok."""
+    """What the launches of one cell came to. `reason` is that of the last launch that gave no number."""
 
     entry: Entry
     workload: Workload
     counts: Mapping[str, int]
     reason: str | None
     certified: bool | None  # None: certificates are not part of this run
+    disturbed: int = 0  # launches that are ok, but whose times are void
     steps: Mapping[int, float] = field(default_factory=dict)  # block -> seconds per steady step
     interval: Interval | None = None  # of the median step over launches
     verdict: Verdict | None = None  # against the baseline; None for the baseline itself, and without one
@@ -121,6 +137,8 @@ class Place:
     @property
     def outcome(self) -> Outcome:
         if self.counts.get("ok"):
+            if self.disturbed and not self.steps:
+                return "disturbed"
             return "not certified" if self.certified is False else "ok"
         return next(s for s in ("failed", "unsupported", "skipped") if self.counts.get(s))  # type: ignore[return-value]
 
@@ -187,7 +205,8 @@ class Evidence:
         return self.baseline.label if self.baseline else self.run.baseline
 
     def speed_records(self, workload: Workload, entry: Entry) -> list[Record]:
-        return [r for r in self._by_place.get((workload, entry), ()) if r.status == "ok"]
+        """The launches whose times count."""
+        return [r for r in self._by_place.get((workload, entry), ()) if r.status == "ok" and not r.contaminated]
 
     _by_place: Mapping[tuple[Workload, Entry], tuple[Record, ...]] = field(default_factory=dict, repr=False)
 
@@ -214,7 +233,7 @@ def gather(
     held = None if certificates is None else tuple(certificates)
     places: dict[tuple[Workload, Entry], list[Record]] = defaultdict(list)
     for record in latest:
-        places[Workload.of(record.cell), Entry.of(record.cell)].append(record)
+        places[Workload.of(record), Entry.of(record.cell)].append(record)
     by_workload: dict[Workload, dict[Entry, tuple[Record, ...]]] = defaultdict(dict)
     for (workload, entry), launches in sorted(places.items(), key=lambda item: item[0][1]):
         by_workload[workload][entry] = tuple(launches)
@@ -235,14 +254,17 @@ def gather(
 
 def last_of_each_launch(records: Iterable[Record]) -> tuple[Record, ...]:
     """One record per launch: a launch that was repeated (resumed, voided) counts with its last record."""
-    by_launch: dict[str, Record] = {}
+    by_launch: dict[tuple[str, bool], Record] = {}
     for record in records:
-        by_launch[record.launch_id] = record
-    return tuple(sorted(by_launch.values(), key=lambda r: (r.cell.id, r.block)))
+        by_launch[record.launch_id, record.cold] = record
+    return tuple(sorted(by_launch.values(), key=lambda r: (r.cell.id, r.cold, r.block)))
 
 
 def find_baseline(name: str, entries: Sequence[Entry], adapters: Mapping[str, Described]) -> Entry | None:
-    """The entry meant by ``adapter`` or ``adapter:mode``; of an adapter alone its first mode."""
+    """The entry meant by ``adapter`` or ``adapter:mode``; of an adapter alone its first mode.
+
+    In the default environment, wherever it was launched there.
+    """
     adapter, _, mode = name.partition(":")
     own = [e for e in entries if e.adapter == adapter and (not mode or e.mode == mode)]
     if not own:
@@ -250,21 +272,18 @@ def find_baseline(name: str, entries: Sequence[Entry], adapters: Mapping[str, De
     first = list(adapters[adapter].modes) if adapter in adapters else []
     usual = [USUAL_MODES.get(own[0].family, "eager"), "eager", "default"]
     ranks = {m: rank for rank, m in reversed(list(enumerate([*first, *usual])))}
-    return min(own, key=lambda e: (e.feed != "resident", ranks.get(e.mode, inf), e.mode))
+    return min(own, key=lambda e: (e.environment != "default", e.feed != "resident", ranks.get(e.mode, inf), e))
 
 
-def step_seconds(record: Record) -> float | None:
-    """Median steady epoch over steps per epoch, in seconds; None when this launch did not measure it."""
-    if record.status != "ok" or not record.epoch_seconds or not record.steps_per_epoch:
-        return None
-    value = median(record.epoch_seconds) / record.steps_per_epoch
-    return value if isfinite(value) and value > 0 else None
-
-
-def holds_certificate(entry: Entry, device: str, certificates: Sequence[Certificate] | None) -> bool | None:
+def holds_certificate(
+    entry: Entry, device: str, certificates: Sequence[Certificate] | None, launches: Sequence[Record] = ()
+) -> bool | None:
+    """Whether one is held for these `launches`: a certificate is void for other versions than it was made with."""
     if certificates is None:
         return None
-    return any(c.held and (c.adapter, c.mode, c.device) == (entry.adapter, entry.mode, device) for c in certificates)
+    own = [c for c in certificates if (c.adapter, c.mode, c.device) == (entry.adapter, entry.mode, device)]
+    used = launches[-1].versions if launches else {}
+    return any(c.held and all(used.get(name, version) == version for name, version in c.versions.items()) for c in own)
 
 
 def place_of(
@@ -272,18 +291,27 @@ def place_of(
 ) -> Place:
     steps = {r.block: s for r in launches if (s := step_seconds(r)) is not None}
     poor = [r for r in launches if r.status != "ok"]
+    disturbed = sum(is_disturbed(r) for r in launches)
     reason = (poor[-1].reason or f"{poor[-1].status}, and no reason was recorded") if poor else None
-    if not poor and not steps and workload.kind == "speed":
+    if not steps and disturbed:
+        reason = DISTURBED if disturbed == len(launches) else f"{disturbed} disturbed, the others: {reason}"
+    elif not poor and not steps and workload.kind == "speed":
         reason = "no steady epoch was recorded"
     return Place(
         entry,
         workload,
         Counter(r.status for r in launches),
         reason,
-        holds_certificate(entry, workload.device, certificates),
+        holds_certificate(entry, workload.device, certificates, launches),
+        disturbed,
         steps,
         statistics.median_interval(list(steps.values())) if steps else None,
     )
+
+
+def is_disturbed(record: Record) -> bool:
+    """A timed launch that is ok, and whose times are void."""
+    return record.status == "ok" and record.cell.kind == "speed" and bool(record.contaminated)
 
 
 def compare_speed(
@@ -301,7 +329,7 @@ def compare_speed(
         why = "the baseline has no launch on this workload"
     elif base not in taking_part:
         uncertified = places[int(base)].certified is False
-        why = "the baseline is not certified" if uncertified else "no launch of the baseline was measured"
+        why = "the baseline is not certified" if uncertified else "no launch of the baseline gave a clean time"
     verdicts: dict[str, Verdict] = {}
     tier: dict[str, int] = {}
     if base is not None and why is None:
@@ -318,12 +346,34 @@ def compare_speed(
 
 
 def outcome_counts(evidence: Evidence) -> dict[str, int]:
-    """Launches by status, and how many of the successful ones lack a certificate."""
+    """Launches by status; of the successful ones how many are disturbed, and how many lack a certificate."""
     counts: Counter[str] = Counter(r.status for r in evidence.latest)
+    counts["disturbed"] = sum(is_disturbed(r) for r in evidence.latest)
     if evidence.certificates is not None:
-        counts["not certified"] = sum(
-            1
-            for r in evidence.latest
-            if r.status == "ok" and not holds_certificate(Entry.of(r.cell), r.cell.device, evidence.certificates)
-        )
+        lacking = [p for c in evidence.speed for p in c.places if p.certified is False]
+        counts["not certified"] = sum(p.counts.get("ok", 0) for p in lacking)
+        for workload, own in evidence.learning:
+            for entry, launches in own.items():
+                if not holds_certificate(entry, workload.device, evidence.certificates, launches):
+                    counts["not certified"] += sum(r.status == "ok" for r in launches)
     return dict(counts)
+
+
+def disturbances(evidence: Evidence) -> list[str]:
+    """What a reader must be told of launches whose times are void: how many of which cells, and how many repeats."""
+    told = []
+    own: Counter[str] = Counter()
+    for comparison in evidence.speed:
+        for place in comparison.places:
+            if place.disturbed:
+                own[place.entry.label] += place.disturbed
+    if own:
+        cells = listing([f"{label} ({n})" for label, n in sorted(own.items(), key=lambda i: (-i[1], i[0]))], most=6)
+        told.append(
+            f"{count(own.total(), 'launch')} disturbed, set aside: something else ran while they were timed. {cells}."
+        )
+    repeated = sum(r.attempt > 0 and not r.contaminated for r in evidence.latest)
+    if repeated:
+        was = "was" if repeated == 1 else "were"
+        told.append(f"{count(repeated, 'launch')} {was} disturbed at first and repeated; the clean repeats count.")
+    return told

@@ -109,7 +109,7 @@ def _learner(evidence: Evidence, workload: Workload, entry: Entry, launches: Seq
             curves[record.seed] = tuple(scores)
         else:
             reason = "no epoch was evaluated"
-    certified = holds_certificate(entry, workload.device, evidence.certificates)
+    certified = holds_certificate(entry, workload.device, evidence.certificates, launches)
     return Learner(entry, workload, dict(sorted(curves.items())), counts, reason, certified)
 
 

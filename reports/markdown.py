@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.record import Record, Run
 from reports import page, words
 from reports.certificate import Certificate
-from reports.findings import Described, Evidence, gather, outcome_counts
+from reports.findings import Described, Evidence, disturbances, gather, outcome_counts
 from reports.section import Section, Table
 from reports.text import count, visible
 
@@ -34,7 +34,7 @@ def build(
         f"{told or 'no launch yet'}; baseline {escape(evidence.baseline_label)}; "
         f"{escape(machine.cpu)}, {count(machine.cores, 'core')}.",
         "",
-        *(f"> {escape(warning)}\n" for warning in run.warnings),
+        *(f"> {escape(warning)}\n" for warning in [*run.warnings, *disturbances(evidence)]),
     ]
     parts = [part for name in SECTIONS for part in _section(name, evidence)]
     return "\n".join([*head, *parts, "Repeat it:", "", *_code(run.command)]) + "\n"

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from harness.record import Record, Run
 from reports import embed, figure, sections, text, words
 from reports.certificate import Certificate
-from reports.findings import Described, Evidence, gather, outcome_counts
+from reports.findings import Described, Evidence, disturbances, gather, outcome_counts
 from reports.section import Section
 
 
@@ -86,6 +86,7 @@ def _render(evidence: Evidence) -> str:
         run=evidence.run,
         evidence=evidence,
         counts=outcome_counts(evidence),
+        warnings=[*evidence.run.warnings, *disturbances(evidence)],
         bodies=bodies,
         style=Markup(_static("page.css")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file

@@ -120,17 +120,22 @@ def by_workload(
     items: Sequence[Item],
     workload: Callable[[Item], Workload],
     pictures: Callable[[Item, int], Sequence[Picture]],
-    table: Callable[[Item, int], Table],
+    table: Callable[[Item, int], Table | tuple[Table, ...]],
     most: int = MOST_PICTURES,
 ) -> tuple[Heading | Picture | Table, ...]:
-    """For every workload its figures, then their numbers folded; a heading where there are several workloads."""
+    """For every workload its figures, then their numbers folded; a heading where there are several workloads.
+
+    Of several tables the first holds the numbers of the figures.
+    """
     blocks: list[Heading | Picture | Table] = []
     for number_, item in enumerate(items[:MOST_TABLES], start=1):
         if len(items) > 1:
             blocks.append(Heading(workload(item).full))
         found = pictures(item, number_) if number_ <= most else ()
         blocks += found
-        blocks.append(replace(table(item, number_), folded=bool(found)))
+        made = table(item, number_)
+        first, *others = made if isinstance(made, tuple) else (made,)
+        blocks += [replace(first, folded=bool(found)), *others]
     return tuple(blocks)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.record import Record, Run
 from reports import words
 from reports.certificate import Certificate
-from reports.findings import Comparison, Described, Evidence, Place, gather, outcome_counts
+from reports.findings import Comparison, Described, Evidence, Place, disturbances, gather, outcome_counts
 from reports.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
 from reports.sections import failures, gap
 from reports.text import duration, factor, factors, fixed, shorten, significant, span, visible
@@ -37,7 +37,7 @@ def lines(evidence: Evidence) -> list[str]:
         visible(f"{evidence.run.name}: {told or 'no launch yet'}"),
         visible(f"baseline {evidence.baseline_label}" + ("" if evidence.baseline else " (no launch in this run)")),
     ]
-    result += [visible(f"warning: {warning}") for warning in evidence.run.warnings]
+    result += [visible(f"warning: {warning}") for warning in [*evidence.run.warnings, *disturbances(evidence)]]
     for comparison in evidence.speed:
         result += ["", visible(f"Speed: {comparison.workload.full}"), *table(_speed_rows(comparison))]
         result.append(visible(words.lead_sentence(comparison)))
@@ -47,7 +47,7 @@ def lines(evidence: Evidence) -> list[str]:
             result.append(visible(gap.find(study).sentence))
     missing = failures.find(evidence)
     if missing:
-        result += ["", "Not ok"]
+        result += ["", "Without a number"]
         result += table(
             [["", "", ""]] + [[t.entry.label, f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing]
         )[1:]

@@ -119,7 +119,7 @@ def factor_digits(ratio: float) -> str:
 
 def count(number: int, one: str, many: str | None = None) -> str:
     """``1 launch``, ``3 launches``; thousands are set apart."""
-    plural = many or (f"{one}es" if one.endswith(("ch", "s", "sh", "x")) else f"{one}s")
+    plural = many or (f"{one}es" if one.endswith(("nch", "s", "sh", "x")) else f"{one}s")
     return f"{number:,}".replace(",", NARROW) + f" {one if number == 1 else plural}"
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.statistics import Verdict
-from reports.findings import Comparison, Place
+from reports.findings import Comparison, Evidence, Place
 from reports.text import TIMES, count, factor_digits, factors, listing
 
 SIGNS = {"faster": "▲", "slower": "▼", "tied": "≈", "inconclusive": "?", "not judged": "–", "baseline": "•"}
 WORDS = ("faster", "slower", "tied", "inconclusive", "not judged")
+
+
+def why_nothing(evidence: Evidence) -> str:
+    places = [p for c in evidence.speed for p in c.places]
+    if not places:
+        return "It has no speed launch: run a suite with a [[speed]] part."
+    told = listing(sorted({f"{p.outcome}: {p.reason}" for p in places}), most=3)
+    return f"None of its {count(sum(p.launches for p in places), 'speed launch')} gave a clean time ({told})."
 
 
 def speed_phrase(verdict: Verdict, than: str = "") -> str:
@@ -42,7 +50,8 @@ def lead_sentence(comparison: Comparison) -> str:
     """
     where = f"On {comparison.workload.label}"
     if not comparison.measured:
-        return f"{where} no launch gave a step time."
+        reasons = sorted({p.reason for p in comparison.places if p.reason})
+        return f"{where} no launch gave a clean step time{': ' + listing(reasons, most=2) if reasons else ''}."
     if not comparison.tiers:
         return f"{where} nothing is judged: {comparison.why_unjudged}."
     first, *others = comparison.tiers.values()
@@ -71,9 +80,10 @@ def _aside(comparison: Comparison) -> str:
 
 
 def outcomes(counts: Mapping[str, int]) -> str:
-    """``91 ok, 3 failed and 2 skipped``; nothing for no launch."""
-    known = ("ok", "failed", "skipped", "unsupported", "not certified")
-    return listing([f"{counts[word]} {word}" for word in known if counts.get(word)], most=len(known))
+    """``91 ok, 3 failed, 2 skipped and 4 disturbed, set aside``; nothing for no launch."""
+    known = {w: w for w in ("ok", "failed", "skipped", "unsupported", "not certified")}
+    known["disturbed"] = "disturbed, set aside"
+    return listing([f"{counts[word]} {told}" for word, told in known.items() if counts.get(word)], most=len(known))
 
 
 def verdict_counts(places: Sequence[Place]) -> str:

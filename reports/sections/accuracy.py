@@ -8,8 +8,9 @@ from statistics import median
 
 from matplotlib.ticker import MaxNLocator
 
+from harness.tables import step_seconds
 from reports import figure
-from reports.findings import Evidence, step_seconds
+from reports.findings import Evidence
 from reports.learning import Learner, Study, studies
 from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
 from reports.text import duration, listing

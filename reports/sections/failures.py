@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 
 from harness.record import Record
-from reports.findings import Entry, Evidence, Workload, outcome_counts
+from reports.findings import Entry, Evidence, Workload, is_disturbed, outcome_counts
 from reports.section import Column, Line, Section, Table, facets, number, text
 from reports.text import count, listing
 
@@ -16,6 +17,7 @@ QUESTION = "Why is a cell empty?"
 MOST_LINES = 400
 MOST_LOGS = 60
 LOG_END = 4000  # characters
+RULE_WORDS = {"foreign": "other processes' CPU time", "steal": "stolen CPU time", "throttled": "throttling"}
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,11 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
     groups: dict[tuple[Workload, Entry, str, str], list[Record]] = defaultdict(list)
     totals: dict[tuple[Workload, Entry], int] = defaultdict(int)
     for record in evidence.latest:
-        place = (Workload.of(record.cell), Entry.of(record.cell))
+        place = (Workload.of(record), Entry.of(record.cell))
         totals[place] += 1
-        if record.status != "ok":
+        if is_disturbed(record):
+            groups[(*place, "disturbed", rule(record))].append(record)
+        elif record.status != "ok":
             groups[(*place, record.status, record.reason or "no reason was recorded")].append(record)
     found = []
     for (workload, entry, status, reason), own in groups.items():
@@ -51,13 +55,21 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
         found.append(
             Trouble(entry, workload, status, reason, len(own), totals[workload, entry], log[-LOG_END:], command)
         )
-    rank = {"failed": 0, "skipped": 1, "unsupported": 2}
+    rank = {"failed": 0, "skipped": 1, "unsupported": 2, "disturbed": 3}
     return tuple(sorted(found, key=lambda t: (rank[t.status], t.entry, t.workload.kind, t.workload.order, t.reason)))
+
+
+def rule(record: Record) -> str:
+    """What voided a launch, without its own share: so that launches of one cell stand in one line."""
+    told = re.findall(r"(\w+) \d+% \(more than (\d+)%\)", record.contaminated or "")
+    return ", ".join(f"{RULE_WORDS.get(name, name)} above {most} %" for name, most in told) or str(record.contaminated)
 
 
 def repeat_command(evidence: Evidence, workload: Workload, entry: Entry) -> str:
     words = ["-a", entry.adapter, "--mode", entry.mode, "-t", workload.task]
-    return f"{evidence.run.command} {' '.join(shlex.quote(w) for w in words)}"
+    own = " ".join(shlex.quote(w) for w in words)
+    # of combined runs the first whose suite has the cell: the others select nothing and end with an error
+    return " || ".join(f"{line} {own}" for line in evidence.run.command.splitlines() or [""])
 
 
 def section(evidence: Evidence) -> Section:
@@ -89,18 +101,23 @@ def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
         )
     counts = outcome_counts(evidence)
     told = []
-    for status in ("failed", "skipped", "unsupported"):
+    for status in ("failed", "skipped", "unsupported", "disturbed"):
         own = [t for t in found if t.status == status]
         if own:
-            reasons = listing(sorted({t.reason for t in own}), most=2)
-            told.append(f"{counts[status]} {status} ({reasons})")
+            reasons = listing(sorted({part for t in own for part in _parts(t)}), most=2)
+            told.append(f"{counts[status]} {status}{', set aside' if status == 'disturbed' else ''} ({reasons})")
     return f"Of {count(total, 'launch')}, {'; '.join(told)}."
+
+
+def _parts(trouble: Trouble) -> list[str]:
+    """The rules that voided launches are told one by one: a launch may break several."""
+    return trouble.reason.split(", ") if trouble.status == "disturbed" else [trouble.reason]
 
 
 def table(found: tuple[Trouble, ...]) -> Table:
     return Table(
         "failures-table",
-        "Launches that are not ok, by cell and reason",
+        "Launches that gave no number, by cell and reason",
         (
             Column("Adapter · mode", numeric=False),
             Column("Outcome", numeric=False),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from harness.disturbance import MOST_REPEATS, RULES
 from harness.statistics import LEAST_BLOCKS
 from reports.findings import CONFIDENCE, MARGIN, Evidence
 from reports.section import Section
+from reports.sections.failures import RULE_WORDS
 
 ORDER, SHORT, TITLE = 140, "Method", "Method and glossary"
 
@@ -16,5 +18,11 @@ def section(evidence: Evidence) -> Section:
             f"at {100 * CONFIDENCE:g} %; within ±{100 * MARGIN:g} % is a tie, and fewer than {LEAST_BLOCKS} pairs are "
             "not judged.",
         ),
-        extra={"confidence": f"{100 * CONFIDENCE:g}", "margin": f"{100 * MARGIN:g}", "least": LEAST_BLOCKS},
+        extra={
+            "rules": ", ".join(f"{RULE_WORDS.get(name, name)} above {100 * most:g} %" for name, most in RULES.items()),
+            "repeats": MOST_REPEATS,
+            "confidence": f"{100 * CONFIDENCE:g}",
+            "margin": f"{100 * MARGIN:g}",
+            "least": LEAST_BLOCKS,
+        },
     )

@@ -11,7 +11,7 @@ from statistics import median
 
 from harness import statistics
 from harness.statistics import Interval
-from reports import figure
+from reports import figure, words
 from reports.findings import Comparison, Evidence, Place
 from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
 from reports.text import NARROW, duration, significant, span
@@ -44,7 +44,8 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[Latency, ...]:
 def section(evidence: Evidence) -> Section:
     found = [own for c in evidence.speed if (own := find(evidence, c))]
     if not found:
-        return Section(missing="No speed launch timed its prediction calls: run a suite with a [[speed]] part.")
+        unclear = "Its launches did not time prediction calls."
+        return Section(missing=unclear if any(c.measured for c in evidence.speed) else words.why_nothing(evidence))
     return Section(
         sentences=tuple(sentence(own) for own in found),
         blocks=by_workload(

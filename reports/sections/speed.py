@@ -29,7 +29,7 @@ QUESTION = "Which is fastest, and is it sure?"
 
 def section(evidence: Evidence) -> Section:
     if not any(c.measured for c in evidence.speed):
-        return Section(missing="It has no speed launch that was timed: run a suite with a [[speed]] part.")
+        return Section(missing=words.why_nothing(evidence))
     return Section(
         sentences=tuple(words.lead_sentence(c) for c in evidence.speed),
         blocks=by_workload(
@@ -87,7 +87,7 @@ def table(comparison: Comparison, name: str) -> Table:
             Column("Adapter · mode", numeric=False),
             Column("Step", "median over launches"),
             Column("Interval", "95 % or the range"),
-            Column("Launches", "ok / all"),
+            Column("Launches", "timed / all"),
             Column("Ratio to baseline", "simultaneous 95 %"),
             Column("Verdict", numeric=False),
             Column("Tier"),
@@ -98,7 +98,7 @@ def table(comparison: Comparison, name: str) -> Table:
 
 def _line(place: Place, comparison: Comparison) -> Line:
     interval = place.interval
-    launches = number(f"{place.counts.get('ok', 0)} / {place.launches}", float(place.counts.get("ok", 0)))
+    launches = number(f"{len(place.steps)} / {place.launches}", float(len(place.steps)), detail=_disturbed(place))
     if interval is None:
         gone = absent(place.reason or "", place.outcome)
         values = (absent(), absent(), launches, absent(), gone, absent())
@@ -115,6 +115,10 @@ def _line(place: Place, comparison: Comparison) -> Line:
             number(str(place.tier), float(place.tier)) if place.tier else absent(),
         )
     return Line((text(place.entry.label), *values), facets(place.entry, place.workload, place.outcome))
+
+
+def _disturbed(place: Place) -> str:
+    return f"{place.disturbed} disturbed" if place.disturbed else ""
 
 
 def _coverage(confidence: float) -> str:

@@ -14,8 +14,9 @@ import numpy as np
 
 from harness import statistics
 from harness.statistics import Interval, Verdict
-from reports import figure, words
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload, step_seconds
+from harness.tables import step_seconds
+from reports import figure, whole_job, words
+from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload
 from reports.section import (
     Column,
     Line,
@@ -106,12 +107,14 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[tuple[Start, ...],
         for compiled in usable
         if compiled.place.entry.compiled
         for eager in usable
-        if eager.place.entry.mode == "eager"
-        and (eager.place.entry.adapter, eager.place.entry.feed)
-        == (compiled.place.entry.adapter, compiled.place.entry.feed)
+        if eager.place.entry.mode == "eager" and _same_but_mode(eager.place.entry, compiled.place.entry)
     ]
-    each = 1 - (1 - CONFIDENCE) / max(1, len(pairs))
+    each = statistics.shared_confidence(max(1, len(pairs)), CONFIDENCE)
     return tuple(starts), tuple(payback(comparison.workload, c, e, each) for c, e in pairs)
+
+
+def _same_but_mode(a: Entry, b: Entry) -> bool:
+    return (a.adapter, a.feed, a.environment) == (b.adapter, b.feed, b.environment)
 
 
 def payback(workload: Workload, compiled: Start, eager: Start, confidence: float) -> Payback:
@@ -121,7 +124,7 @@ def payback(workload: Workload, compiled: Start, eager: Start, confidence: float
         reason = f"{len(blocks)} common blocks, {statistics.LEAST_BLOCKS} needed"
         return Payback(workload, compiled, eager, Verdict("not judged", False, None, MARGIN, reason), None)
     verdict = statistics.judge(statistics.paired_ratio(a, b, confidence), MARGIN)
-    gain = statistics.mean_difference(b, a, confidence)  # seconds that a compiled step saves
+    gain = statistics.paired_difference(b, a, confidence)  # seconds that a compiled step saves
     steps = None
     if verdict.word == "faster" and gain.estimate > 0:
         low = compiled.cost.low - eager.cost.high
@@ -134,20 +137,28 @@ def payback(workload: Workload, compiled: Start, eager: Start, confidence: float
 
 def section(evidence: Evidence) -> Section:
     found = [(starts, paybacks) for c in evidence.speed for starts, paybacks in [find(evidence, c)] if starts]
+    work = [whole_job.find(evidence, own[0][0].place.workload, own[0]) for own in found]
     if not found:
-        return Section(
-            missing="No speed launch recorded the time of its first epoch: run a suite with a [[speed]] part."
-        )
+        unclear = "Its launches did not record the time of their first epoch."
+        return Section(missing=unclear if any(c.measured for c in evidence.speed) else words.why_nothing(evidence))
     return Section(
-        sentences=tuple(told for own in found for told in (summarise(*own), *(p.sentence for p in own[1]))),
+        sentences=tuple(told for own, jobs in zip(found, work, strict=True) for told in sentences(*own, jobs)),
         blocks=by_workload(
             found,
             lambda own: own[0][0].place.workload,
             lambda own, i: pictures(own[0], own[1], i),
-            lambda own, i: table(own[0], own[1], f"start-table-{i}"),
+            lambda own, i: (
+                table(own[0], own[1], f"start-table-{i}"),
+                *(whole_job.table(jobs, f"job-table-{i}") for jobs in [work[i - 1]] if jobs),
+            ),
         ),
-        notes=drawn(len(found)),
+        notes=(*drawn(len(found)), *whole_job.notes(work)),
     )
+
+
+def sentences(starts: Sequence[Start], paybacks: Sequence[Payback], jobs: Sequence[whole_job.Job]) -> list[str]:
+    whole = [whole_job.sentence(jobs)] if jobs else []
+    return [summarise(starts, paybacks), *whole, *(p.sentence for p in paybacks)]
 
 
 def pictures(starts: Sequence[Start], paybacks: Sequence[Payback], number_: int) -> list[Picture]:
@@ -181,12 +192,25 @@ def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
         return (
             f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager, after some {after} steps{rest}."
         )
-    known = "certified" if any(s.place.certified is False for s in starts) else "measured"
     costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.cost.estimate, s.place.entry))
-    if not costly:
-        return f"{where} no adapter was {known} both eager and compiled, and no start-up cost is measurable."
     most = listing([f"{s.place.entry.label} ({duration(s.cost.estimate)})" for s in costly[:3]])
-    return f"{where} no adapter was {known} both eager and compiled; the first epoch costs most extra in {most}."
+    told = f"the first epoch costs most extra in {most}" if costly else "no start-up cost is measurable"
+    return f"{where} {why_no_pair(starts)}; {told}."
+
+
+def why_no_pair(starts: Sequence[Start]) -> str:
+    """Why no compiled mode stands against its eager mode here."""
+    measured = {s.place.entry for s in starts}
+    both = sorted(
+        {e.adapter for e in measured if e.compiled for o in measured if o.mode == "eager" and _same_but_mode(e, o)}
+    )
+    if both:
+        return (
+            f"{listing(both)} {'was' if len(both) == 1 else 'were'} measured both eager and compiled, but not every "
+            "mode of a pair is certified, so nothing is said of when compiling pays"
+        )
+    modes = listing(sorted({e.mode for e in measured}))
+    return f"no adapter was measured both eager and compiled (modes here: {modes}; --mode adds others)"
 
 
 def pay_steps(payback: Payback) -> str:

@@ -44,16 +44,16 @@ class Matrix:
 
 
 def find(evidence: Evidence) -> tuple[Matrix, ...]:
-    groups: dict[tuple[str, str, int], list[Comparison]] = defaultdict(list)
+    groups: dict[tuple[str, str, int, bool], list[Comparison]] = defaultdict(list)
     for comparison in evidence.speed:
         w = comparison.workload
-        groups[w.track, w.device, w.threads].append(comparison)
+        groups[w.track, w.device, w.threads, w.cold].append(comparison)
     return tuple(_matrix(tuple(group)) for group in groups.values())
 
 
 def _matrix(comparisons: tuple[Comparison, ...]) -> Matrix:
     measured = sorted({p.entry for c in comparisons for p in c.measured if p.certified is not False})
-    each = 1 - (1 - CONFIDENCE) / max(1, len(measured) - 1)
+    each = statistics.shared_confidence(max(1, len(measured) - 1), CONFIDENCE)
     ratios: dict[str, dict[str, Interval | None]] = {}
     for number_, comparison in enumerate(comparisons):
         row: dict[str, Interval | None] = {e.label: None for e in measured}
@@ -193,6 +193,8 @@ def cell(place: Place | None, comparison: Comparison) -> Value:
     lost = place.launches - place.counts.get("ok", 0)
     if lost:
         detail += f" · {lost} of {place.launches} launches not ok: {place.reason}"
+    if place.disturbed:
+        detail += f" · {place.disturbed} disturbed, set aside"
     return number(shown, interval.estimate, detail=detail, tone=verdict.word if verdict else "")
 
 

@@ -56,7 +56,7 @@ def find(comparison: Comparison) -> tuple[Tax, ...]:
     pairs = [(p, low) for p in usable if (low := counterpart(p.entry, usable))]
     shared = {id(p): sorted(p.steps.keys() & low.steps.keys()) for p, low in pairs}
     judged = sum(1 for blocks in shared.values() if len(blocks) >= statistics.LEAST_BLOCKS)
-    each = 1 - (1 - CONFIDENCE) / max(1, judged)
+    each = statistics.shared_confidence(max(1, judged), CONFIDENCE)
     found = []
     for high, low in pairs:
         a = [high.steps[b] for b in shared[id(high)]]
@@ -69,7 +69,13 @@ def find(comparison: Comparison) -> tuple[Tax, ...]:
             continue
         ratio = statistics.paired_ratio(a, b, each)
         found.append(
-            Tax(comparison.workload, high, low, statistics.judge(ratio, MARGIN), statistics.mean_difference(a, b, each))
+            Tax(
+                comparison.workload,
+                high,
+                low,
+                statistics.judge(ratio, MARGIN),
+                statistics.paired_difference(a, b, each),
+            )
         )
     return tuple(
         sorted(
@@ -80,12 +86,16 @@ def find(comparison: Comparison) -> tuple[Tax, ...]:
 
 
 def counterpart(entry: Entry, places: Sequence[Place]) -> Place | None:
-    """Native to the framework that does the arithmetic, one level down, executing as `entry` does by default."""
+    """Native to the framework that does the arithmetic, one level down, executing as `entry` does by default.
+
+    Always from the same environment: other versions are another question.
+    """
     level = LEVELS.get(entry.api, 0)
     below = [
         p
         for p in places
         if p.entry.family == entry.family
+        and p.entry.environment == entry.environment
         and p.entry.backend in (None, entry.family)
         and p.entry.framework == entry.family
         and LEVELS.get(p.entry.api, 0) < level
@@ -106,6 +116,8 @@ def counterpart(entry: Entry, places: Sequence[Place]) -> Place | None:
 
 def section(evidence: Evidence) -> Section:
     found = [taxes for c in evidence.speed if (taxes := find(c))]
+    if not found and not any(c.measured for c in evidence.speed):
+        return Section(missing=words.why_nothing(evidence))
     if not found:
         return Section(
             missing="No two entries that take part pair a higher with a lower API of one framework: measure and "
