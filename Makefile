@@ -19,6 +19,9 @@ test: $(VENV)/.test lint ## everything that must pass
 check: $(VENV)/.test lint ## the two-minute part of it, for daily work
 	$(PYTEST) -m "not slow and not frameworks and not browser"
 
+bench: $(VENV)/.test ## pytest-benchmark suites: a step, an epoch and a prediction of every adapter
+	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
 lint: $(VENV)/.test ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
