@@ -1,0 +1,191 @@
+"""Whatever ends the harness, going on makes exactly the launches that were missing, and no process is left behind."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import store
+
+SUITE = {
+    "learning": 'adapters = ["numpy-manual", "sklearn-mlp"]\nseeds = 3',
+    "speed": 'adapters = ["numpy-manual"]\nblocks = 4\nseconds = 0.05\nthreads = 1',
+}
+LAUNCHES = 10
+ENDLESS = 'adapters = ["numpy-manual"]\nblocks = 1\nseconds = 600\nthreads = 1'
+
+
+@pytest.fixture(scope="module")
+def levelfield(command_line, tiny):
+    levelfield = command_line()
+    (levelfield.folder / "mine.toml").write_text(tiny(**SUITE))
+    return levelfield
+
+
+@pytest.fixture(scope="module")
+def undisturbed(levelfield) -> set[str]:
+    """The launches of a run that nothing ends."""
+    done = levelfield("run", "mine.toml", "-o", "undisturbed", "--no-certify")
+    assert done.returncode == 0, done.stderr
+    ids = {record.launch_id for record in store.read(levelfield.folder / "undisturbed").records}
+    assert len(ids) == LAUNCHES
+    return ids
+
+
+def lines(folder: Path) -> int:
+    path = folder / "records.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(levelfield, process, folder: Path, records: int) -> None:
+    """Until the run has its head and so many records."""
+    while process.poll() is None:
+        if lines(folder) >= records and (folder / "run.json").exists():
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"ended too early: {process.communicate()[1]}")
+
+
+def wait_for_a_launch(levelfield, process) -> None:
+    """Until a child of a warm parent is at work."""
+    while process.poll() is None:
+        parents = {one.pid for one in psutil.Process(process.pid).children()}
+        if any(one.pid not in parents for one in psutil.Process(process.pid).children(recursive=True)):
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"ended too early: {process.communicate()[1]}")
+
+
+def repeats_are_disturbed(records) -> bool:
+    """A launch has one record, unless its first ones were voided by the machine."""
+    last = {record.launch_id: record for record in records}
+    return all(record.contaminated for record in records if record is not last[record.launch_id])
+
+
+@pytest.mark.parametrize(
+    "records", [0, 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3, 4, 6, 7, 8, 9))]
+)
+def test_a_killed_run_goes_on_to_the_records_of_an_undisturbed_one(levelfield, undisturbed, records_of, records):
+    folder = levelfield.folder / f"killed-{records}"
+    process = levelfield.start("run", "mine.toml", "-o", folder, "--no-certify")
+    wait_for(levelfield, process, folder, records)
+    process.kill()
+    process.communicate()
+    assert levelfield.left_behind() == []
+    before = store.read(folder)
+    assert before.damaged == []
+    held = (folder / "records.jsonl").read_bytes() if records else b""
+
+    done = levelfield("run", "--resume", folder)
+    assert done.returncode == 0, done.stderr
+    after = records_of(folder)
+    assert {record.launch_id for record in after} == undisturbed
+    assert repeats_are_disturbed(after)
+    assert all(record.status == "ok" for record in after)
+    assert (folder / "records.jsonl").read_bytes().startswith(held)
+    assert levelfield.left_behind() == []
+
+
+def test_a_record_torn_by_the_kill_is_told_and_made_again(levelfield, undisturbed):
+    folder = levelfield.folder / "torn"
+    process = levelfield.start("run", "mine.toml", "-o", folder, "--no-certify")
+    wait_for(levelfield, process, folder, 3)
+    process.kill()
+    process.communicate()
+    assert levelfield.left_behind() == []
+    path = folder / "records.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])  # as a loss of power may leave it
+    torn = lines(folder) + 1
+    done = levelfield("run", "--resume", folder)
+    assert done.returncode == 0, done.stderr
+    contents = store.read(folder)
+    assert {record.launch_id for record in contents.records} == undisturbed
+    [told] = contents.damaged
+    assert f"records.jsonl:{torn}: set aside" in told
+    assert told in done.stderr
+
+
+def test_a_launch_under_way_ends_with_its_harness(levelfield, tiny):
+    (levelfield.folder / "long.toml").write_text(tiny(speed=ENDLESS, time_limit=900.0))
+    process = levelfield.start("run", "long.toml", "-o", "endless", "--no-certify")
+    wait_for_a_launch(levelfield, process)
+    process.kill()
+    process.communicate()
+    assert levelfield.left_behind() == []
+
+
+def test_a_finished_run_is_resumed_without_a_launch(levelfield, undisturbed):
+    folder = levelfield.folder / "undisturbed"
+    before = (folder / "records.jsonl").read_bytes()
+    done = levelfield("run", "--resume", folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "records.jsonl").read_bytes() == before
+
+
+def test_an_interrupted_run_finishes_what_is_under_way_and_prints_how_to_go_on(levelfield, undisturbed, records_of):
+    folder = levelfield.folder / "interrupted"
+    process = levelfield.start("run", "mine.toml", "-o", folder, "--no-certify")
+    wait_for(levelfield, process, folder, 2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"levelfield run --resume {folder}" in err
+    assert "Traceback" not in err
+    assert levelfield.left_behind() == []
+    made = records_of(folder)
+    assert 2 <= len(made) < LAUNCHES
+    assert all(record.status == "ok" for record in made)
+
+    done = levelfield("run", "--resume", folder)
+    assert done.returncode == 0, done.stderr
+    assert {record.launch_id for record in store.read(folder).records} == undisturbed
+
+
+def test_a_second_interruption_ends_at_once_and_blames_no_launch(levelfield, undisturbed, tiny):
+    (levelfield.folder / "long.toml").write_text(tiny(speed=ENDLESS, time_limit=900.0))
+    folder = levelfield.folder / "twice"
+    process = levelfield.start("run", "long.toml", "-o", folder, "--no-certify")
+    wait_for_a_launch(levelfield, process)
+    process.send_signal(signal.SIGINT)
+    while b"stopping" not in (line := process.stderr.buffer.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert levelfield.left_behind() == []
+    assert store.read(folder).records == []
+
+
+def test_two_harnesses_do_not_write_to_one_run(levelfield, tiny):
+    (levelfield.folder / "long.toml").write_text(tiny(speed=ENDLESS, time_limit=900.0))
+    folder = levelfield.folder / "shared"
+    process = levelfield.start("run", "long.toml", "-o", folder, "--no-certify")
+    wait_for_a_launch(levelfield, process)
+    done = levelfield("run", "--resume", folder)
+    process.kill()
+    process.communicate()
+    assert done.returncode == 2
+    assert "another levelfield is writing" in done.stderr
+    assert store.read(folder).records == []
+
+
+def test_a_changed_suite_is_refused_by_name_unless_allowed(command_line, tiny):
+    levelfield = command_line()
+    suite = levelfield.folder / "mine.toml"
+    suite.write_text(tiny(learning='adapters = ["numpy-manual"]'))
+    assert levelfield("run", "mine.toml", "-o", "run", "--no-certify").returncode == 0
+    suite.write_text(tiny(learning='adapters = ["numpy-manual"]\nseeds = 2'))
+    refused = levelfield("run", "--resume", "run")
+    assert refused.returncode == 2
+    assert "mine.toml has other contents" in refused.stderr
+    assert len(store.read(levelfield.folder / "run").records) == 1
+    allowed = levelfield("run", "--resume", "run", "--allow-changes")
+    assert allowed.returncode == 0, allowed.stderr
+    contents = store.read(levelfield.folder / "run")
+    assert len(contents.records) == 2
+    assert any("has other contents" in warning for warning in contents.run.warnings)
