@@ -20,6 +20,21 @@ GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
 _APIS = ("low", "high", "mixed")
 _FEEDS = ("resident", "loader")
+_LONGEST_NAME = 40  # names and modes become parts of file names
+# What limits may speak of: the keys of `adapters.adapter.facts`, which needs NumPy
+FACTS = (
+    "mode",
+    "optimizer",
+    "activation",
+    "dropout",
+    "l2",
+    "kind",
+    "outputs",
+    "hidden",
+    "device",
+    "precision",
+    "compiler",
+)
 _LITERALS = ("name", "framework", "backend", "api", "modes", "feed", "limits", "notes", "packages")
 
 
@@ -140,7 +155,7 @@ def _literals(node: ast.ClassDef) -> dict[str, Any]:
                 continue
         try:
             found[name] = ast.literal_eval(value)
-        except ValueError:
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             found[name] = ...  # written as an expression: reported as such
     return found
 
@@ -152,19 +167,36 @@ def _problem(literals: dict[str, Any]) -> str | None:
     for name in ("name", "framework", "api", "modes"):
         if name not in literals:
             return f"lacks the literal {name!r}"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", str(literals["name"])):
-        return f"name {literals['name']!r} must be lower-case letters, digits and hyphens"
+    if not _is_name(literals["name"]):
+        return f"name {literals['name']!r} must be lower-case letters, digits and hyphens, at most {_LONGEST_NAME}"
+    if not isinstance(literals["framework"], str):
+        return "framework must be a string: the name of a distribution"
+    if not isinstance(literals.get("backend"), str | None):
+        return "backend must be a string or None"
     if literals["api"] not in _APIS:
         return f"api must be one of {', '.join(_APIS)}, not {literals['api']!r}"
     if literals.get("feed", "resident") not in _FEEDS:
         return f"feed must be one of {', '.join(_FEEDS)}, not {literals['feed']!r}"
     modes = literals["modes"]
-    if not (isinstance(modes, tuple) and modes and all(isinstance(m, str) for m in modes)):
-        return "modes must be a tuple of at least one string"
-    for limit in literals.get("limits", ()):
+    if not (isinstance(modes, tuple) and modes and all(map(_is_name, modes)) and len(set(modes)) == len(modes)):
+        return "modes must be a tuple of at least one name, none of them twice"
+    for name in ("notes", "packages"):
+        value = literals.get(name, ())
+        if not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
+            return f"{name} must be a tuple of strings"
+    limits = literals.get("limits", ())
+    if not isinstance(limits, tuple):
+        return "limits must be a tuple of dicts"
+    for limit in limits:
         if not (isinstance(limit, dict) and isinstance(limit.get("because"), str)):
             return "each of its limits must be a dict with the reason under 'because'"
+        if unknown := sorted(map(str, limit.keys() - {*FACTS, "because"})):
+            return f"a limit speaks of {unknown[0]!r}; known are {', '.join(FACTS)}"
     return None
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and bool(re.fullmatch(r"[a-z0-9][a-z0-9-]*", value))
 
 
 def _locate(module: str) -> Path | None:
