@@ -149,6 +149,7 @@ def _parser() -> Parser:
     compare.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
     compare.add_argument("--fail-on", choices=["slower"], help="exit with 1 when a cell became materially slower")
     compare.add_argument("--force", action="store_true", help="compare runs of different machines")
+    compare.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
     compare.add_argument("--json", action="store_true", help="for programs")
 
     show = add("show", _show, "Print a run, or one of its cells, in the terminal.")
@@ -320,13 +321,20 @@ def _compare(options: argparse.Namespace) -> int:
     found = compare.compare(
         (base.run, base.records), (new.run, new.records), margin=options.threshold, force=options.force
     )
+    if options.output is not None:
+        from harness import export
+        from reports import compare_page
+
+        export.write(compare_page.build(base.run, new.run, found).encode(), options.output)
+        if not options.json:
+            print(options.output)
     if options.json:
         import dataclasses
         import json
 
         rows = [{"cell": change.cell.id, **dataclasses.asdict(change.verdict)} for change in found.changes]
         print(json.dumps({"changes": rows, "differences": found.differences}, indent=1))
-    else:
+    elif options.output is None:
         print(compare.text(found), end="")
     judged = [change.verdict for change in found.changes if change.verdict.word != "not judged"]
     if not judged:

@@ -37,44 +37,57 @@ def compare(
     base: tuple[Run, Sequence[Record]], new: tuple[Run, Sequence[Record]], margin: float, force: bool
 ) -> Comparison:
     """Raises UserError when the runs come from different machines and `force` is not set."""
-    machines = _machine_differences(base[0].machine, new[0].machine)
+    machines = machine_differences(base[0].machine, new[0].machine)
     if machines and not force:
         raise UserError(
             "the runs come from different machines: " + "; ".join(machines), "--force compares all the same"
         )
     old_times, new_times = _times(base[1]), _times(new[1])
-    common = [cell for cell in old_times if cell in new_times]
+    common = [key for key in old_times if key in new_times]
     confidence = statistics.shared_confidence(max(len(common), 1))
     changes = []
-    for cell in common:
-        blocks = sorted(old_times[cell].keys() & new_times[cell].keys())
+    for key in common:
+        blocks = sorted(old_times[key].keys() & new_times[key].keys())
         if len(blocks) < statistics.LEAST_BLOCKS:
             verdict = Verdict("not judged", False, None, margin, f"n = {len(blocks)}, not judged")
         else:
             ratio = statistics.paired_ratio(
-                [new_times[cell][b] for b in blocks], [old_times[cell][b] for b in blocks], confidence
+                [new_times[key][b] for b in blocks], [old_times[key][b] for b in blocks], confidence
             )
             verdict = statistics.judge(ratio, margin)
-        changes.append(Change(cell, verdict))
+        changes.append(Change(key[0], verdict))
     return Comparison(
         changes,
-        [cell for cell in old_times if cell not in new_times],
-        [cell for cell in new_times if cell not in old_times],
-        machines + _version_differences(base[1], new[1]),
+        [cell for cell, cold in old_times if (cell, cold) not in new_times],
+        [cell for cell, cold in new_times if (cell, cold) not in old_times],
+        machines + _launch_differences(old_times, new_times) + _version_differences(base[1], new[1]),
     )
 
 
-def _times(records: Sequence[Record]) -> dict[Cell, dict[int, float]]:
-    times: dict[Cell, dict[int, float]] = {}
+Times = dict[tuple[Cell, bool], dict[int, float]]  # cell, whether its launches were cold → block → seconds a step
+
+
+def _times(records: Sequence[Record]) -> Times:
+    times: Times = {}
     for record in records:
         if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
-            times.setdefault(record.cell, {})[record.block] = step
+            times.setdefault((record.cell, record.cold), {})[record.block] = step
     return times
 
 
-def _machine_differences(base: Machine, new: Machine) -> list[str]:
+def machine_differences(base: Machine, new: Machine) -> list[str]:
+    """What makes two machines different ones, a line each; the host's name does not."""
     names = ("cpu", "cores", "memory_bytes", "system")
     return [f"{n}: {getattr(base, n)} / {getattr(new, n)}" for n in names if getattr(base, n) != getattr(new, n)]
+
+
+def _launch_differences(base: Times, new: Times) -> list[str]:
+    """Forked and cold launches are not compared with each other."""
+
+    def kinds(times: Times) -> str:
+        return " and ".join(sorted({"cold" if cold else "forked" for _, cold in times}))
+
+    return [f"launches: {kinds(base)} / {kinds(new)}"] if base and new and kinds(base) != kinds(new) else []
 
 
 def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:

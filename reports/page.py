@@ -47,7 +47,6 @@ def render(evidence: Evidence) -> str:
 
 
 def _render(evidence: Evidence) -> str:
-    environment = _environment()
     data = embed.document(evidence)
     parts = []
     for module in modules():
@@ -64,7 +63,9 @@ def _render(evidence: Evidence) -> str:
             "name": name,
             "short": module.SHORT,
             "html": Markup(  # noqa: S704 - rendered with autoescape
-                environment.get_template(f"{name}.html").render(
+                environment()
+                .get_template(f"{name}.html")
+                .render(
                     name=name,
                     title=module.TITLE,
                     section=section,
@@ -80,18 +81,33 @@ def _render(evidence: Evidence) -> str:
         }
         for name, module, section in parts
     ]
-    script = _static("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
+    return shell(
+        "page.html",
+        bodies,
+        data,
         run=evidence.run,
         evidence=evidence,
         counts=outcome_counts(evidence),
         warnings=[*evidence.run.warnings, *disturbances(evidence)],
-        bodies=bodies,
-        style=Markup(_static("page.css")),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        script_hash=digest,
-        data=data,
+        records=len(evidence.records),
+    )
+
+
+def shell(template: str, bodies: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **context: Any) -> str:
+    """The page around its sections: style, script, policy, navigation and data. `bodies`: name, short, html."""
+    script = _static("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            bodies=bodies,
+            style=Markup(_static("page.css")),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=digest,
+            data=data,
+            **context,
+        )
     )
 
 
@@ -107,8 +123,8 @@ def _static(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    made = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -116,9 +132,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_neutral,
     )
-    environment.filters |= {"duration": text.duration, "clock": text.clock}
-    environment.globals |= {"count": text.count, "SIGNS": words.SIGNS}
-    return environment
+    made.filters |= {"duration": text.duration, "clock": text.clock}
+    made.globals |= {"count": text.count, "SIGNS": words.SIGNS}
+    return made
 
 
 def _neutral(value: Any) -> Any:

@@ -1,0 +1,219 @@
+"""Two runs beside each other: did the same cells become faster or slower? One offline page, as the report is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.compare import Change, Comparison, machine_differences
+from harness.record import Cell, Run
+from reports import embed, figure, page, words
+from reports.findings import Entry
+from reports.section import MOST_PICTURES, Column, Heading, Line, Picture, Section, Table, absent, drawn, number, text
+from reports.sections.speed import verdict_detail
+from reports.text import count, factor, factors, listing
+
+BASE = "the base run"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs, and what was found of them."""
+
+    base: Run
+    new: Run
+    found: Comparison
+
+    @property
+    def machines(self) -> list[str]:
+        return machine_differences(self.base.machine, self.new.machine)
+
+    @property
+    def judged(self) -> list[Change]:
+        return [c for c in self.found.changes if c.verdict.word != "not judged"]
+
+    def with_word(self, word: str) -> list[Change]:
+        return [c for c in ordered(self.found.changes) if c.verdict.word == word]
+
+
+def build(base_run: Run, new_run: Run, comparison: Comparison) -> str:
+    """The page as HTML text: the same bytes for the same runs and comparison."""
+    pair = Pair(base_run, new_run, comparison)
+    rows = [_row(change) for change in comparison.changes]
+    heads = {name: embed.plain(run.model_dump(mode="python")) for name, run in (("base", base_run), ("new", new_run))}
+    data = {"json": embed.encode(heads | {"cells": rows}), "complete": True}
+    with figure.style():
+        bodies = [_body(name, short, title, make(pair)) for name, short, title, make in SECTIONS]
+        return page.shell("compare/page.html", bodies, data, pair=pair, run=new_run, records=len(comparison.changes))
+
+
+def _body(name: str, short: str, title: str, section: Section) -> dict[str, Any]:
+    template = page.environment().get_template(f"compare/{name}.html")
+    return {"name": name, "short": short, "html": Markup(template.render(name=name, title=title, section=section))}  # noqa: S704
+
+
+def _row(change: Change) -> dict[str, Any]:
+    verdict, ratio = change.verdict, change.verdict.ratio
+    limits = {"ratio": ratio.estimate, "low": ratio.low, "high": ratio.high, "pairs": ratio.n} if ratio else {}
+    return embed.plain(  # type: ignore[no-any-return]
+        {"cell": change.cell.model_dump(mode="python"), "verdict": verdict.word, "material": verdict.material}
+        | {"reason": verdict.reason, **limits}
+    )
+
+
+# What changed
+
+
+def changes(pair: Pair) -> Section:
+    if not pair.found.changes:
+        return Section(missing="No cell was timed without disturbance in both runs, so there is nothing to compare.")
+    groups: dict[str, list[Change]] = defaultdict(list)
+    for change in ordered(pair.found.changes):
+        groups[where(change.cell)].append(change)
+    blocks: list[Heading | Picture | Table] = []
+    for i, (place, own) in enumerate(groups.items(), start=1):
+        if len(groups) > 1:
+            blocks.append(Heading(place))
+        if i <= MOST_PICTURES and any(c.verdict.ratio for c in own):
+            caption = f"New run against base run: {place}."
+            key = "Right of 1: the new run takes longer. Bar: the simultaneous interval. Band: the margin of a tie."
+            blocks.append(Picture(f"changes-{i}", partial(draw, own, f"changes-{i}"), caption, key))
+        blocks.append(table(own, place, f"changes-table-{i}"))
+    return Section(sentences=(summary(pair), *told(pair)), blocks=tuple(blocks), notes=drawn(len(groups)))
+
+
+def ordered(found: Sequence[Change]) -> list[Change]:
+    """The slowest first; what was not judged last."""
+
+    def key(change: Change) -> tuple[bool, float, str]:
+        ratio = change.verdict.ratio
+        return (change.verdict.word == "not judged", -ratio.estimate if ratio else inf, change.cell.id)
+
+    return sorted(found, key=key)
+
+
+def where(cell: Cell) -> str:
+    threads = count(cell.threads, "thread")
+    return f"{cell.task} · {cell.model.name} · {cell.recipe.name}, {cell.track}, {cell.device}, {threads}"
+
+
+def summary(pair: Pair) -> str:
+    """The count of every verdict, and how many differences clear the margin."""
+    total = count(len(pair.found.changes), "cell")
+    if not pair.judged:
+        return f"None of the {total} in both runs is judged: {pair.found.changes[0].verdict.reason}."
+    counted = words.word_counts([c.verdict.word for c in pair.found.changes])
+    sentence = f"Of {total} in both runs, the new run against the base: {counted}"
+    clear = [c.cell for c in pair.with_word("slower") if c.verdict.material]
+    if clear:
+        sentence += f"; slower by more than the margin: {listing([Entry.of(c).label for c in clear])}"
+    return sentence + "."
+
+
+def told(pair: Pair) -> list[str]:
+    """A sentence for every cell that is shown to differ."""
+    return [
+        f"{Entry.of(c.cell).label} on {c.cell.task} · {c.cell.model.name} is {words.speed_phrase(c.verdict, BASE)}."
+        for word in ("slower", "faster")
+        for c in pair.with_word(word)
+    ]
+
+
+def draw(own: Sequence[Change], name: str) -> figure.Markup:
+    entries = [Entry.of(c.cell) for c in own]
+    drawing, axes = figure.panel(len(own), top=figure.LEGEND)
+    figure.name_rows(axes, [e.label for e in entries])
+    ratios = [c.verdict.ratio for c in own if c.verdict.ratio]
+    margin = max(c.verdict.margin for c in own)
+    axes.set_xlim(min([r.low for r in ratios] + [0.95]) / 1.03, max([r.high for r in ratios] + [1.05]) * 1.03)
+    axes.axvspan(1 / (1 + margin), 1 + margin, color=figure.LINE, alpha=0.55, linewidth=0)
+    axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
+    for row, (change, entry) in enumerate(zip(own, entries, strict=True)):
+        if ratio := change.verdict.ratio:
+            figure.point(axes, ratio.estimate, ratio.low, ratio.high, row, entry)
+        else:
+            figure.gap_reason(axes, row, change.verdict.reason)
+    figure.log_ratios(axes)
+    axes.set_xlabel("step time, new over base, log scale")
+    figure.legend(drawing, entries)
+    counted = words.word_counts([c.verdict.word for c in own])
+    return figure.to_svg(drawing, name, f"New run against base run on {where(own[0].cell)}: {counted}.")
+
+
+def table(own: Sequence[Change], place: str, name: str) -> Table:
+    lines = []
+    for change in own:
+        entry, verdict, ratio = Entry.of(change.cell), change.verdict, change.verdict.ratio
+        shown = (
+            number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high)) if ratio else absent()
+        )
+        told_ = text(f"{words.SIGNS[verdict.word]} {verdict.word}", tone=verdict.word, detail=verdict_detail(verdict))
+        pairs = number(str(ratio.n), ratio.n) if ratio else absent()
+        facets = {"framework": entry.family, "api": entry.api, "mode": entry.mode, "task": change.cell.task}
+        lines.append(Line((text(entry.label), shown, pairs, told_), facets))
+    columns = (
+        Column("Adapter · mode", numeric=False),
+        Column("New over base", "simultaneous 95 %"),
+        Column("Launches", "of each run"),
+        Column("Verdict", numeric=False),
+    )
+    return Table(name, f"New run against base run: {place}", columns, tuple(lines))
+
+
+# What could not be compared, and what else differs
+
+
+def unpaired(pair: Pair) -> Section:
+    sides = (("base", pair.found.only_base), ("new", pair.found.only_new))
+    lines = [
+        Line((text(Entry.of(c).label), text(f"only in the {side} run"), text(where(c))), {"task": c.task})
+        for side, cells in sides
+        for c in cells
+    ]
+    if not lines:
+        return Section(sentences=("Every cell that was timed in one run was timed in the other.",))
+    told_ = listing([f"{len(cells)} only in the {side} run" for side, cells in sides if cells])
+    columns = tuple(Column(c, numeric=False) for c in ("Adapter · mode", "Timed", "Where"))
+    return Section(
+        sentences=(f"{count(len(lines), 'cell')} could not be compared: {told_}.",),
+        blocks=(Table("unpaired-table", "Cells of one run alone", columns, tuple(lines)),),
+    )
+
+
+def differences(pair: Pair) -> Section:
+    found = pair.found.differences
+    if not found:
+        return Section(sentences=("Machine and versions are the same in both runs.",))
+    lines = []
+    for difference in found:
+        name, _, values = difference.partition(": ")
+        old, _, new = values.partition(" / ")
+        lines.append(Line((text(name), text(old), text(new))))
+    columns = tuple(Column(c, numeric=False) for c in ("What", "Base", "New"))
+    return Section(
+        sentences=(f"{count(len(found), 'difference')} between the runs: {listing([str(d) for d in found], most=6)}.",),
+        blocks=(Table("differences-table", "What differs between the runs", columns, tuple(lines)),),
+    )
+
+
+def method(pair: Pair) -> Section:
+    margins = {c.verdict.margin for c in pair.found.changes}
+    margin = f" (±{100 * max(margins):g} %)" if margins else ""
+    return Section(
+        sentences=(f"Launch i of one run is set against launch i of the other; within the margin{margin} is a tie.",),
+        extra=pair,
+    )
+
+
+SECTIONS: tuple[tuple[str, str, str, Callable[[Pair], Section]], ...] = (
+    ("changes", "Changes", "What became faster or slower", changes),
+    ("unpaired", "In one run only", "Cells of one run alone", unpaired),
+    ("differences", "Environments", "What else differs between the runs", differences),
+    ("method", "Method", "Method and data", method),
+)
