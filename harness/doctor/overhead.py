@@ -10,13 +10,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from adapters.adapter import facts, unsupported
 from adapters.registry import AdapterInfo
+from harness import plan
 from harness.disturbance import MOST_REPEATS
 from harness.doctor import replay, script
-from harness.doctor.series import Series, cell
+from harness.doctor.series import Bench, Series, cell
 from harness.launch.local import LocalLauncher
 from harness.launch.parent import ParentDied
 from harness.plan import Launch
+from harness.record import Cell
 from harness.statistics import LEAST_BLOCKS, Interval, paired_difference, paired_ratio
 from harness.worker import ScriptJob
 
@@ -51,42 +54,45 @@ class Overhead:
         return True if interval.high <= bar else False if interval.low > bar else None
 
 
-def measure(
-    launcher: LocalLauncher,
-    info: AdapterInfo,
-    mode: str,
-    threads: int,
-    pairs: int,
-    seconds: float,
-    enough: Callable[[], bool],
-) -> Overhead:
+def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Callable[[], bool]) -> Overhead:
     """Launches and scripts in turn, each pair in random order, until `pairs` or `enough`."""
+    work = cell(info, mode, bench.threads)
+    known = facts(plan.setting(work, bench.task, 0), compiler=plan.has_compiler())
+    if (reason := info.missing() or unsupported(info.limits, known)) is not None:
+        return Overhead(info.name, mode, reason)
     path = SCRIPTS / f"{info.name.replace('-', '_')}.py"
     if not path.is_file():
         return Overhead(info.name, mode, f"there is no plain script {path.name}; they come with the source checkout")
     found, shuffle = Series(), random.Random(0)  # noqa: S311 - an order, not a secret
-    work = cell(info, mode, threads)
-    for block in range(pairs):
-        if block and enough():
-            break
-        for side in shuffle.sample(["launch", "script"], 2) if block else ["launch", "script"]:
-            for attempt in range(1 + MOST_REPEATS):
-                if side == "launch":
-                    record = launcher.launch(Launch(work, block, seed=0, seconds=seconds), attempt=attempt)
-                    found.add("launch", record)
-                    failure, disturbed = found.failure, record.contaminated is not None
-                else:
-                    result = _run(launcher, info, mode, threads, path, seconds)
-                    failure, disturbed = result.get("error"), result.get("contaminated") is not None
-                    found.launches += 1
-                    found.disturbed += disturbed
-                    if failure is None and not disturbed:
-                        found.values.setdefault("script", {})[block] = median(result["epoch_seconds"])
-                if failure is not None:
-                    return Overhead(info.name, mode, f"the {side} failed: {failure}")
-                if not disturbed or enough():
-                    break
+    with bench.launcher({info.name: info}) as launcher:
+        for block in range(pairs):
+            if enough():
+                break
+            # The first launch starts the warm parent, which the script needs
+            for side in shuffle.sample(["launch", "script"], 2) if block else ["launch", "script"]:
+                for attempt in range(1 + MOST_REPEATS):
+                    if side == "launch":
+                        record = launcher.launch(Launch(work, block, seed=0, seconds=bench.seconds), attempt=attempt)
+                        found.add(side, record)
+                        disturbed = record.contaminated is not None
+                    else:
+                        disturbed = _add_script(found, block, _run(launcher, work, info, path, bench.seconds))
+                    if found.failure is not None:
+                        return Overhead(info.name, mode, f"the {side} failed: {found.failure}")
+                    if not disturbed or enough():
+                        break
     return judge(info.name, mode, found)
+
+
+def _add_script(found: Series, block: int, result: dict[str, Any]) -> bool:
+    """Take note of what a script left; whether it was disturbed."""
+    found.launches += 1
+    found.failure = result.get("error")
+    disturbed = result.get("contaminated") is not None
+    found.disturbed += disturbed
+    if found.failure is None and not disturbed:
+        found.values.setdefault("script", {})[block] = median(result["epoch_seconds"])
+    return disturbed
 
 
 def judge(adapter: str, mode: str, series: Series) -> Overhead:
@@ -107,11 +113,9 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
     )
 
 
-def _run(
-    launcher: LocalLauncher, info: AdapterInfo, mode: str, threads: int, path: Path, seconds: float
-) -> dict[str, Any]:
+def _run(launcher: LocalLauncher, work: Cell, info: AdapterInfo, path: Path, seconds: float) -> dict[str, Any]:
     """The plain script in a child of the warm parent that makes the launches too."""
-    parent = launcher.parents.get(launcher.key(cell(info, mode, threads)))
+    parent = launcher.parents.get(launcher.key(work))
     if parent is None:
         return {"error": "the warm parent has ended"}
     result, log = launcher.folder / "script.json", launcher.folder / "script.log"
@@ -122,7 +126,7 @@ def _run(
         result=result,
         log=log,
         script=path,
-        arguments=[mode, "--seconds", repr(seconds)],
+        arguments=[work.mode, "--seconds", repr(seconds)],
     )
     log.touch()
     try:

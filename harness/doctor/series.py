@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -11,12 +11,28 @@ from adapters.registry import AdapterInfo
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Launch
-from harness.record import Cell, Model, RecipeSpec, Record
+from harness.record import Cell, Machine, Model, RecipeSpec, Record
 from harness.schedule import carry_out
+from tasks.task import Task
 
 TASK = "digits"
 MODEL = Model(name="multi-layer", hidden=(128,))
 RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=32)
+TIME_LIMIT = 120.0  # seconds a launch may take
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and on what launches are made; `seconds` of steady epochs in each."""
+
+    task: Task
+    machine: Machine
+    cores: list[int]
+    threads: int
+    seconds: float
+
+    def launcher(self, adapters: Mapping[str, AdapterInfo]) -> LocalLauncher:
+        return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT)
 
 
 @dataclass
@@ -43,6 +59,10 @@ class Series:
         else:
             self.values.setdefault(label, {})[record.block] = median(record.epoch_seconds)
 
+    def nothing(self) -> str:
+        """Why it holds no value."""
+        return f"all of {self.launches} launches were disturbed" if self.launches else "the time for it was over"
+
     def pairs(self, label: str, baseline: str) -> tuple[list[float], list[float]]:
         """The values of both in the blocks that have both."""
         own, base = self.values.get(label, {}), self.values.get(baseline, {})
@@ -51,7 +71,7 @@ class Series:
 
     def pair_seconds(self, label: str, baseline: str) -> float:
         """What a pair of launches costs, repeats included: the mean over blocks."""
-        own, base = self.wall[label], self.wall[baseline]
+        own, base = self.wall.get(label, {}), self.wall.get(baseline, {})
         blocks = own.keys() & base.keys()
         return sum(own[b] + base[b] for b in blocks) / max(len(blocks), 1)
 
@@ -74,11 +94,10 @@ def cell(info: AdapterInfo, mode: str, threads: int) -> Cell:
 
 def record(
     launcher: LocalLauncher,
+    bench: Bench,
     labels: Sequence[AdapterInfo],
     mode: str,
-    threads: int,
     blocks: int,
-    seconds: float,
     enough: Callable[[], bool],
 ) -> Series:
     """Launch every label once a block in random order, until `blocks` or `enough`; ends at the first failure.
@@ -95,7 +114,7 @@ def record(
     launches = []
     for block in range(blocks):
         launches += [
-            Launch(cell(info, mode, threads), block, seed=block, seconds=seconds)
+            Launch(cell(info, mode, bench.threads), block, seed=block, seconds=bench.seconds)
             for info in shuffle.sample(labels, len(labels))
         ]
     carry_out(launches, launcher, finished, stop)

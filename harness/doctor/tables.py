@@ -10,10 +10,11 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from harness.doctor.examine import Comparison, Examination, Trial
+from harness.doctor.examine import Examination
 from harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO
 from harness.doctor.replay import Share
 from harness.doctor.share import TimeShare
+from harness.doctor.trial import Comparison, Trial
 from harness.statistics import Interval
 from tasks.errors import UserError
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from adapters.adapter import Setting
 from adapters.registry import find
 from harness.doctor import delay, overhead, replay, script, surroundings, tables
-from harness.doctor.examine import Parts, compare
+from harness.doctor.examine import Parts
 from harness.doctor.series import Series
 from harness.doctor.share import time_share
+from harness.doctor.trial import compare
 from harness.record import Record
 from tasks.errors import UserError
 from tasks.mlp import MLP
@@ -212,7 +213,7 @@ def test_a_delayed_adapter_computes_the_same_and_takes_longer_at_every_step():
     plain, _ = trained("adapters.numpy_manual:NumpyManual:0.0")
     late, took = trained("adapters.numpy_manual:NumpyManual:0.02")
     np.testing.assert_array_equal(plain, late)
-    assert took >= 4 * 0.02 * 0.99  # a busy wait cannot end early, whatever else the machine does
+    assert took >= 4 * 0.02  # a busy wait cannot end early, whatever else the machine does
 
 
 def test_where_steps_are_not_called_one_by_one_the_epoch_ends_later(monkeypatch):

@@ -1,0 +1,92 @@
+"""An adapter against itself: under another label, and slowed down by known delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from statistics import median
+
+from adapters.registry import AdapterInfo
+from harness.doctor import replay, series
+from harness.doctor.delay import delayed
+from harness.doctor.neighbour import neighbour
+from harness.doctor.series import RECIPE, Bench, Series
+from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
+
+DELAYS = (0.01, 0.02, 0.05)  # of the adapter's own step
+WINDOWS = (8, 12, 20, 40)  # pairs
+PRECISION = 0.02  # at which runs without a delay stop
+CALIBRATION = 5  # launches
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An adapter against itself with `delay` (a share of its step) injected; 0: under another label only."""
+
+    delay: float
+    ratio: Interval | None
+    rates: list[replay.Rates]
+    stop: replay.Stop | None
+    agree: float | None  # see `replay.neighbours_agree`
+    pair_seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recorded series and what was replayed from it, or why there is none."""
+
+    adapter: str
+    mode: str
+    neighbour: bool
+    reason: str | None = None
+    step_seconds: float | None = None
+    launches: int = 0
+    disturbed: int = 0
+    comparisons: list[Comparison] = field(default_factory=list)
+    values: dict[str, dict[int, float]] = field(default_factory=dict)  # label → block → steady epoch, s
+
+
+def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: Callable[[], bool]) -> Trial:
+    """Record a series of at most `blocks` and replay it; with a neighbour (`noisy`) without delays."""
+    mode = info.modes[0]
+    if (missing := info.missing()) is not None:
+        return Trial(info.name, mode, noisy, missing)
+    delays = {f"{info.name} +0%": 0.0, f"{info.name} again": 0.0}
+    delays |= {} if noisy else {f"{info.name} +{delay:.0%}": delay for delay in DELAYS}
+    baseline, *others = delays
+    steps = len(bench.task.train.x) // RECIPE.batch_size
+
+    def labels(step: float) -> dict[str, AdapterInfo]:
+        return {label: delayed(info, label, delay * step) for label, delay in delays.items()}
+
+    # The launcher knows the adapter itself too, so that its warm parent imports the framework
+    with bench.launcher({info.name: info} | labels(0.0)) as launcher:
+        first = series.record(launcher, bench, [labels(0.0)[baseline]], mode, CALIBRATION, enough)
+        epochs = first.values.get(baseline)
+        if not epochs:
+            return Trial(
+                info.name, mode, noisy, first.failure or first.nothing(), None, first.launches, first.disturbed
+            )
+        step = median(epochs.values()) / steps
+        launcher.adapters = {info.name: info} | labels(step)
+        with neighbour() if noisy else nullcontext():
+            found = series.record(launcher, bench, list(labels(step).values()), mode, blocks, enough)
+    if found.failure is not None:
+        return Trial(info.name, mode, noisy, found.failure, step, found.launches, found.disturbed)
+    comparisons = [compare(found, label, baseline, delays[label]) for label in others]
+    return Trial(info.name, mode, noisy, None, step, found.launches, found.disturbed, comparisons, found.values)
+
+
+def compare(found: Series, label: str, baseline: str, delay: float) -> Comparison:
+    """What the recorded series says of `label` against `baseline`."""
+    own, base = found.pairs(label, baseline)
+    replays = [replay.rates(own, base, pairs) for pairs in WINDOWS]
+    return Comparison(
+        delay=delay,
+        ratio=paired_ratio(own, base) if len(own) >= LEAST_BLOCKS else None,
+        rates=[rates for rates in replays if rates is not None],
+        stop=replay.until(own, base, delay or PRECISION),
+        agree=replay.neighbours_agree(own, base),
+        pair_seconds=found.pair_seconds(label, baseline),
+    )
