@@ -131,7 +131,7 @@ def _parser() -> Parser:
     new.add_argument("--package", nargs="?", const=Path(), type=Path, metavar="DIR", help=where)
 
     report = add("report", _report, "Write the report of a run: one HTML file that needs no network.")
-    report.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    report.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders of one machine's runs (the newest)")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
     report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
     report.add_argument("--format", choices=["html", "markdown"], default="html")
@@ -220,7 +220,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
     outcome = session.run(options)
     if outcome.folder is not None:
-        path = _write_report(outcome.folder, None, None, "html")
+        path = _write_report([outcome.folder], None, None, "html")
         for line in outcome.lines:
             print(line, file=sys.stderr)
         if options.json:
@@ -260,8 +260,8 @@ def _doctor(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from harness import store
 
-    folder = options.run or store.newest()
-    path = _write_report(folder, options.output, options.baseline, options.format)
+    folders = options.runs or [store.newest()]
+    path = _write_report(folders, options.output, options.baseline, options.format)
     print(path)
     if options.open:
         import webbrowser
@@ -270,11 +270,12 @@ def _report(options: argparse.Namespace) -> int:
     return OK
 
 
-def _write_report(folder: Path, output: Path | None, baseline: str | None, form: str) -> Path:
-    from harness import export
+def _write_report(folders: Sequence[Path], output: Path | None, baseline: str | None, form: str) -> Path:
+    """Beside the records of the (last) run, if `output` does not say where."""
+    from harness import combine, export
 
-    text = _page(_stored(folder), baseline, form)
-    path = output or folder / ("report.html" if form == "html" else "report.md")
+    text = _page(combine.combine([_stored(folder) for folder in folders]), baseline, form)
+    path = output or folders[-1] / ("report.html" if form == "html" else "report.md")
     export.write(text.encode(), path)
     return path
 
@@ -302,7 +303,7 @@ def _export(options: argparse.Namespace) -> int:
         if options.output is None:
             print(_page(_stored(folder), None, "markdown"), end="")
             return OK
-        print(_write_report(folder, options.output, None, "markdown"))
+        print(_write_report([folder], options.output, None, "markdown"))
         return OK
     stored = _stored(folder)
     data = export.FORMATS[options.format](stored.run, stored.records)

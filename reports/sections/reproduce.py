@@ -10,4 +10,6 @@ ORDER, SHORT, TITLE = 150, "Reproduce", "Reproduce"
 
 
 def section(evidence: Evidence) -> Section:
-    return Section(sentences=(f"One command repeats all of this run, {count(len(evidence.latest), 'launch')}.",))
+    commands = len(evidence.run.command.splitlines())
+    told = "One command repeats" if commands == 1 else f"{commands} commands repeat"
+    return Section(sentences=(f"{told} all of this run, {count(len(evidence.latest), 'launch')}.",))

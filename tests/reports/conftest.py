@@ -62,3 +62,16 @@ def visit(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
     yield open_page
     for opened in visits:
         opened.context.close()
+
+
+@pytest.fixture(scope="session")
+def violations() -> Callable[[Visit], list[tuple[str, str, int]]]:
+    """What axe finds on a page: rule, first element, number of elements."""
+
+    def run(visited: Visit) -> list[tuple[str, str, int]]:
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(visited.page).response["violations"]
+        return [(v["id"], v["nodes"][0]["html"][:120], len(v["nodes"])) for v in found]
+
+    return run

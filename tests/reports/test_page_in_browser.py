@@ -57,13 +57,6 @@ def small():
     return page.build(factory.make_run(), varied(), sources=SOURCES, certificates=CERTIFICATES)
 
 
-def violations(visited):
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(visited.page).response["violations"]
-    return [(v["id"], v["nodes"][0]["html"][:120], len(v["nodes"])) for v in found]
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_silent_asks_for_nothing_and_has_unique_ids(texts, visit, kind):
     visited = visit(texts[kind])
@@ -76,7 +69,7 @@ def test_a_page_is_silent_asks_for_nothing_and_has_unique_ids(texts, visit, kind
 
 
 @pytest.mark.parametrize("media", ["light", "dark", "print"])
-def test_axe_finds_nothing(small, visit, media):
+def test_axe_finds_nothing(small, visit, violations, media):
     visited = visit(small, color_scheme="dark" if media == "dark" else "light")
     if media == "print":
         visited.page.emulate_media(media="print")
@@ -85,7 +78,7 @@ def test_axe_finds_nothing(small, visit, media):
 
 
 @pytest.mark.parametrize("kind", ["one", "none"])
-def test_axe_finds_nothing_on_nearly_empty_pages(texts, visit, kind):
+def test_axe_finds_nothing_on_nearly_empty_pages(texts, visit, violations, kind):
     assert violations(visit(texts[kind])) == []
 
 
