@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 Piece = TypeVar("Piece")
@@ -54,20 +56,28 @@ def side_by_side(
 
 
 class _Queue(Generic[Piece]):
+    """One line a key, so that a long wait of one kind costs the others nothing."""
+
     def __init__(self, waiting: list[Piece], key: Callable[[Piece], Hashable]) -> None:
-        self.waiting, self.key = waiting, key
+        self.key = key
+        self.lines: dict[Hashable, deque[tuple[int, Piece]]] = {}
+        for place, piece in enumerate(waiting):
+            self.lines.setdefault(key(piece), deque()).append((place, piece))
         self.busy: set[Hashable] = set()
         self.changed = threading.Condition()
 
     def take(self) -> Piece | None:
         """The first piece whose key is free; waits for one, None at the end."""
         with self.changed:
-            while self.waiting:
-                for piece in self.waiting:
-                    if self.key(piece) not in self.busy:
-                        self.waiting.remove(piece)
-                        self.busy.add(self.key(piece))
-                        return piece
+            while self.lines:
+                free = [(line[0][0], key) for key, line in self.lines.items() if key not in self.busy]
+                if free:
+                    _, key = min(free, key=itemgetter(0))
+                    _, piece = self.lines[key].popleft()
+                    if not self.lines[key]:
+                        del self.lines[key]
+                    self.busy.add(key)
+                    return piece
                 self.changed.wait()
             return None
 
@@ -78,5 +88,5 @@ class _Queue(Generic[Piece]):
 
     def drop(self) -> None:
         with self.changed:
-            self.waiting.clear()
+            self.lines.clear()
             self.changed.notify_all()

@@ -45,6 +45,17 @@ def commit() -> str | None:
     return revision.stdout.strip() + ("+changes" if state.stdout.strip() else "")
 
 
+def memory() -> int:
+    """Bytes that this process may use: the machine's, or less where its control group says so."""
+    total = psutil.virtual_memory().total
+    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        try:
+            total = min(total, int(limit.read_text()))
+        except (OSError, ValueError):  # absent, or "max"
+            continue
+    return total
+
+
 def describe(anonymous: bool = False) -> Machine:
     return Machine(
         host=None if anonymous else socket.gethostname(),

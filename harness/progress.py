@@ -6,11 +6,34 @@ import os
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from harness.plan import Launch
 from harness.record import Record
+
+Keys = tuple[tuple[str, ...], ...]
+
+
+def _keys(launch: Launch) -> Keys:
+    """By whose seconds a launch is judged, the most alike first; the last is its kind."""
+    cell = launch.cell
+    return ((cell.id,), (cell.kind, cell.adapter), (cell.kind,))
+
+
+@dataclass
+class Mean:
+    count: int = 0
+    total: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        self.total += value
+
+    @property
+    def value(self) -> float:
+        return self.total / max(self.count, 1)
 
 
 class Progress:
@@ -25,11 +48,12 @@ class Progress:
         plain: bool | None = None,
     ) -> None:
         self.budget_left = budget_left
-        self.left = {launch.id: launch for launch in launches if not launch.skip}
+        self.left = {launch.id: _keys(launch) for launch in launches if not launch.skip}
+        self.cells = Counter(self.left.values())  # of those that are left: the estimate must not cost more with each
         self.total, self.done, self.lanes, self.quiet = len(self.left), 0, lanes, quiet
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self.plain = not terminal if plain is None else plain
-        self.seen: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self.seen: dict[tuple[str, ...], Mean] = defaultdict(Mean)
         self.start = time.monotonic()
         self._lock = threading.Lock()
 
@@ -38,10 +62,12 @@ class Progress:
             cell = launch.cell
             if launch.skip:
                 return
-            if self.left.pop(launch.id, None) is not None:
+            keys = self.left.pop(launch.id, None)
+            if keys is not None:
                 self.done += 1
-            for key in ((cell.id,), (cell.kind, cell.adapter), (cell.kind,)):
-                self.seen[key].append(record.wall_seconds)
+                self.cells[keys] -= 1
+            for key in ((), *_keys(launch)):
+                self.seen[key].add(record.wall_seconds)
             if self.quiet:
                 return
             what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.mode})"
@@ -57,18 +83,11 @@ class Progress:
 
     def remaining(self) -> float:
         """Seconds, from the launches already seen; those of a kind not seen yet count as the mean of all."""
-        everything = [s for key, values in self.seen.items() if len(key) == 1 for s in values]
-        overall = sum(everything) / max(len(everything), 1)
         speed = learning = 0.0
-        for launch in self.left.values():
-            cell = launch.cell
-            for key in ((cell.id,), (cell.kind, cell.adapter), (cell.kind,)):
-                if values := self.seen.get(key):
-                    expected = sum(values) / len(values)
-                    break
-            else:
-                expected = overall
-            if cell.kind == "learning":
+        for keys, left in self.cells.items():
+            means = (self.seen[key].value for key in (*keys, ()) if key in self.seen)
+            expected = left * next(means, 0.0)
+            if keys[-1] == ("learning",):
                 learning += expected
             else:
                 speed += expected

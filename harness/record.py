@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
+SCHEMA = 2  # what an older one means is in `harness.migrate`
 
 LaunchKind = Literal["speed", "learning"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
+# How a launch failed: raised, could not be imported, left with an exit code or by a signal, took too long, used or
+# asked for too much memory, printed too much, lost its warm parent, or ended well without a result
+Failure = Literal["exception", "import", "exit", "signal", "time", "memory", "output", "parent", "no result"]
 
 
 class Frozen(BaseModel):
@@ -115,6 +118,7 @@ class Record(Frozen):
     block: int
     status: Status
     reason: str | None = Field(None, description="why it is not ok: one line")
+    failure: Failure | None = Field(None, description="of what kind, for failed launches")
     log: str | None = Field(None, description="the end of the worker's output, for failed launches")
     started: str = Field(description="UTC, ISO 8601")
     wall_seconds: float = Field(0.0, description="of the whole launch, start-up and evaluation included")

@@ -90,7 +90,14 @@ def run(options: argparse.Namespace) -> Outcome:
 
     with (
         LocalLauncher(
-            registry.adapters, tasks, head.machine, cores, chosen.time_limit, options.cold, interpreters
+            registry.adapters,
+            tasks,
+            head.machine,
+            cores,
+            chosen.time_limit,
+            options.cold,
+            interpreters,
+            suite.size(chosen.memory_limit, machine.memory()),
         ) as launcher,
         interruptible(stop, resume),
     ):

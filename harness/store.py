@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shlex
 import threading
@@ -15,11 +16,12 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from harness.certify.certificate import Certificate
-from harness.record import Record, Run
+from harness.migrate import NotOurs, to_newest
+from harness.record import SCHEMA, Record, Run
 from tasks.errors import UserError
 
 RUNS = Path("runs")
-Entry = TypeVar("Entry", Record, Certificate)
+Entry = TypeVar("Entry", Record, Certificate, Run)
 _HEAD, _RECORDS, _CERTIFICATES, _LOCK = "run.json", "records.jsonl", "certificates.jsonl", "lock"
 
 
@@ -52,13 +54,18 @@ class Store:
             store.close()
             raise UserError(f"{folder} holds a run already", f"levelfield run --resume {folder}")
         store.write_head(run)
+        if folder.parent == RUNS:
+            _make_newest(folder / _HEAD)
         return store
 
     def write_head(self, run: Run) -> None:
         """Whole or not at all."""
         partial = self.folder / f"{_HEAD}.partial"
         try:
-            partial.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            with partial.open("wb") as file:
+                file.write(run.model_dump_json(indent=1).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())  # or a loss of power may leave the new name with no contents
             partial.replace(self.folder / _HEAD)
         except OSError as error:
             raise self._failure(error) from None
@@ -108,7 +115,9 @@ def read(folder: Path) -> Contents:
     """What is on the disk. Raises UserError when there is no run; damaged lines are set aside and told."""
     head = folder / _HEAD
     try:
-        run = Run.model_validate_json(head.read_bytes())
+        run = _newest(Run, head.read_bytes())
+    except NotOurs as error:
+        raise UserError(f"{head}: {error}", "read it with the levelfield that wrote it, or a later one") from None
     except OSError as error:
         hint = "give the folder of a run, as 'levelfield run' printed it"
         raise UserError(f"{head}: {error.strerror}", hint) from None
@@ -134,13 +143,41 @@ def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry
                 if not line.strip():
                     continue
                 try:
-                    yield model.model_validate_json(line)
+                    yield _newest(model, line)
+                except NotOurs as error:
+                    damaged.append(f"{path}:{number}: set aside: {error}")
                 except ValidationError as error:
-                    damaged.append(f"{path}:{number}: set aside: {error.errors()[0]['msg']}")
+                    damaged.append(f"{path}:{number}: set aside: {_first(error)}")
     except FileNotFoundError:
         return
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}", "the run is damaged or not from levelfield") from None
+
+
+def _newest(model: type[Entry], text: bytes) -> Entry:
+    """Read in the newest schema, whatever version it was written in. Raises ValidationError or NotOurs."""
+    try:
+        entry = model.model_validate_json(text)
+        if getattr(entry, "schema_version", SCHEMA) == SCHEMA:
+            return entry
+    except ValidationError:
+        if model is Certificate:
+            raise  # void whenever the certifier changes, so it has no versions
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or fields.get("schema_version") == SCHEMA:
+        return model.model_validate_json(text)
+    return model.model_validate_json(json.dumps(to_newest(fields)))
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong, and at which key."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    text = f"{where}: {first['msg']}" if where else first["msg"]
+    return text.encode("utf-8", "backslashreplace").decode().replace("\n", " ")
 
 
 def newest() -> Path:
@@ -149,6 +186,13 @@ def newest() -> Path:
     if not runs:
         raise UserError(f"there is no run in {RUNS}/", "make one: levelfield run smoke")
     return max(runs, key=lambda folder: (folder / _HEAD).stat().st_mtime_ns)
+
+
+def _make_newest(head: Path) -> None:
+    """Give a head the latest time of all, also when the clock was set back since the run before."""
+    others = [path.stat().st_mtime_ns for path in RUNS.glob(f"*/{_HEAD}") if path != head]
+    if others and max(others) >= head.stat().st_mtime_ns:
+        os.utime(head, ns=(max(others) + 1, max(others) + 1))
 
 
 def new_folder(suite: str) -> Path:

@@ -37,7 +37,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from harness.record import Model, RecipeSpec
 from tasks.errors import UserError, unknown
@@ -88,6 +88,24 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def size(text: str, total: int) -> int:
+    """Bytes: ``500MB``, ``4GB``, or a share of `total` as ``80%``. Raises ValueError."""
+    units = {"%": total / 100, "MB": 1e6, "GB": 1e9}
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(%|MB|GB)", text)
+    if found is None:
+        raise ValueError("write an amount of memory as 500MB, 4GB, or 80% of the machine's")
+    value = int(float(found[1]) * units[found[2]])
+    if value < 1e6:
+        raise ValueError("an amount of memory must be at least 1MB")
+    return value
+
+
+def _size(text: str) -> str:
+    size(text, 2**40)
+    return text
+
+
+Size = Annotated[str, AfterValidator(_size)]
 Duration = Annotated[Real, BeforeValidator(_duration), Field(gt=0, le=LONGEST)]
 Width = Annotated[Whole, Field(ge=1, le=10**15)]  # what does not fit into memory is refused by the plan
 
@@ -155,6 +173,7 @@ class Suite(Table):
     seed: Seed = 0
     budget: Duration | None = Field(None, description="of time for speed launches; then blocks are only a maximum")
     time_limit: Real = Field(300.0, gt=0, le=LONGEST, description="seconds a launch may take")
+    memory_limit: Size = Field("80%", description="what a launch may add to its warm parent's memory: 500MB, 4GB, 80%")
     environments: dict[Name, Path] = Field(default_factory=dict, description="name → interpreter")
     tasks: dict[Name, OwnTask] = Field(default_factory=dict)
     models: dict[Name, ModelTable] = Field(default_factory=dict)

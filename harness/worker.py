@@ -6,8 +6,9 @@ already in force; it touches no device itself. It talks in JSON lines over the s
     harness → parent   the modules to import, then one job a line
     parent → harness   what was imported; then for each job the child's pid, and how the child ended
 
-A child writes its result to the job's `result` file, its output goes to the job's `log`. When the harness goes away
-the socket closes, and the parent kills its child and ends.
+A child writes its result to the job's `result` file. Its output goes through a pipe to the parent, which keeps the
+end of it in the job's `log`: nobody can fill the disk by printing. When the harness goes away the socket closes, and
+the parent kills its child and ends.
 
 On Linux the parent adopts whatever a child leaves behind, in whatever session it hides, and ends it; and a child dies
 with its parent.
@@ -21,6 +22,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -35,6 +37,8 @@ from pydantic import BaseModel, TypeAdapter
 from harness.record import Cell, LaunchKind
 
 _LONGEST_REASON = 500  # characters
+LONGEST_LOG = 1 << 20  # bytes of a child's output on the disk at any time
+MOST_OUTPUT = 256 << 20  # bytes; who prints more is killed
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -45,6 +49,7 @@ class Job(BaseModel):
     qualname: str
     runtime: str
     core: int | None = None  # pin the child to this one
+    memory: int | None = None  # bytes of data that the child may add to what it was forked with
     result: Path
     log: Path
 
@@ -95,18 +100,21 @@ def main(fd: int) -> None:
     say(**_import(setup["runtime"], setup["modules"], setup["preload"]))
     while line := lines.readline():
         job = _JOBS.validate_json(line)
+        reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _child(job, [channel.fileno(), wake.fileno(), woken.fileno()])
+            _child(job, writer, [channel.fileno(), wake.fileno(), woken.fileno(), reader])
+        os.close(writer)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # the child does so too: whoever comes first
         say(pid=pid)
-        code = _wait(pid, channel, wake)
+        with Output(reader, job.log) as output:
+            code = _wait(pid, channel, wake, output)
         if code is None:
             return
-        say(code=code)
+        say(code=code, flood=output.flood)
 
 
 def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
@@ -131,20 +139,65 @@ def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     return {"seconds": seconds, "errors": errors}
 
 
-def _wait(pid: int, channel: socket.socket, wake: socket.socket) -> int | None:
+class Output:
+    """The reading end of a child's output; the end of what comes is kept in `log`, which stays small."""
+
+    def __init__(self, reader: int, log: Path) -> None:
+        os.set_blocking(reader, False)
+        self.reader, self.seen = reader, 0
+        self.log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        self.size = os.fstat(self.log).st_size
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.reader)
+        os.close(self.log)
+
+    @property
+    def flood(self) -> bool:
+        return self.seen > MOST_OUTPUT
+
+    def take(self) -> bool:
+        """Move what is there now. False at the end, or when there is nothing yet."""
+        try:
+            data = os.read(self.reader, 65536)
+        except BlockingIOError:
+            return False
+        self.seen += len(data)
+        if self.size + len(data) > LONGEST_LOG:
+            last = os.pread(self.log, 65536, max(0, self.size - 65536))
+            os.ftruncate(self.log, 0)
+            data, self.size = last + data, 0
+        with contextlib.suppress(OSError):  # a full disk costs the log, not the launch
+            self.size += os.write(self.log, data)
+        return bool(data)
+
+
+def _wait(pid: int, channel: socket.socket, wake: socket.socket, output: Output) -> int | None:
     """The child's exit code (negative: its signal), or None when the harness went away meanwhile."""
     with selectors.DefaultSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
         selector.register(wake, selectors.EVENT_READ)
+        selector.register(output.reader, selectors.EVENT_READ)
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 _kill_group(pid)
                 _end_descendants()
+                while not output.flood and output.take():
+                    pass
                 return os.waitstatus_to_exitcode(status)
             for key, _ in selector.select():
                 if key.fileobj is wake:
                     wake.recv(4096)
+                elif key.fileobj == output.reader:
+                    if not output.take():  # closed by the child
+                        selector.unregister(output.reader)
+                    elif output.flood:
+                        selector.unregister(output.reader)
+                        _kill_group(pid)
                 else:  # the harness says nothing while a child runs: it is gone
                     _kill_group(pid)
                     _end_descendants()
@@ -196,7 +249,19 @@ def _reason(error: BaseException) -> str:
     return text.encode("utf-8", "replace").decode().strip().splitlines()[0][:_LONGEST_REASON]
 
 
-def _child(job: AnyJob, inherited: list[int]) -> None:
+def _limit_memory(more: int) -> None:
+    """Let this process add so many bytes of data to what it was forked with (Linux counts private mappings too)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+    except (OSError, ValueError, IndexError):
+        return  # elsewhere the harness' watchdog has to do
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = pages * resource.getpagesize() + more
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def _child(job: AnyJob, output: int, inherited: list[int]) -> None:
     """Make the launch, write its result, and leave without the parent's clean-up."""
     code = 1
     try:
@@ -204,16 +269,19 @@ def _child(job: AnyJob, inherited: list[int]) -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for fd in inherited:
             os.close(fd)
-        log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        if job.memory is not None:
+            _limit_memory(job.memory)
         _write(job.result, _work(job))
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         with contextlib.suppress(OSError):
-            _write(job.result, {"error": _reason(error)})
+            kind = "memory" if isinstance(error, MemoryError) else "exception"
+            _write(job.result, {"error": _reason(error), "failure": kind})
         traceback.print_exc()  # last: the adapter may have closed the output
     finally:
         try:

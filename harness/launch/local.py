@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import shutil
+import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from adapters.registry import AdapterInfo
 from harness.certify.certificate import Certificate, Check, fingerprint
 from harness.environments import DEFAULT, Environment, own
-from harness.launch.parent import ParentDied, WarmParent
+from harness.launch.parent import Ending, ParentDied, WarmParent
 from harness.plan import Launch, Subject
 from harness.record import Cell, Machine, Record
 from harness.worker import CertifyJob, Job, LaunchJob
+from tasks.errors import UserError
 from tasks.task import Task
 
+_PREFIX = "levelfield-"
 LOG_TAIL = 4000  # characters of a failed launch's output that its record keeps
 
 
@@ -40,7 +45,7 @@ class Done:
     """What came of a job: its result, or why there is none with the end of the log."""
 
     result: dict[str, Any] = field(default_factory=dict)
-    failure: str | None = None
+    failure: Ending | None = None
     log: str = ""
     import_seconds: float | None = None
 
@@ -60,17 +65,22 @@ class LocalLauncher:
         time_limit: float,
         cold: bool = False,
         environments: Mapping[str, Environment] | None = None,
+        memory_limit: int | None = None,
     ) -> None:
+        """`time_limit` in seconds and `memory_limit` in bytes hold for each launch. Raises UserError when the folder
+        for temporary files cannot take the data."""
+        self.memory_limit = memory_limit
         self.adapters, self.machine, self.cores, self.time_limit = adapters, machine, cores, time_limit
         self.cold = cold
         self.environments = environments or {DEFAULT: own()}
         self.parents: dict[Key, WarmParent] = {}
         self.broken: dict[Key, Done] = {}  # those that did not survive their imports
         self.closed = False
-        self.folder = Path(tempfile.mkdtemp(prefix="levelfield-"))
-        self.data = {name: self.folder / f"{name}.npz" for name in tasks}
-        for name, task in tasks.items():
-            task.save(self.data[name])
+        with _readably():
+            self.folder, self._lock = _temporary_folder()
+            self.data = {name: self.folder / f"{name}.npz" for name in tasks}
+            for name, task in tasks.items():
+                task.save(self.data[name])
 
     def __enter__(self) -> LocalLauncher:
         return self
@@ -80,6 +90,7 @@ class LocalLauncher:
         for parent in list(self.parents.values()):
             parent.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
 
     def key(self, cell: Cell) -> Key:
         """Launches with the same key share a warm parent, and so cannot be made at the same time."""
@@ -94,7 +105,7 @@ class LocalLauncher:
             status = "unsupported" if launch.unsupported else "skipped"
             return self._record(launch, attempt, started, status=status, reason=launch.skip)
         job = LaunchJob(
-            **self._common(launch.cell.adapter, launch.id),
+            **self._common(launch.cell.adapter, launch.id, launch.cell.device),
             what=launch.cell.kind,
             cell=launch.cell,
             seed=launch.seed,
@@ -113,7 +124,8 @@ class LocalLauncher:
                 attempt,
                 started,
                 status="failed",
-                reason=done.failure,
+                failure=done.failure.failure,
+                reason=str(done.failure),
                 log=done.log,
                 wall_seconds=wall,
                 phases=phases,
@@ -127,7 +139,7 @@ class LocalLauncher:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
         info = self.adapters[subject.adapter]
         job = CertifyJob(
-            **self._common(subject.adapter, f"certify-{subject.adapter}-{subject.mode}"),
+            **self._common(subject.adapter, f"certify-{subject.adapter}-{subject.mode}", subject.device),
             mode=subject.mode,
             device=subject.device,
             threads=1 if core is not None else len(self.cores),
@@ -146,7 +158,9 @@ class LocalLauncher:
             quick=quick,
             seed=0,
             proves=(),
-            checks=(Check(name="runs", case="the certification", passed=False, reason=done.failure),),
+            checks=(
+                Check(name="runs", case="the certification", passed=False, reason=self._unnamed(str(done.failure))),
+            ),
             versions=info.versions(self.environments[subject.environment].installed),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             fingerprint=fingerprint(info.source),
@@ -161,7 +175,7 @@ class LocalLauncher:
         plugin = None if info.builtin else info.module
         return Key(info.framework, info.backend, device, threads, environment, plugin)
 
-    def _common(self, adapter: str, name: str) -> dict[str, Any]:
+    def _common(self, adapter: str, name: str, device: str) -> dict[str, Any]:
         info, stem = self.adapters[adapter], name.replace("/", "_")
         return {
             "module": info.module,
@@ -169,24 +183,28 @@ class LocalLauncher:
             "runtime": info.runtime,
             "result": self.folder / f"{stem}.json",
             "log": self.folder / f"{stem}.log",
+            # a driver of an accelerator maps much more than it uses
+            "memory": self.memory_limit if device == "cpu" else None,
         }
 
     def _carry_out(self, job: Job, adapter: str, key: Key) -> Done:
         """Have a job done by the warm parent of `key`; whatever goes wrong is its failure."""
         if key in self.broken:
             return self.broken[key]
-        job.log.touch()
+        with _readably():
+            job.log.touch()
         parent = self.parents.get(key)
         try:
             if parent is None:
                 parent = self.parents[key] = self._start(adapter, key)
             if (error := parent.errors.get(job.module)) is not None:
-                return Done(failure=f"cannot be imported: {error}", log=_tail(parent.log))
-            failure = parent.run(job, self.time_limit)
+                return Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
+            failure = parent.run(job, self.time_limit, self.memory_limit)
             result = json.loads(job.result.read_text()) if job.result.exists() else {}
-            failure = result.pop("error", failure)
+            if "error" in result:
+                failure = Ending(result.pop("error"), result.pop("failure"))
             if failure is None and not result:
-                failure = "ended with exit code 0 and without a result"
+                failure = Ending("ended with exit code 0 and without a result", "no result")
             return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds)
         except (ParentDied, TimeoutError) as error:
             if self.closed:
@@ -195,7 +213,7 @@ class LocalLauncher:
             if (dead := self.parents.pop(key, None)) is not None:
                 dead.close()
             reason = str(error) if isinstance(error, ParentDied) else "the warm parent did not answer in time"
-            done = Done(failure=reason, log=log[-LOG_TAIL:])
+            done = Done(failure=Ending(reason, "import" if parent is None else "parent"), log=log[-LOG_TAIL:])
             if parent is None:
                 self.broken[key] = done
             return done
@@ -219,7 +237,15 @@ class LocalLauncher:
     def _parent_log(self, key: Key) -> Path:
         return self.folder / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")
 
+    def _unnamed(self, text: str) -> str:
+        """Without the name of this host, when the user asked for that."""
+        name = socket.gethostname()
+        return text if self.machine.host is not None or len(name) < 3 else text.replace(name, "(host)")
+
     def _record(self, launch: Launch, attempt: int, started: str, **measured: Any) -> Record:
+        for key in ("reason", "log"):
+            if measured.get(key):
+                measured[key] = self._unnamed(measured[key])
         return Record(
             cell=launch.cell,
             seed=launch.seed,
@@ -231,6 +257,30 @@ class LocalLauncher:
             machine=self.machine,
             **measured,
         )
+
+
+@contextlib.contextmanager
+def _readably() -> Iterator[None]:
+    """An error of the system, as one for the user."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or tempfile.gettempdir()
+        hint = "launches need room for temporary files: set TMPDIR to a folder that has it"
+        raise UserError(f"{where}: {error.strerror or error}", hint) from None
+
+
+def _temporary_folder() -> tuple[Path, IO[bytes]]:
+    """A new folder and its lock, after sweeping away those whose harness was killed: their locks are free."""
+    for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/lock"):
+        with contextlib.suppress(OSError), old.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = (folder / "lock.new").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (folder / "lock.new").rename(folder / "lock")  # seen by others only when it is held
+    return folder, lock
 
 
 def _tail(log: Path) -> str:

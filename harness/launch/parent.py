@@ -10,16 +10,34 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from adapters import runtimes
 from adapters.registry import AdapterInfo
-from harness.worker import Job
+from harness.launch import memory
+from harness.record import Failure
+from harness.worker import MOST_OUTPUT, Job
 
 _IMPORT_LIMIT = 300.0  # seconds
+_LOOK_EVERY = 0.5  # seconds, at the memory of a launch: some 50 µs of another core
 _ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Ending(str):
+    """How a child failed to end well, in one line; `failure` is its kind."""
+
+    failure: Failure
+
+    def __new__(cls, reason: str, failure: Failure) -> Ending:
+        self = super().__new__(cls, reason)
+        self.failure = failure
+        return self
+
+
+class TooMuch(Exception):
+    """The child's processes use more memory than they may."""
 
 
 class ParentDied(Exception):
@@ -75,24 +93,44 @@ class WarmParent:
         self.import_seconds: float = hello["seconds"]
         self.errors: dict[str, str | None] = hello["errors"]
 
-    def run(self, job: Job, limit: float) -> str | None:
-        """Carry out a job. None when the child ended well, else how it ended. Raises ParentDied."""
+    def run(self, job: Job, limit: float, most_memory: int | None = None) -> Ending | None:
+        """Carry out a job. None when the child ended well, else how it ended. Raises ParentDied.
+
+        The child and all that it starts may use `most_memory` bytes more than the parent has, looked at twice a second.
+        """
+        base = memory.resident(self.process.pid)
+        used = 0
+
+        def too_much() -> bool:
+            nonlocal used
+            used = sum(memory.resident(pid) for pid in memory.descendants(self.process.pid)) - base
+            return used > (most_memory or 0)
+
         self._say(job.model_dump(mode="json"))
         self.child = self._hear(10.0)["pid"]
         try:
-            code = self._hear(limit)["code"]
-        except TimeoutError:
+            ended = self._hear(limit, None if most_memory is None else too_much)
+        except (TimeoutError, TooMuch) as error:
             self._kill_child()
             self._hear(10.0)
-            return f"took longer than its limit of {limit:g} s and was killed"
+            if isinstance(error, TooMuch):
+                return Ending(
+                    f"used {used / 1e6:,.0f} MB of memory, its limit is {(most_memory or 0) / 1e6:,.0f} MB", "memory"
+                )
+            return Ending(f"took longer than its limit of {limit:g} s and was killed", "time")
         except ParentDied:
             self._kill_child()
             raise
         finally:
             self.child = None
+        code = ended["code"]
+        if ended.get("flood"):
+            return Ending(f"printed more than {MOST_OUTPUT >> 20} MiB and was killed", "output")
         if code == 0:
             return None
-        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if code < 0:
+            return Ending(f"ended by {signal.Signals(-code).name}", "signal")
+        return Ending(f"ended with exit code {code}", "exit")
 
     def close(self) -> None:
         """End the parent, and its child if there is one."""
@@ -115,13 +153,23 @@ class WarmParent:
         except OSError:
             raise ParentDied(self._death()) from None
 
-    def _hear(self, limit: float) -> dict[str, Any]:
-        """The next line; sleeps meanwhile. Raises TimeoutError after `limit` seconds, ParentDied at its end."""
+    def _hear(self, limit: float, too_much: Callable[[], bool] | None = None) -> dict[str, Any]:
+        """The next line; sleeps meanwhile, and wakes to ask `too_much`, whose yes is raised as TooMuch.
+
+        Raises TimeoutError after `limit` seconds, ParentDied at its end.
+        """
         end = time.monotonic() + limit
         while b"\n" not in self.buffer:
-            self.channel.settimeout(max(end - time.monotonic(), 1e-3))
+            left = max(end - time.monotonic(), 1e-3)
+            self.channel.settimeout(left if too_much is None else min(left, _LOOK_EVERY))
             try:
                 data = self.channel.recv(65536)
+            except TimeoutError:
+                if too_much is None or time.monotonic() >= end:
+                    raise
+                if too_much():
+                    raise TooMuch from None
+                continue
             except ConnectionError:
                 data = b""
             if not data:
