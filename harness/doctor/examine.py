@@ -26,13 +26,14 @@ class Effort:
 
     name: str
     series: tuple[str, ...]
-    overhead: tuple[str, ...] | None  # None: all that are installed, in all modes
+    overhead: tuple[str, ...] | None  # None: all
     blocks: int
     pairs: int
     dear: int
     seconds: float
     budget: float | None  # seconds for all
     neighbour: bool = False
+    all_modes: bool = False
 
 
 EFFORTS = {
@@ -47,7 +48,18 @@ EFFORTS = {
         0.2,
         300.0,
     ),
-    "full": Effort("full", ("numpy-manual", "torch-autograd", "jax-grad"), None, 200, 40, 8, 0.2, None, neighbour=True),
+    "full": Effort(
+        "full",
+        ("numpy-manual", "torch-autograd", "jax-grad"),
+        None,
+        200,
+        40,
+        8,
+        0.2,
+        None,
+        neighbour=True,
+        all_modes=True,
+    ),
 }
 
 
@@ -84,7 +96,7 @@ def examine(
         (info, mode)
         for info in adapters.values()
         if (info.builtin if effort.overhead is None else info.name in effort.overhead)
-        for mode in (info.modes if effort.overhead is None else info.modes[:1])
+        for mode in (info.modes if effort.all_modes else info.modes[:1])
     ]
     parts = Parts(start + effort.budget if effort.budget else None, 3 * len(trials) + len(compared))
     tried = []

@@ -99,7 +99,8 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
     """From the values of the labels "launch" and "script"."""
     own, base = series.pairs("launch", "script")
     if len(own) < LEAST_BLOCKS:
-        reason = f"only {len(own)} undisturbed pairs, {LEAST_BLOCKS} are needed ({series.disturbed} were disturbed)"
+        made = f"{len(own)} were made ({series.disturbed} launches were void)"
+        reason = f"{LEAST_BLOCKS} undisturbed pairs are needed and {made}"
         return Overhead(adapter, mode, reason, disturbed=series.disturbed)
     stop = replay.until(own, base, 0.02)
     return Overhead(

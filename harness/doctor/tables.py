@@ -95,11 +95,12 @@ def _machine(found: Examination) -> Section:
     machine = found.machine
     installed = ", ".join(f"{name} {version}" for name, version in found.frameworks.items() if version)
     missing = ", ".join(name for name, version in found.frameworks.items() if not version)
+    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     sentences = [
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 2**30:.1f} GiB, {machine.system}, "
-        f"Python {machine.python}, levelfield {(machine.commit or 'as installed')[:12]}.",
+        f"Python {machine.python}, levelfield {_commit(machine.commit)}.",
         f"Frameworks: {installed or 'none'}." + (f" Missing: {missing}." if missing else ""),
-        f"Measured on {found.date[:10]} with {found.threads} threads in {found.took:.0f} s ({found.effort} effort).",
+        f"Measured on {found.date[:10]} with {threads} in {found.took:.0f} s ({found.effort} effort).",
     ]
     return Section("Machine and frameworks", sentences=sentences)
 
@@ -150,16 +151,25 @@ def _sensitivity(found: Examination) -> Section:
             else:
                 until, share = f"{stop.pairs:g} ({stop.pairs_90:g})", _share(stop.slower)
                 seconds = f"{stop.pairs * comparison.pair_seconds:.0f} ({stop.pairs_90 * comparison.pair_seconds:.0f})"
-            rows.append(
-                (trial.adapter, f"{comparison.delay:.0%}", _ratio(comparison.ratio), fixed, until, seconds, share)
-            )
+            true = "" if comparison.injected is None else f"{1 + comparison.injected:.3f}"
+            measured = _ratio(comparison.ratio)
+            rows.append((trial.adapter, f"{comparison.delay:.0%}", true, measured, fixed, until, seconds, share))
     sentences = [] if rows else ["Not measured, because no series of the section before could be recorded."]
     if rows:
         sentences.append(
             "A run stops when its interval is as narrow as the delay; pairs and seconds are the median and, in "
             "brackets, the 90th percentile over runs that begin at every block of the series."
         )
-    header = ("adapter", "delay", "measured ratio", "found after n pairs", "pairs to stop", "seconds", "found by then")
+    header = (
+        "adapter",
+        "delay",
+        "true ratio",
+        "measured ratio",
+        "found after n pairs",
+        "pairs to stop",
+        "seconds",
+        "found by then",
+    )
     return Section("A known delay in every step: how soon it is found", header, rows, sentences)
 
 
@@ -205,6 +215,13 @@ def _time(found: Examination) -> Section:
             f"{share.measured / share.span:.0%} and {share.core / share.span:.0%}.",
         ],
     )
+
+
+def _commit(commit: str | None) -> str:
+    if commit is None:
+        return "as installed"
+    revision, _, changes = commit.partition("+")
+    return revision[:12] + (" with uncommitted changes" if changes else "")
 
 
 def _who(trial: Trial) -> tuple[str, str]:

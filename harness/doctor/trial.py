@@ -22,9 +22,13 @@ CALIBRATION = 5  # launches
 
 @dataclass(frozen=True)
 class Comparison:
-    """An adapter against itself with `delay` (a share of its step) injected; 0: under another label only."""
+    """An adapter against itself with `delay` (a share of its step) injected; 0: under another label only.
+
+    The delay is a fixed time, calibrated before the series; `injected` is its share of the step during the series.
+    """
 
     delay: float
+    injected: float | None
     ratio: Interval | None
     rates: list[replay.Rates]
     stop: replay.Stop | None
@@ -74,16 +78,17 @@ def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: C
             found = series.record(launcher, bench, list(labels(step).values()), mode, blocks, enough)
     if found.failure is not None:
         return Trial(info.name, mode, noisy, found.failure, step, found.launches, found.disturbed)
-    comparisons = [compare(found, label, baseline, delays[label]) for label in others]
+    comparisons = [compare(found, label, baseline, delays[label], delays[label] * step * steps) for label in others]
     return Trial(info.name, mode, noisy, None, step, found.launches, found.disturbed, comparisons, found.values)
 
 
-def compare(found: Series, label: str, baseline: str, delay: float) -> Comparison:
-    """What the recorded series says of `label` against `baseline`."""
+def compare(found: Series, label: str, baseline: str, delay: float, seconds: float) -> Comparison:
+    """What the recorded series says of `label`, with `seconds` more an epoch, against `baseline`."""
     own, base = found.pairs(label, baseline)
     replays = [replay.rates(own, base, pairs) for pairs in WINDOWS]
     return Comparison(
         delay=delay,
+        injected=seconds / median(base) if base else None,
         ratio=paired_ratio(own, base) if len(own) >= LEAST_BLOCKS else None,
         rates=[rates for rates in replays if rates is not None],
         stop=replay.until(own, base, delay or PRECISION),

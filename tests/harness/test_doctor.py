@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from adapters.adapter import Setting
 from adapters.registry import find
 from harness.doctor import delay, overhead, replay, script, surroundings, tables
-from harness.doctor.examine import Parts
+from harness.doctor.examine import Examination, Parts
 from harness.doctor.series import Series
 from harness.doctor.share import time_share
-from harness.doctor.trial import compare
-from harness.record import Record
+from harness.doctor.trial import Trial, compare
+from harness.record import Machine, Record
 from tasks.errors import UserError
 from tasks.mlp import MLP
 from tasks.recipe import BatchOrder, Recipe
@@ -128,9 +128,10 @@ def test_only_blocks_that_both_labels_have_become_pairs():
 
 
 def test_a_comparison_replays_what_was_recorded():
-    found = compare(series({"a": 1.0, "a +2%": 1.02}), "a +2%", "a", 0.02)
+    found = compare(series({"a": 1.0, "a +2%": 1.02}), "a +2%", "a", 0.02, 0.02)
     assert found.ratio is not None
     assert found.ratio.low < 1.02 < found.ratio.high
+    assert found.injected == pytest.approx(0.02, rel=0.01)
     assert [rates.pairs for rates in found.rates] == [8, 12, 20, 40]
     assert found.stop is not None
     assert found.stop.precision == 0.02
@@ -158,7 +159,7 @@ def test_too_few_undisturbed_pairs_are_not_measured():
     found = overhead.judge("numpy-manual", "eager", series({"launch": 1.0, "script": 1.0}, blocks=4))
     assert found.ratio is None
     assert found.reason is not None
-    assert "4 undisturbed pairs" in found.reason
+    assert "5 undisturbed pairs are needed and 4 were made" in found.reason
 
 
 def test_every_adapter_has_its_plain_script():
@@ -404,6 +405,61 @@ def test_the_share_of_measured_time_leaves_out_the_import():
 def test_tables_are_put_between_the_marks_of_a_document():
     old = f"before\n{tables.START}\nold\n{tables.END}\nafter\n"
     assert tables.insert(old, "new\n", "trust.md") == f"before\n{tables.START}\nnew\n{tables.END}\nafter\n"
+
+
+def examination() -> Examination:
+    """What an examination of a simulated machine would have found."""
+    found = series({"a +0%": 1.0, "a again": 1.0, "a +5%": 1.05})
+    comparisons = [compare(found, label, "a +0%", d, d) for label, d in (("a again", 0.0), ("a +5%", 0.05))]
+    few = compare(series({"a": 1.0, "b": 1.0}, blocks=3), "b", "a", 0.0, 0.0)
+    return Examination(
+        effort="quick",
+        date="2026-01-01T00:00:00+00:00",
+        machine=Machine(host=None, system="S", cpu="C", cores=2, memory_bytes=2**30, python="3", commit="abc+changes"),
+        threads=1,
+        frameworks={"numpy": "2.0", "torch": None},
+        conditions=surroundings.conditions(Path("/nonexistent")),
+        trials=[
+            Trial("a", "eager", False, None, 1e-4, 360, 7, comparisons, found.values),
+            Trial("b", "eager", True, None, 1e-4, 6, 0, [few]),
+            Trial("c", "eager", False, "needs c: pip install c"),
+        ],
+        overheads=[
+            overhead.judge("a", "eager", series({"launch": 1.0, "script": 1.0})),
+            overhead.Overhead("c", "eager", "needs c: pip install c"),
+        ],
+        time_share="there is no run in runs/",
+        took=12.0,
+    )
+
+
+def test_the_page_says_what_was_found_and_why_the_rest_was_not():
+    page = tables.text(examination())
+    assert "Missing: torch" in page
+    assert "with uncommitted changes" in page
+    assert page.count("not measured, because needs c: pip install c.") == 2
+    assert "Not measured, because there is no run in runs/." in page
+    (slow,) = [line for line in page.splitlines() if line.split()[:2] == ["a", "5%"]]
+    assert "1.050" in slow
+    assert "12: 100%" in slow
+
+
+def test_every_row_of_a_table_is_as_long_as_its_header():
+    lengths = [{len(s.header), *map(len, s.rows)} for s in tables.sections(examination()) if s.rows]
+    assert len(lengths) == 4
+    assert all(len(length) == 1 for length in lengths)
+
+
+def test_as_json_there_are_the_recorded_values_and_no_infinities():
+    found = json.loads(tables.as_json(examination()), parse_constant=pytest.fail)
+    assert len(found["trials"][0]["values"]["a +5%"]) == 120
+    assert found["overheads"][0]["holds"] is True
+
+
+def test_as_markdown_no_cell_breaks_its_table():
+    lines = [line for line in tables.markdown(examination()).splitlines() if line.startswith("|")]
+    assert lines
+    assert all(line.endswith("|") for line in lines)
 
 
 def test_a_document_without_marks_is_refused():
