@@ -171,4 +171,4 @@ def test_jax_which_queues_its_work_is_seen_to_wait_and_seen_not_to(mode: str) ->
     done = subprocess.run(
         [sys.executable, "-c", EARLY, mode], capture_output=True, text=True, timeout=120, env=environment, check=False
     )
-    assert done.stdout.split() == ["True", "False"], done.stderr[-2000:]
+    assert done.stdout.split() == ["True", "False"], f"{done.stdout}\n{done.stderr[-2000:]}"
