@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.launch import local
+from harness.launch import local, parent
 from harness.record import Record
 
 HEAD = """
@@ -321,6 +321,23 @@ REASONS = {
     "import-exits": r"the warm parent ended with exit code 4",
     "import-crashes": r"the warm parent ended by SIGSEGV",
 }
+KINDS = {
+    "petabyte": "memory",
+    "exits": "exit",
+    "exits-with-0": "no result",
+    "aborts": "signal",
+    "segfaults": "signal",
+    "never-ends": "time",
+    "stopped": "time",
+    "kills-its-parent": "parent",
+    "stops-its-parent": "parent",
+    "shouts": "exit",
+    "grandchild-of-the-dead": "signal",
+    "import-raises": "import",
+    "import-leaves": "import",
+    "import-exits": "import",
+    "import-crashes": "import",
+}  # the others: exception
 HARMLESS = ["moves-away", "grandchild", "numpy-manual", "sklearn-mlp"]
 TIMED = {
     "diverges": r"FloatingPointError: the training loss is nan after epoch \d+",
@@ -373,6 +390,7 @@ def test_a_fault_becomes_one_failed_record_with_its_reason_in_one_line(faulty, n
     record = the(faulty.records, "learning", name)
     assert record.status == "failed"
     assert re.fullmatch(REASONS[name], record.reason), record.reason
+    assert record.failure == KINDS.get(name, "exception")
     assert record.final is None
     assert record.epochs == []
 
@@ -435,7 +453,7 @@ def test_an_import_that_never_ends_is_ended_and_not_tried_again(command_line, in
     install(tmp_path, {"sleeper": "import_sleeps:Plug"}, {"import_sleeps.py": CLASS.format(name="sleeper") + SLEEP})
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(local, "_IMPORT_LIMIT", 2.0)
+    monkeypatch.setattr(parent, "_IMPORT_LIMIT", 2.0)
     text = tiny(learning='adapters = ["sleeper"]\nseeds = 2')
     adapters, tasks = find().adapters, {"iris": registry.load("iris")}
     launches = plan(suite.parse(text, tmp_path / "suite.toml"), Surroundings(adapters, tasks, 1))
