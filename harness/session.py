@@ -89,6 +89,7 @@ def run(options: argparse.Namespace) -> Outcome:
         progress.finished(launch, record)
 
     with (
+        interruptible(stop, resume),
         LocalLauncher(
             registry.adapters,
             tasks,
@@ -99,7 +100,6 @@ def run(options: argparse.Namespace) -> Outcome:
             interpreters,
             suite.size(chosen.memory_limit, machine.memory()),
         ) as launcher,
-        interruptible(stop, resume),
     ):
         if not options.no_certify:
             wanted = certificates.needed(launches, tasks)
