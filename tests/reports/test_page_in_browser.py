@@ -14,51 +14,33 @@ import report_factory as factory
 
 from harness.record import Record
 from reports import page
-from reports.certificate import Certificate, Check
 
 pytestmark = pytest.mark.browser
 
 
-def varied():
-    """Something in every section, and few rows: what axe judges takes its time by the element."""
-    records = factory.speed_records(factory.ENTRIES[:6], blocks=6)
-    for entry in factory.ENTRIES[:3]:
-        cell = factory.make_cell(entry, kind="learning")
-        records += [factory.learning_record(cell, seed) for seed in range(2)]
-    for entry, status in zip(factory.ENTRIES[6:], ("failed", "skipped", "unsupported"), strict=False):
-        records.append(factory.failed_record(factory.make_cell(entry), 0, status))
-    return records
-
-
-CERTIFICATES = [
-    Certificate(e[0], e[4], (Check("logits", 1e-8, 1e-6), Check("loss", 1e-5 if e[4] == "compile" else 0, 1e-6)))
-    for e in factory.ENTRIES
-]
-KINDS = {
-    "full": lambda: factory.full_records(6, 2),
+FEW = {
     "one": lambda: [factory.speed_record(factory.make_cell(), 0, 1e-4)],
     "none": list,
 }
-SOURCES = {name: f'"""Of {name}."""\n\nx = "{name}"\n' for name in ("numpy-manual", "torch-nn", "jax-grad")}
 
 
 @pytest.fixture(scope="module")
-def texts():
-    return {kind: page.build(factory.make_run(), make(), sources=SOURCES) for kind, make in KINDS.items()}
+def texts(full_page):
+    return {"full": full_page} | {kind: page.build(factory.make_run(), make()) for kind, make in FEW.items()}
 
 
 @pytest.fixture(scope="module")
-def full(texts):
-    return texts["full"]
+def full(full_page):
+    return full_page
 
 
 @pytest.fixture(scope="module")
-def small():
-    return page.build(factory.make_run(), varied(), sources=SOURCES, certificates=CERTIFICATES)
+def small(small_page):
+    return small_page
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_page_is_silent_asks_for_nothing_and_has_unique_ids(texts, visit, kind):
+@pytest.mark.parametrize("kind", ["full", *FEW])
+def test_a_page_is_silent_asks_for_nothing_has_unique_ids_and_never_scrolls_sideways(texts, visit, kind):
     visited = visit(texts[kind])
     ids = visited.page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert visited.said == []
@@ -66,28 +48,22 @@ def test_a_page_is_silent_asks_for_nothing_and_has_unique_ids(texts, visit, kind
     assert visited.asked[0].startswith("file:")
     assert [i for i, n in Counter(ids).items() if n > 1] == []
     assert visited.page.locator("main > section").count() == len(page.modules())
+    visited.page.set_viewport_size({"width": 320, "height": 640})
+    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    visited.page.click("#filter-open")
+    assert visited.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-@pytest.mark.parametrize("media", ["light", "dark", "print"])
-def test_axe_finds_nothing(small, visit, violations, media):
-    visited = visit(small, color_scheme="dark" if media == "dark" else "light")
-    if media == "print":
-        visited.page.emulate_media(media="print")
+@pytest.mark.parametrize(("media", "scheme"), [("screen", "light"), ("screen", "dark"), ("print", "light")])
+def test_axe_finds_nothing(small, visit, violations, media, scheme):
+    visited = visit(small, media=media, scheme=scheme)
     visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")  # open what is folded, so that it is judged too
     assert violations(visited) == []
 
 
-@pytest.mark.parametrize("kind", ["one", "none"])
+@pytest.mark.parametrize("kind", FEW)
 def test_axe_finds_nothing_on_nearly_empty_pages(texts, visit, violations, kind):
     assert violations(visit(texts[kind])) == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_narrow_window_never_scrolls_sideways(texts, visit, kind):
-    visited = visit(texts[kind], viewport={"width": 320, "height": 640})
-    visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    visited.page.click("#filter-open")
-    assert visited.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def first_column(visited, table):
@@ -113,8 +89,8 @@ def test_the_keyboard_sorts_with_missing_values_last_and_back(full, visit):
     assert orders[2] == before
 
 
-def test_words_are_sorted_as_words(full, visit):
-    visited = visit(full)
+def test_words_are_sorted_as_words(small, visit):
+    visited = visit(small)
     visited.page.locator("#summary-1 thead button").first.press("Space")
     names = first_column(visited, "summary-1")
     assert names == sorted(names)
@@ -131,26 +107,25 @@ def test_the_keyboard_filters_and_the_count_is_announced(full, visit):
     assert visited.page.evaluate("document.activeElement.id") == "filter-open"
 
 
-@pytest.mark.parametrize(
-    ("facet", "value", "fits"),
-    [("framework", "jax", lambda p: p.startswith(("jax", "flax", "keras-jax"))),
-     ("mode", "eager", lambda p: "eager" in p),
-     ("api", "mixed", lambda p: p.startswith(("torch-nn", "keras-loop", "keras-custom"))),
-     ("status", "skipped", lambda p: p.startswith("mlx"))],
-)  # fmt: skip
-def test_every_facet_keeps_the_rows_that_fit(full, visit, facet, value, fits):
+def test_every_facet_keeps_the_rows_that_fit(full, visit):
     visited = visit(full)
     everything = first_column(visited, "summary-1")
     visited.page.click("#filter-open")
-    visited.page.select_option(f"#filter [name={facet}]", value)
-    assert first_column(visited, "summary-1") == [name for name in everything if fits(name)]
-    visited.page.click("#filter button[type=reset]")
-    visited.page.wait_for_timeout(50)  # a form resets after its event
-    assert first_column(visited, "summary-1") == everything
+    for facet, value, fits in (
+        ("framework", "jax", lambda p: p.startswith(("jax", "flax", "keras-jax"))),
+        ("mode", "eager", lambda p: "eager" in p),
+        ("api", "mixed", lambda p: p.startswith(("torch-nn", "keras-loop", "keras-custom"))),
+        ("status", "skipped", lambda p: p.startswith("mlx")),
+    ):
+        visited.page.select_option(f"#filter [name={facet}]", value)
+        assert first_column(visited, "summary-1") == [name for name in everything if fits(name)], facet
+        visited.page.click("#filter button[type=reset]")
+        visited.page.wait_for_timeout(50)  # a form resets after its event
+        assert first_column(visited, "summary-1") == everything
 
 
-def test_a_link_restores_filter_sort_theme_and_place(full, visit):
-    first = visit(full)
+def test_a_link_restores_filter_sort_theme_and_place(small, visit):
+    first = visit(small)
     first.page.click("#filter-open")
     first.page.select_option("#filter [name=framework]", "torch")
     first.page.fill("#filter [name=q]", "nn")
@@ -158,11 +133,11 @@ def test_a_link_restores_filter_sort_theme_and_place(full, visit):
     first.page.click("#theme")
     first.page.click(".bar a[href='#gap']")
     fragment = first.page.evaluate("location.hash")
-    second = visit(full, fragment)
+    second = visit(small, fragment)
     assert (
         first_column(second, "summary-1")
         == first_column(first, "summary-1")
-        == ["torch-nn · compile", "torch-nn · eager"]
+        == ["torch-nn · eager", "torch-nn · compile"]
     )
     assert second.page.get_attribute("html", "data-theme") == "light"
     assert second.page.locator("#summary-1 thead th").nth(1).get_attribute("aria-sort") == "ascending"
@@ -171,8 +146,8 @@ def test_a_link_restores_filter_sort_theme_and_place(full, visit):
 
 
 @pytest.mark.parametrize("fragment", ["#nowhere?framework=none&sort=x:9:up", "#%E0%A4%A", "#?q=%3Cscript%3E&theme=x"])
-def test_a_broken_link_does_no_harm(full, visit, fragment):
-    visited = visit(full, fragment)
+def test_a_broken_link_does_no_harm(small, visit, fragment):
+    visited = visit(small, fragment)
     assert visited.said == []
     assert visited.page.locator(".tools").is_visible()
 
@@ -185,7 +160,7 @@ def downloaded(visited, button):
 
 def test_downloads_are_the_records(full, visit):
     visited = visit(full)
-    records = KINDS["full"]()
+    records = factory.full_records()
     text, name = downloaded(visited, visited.page.locator("[data-download=json]"))
     assert name == "records.json"
     assert [Record.model_validate(r) for r in json.loads(text)["records"]] == records
@@ -224,8 +199,8 @@ def test_a_table_is_saved_with_the_rows_that_are_shown(full, visit):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_figures_are_saved_complete_in_the_colours_of_the_theme(full, visit, scheme):
-    visited = visit(full, color_scheme=scheme)
+def test_figures_are_saved_complete_in_the_colours_of_the_theme(small, visit, scheme):
+    visited = visit(small, scheme=scheme)
     svg, name = downloaded(visited, visited.page.get_by_role("button", name="Save SVG").first)
     assert name.endswith(".svg")
     assert b"var(" not in svg
@@ -237,8 +212,8 @@ def test_figures_are_saved_complete_in_the_colours_of_the_theme(full, visit, sch
     assert visited.said == []
 
 
-def test_printing_opens_what_is_folded_and_closes_it_again(full, visit):
-    visited = visit(full)
+def test_printing_opens_what_is_folded_and_closes_it_again(small, visit):
+    visited = visit(small)
     count = "document.querySelectorAll('details:not([open])').length"
     before = visited.page.evaluate(count)
     visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -248,8 +223,8 @@ def test_printing_opens_what_is_folded_and_closes_it_again(full, visit):
     assert visited.page.evaluate(count) == before
 
 
-def test_everything_is_readable_without_javascript(full, visit):
-    visited = visit(full, java_script_enabled=False)
+def test_everything_is_readable_without_javascript(small, visit):
+    visited = visit(small, javascript=False)
     assert visited.page.locator("main > section").count() == len(page.modules())
     assert visited.page.locator(".tools").is_hidden()
     assert visited.page.locator("#summary-1 tbody tr").first.is_visible()
@@ -260,8 +235,8 @@ def test_everything_is_readable_without_javascript(full, visit):
     assert details.locator("table").is_visible()
 
 
-def test_two_sources_stand_beside_each_other(full, visit):
-    visited = visit(full)
+def test_two_sources_stand_beside_each_other(small, visit):
+    visited = visit(small)
     visited.page.select_option("[data-source=beside-left]", label="torch-nn (1 lines)")
     assert 'x = "torch-nn"' in visited.page.inner_text("#beside-left")
     assert 'x = "numpy-manual"' in visited.page.inner_text("#beside-right") or "jax-grad" in visited.page.inner_text(
