@@ -90,7 +90,8 @@ class TensorFlowTape(Adapter):
 
     def update(self, gradients: Sequence[tf.Tensor]) -> None:
         r = self.recipe
-        self.steps.assign_add(1)
+        if r.optimizer in ("adam", "adamw"):
+            self.steps.assign_add(1)
         for w, g, m, v in zip(self.parameters, gradients, self.first, self.second, strict=True):
             match r.optimizer:
                 case "sgd":

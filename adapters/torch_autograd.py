@@ -71,7 +71,9 @@ class TorchAutograd(Adapter):
     def logits(self, parameters: Sequence[Tensor], x: Tensor, training: bool) -> Tensor:
         *hidden, (kernel, bias) = zip(parameters[::2], parameters[1::2], strict=True)
         for k, b in hidden:
-            x = dropout(self.activation(x @ k + b), self.model.dropout, training)
+            x = self.activation(x @ k + b)
+            if self.model.dropout:
+                x = dropout(x, self.model.dropout, training)
         return x @ kernel + bias
 
     def loss(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
@@ -86,7 +88,8 @@ class TorchAutograd(Adapter):
     @torch.no_grad()
     def update(self, gradients: Sequence[Tensor]) -> None:
         r = self.recipe
-        self.steps += 1
+        if r.optimizer in ("adam", "adamw"):
+            self.steps += 1
         for w, g, m, v in zip(self.parameters, gradients, self.first, self.second, strict=True):
             match r.optimizer:
                 case "sgd":

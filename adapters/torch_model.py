@@ -15,7 +15,9 @@ def build(model: MLP, dtype: torch.dtype) -> nn.Sequential:
     activation = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}[model.activation]
     layers: list[nn.Module] = []
     for n, m in model.shapes[:-1]:
-        layers += [nn.Linear(n, m), activation(), nn.Dropout(model.dropout)]
+        layers += [nn.Linear(n, m), activation()]
+        if model.dropout:
+            layers.append(nn.Dropout(model.dropout))
     return nn.Sequential(*layers, nn.Linear(*model.shapes[-1])).to(dtype)
 
 
