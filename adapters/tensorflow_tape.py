@@ -90,7 +90,7 @@ class TensorFlowTape(Adapter):
 
     def update(self, gradients: Sequence[tf.Tensor]) -> None:
         r = self.recipe
-        if r.optimizer in ("adam", "adamw"):
+        if self.model.dropout or r.optimizer in ("adam", "adamw"):  # dropout's masks are drawn from the step
             self.steps.assign_add(1)
         for w, g, m, v in zip(self.parameters, gradients, self.first, self.second, strict=True):
             match r.optimizer:
