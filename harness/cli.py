@@ -132,6 +132,7 @@ def _parser() -> Parser:
 
     report = add("report", _report, "Write the report of a run: one HTML file that needs no network.")
     report.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders of one machine's runs (the newest)")
+    report.add_argument("--history", type=Path, metavar="DIR", help="instead: the series of all runs in this folder")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
     report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
     report.add_argument("--format", choices=["html", "markdown"], default="html")
@@ -210,9 +211,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.resume is not None:
         head = store.read(options.resume).run
         if options.suite is None:
-            import shlex
-
-            again = parse(shlex.split(head.command)[1:])
+            again = _begun_with(options.resume, head.command)
             again.resume, again.dry_run, again.allow_changes = options.resume, options.dry_run, options.allow_changes
             again.quiet, again.json = options.quiet, options.json
             options = again
@@ -230,6 +229,23 @@ def _run(options: argparse.Namespace) -> int:
         else:
             print(path)
     return outcome.code
+
+
+def _begun_with(folder: Path, command: str) -> argparse.Namespace:
+    """The options that a run was begun with, from its head."""
+    import shlex
+
+    try:
+        options = parse(shlex.split(command)[1:])
+        if options.what_command == "run" and options.suite is not None and options.resume is None:
+            return options
+    except (ValueError, UserError, SystemExit):
+        pass
+    shown = command if len(command) <= 80 else command[:77] + "..."
+    raise UserError(
+        f"{folder}/run.json: command: {shown!r} does not begin a run",
+        f"name the suite too: levelfield run SUITE --resume {shlex.quote(str(folder))}",
+    )
 
 
 def _certify(options: argparse.Namespace) -> int:
@@ -260,8 +276,11 @@ def _doctor(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from harness import store
 
-    folders = options.runs or [store.newest()]
-    path = _write_report(folders, options.output, options.baseline, options.format)
+    if options.history is not None:
+        path = _write_history(options)
+    else:
+        folders = options.runs or [store.newest()]
+        path = _write_report(folders, options.output, options.baseline, options.format)
     print(path)
     if options.open:
         import webbrowser
@@ -277,6 +296,17 @@ def _write_report(folders: Sequence[Path], output: Path | None, baseline: str | 
     text = _page(combine.combine([_stored(folder) for folder in folders]), baseline, form)
     path = output or folders[-1] / ("report.html" if form == "html" else "report.md")
     export.write(text.encode(), path)
+    return path
+
+
+def _write_history(options: argparse.Namespace) -> Path:
+    if options.runs or options.baseline or options.format != "html":
+        raise UserError("--history takes a folder of runs alone", "levelfield report --history DIR [-o FILE]")
+    from harness import export, history
+    from reports import history_page
+
+    path: Path = options.output or options.history / "history.html"
+    export.write(history_page.build(history.read(options.history)).encode(), path)
     return path
 
 

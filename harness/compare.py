@@ -23,6 +23,7 @@ class Change:
 
     cell: Cell
     verdict: Verdict
+    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def compare(
                 [new_times[key][b] for b in blocks], [old_times[key][b] for b in blocks], confidence
             )
             verdict = statistics.judge(ratio, margin)
-        changes.append(Change(key[0], verdict))
+        changes.append(Change(key[0], verdict, key[1]))
     return Comparison(
         changes,
         [cell for cell, cold in old_times if (cell, cold) not in new_times],

@@ -55,7 +55,7 @@ def _render(evidence: Evidence) -> str:
     findings = [
         (name, section.finding, len(section.sentences) - 1)
         for name, module, section in parts
-        if getattr(module, "QUESTION", None) and section.sentences
+        if getattr(module, "QUESTION", None) and evidence.latest
     ]
     questions = {name: module.QUESTION for name, module, _ in parts if getattr(module, "QUESTION", None)}
     bodies = [

@@ -12,7 +12,7 @@ from reports import figure, words
 from reports.findings import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Entry, Evidence, Place, Workload
 from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
 from reports.sections.speed import verdict_detail
-from reports.text import duration, factor, factors, span
+from reports.text import duration, factor, factors, listing, span
 
 ORDER, SHORT, TITLE = 30, "Framework tax", "The framework tax: what a higher API costs"
 QUESTION = "What does the high-level API cost over the low-level one?"
@@ -119,10 +119,7 @@ def section(evidence: Evidence) -> Section:
     if not found and not any(c.measured for c in evidence.speed):
         return Section(missing=words.why_nothing(evidence))
     if not found:
-        return Section(
-            missing="No two entries that take part pair a higher with a lower API of one framework: measure and "
-            "certify for example torch-nn and torch-lightning."
-        )
+        return Section(missing=why_no_pair(evidence))
     return Section(
         sentences=tuple(s for taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),
         blocks=by_workload(
@@ -132,6 +129,22 @@ def section(evidence: Evidence) -> Section:
             lambda taxes, i: table(taxes, f"tax-table-{i}"),
         ),
         notes=drawn(len(found)),
+    )
+
+
+def why_no_pair(evidence: Evidence) -> str:
+    """Nothing was measured that could be paired, or not every half of a pair is certified."""
+    labels = []
+    for comparison in evidence.speed:
+        for place in comparison.measured:
+            if low := counterpart(place.entry, comparison.measured):
+                labels.append(f"{place.entry.label} with {low.entry.label}")
+    if labels:
+        told = listing(list(dict.fromkeys(labels)), most=3)
+        return f"A pair takes part when both are certified; without that were measured {told}."
+    return (
+        "No two entries pair a higher with a lower API of one framework: measure for example torch-nn and "
+        "torch-lightning."
     )
 
 
