@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: compare test check lint bench clean help
+.PHONY: compare test check lint bench clean help chaos fuzz soak audit
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,29 @@ check: $(VENV)/.test lint ## the two-minute part of it, for daily work
 
 bench: $(VENV)/.test ## pytest-benchmark suites: a step, an epoch and a prediction of every adapter
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
+
+chaos: $(VENV)/.test ## kill, fill, cut and interrupt real runs, and count what is lost (an hour)
+	$(BIN)/python tests/chaos/chaos.py --json docs/reliability/chaos.json
+	$(BIN)/python tests/chaos/table.py
+
+fuzz: $(VENV)/.test ## 10,000 examples of bad input
+	LEVELFIELD_FUZZ=2500 LEVELFIELD_FUZZ_JSON=$(CURDIR)/docs/reliability/fuzz.json $(PYTEST) tests/fuzz
+	$(BIN)/python tests/chaos/table.py
+
+soak: $(VENV)/.test ## 2,000 launches, and the cost of scheduling 10,000
+	$(BIN)/python tests/soak/soak.py --json docs/reliability/soak.json
+	$(BIN)/python tests/chaos/table.py
+
+audit: $(VENV)/.test $(VENV)/audit/bin/pip-audit ## known vulnerabilities of what is pinned, and the linter's security rules
+	$(BIN)/ruff check --select S --ignore S101,S603 tasks adapters harness reports
+	$(PYTEST) tests/security
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt \
+	  || { echo "pip-audit found something, or could not reach its service: see above"; exit 1; }
+
+$(VENV)/audit/bin/pip-audit: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --disable-pip-version-check --progress-bar off -q 'pip-audit>=2.7' \
+	  || { rm -rf $(VENV)/audit; echo "pip-audit could not be installed: nothing was audited"; exit 1; }
 
 lint: $(VENV)/.test ## format, lint and types
 	$(BIN)/ruff format --check .

@@ -76,6 +76,7 @@ def harness_killed(ground: Ground, tries: int, chance: random.Random) -> Row:
             alive = process.poll() is None
             kill(process)
             row.tries += alive
+            print(f"\r{row.tries}", end="", file=sys.stderr, flush=True)
             ground.check_orphans(row)
         code, err = ground.go_on(folder)
         row.expect(code == 0, f"exit code {code} after resuming: {err[-300:]}")

@@ -1,0 +1,207 @@
+"""``make soak``: 2,000 launches of a trivial adapter, and the cost of scheduling with 10,000 planned.
+
+    python tests/soak/soak.py [--launches N] [--planned N] [--json FILE]
+
+The first part runs the real thing and watches the memory and the open files of the harness and of its warm parent.
+The second plans and schedules for real, with a launcher that answers at once: what is left is what scheduling costs.
+Exit code 0 when memory, open files and costs are flat and scheduling a launch costs at most 20 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+from adapters.registry import find
+from harness import machine, store, suite
+from harness.goal import Goal
+from harness.lanes import Stop
+from harness.plan import Launch, Surroundings, plan
+from harness.progress import Progress
+from harness.record import Cell, Record
+from harness.schedule import carry_out
+from harness.session import begin
+from tasks import registry as tasks
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITE = """
+name = "soak"
+baseline = "numpy-manual"
+time-limit = 60.0
+
+[models.small]
+hidden = [4]
+
+[recipes.plain]
+optimizer = "sgd"
+batch-size = 64
+epochs = 1
+
+[[{kind}]]
+task = "iris"
+model = "small"
+recipe = "plain"
+adapters = ["numpy-manual"]
+{many}
+"""
+EDGE = 500  # launches at each end that are compared
+MOST_COST = 0.020  # seconds of scheduling a launch
+MOST_GROWTH = 1.10  # of memory, from the first tenth to the last
+MOST_SLOWER = 1.5  # of the time between launches and of costs, the last to the first: this machine is shared
+
+
+def watch(launches: int, folder: Path) -> dict[str, Any]:
+    """Make the launches, and look at the processes five times a second."""
+    (folder / "soak.toml").write_text(SUITE.format(kind="learning", many=f"seeds = {launches}"))
+    words = [sys.executable, "-P", "-m", "harness.cli", "run", "soak.toml", "-o", "out", "--no-certify", "-q"]
+    variables = os.environ | {"PYTHONPATH": str(ROOT), "LEVELFIELD_CACHE": str(folder / "cache")}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(words, cwd=folder, env=variables, stdout=log, stderr=log)
+    seen: dict[str, list[tuple[int, int]]] = {"harness": [], "warm parent": []}
+    path = folder / "out" / "records.jsonl"
+    while process.poll() is None:
+        time.sleep(0.2)
+        if not path.exists():
+            continue
+        with contextlib.suppress(psutil.Error):
+            harness = psutil.Process(process.pid)
+            [parent] = [one for one in harness.children() if "harness.worker" in one.cmdline()] or [None]
+            if parent is not None:  # it is ended before the report is written, which takes memory of its own
+                seen["harness"].append((harness.memory_info().rss, harness.num_fds()))
+                seen["warm parent"].append((parent.memory_info().rss, parent.num_fds()))
+    assert process.returncode == 0, (folder / "log").read_text()
+    records = store.read(folder / "out").records
+    assert len(records) == launches
+    assert all(record.status == "ok" for record in records)
+    begun = sorted(datetime.fromisoformat(record.started).timestamp() for record in records)
+    between = [after - before for before, after in itertools.pairwise(begun)]
+    found: dict[str, Any] = {"launches": launches, "looks": len(seen["harness"])}
+    edge = min(EDGE, launches // 4)
+    found["seconds between launches"] = ends(between, edge, median)
+    for name, looks in seen.items():
+        tenth = max(len(looks) // 10, 1)
+        found[f"{name}: resident MB"] = ends([rss / 1e6 for rss, _ in looks], tenth, median)
+        found[f"{name}: open files"] = ends([files for _, files in looks], tenth, max)
+    return found
+
+
+def ends(values: list[float], edge: int, of: Any) -> dict[str, float]:
+    first, last = of(values[:edge]), of(values[-edge:])
+    return {"first": first, "last": last, "ratio": last / first}
+
+
+class Instant:
+    """A launcher whose launches are done at once, as the record of a real one."""
+
+    cores = machine.cores()
+
+    def __init__(self, like: Record) -> None:
+        self.like = like
+
+    def key(self, cell: Cell) -> str:
+        return cell.adapter
+
+    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
+        changed = {"cell": launch.cell, "seed": launch.seed, "block": launch.block, "attempt": attempt}
+        return self.like.model_copy(update=changed)
+
+
+def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, Any]:
+    """Plan, schedule, store and show so many launches that take no time; seconds of this process' CPU."""
+    many = f"seeds = {planned}" if kind == "learning" else f"blocks = {planned}\nthreads = 1"
+    text = SUITE.format(kind=kind, many=many)
+    chosen = suite.parse(text, folder / "soak.toml")
+    there = Surroundings(find().adapters, {"iris": tasks.load("iris")}, len(machine.cores()))
+    start = time.process_time()
+    launches = plan(chosen, there)
+    planning = time.process_time() - start
+    assert len(launches) == planned
+    options = argparse.Namespace(
+        **dict.fromkeys(("threads", "blocks", "seeds", "data_dir", "budget", "precision")),
+        **dict.fromkeys(("cold", "no_certify", "anonymous"), False),
+        **{name: [] for name in ("adapter", "task", "mode")},
+        suite="soak.toml",
+        output=folder / f"scheduled-{kind}",
+    )
+    kept, head = begin(options, chosen, there, text)
+    goal = Goal(launches, head.baseline, there.adapters, budget=1e6, precision=None)
+    costs: list[tuple[float, float]] = []
+    with (folder / "progress").open("w") as sink, contextlib.redirect_stderr(sink):
+        progress = Progress(launches, lanes=len(machine.cores()), budget_left=goal.left, plain=True)
+
+        def finished(launch: Launch, record: Record) -> None:
+            kept.append(record)
+            goal.add(record)
+            progress.finished(launch, record)
+            costs.append((time.process_time(), time.perf_counter()))
+
+        carry_out(launches, Instant(like), finished, Stop(), goal.reached)
+        progress.close()
+    kept.close()
+    assert len(store.read(kept.folder).records) == planned
+    cpu = [after[0] - before[0] for before, after in itertools.pairwise(costs)]
+    wall = [after[1] - before[1] for before, after in itertools.pairwise(costs)]
+
+    def mean(values: list[float]) -> float:
+        return sum(values) / len(values)
+
+    return {
+        "planned": planned,
+        "planning, seconds of CPU a launch": planning / planned,
+        "scheduling, seconds of CPU a launch": ends(cpu, EDGE, mean),
+        "scheduling, seconds a launch with the disk's": ends(wall, EDGE, median),
+        "slowest half-thousand, seconds a launch": max(mean(wall[i : i + 500]) for i in range(0, len(wall), 500)),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--launches", type=int, default=2000)
+    parser.add_argument("--planned", type=int, default=10_000)
+    parser.add_argument("--json", type=Path, help="where the results go")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        folder = Path(name)
+        long = watch(options.launches, folder)
+        like = store.read(folder / "out").records[0]
+        scheduled = {kind: schedule(options.planned, like, folder, kind) for kind in ("learning", "speed")}
+    result = {
+        "command": "make soak",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": machine.commit(),
+        "python": platform.python_version(),
+        "long run": long,
+        "scheduling": scheduled,
+    }
+    print(json.dumps(result, indent=1))
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    bad = [name for name, row in long.items() if name.endswith("MB") and row["ratio"] > MOST_GROWTH]
+    bad += [name for name, row in long.items() if name.endswith("files") and row["last"] > row["first"]]
+    bad += [name for name in ("seconds between launches",) if long[name]["ratio"] > MOST_SLOWER]
+    for kind, row in scheduled.items():
+        if row["scheduling, seconds of CPU a launch"]["ratio"] > MOST_SLOWER:
+            bad.append(f"{kind}: scheduling is not flat")
+        if row["slowest half-thousand, seconds a launch"] > MOST_COST:
+            bad.append(f"{kind}: scheduling costs more than {1000 * MOST_COST:g} ms")
+    print("; ".join(bad) or "flat", file=sys.stderr)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
