@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from harness import cli
 
@@ -17,22 +18,28 @@ WIDTH, HEIGHT = 1200, 1100
 CHROMIUM = os.environ.get("LEVELFIELD_CHROMIUM", "/usr/bin/chromium")
 
 
-def take(run: Path, picture: Path) -> None:
+def take(browser: Any, run: Path, picture: Path) -> None:
     """Write the PNG. Raises RuntimeError when the run has no report."""
-    from playwright.sync_api import sync_playwright
-
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.html"
         if cli.main(["report", str(run), "-o", str(report)]) != cli.OK:
             raise RuntimeError(f"{run} gave no report")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(report.as_uri())
         page.screenshot(path=picture)
+        page.close()
+
+
+def main(run: Path, picture: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        take(browser, run, picture)
         browser.close()
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: python tests/reports/picture.py RUN PICTURE.png")
-    take(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

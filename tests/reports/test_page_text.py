@@ -266,7 +266,7 @@ def test_an_unknown_baseline_is_an_error_for_the_user(build):
 
 
 def test_another_baseline_is_named_on_the_page_and_changes_the_ratios():
-    text = page.build(factory.make_run(), factory.speed_records(), baseline="torch-nn:eager")
+    text = page.build(factory.make_run(), factory.speed_records(factory.ENTRIES[:4]), baseline="torch-nn:eager")
     assert "<dd>torch-nn · eager</dd>" in text
     assert "Against the baseline torch-nn · eager" in text
 
@@ -275,7 +275,7 @@ def test_sources_are_shown_once_with_their_lines_of_code():
     source = '"""Doc\nstring."""\n\nimport x  # why\n\n\ndef f():\n    """Doc."""\n    return """a\nb"""\n# end\n'
     text = page.build(
         factory.make_run(),
-        factory.speed_records(blocks=1),
+        factory.speed_records(factory.ENTRIES[:2], blocks=1),
         sources={"torch-nn": source, "jax-grad": source, "numpy-manual": "x=1"},
     )
     assert "jax-grad, torch-nn <small>4 lines of code" in text
