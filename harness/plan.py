@@ -19,7 +19,7 @@ from tasks.recipe import Recipe
 from tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
-_LARGEST_PLAN = 200_000
+LARGEST_PLAN = 200_000
 _LAUNCH_BYTES = 600  # of a planned launch, as measured
 
 
@@ -208,11 +208,11 @@ def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None
 
     total = sum(cells(part) * (selection.blocks or part.blocks) for part in suite.speed)
     total += sum(cells(part) * (selection.seeds or part.seeds) for part in suite.learning)
-    if total > _LARGEST_PLAN:
+    if total > LARGEST_PLAN:
         need = total * _LAUNCH_BYTES / 2**30
         raise UserError(
             f"{suite.file}: {total:,} launches are asked for; their plan alone needs {need:,.1f} GiB",
-            f"at most {_LARGEST_PLAN:,}: fewer blocks, seeds or names, or several suites",
+            f"at most {LARGEST_PLAN:,}: fewer blocks, seeds or names, or several suites",
         )
 
 

@@ -21,7 +21,7 @@ from harness.certify.certificate import Certificate
 from harness.goal import Goal
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
-from harness.plan import Launch, Selection, Surroundings, plan
+from harness.plan import LARGEST_PLAN, Launch, Selection, Surroundings, plan
 from harness.progress import Progress, duration
 from harness.record import Record, Run
 from harness.resume import changes
@@ -55,11 +55,13 @@ def run(options: argparse.Namespace) -> Outcome:
     tasks = load_tasks(chosen, selection, options.data_dir)
     cores = machine.cores()
     budget = options.budget or chosen.budget
-    if options.precision or options.budget:
-        selection = replace(selection, blocks=options.blocks or MOST_BLOCKS)
     distributions = {name for info in registry.adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
     there = Surroundings(registry.adapters, tasks, len(cores), interpreters)
+    if options.precision or options.budget:
+        cells = len(plan(chosen, there, replace(selection, blocks=1, seeds=1)))
+        most = min(MOST_BLOCKS, LARGEST_PLAN // max(cells, 1))
+        selection = replace(selection, blocks=options.blocks or most)
     launches = plan(chosen, there, selection)
     if not launches:
         print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
