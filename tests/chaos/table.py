@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from faults import FAULTS
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = DOCS / "reliability"
 HEAD = """# Reliability
@@ -33,19 +35,26 @@ def chaos(result: dict[str, Any] | None) -> str:
     if result is None:
         return "## Faults\n\nNot measured: `make chaos`.\n"
     faults: dict[str, dict[str, Any]] = {}
-    for row in result["rows"].values():
+    full = {fault.__name__: tries for fault, (tries, _) in FAULTS.items()}
+    for key, row in result["rows"].items():
         one = faults.setdefault(row["fault"], dict.fromkeys(("tries", *COUNTS, "wrong"), 0) | {"skipped": None})
-        for key in ("tries", *COUNTS):
-            one[key] += row[key]
+        for count in ("tries", *COUNTS):
+            one[count] += row[count]
+        one["full"] = full[key.split()[0]]
         one["wrong"] += len(row["wrong"])
         one["skipped"] = one["skipped"] or row["skipped"]
         one["expected"] = row["expected"]
-    rows = [[name, skipping(one), *(one[key] for key in ("tries", *COUNTS, "wrong"))] for name, one in faults.items()]
+    rows = [
+        [name, skipping(one), *(one[key] for key in ("tries", "full", *COUNTS, "wrong"))]
+        for name, one in faults.items()
+    ]
     days = sorted({row["date"][:10] for row in result["rows"].values()})
     seeds = ", ".join(sorted({str(row["seed"]) for row in result["rows"].values()}))
     return (
-        f"## Faults\n\n`make chaos`, {' and '.join(days)}, seeds {seeds}:\n\n"
-        + table(["fault", "what shall come of it", "tries", *COUNTS, "other surprises"], rows)
+        f"## Faults\n\n`python tests/chaos/chaos.py`, {' and '.join(days)}, seeds {seeds}. Where the tries are"
+        " fewer than those of `make chaos`, single faults were tried with `--only` and `--tries`; of rounds that were"
+        " broken off for lack of time nothing is counted.\n\n"
+        + table(["fault", "what shall come of it", "tries", "tries of `make chaos`", *COUNTS, "other surprises"], rows)
         + "\nFaults of an adapter inside its launch (crashes, exits, stalls, memory, output, grandchildren) are tested"
         "\none by one in `tests/harness/test_worker_faults.py` and `tests/harness/test_worker_limits.py`.\n"
     )
@@ -66,7 +75,7 @@ def fuzz(result: dict[str, Any] | None) -> str:
     ]
     rows.append(["all", *(sum(row[n] for row in rows) for n in range(1, 6))])
     head = ["what was fuzzed", "examples", "accepted (0)", "refused with a message (2)", "nothing selected (5)"]
-    said = f"`make fuzz`, {result['date'][:10]}; exit code 3 is a traceback that was held back:"
+    said = f"`{result['command']}`, {result['date'][:10]} (`make fuzz` asks for 10,000); exit code 3 is a traceback that was held back:"
     return f"## Bad input\n\n{said}\n\n" + table([*head, "tracebacks (3)"], rows)
 
 

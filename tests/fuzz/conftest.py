@@ -38,7 +38,7 @@ def tried() -> Iterator[Counter[tuple[str, int]]]:
         for (what, code), number in sorted(counts.items()):
             rows.setdefault(what, {})[str(code)] = number
         result = {
-            "command": "make fuzz",
+            "command": f"LEVELFIELD_FUZZ={EXAMPLES} python -m pytest tests/fuzz",
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": machine.commit(),
             "python": platform.python_version(),
