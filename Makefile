@@ -23,6 +23,7 @@ bench: $(VENV)/.test ## pytest-benchmark suites: a step, an epoch and a predicti
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 
 chaos: $(VENV)/.test ## kill, fill, cut and interrupt real runs, and count what is lost (an hour)
+	rm -f docs/reliability/chaos.json
 	$(BIN)/python tests/chaos/chaos.py --json docs/reliability/chaos.json
 	$(BIN)/python tests/chaos/table.py
 

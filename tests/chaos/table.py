@@ -54,7 +54,7 @@ def chaos(result: dict[str, Any] | None) -> str:
         f"## Faults\n\n`python tests/chaos/chaos.py`, {' and '.join(days)}, seeds {seeds}. Where the tries are"
         " fewer than those of `make chaos`, single faults were tried with `--only` and `--tries`; of rounds that were"
         " broken off for lack of time nothing is counted.\n\n"
-        + table(["fault", "what shall come of it", "tries", "tries of `make chaos`", *COUNTS, "other surprises"], rows)
+        + table(HEADINGS, rows)
         + "\nFaults of an adapter inside its launch (crashes, exits, stalls, memory, output, grandchildren) are tested"
         "\none by one in `tests/harness/test_worker_faults.py` and `tests/harness/test_worker_limits.py`.\n"
     )
@@ -65,6 +65,7 @@ def skipping(one: dict[str, Any]) -> str:
 
 
 COUNTS = ("lost", "twice", "orphans", "zombies")
+HEADINGS = ("fault", "what shall come of it", "tries", "tries of `make chaos`", *COUNTS, "other surprises")
 
 
 def fuzz(result: dict[str, Any] | None) -> str:
