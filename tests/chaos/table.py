@@ -76,7 +76,8 @@ def fuzz(result: dict[str, Any] | None) -> str:
     ]
     rows.append(["all", *(sum(row[n] for row in rows) for n in range(1, 6))])
     head = ["what was fuzzed", "examples", "accepted (0)", "refused with a message (2)", "nothing selected (5)"]
-    said = f"`{result['command']}`, {result['date'][:10]} (`make fuzz` asks for 10,000); exit code 3 is a traceback that was held back:"
+    said = f"`{result['command']}`, {result['date'][:10]} (`make fuzz` asks for 10,000);"
+    said += " exit code 3 is a traceback that was held back:"
     return f"## Bad input\n\n{said}\n\n" + table([*head, "tracebacks (3)"], rows)
 
 
