@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: compare test check lint bench clean help chaos fuzz soak audit
 
@@ -14,10 +15,10 @@ compare: $(VENV)/.compare ## run the default suite and write its report
 	$(RUN) run default
 
 test: $(VENV)/.test lint ## everything that must pass
-	$(PYTEST)
+	$(PYTEST) $(PARALLEL)
 
 check: $(VENV)/.test lint ## the two-minute part of it, for daily work
-	$(PYTEST) -m "not slow and not frameworks and not browser"
+	$(PYTEST) $(PARALLEL) -m "not slow and not frameworks and not browser"
 
 bench: $(VENV)/.test ## pytest-benchmark suites: a step, an epoch and a prediction of every adapter
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
