@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             if (reason := unsupported_mode(info, mode)) is not None:
                 print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
                 continue
-            wanted[Subject(info.name, mode, "cpu")] = frozenset()
+            wanted[Subject(info.name, mode, options.device)] = frozenset()
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
         return 5

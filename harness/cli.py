@@ -93,6 +93,7 @@ def _parser() -> Parser:
     run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    run.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu, so far the only one")
     run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
     run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
     run.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
@@ -121,6 +122,7 @@ def _parser() -> Parser:
     certify = add("certify", _certify, "Prove that adapters compute the specification, against a float64 reference.")
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
     certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    certify.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu, so far the only one")
     certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
@@ -168,6 +170,12 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return number
+
+
+def _device(text: str) -> str:
+    if text != "cpu":
+        raise argparse.ArgumentTypeError(f"{text!r}: the adapters compute on the CPU only so far; write cpu")
+    return text
 
 
 def _duration(text: str) -> float:
