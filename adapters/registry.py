@@ -178,8 +178,8 @@ def _problem(literals: dict[str, Any]) -> str | None:
     if literals.get("feed", "resident") not in _FEEDS:
         return f"feed must be one of {', '.join(_FEEDS)}, not {literals['feed']!r}"
     modes = literals["modes"]
-    if not (isinstance(modes, tuple) and modes and all(map(_is_name, modes)) and len(set(modes)) == len(modes)):
-        return "modes must be a tuple of at least one name, none of them twice"
+    if not (isinstance(modes, tuple) and modes and all(map(_is_mode, modes)) and len(set(modes)) == len(modes)):
+        return "modes must be a tuple of at least one name (lower case, digits, - and _), none of them twice"
     for name in ("notes", "packages"):
         value = literals.get(name, ())
         if not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
@@ -216,3 +216,8 @@ def _locate(module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def _is_mode(value: object) -> bool:
+    """As a name, with the underscores that frameworks' own words have."""
+    return isinstance(value, str) and _is_name(value.replace("_", "-"))
