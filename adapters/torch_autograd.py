@@ -33,10 +33,10 @@ class TorchAutograd(Adapter):
         self.first = [torch.zeros_like(w, requires_grad=False) for w in self.parameters]
         self.second = [torch.zeros_like(w, requires_grad=False) for w in self.parameters]
         self.steps = torch.zeros((), dtype=self.dtype)
-        self.gradients = self.gradients_eager
+        self.batch_loss = self.loss
         if setting.mode == "compile":
-            # torch.func.grad is captured without a graph break, loss.backward() is not
-            self.gradients = torch.compile(torch.func.grad(self.loss), dynamic=False)
+            # Not torch.func.grad of the loss: compiled with dropout, it gave wrong gradients (torch 2.13)
+            self.batch_loss = torch.compile(self.loss, dynamic=False)
             self.update = torch.compile(self.update, dynamic=False)
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
@@ -82,8 +82,8 @@ class TorchAutograd(Adapter):
             loss = loss + self.model.l2 * sum(kernel.square().sum() for kernel in parameters[::2])
         return loss
 
-    def gradients_eager(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor) -> Sequence[Tensor]:
-        return torch.autograd.grad(self.loss(parameters, x, y), parameters)
+    def gradients(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        return torch.autograd.grad(self.batch_loss(parameters, x, y), parameters)
 
     @torch.no_grad()
     def update(self, gradients: Sequence[Tensor]) -> None:
