@@ -161,6 +161,8 @@ def plan(*, quick: bool, needs: Collection[str] | None, dear: bool, precise: boo
         item(trajectory, steps, best, "adam", optimizer="adam", activation="sigmoid", l2=2**-6),
         item(trajectory, steps, "float32", "adam", optimizer="adam"),
         item(dropout, masks, "float32", "dropout"),
+        # One compiler was seen to go wrong here alone, on a batch of more than one sample
+        item(masks_per_sample, masks, "float32", "dropout", rate=0.5, hidden=1, batch=2),
     ]
     if not quick:
         return [*basis, wait, exact, *special, *_rest(best)]
@@ -178,7 +180,6 @@ def _rest(best: Precision) -> list[Item]:
     """What the full form has more: every optimizer and activation in each precision, and the borders of the shapes."""
     found = [
         item(dropout, masks, best),
-        item(masks_per_sample, masks, "float32", rate=0.5, hidden=1, batch=2),
         item(seeds_differ, masks, "float32", rate=0.5, hidden=1),
         item(nan_trains, steps, "float32", activation="tanh"),
     ]
