@@ -7,20 +7,15 @@ training − validation accuracy; positive means worse on data that was not trai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
-from harness import statistics
+from harness import equivalence, statistics
+from harness.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES
 from harness.record import EpochScores, Record
 from harness.statistics import Interval
-from reports.findings import CONFIDENCE, Entry, Evidence, Workload, holds_certificate
-
-ACCURACY_MARGIN = 0.005
-LEAST_SEEDS = {"matched": 20, "idiomatic": 60}
-LEAST_TEST_SAMPLES = 700
-
-Equivalence = Literal["equivalent", "different", "inconclusive", "not judged"]
+from reports.findings import CONFIDENCE, Entry, Evidence, Workload, baseline_among, holds_certificate
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,7 @@ class Learner:
     counts: Mapping[str, int]
     reason: str | None
     certified: bool | None
+    finals: Mapping[int, EpochScores] = field(default_factory=dict)  # of the weights that training left
 
     def best(self, seed: int) -> EpochScores | None:
         """The snapshot with the smallest validation loss, the earliest of equals; None when no loss is finite."""
@@ -40,7 +36,20 @@ class Learner:
         return min(finite, key=lambda s: (s.validation.loss, s.epoch)) if finite else None
 
     def end(self, seed: int) -> EpochScores:
-        return self.curves[seed][-1]
+        return self.finals.get(seed, self.curves[seed][-1])
+
+    def onset(self, seed: int) -> int | None:
+        """The epoch from which on validation only gets worse than it was there: that of the best snapshot.
+
+        None where that is the last one evaluated: overfitting has not set in.
+        """
+        best = self.best(seed)
+        return None if best is None or best.epoch == self.curves[seed][-1].epoch else best.epoch
+
+    def excess(self, seed: int) -> float | None:
+        """Validation loss of the last evaluation less the best one."""
+        best = self.best(seed)
+        return None if best is None else self.curves[seed][-1].validation.loss - best.validation.loss
 
     def bests(self) -> dict[int, EpochScores]:
         return {seed: best for seed in self.curves if (best := self.best(seed))}
@@ -54,7 +63,7 @@ class Study:
     workload: Workload
     learners: tuple[Learner, ...]
     baseline: Learner | None
-    test_samples: int | None
+    samples: Mapping[str, int]  # split → how many, as far as known
 
     @property
     def seeds(self) -> int:
@@ -65,21 +74,26 @@ class Study:
         return any(s.validation.accuracy is not None for x in self.learners for c in x.curves.values() for s in c[:1])
 
     @property
+    def least_seeds(self) -> int:
+        return LEAST_SEEDS.get(self.workload.track, max(LEAST_SEEDS.values()))
+
+    @property
     def measured(self) -> tuple[Learner, ...]:
         return tuple(x for x in self.learners if x.curves)
 
     def why_not_judged(self) -> str | None:
         """The rule, fixed beforehand, by which differences of accuracy are too little founded to be judged."""
-        need = LEAST_SEEDS.get(self.workload.track, max(LEAST_SEEDS.values()))
-        lacks = []
-        if self.seeds < need:
-            lacks.append(f"{need} seeds (here {self.seeds})")
-        if self.test_samples is None:
+        lacks, test = [], self.samples.get("test")
+        if self.seeds < self.least_seeds:
+            lacks.append(f"{self.least_seeds} seeds (here {self.seeds})")
+        if test is None:
             lacks.append(f"a known test split of {LEAST_TEST_SAMPLES} samples (here unknown)")
-        elif self.test_samples < LEAST_TEST_SAMPLES:
-            lacks.append(f"a test split of {LEAST_TEST_SAMPLES} samples (here {self.test_samples})")
+        elif test < LEAST_TEST_SAMPLES:
+            lacks.append(f"a test split of {LEAST_TEST_SAMPLES} samples (here {test})")
         if self.baseline is None:
             lacks.append("the baseline")
+        if self.baseline and self.baseline.certified is False:
+            lacks.append("a certificate of the baseline")
         return f"judging needs {' and '.join(lacks)}" if lacks else None
 
 
@@ -89,12 +103,13 @@ def studies(evidence: Evidence) -> tuple[Study, ...]:
 
 def _study(evidence: Evidence, workload: Workload, launches: Mapping[Entry, Sequence[Record]]) -> Study:
     learners = tuple(_learner(evidence, workload, entry, own) for entry, own in launches.items())
-    base = next((x for x in learners if x.entry == evidence.baseline and x.curves), None)
-    return Study(workload, learners, base, _test_samples(evidence.run.tasks.get(workload.task, {})))
+    named = baseline_among([x.entry for x in learners], evidence.baseline)
+    base = next((x for x in learners if x.entry == named and x.curves), None)
+    return Study(workload, learners, base, _samples(evidence.run.tasks.get(workload.task, {})))
 
 
 def _learner(evidence: Evidence, workload: Workload, entry: Entry, launches: Sequence[Record]) -> Learner:
-    curves = {}
+    curves, finals = {}, {}
     counts: dict[str, int] = {}
     reason = None
     for record in launches:
@@ -107,16 +122,17 @@ def _learner(evidence: Evidence, workload: Workload, entry: Entry, launches: Seq
             scores.append(record.final)
         if scores:
             curves[record.seed] = tuple(scores)
+            finals[record.seed] = record.final or scores[-1]
         else:
             reason = "no epoch was evaluated"
-    certified = holds_certificate(entry, workload.device, evidence.certificates, launches)
-    return Learner(entry, workload, dict(sorted(curves.items())), counts, reason, certified)
+    certified = holds_certificate(entry, workload, evidence.certificates, launches)
+    return Learner(entry, workload, dict(sorted(curves.items())), counts, reason, certified, finals)
 
 
-def _test_samples(task: Mapping[str, Any]) -> int | None:
-    samples = task.get("samples", {})
-    found = samples.get("test") if isinstance(samples, Mapping) else None
-    return int(found) if isinstance(found, int | float) and isfinite(found) else None
+def _samples(task: Mapping[str, Any]) -> dict[str, int]:
+    found = task.get("samples", {})
+    known = found.items() if isinstance(found, Mapping) else ()
+    return {split: int(n) for split, n in known if isinstance(n, int | float) and isfinite(n) and n > 0}
 
 
 # Quantities of one snapshot
@@ -146,25 +162,32 @@ def mean_of(snapshots: Mapping[int, EpochScores], quantity: Callable[[EpochScore
     return statistics.mean_interval(values, CONFIDENCE) if values else None
 
 
-def against_baseline(
-    study: Study, learner: Learner, quantity: Callable[[EpochScores], float | None], margin: float
-) -> tuple[Equivalence, Interval | None]:
-    """The paired difference to the baseline at the best snapshots, and whether it is equivalent to ±`margin`."""
-    if study.baseline is None or learner.entry == study.baseline.entry or learner.certified is False:
-        return "not judged", None
-    own, base = learner.bests(), study.baseline.bests()
-    pairs = [(quantity(own[s]), quantity(base[s])) for s in sorted(own.keys() & base.keys())]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None and isfinite(a) and isfinite(b)]
-    if len(known) < 2:
-        return "not judged", None
-    comparisons = max(1, len(study.measured) - 1)
-    difference = statistics.mean_difference(
-        [a for a, _ in known], [b for _, b in known], 1 - (1 - CONFIDENCE) / comparisons
+JUDGED = {"test accuracy": (accuracy_on_test, "test"), "gap": (accuracy_gap, "validation")}
+"""What is held to the baseline's, at the best snapshots, and the smallest split that it is computed from."""
+
+
+def against_baseline(study: Study, what: str) -> dict[Entry, equivalence.Comparison]:
+    """Every certified learner's difference to the baseline in one quantity of `JUDGED`, all of them together."""
+    base = study.baseline
+    if base is None:
+        return {}
+    quantity, split = JUDGED[what]
+
+    def of(learner: Learner) -> dict[int, float]:
+        return {seed: v for seed, best in learner.bests().items() if (v := quantity(best)) is not None}
+
+    own = {x.entry: of(x) for x in study.measured if x.entry != base.entry and x.certified is not False}
+    found = equivalence.compare(
+        {str(i): values for i, values in enumerate(own.values())},
+        of(base),
+        resolution=1 / study.samples.get(split, 1),
+        quantities=len(JUDGED),
+        confidence=CONFIDENCE,
+        least_seeds=study.least_seeds,
     )
-    need = LEAST_SEEDS.get(study.workload.track, max(LEAST_SEEDS.values()))
-    if study.why_not_judged() or len(known) < need:
-        return "not judged", difference
-    return statistics.equivalence(difference, margin), difference
+    if study.why_not_judged():
+        found = {i: equivalence.Comparison("not judged", c.difference) for i, c in found.items()}
+    return dict(zip(own, found.values(), strict=True))
 
 
 def mean_curve(

@@ -5,7 +5,7 @@ Like MNIST, the images are standardised as a whole, by the mean and the deviatio
 
 from __future__ import annotations
 
-from tasks.task import Task, make_task
+from tasks.task import DEFAULT_SPLITS, Splits, Task, make_task
 
 NAME = "digits"
 SOURCE = (
@@ -15,9 +15,11 @@ SOURCE = (
 LICENCE = "CC BY 4.0 (UCI Machine Learning Repository)"
 
 
-def load(seed: int = 0) -> Task:
+def load(seed: int = 0, name: str = NAME, splits: Splits = DEFAULT_SPLITS) -> Task:
     """All 1,797 samples, 270 of them for the test; `seed` chooses the splits."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    return make_task(NAME, data.data, data.target, source=SOURCE, licence=LICENCE, seed=seed, scaling="whole")
+    return make_task(
+        name, data.data, data.target, source=SOURCE, licence=LICENCE, splits=splits, seed=seed, scaling="whole"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -17,6 +16,8 @@ class UserError(Exception):
 
 def unknown(what: str, name: str, known: Iterable[str], listing: str = "") -> UserError:
     """The error for an unknown `name`, answered with the nearest known ones."""
+    import difflib  # only here: whoever asks for help does not wait for it
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if near:

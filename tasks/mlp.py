@@ -53,14 +53,15 @@ class MLP:
         products = [2 * batch * n * m for n, m in self.shapes]
         return 3 * sum(products) - products[0]
 
-    def bytes(self, batch: int, itemsize: int = 4) -> int:
-        """Least memory traffic of one SGD step in bytes, each array counted once where it is read or written.
+    def bytes(self, batch: int, itemsize: int = 4, state: int = 0) -> int:
+        """Least memory traffic of one training step in bytes, each array counted once where it is read or written.
 
         Forward and backward read the parameters, the update reads and writes them and reads the gradients that
-        backward wrote; activations are written once and read twice.
+        backward wrote; it reads and writes `state` arrays of the optimizer of the parameters' size besides (see
+        `tasks.recipe.STATE`). Activations are written once and read twice.
         """
         activations = batch * sum(self.widths)
-        return itemsize * (6 * self.parameters + 3 * activations)
+        return itemsize * ((6 + 2 * state) * self.parameters + 3 * activations)
 
     def initial_weights(self, seed: int) -> list[Layer]:
         """Canonical initial weights: Glorot-uniform kernels (Glorot & Bengio, 2010), zero biases, float32.

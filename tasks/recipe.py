@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
+STATE: dict[Optimizer, int] = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}  # arrays a parameter
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 _TASKS = {
     "iris": ("tasks.iris", "three species of flowers, 4 features, 150 samples"),
     "digits": ("tasks.digits", "handwritten digits of 8×8 pixels, 64 features, 1,797 samples"),
+    "digits-half": (
+        "tasks.digits_half",
+        "digits, split to judge half a point of accuracy, 64 features, 1,797 samples, 719 for the test",
+    ),
     "mnist": ("tasks.mnist", "handwritten digits of 28×28 pixels, 784 features, 70,000 samples; downloaded once"),
     "wine": ("tasks.wine", "three growers of wine, 13 features, 178 samples"),
     "breast-cancer": ("tasks.breast_cancer", "malignant or benign tumours, 30 features, 569 samples"),
     "blobs": ("tasks.blobs", "two clouds of points in the plane, 2 features, 1,000 samples"),
+    "five-points": ("tasks.five_points", "a regression on five points, 1 feature, 15 samples"),
+    "clouds": ("tasks.clouds", "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths"),
 }
 
 

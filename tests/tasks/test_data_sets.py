@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from harness.equivalence import LEAST_TEST_SAMPLES
 from tasks import registry
 from tasks.errors import UserError
 from tasks.task import Task
@@ -15,9 +16,11 @@ from tasks.task import Task
 EMBEDDED = {
     "iris": (150, 4, 3),
     "digits": (1797, 64, 10),
+    "digits-half": (1797, 64, 10),
     "wine": (178, 13, 3),
     "breast-cancer": (569, 30, 2),
     "blobs": (1000, 2, 2),
+    "clouds": (2560, 256, 10),
 }
 
 
@@ -58,7 +61,7 @@ def test_every_split_has_the_classes_in_the_same_proportions(task: Task) -> None
 
 def test_training_features_have_mean_0_and_deviation_1(task: Task) -> None:
     x = task.train.x.astype(np.float64)
-    if task.name == "digits":  # an image: one mean and one deviation for all pixels
+    if task.name.startswith("digits"):  # an image: one mean and one deviation for all pixels
         assert abs(x.mean()) < 1e-6
         assert abs(x.std() - 1) < 1e-6
         assert len(np.unique(task.train.x)) == 17  # the grey levels 0 … 16, moved and scaled alike
@@ -79,6 +82,10 @@ def test_a_source_and_a_licence_are_one_line_each(task: Task) -> None:
     for line in (task.source, task.licence):
         assert line.strip()
         assert "\n" not in line
+
+
+def test_the_test_split_of_half_the_digits_is_large_enough_to_judge_half_a_point() -> None:
+    assert len(registry.load("digits-half").test.y) >= LEAST_TEST_SAMPLES
 
 
 def test_the_test_split_of_digits_resolves_half_a_percent() -> None:
@@ -103,7 +110,7 @@ def test_the_registry_describes_what_it_loads_without_importing_a_library() -> N
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False)
     assert done.returncode == 0
     assert list(registry.describe()) == registry.names()
-    assert {*EMBEDDED, "mnist"} == set(registry.names())
+    assert {*EMBEDDED, "mnist", "five-points"} == set(registry.names())
     assert all("\n" not in line for line in registry.describe().values())
 
 

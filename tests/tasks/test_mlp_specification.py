@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.mlp import MLP, copy_layers
+from tasks.recipe import STATE
 
 widths = st.lists(st.integers(1, 40), min_size=2, max_size=5).map(tuple)
 
@@ -51,6 +52,18 @@ def test_bytes_of_a_step_by_hand() -> None:
     """4 → 3, batch 5, 15 parameters: read forward, read backward, gradient written and read, updated: read, written;
     5·(4+3) activations written once, read twice."""
     assert MLP((4, 3)).bytes(5) == 4 * (6 * 15 + 3 * 35)
+
+
+def test_an_optimizer_reads_and_writes_each_array_of_its_state() -> None:
+    """v of momentum, m and v of Adam: 15 parameters each."""
+    plain = MLP((4, 3)).bytes(5)
+    assert {name: MLP((4, 3)).bytes(5, state=n) - plain for name, n in STATE.items()} == {
+        "sgd": 0,
+        "momentum": 4 * 2 * 15,
+        "nesterov": 4 * 2 * 15,
+        "adam": 4 * 4 * 15,
+        "adamw": 4 * 4 * 15,
+    }
 
 
 def test_initial_weights_are_the_same_for_the_same_seed_only() -> None:

@@ -1,0 +1,79 @@
+"""Write docs/studies.md and its figures from runs of the studies: python tests/studies/page.py RUN..."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from harness import store
+from reports import figure
+from reports.certificate import summary
+from reports.findings import gather
+from reports.section import Picture
+from reports.sections import studies
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+CLOSING = """## What is tested
+
+* `pytest tests/harness/test_study_directions.py`: more wrong labels, noisier inputs, more capacity, fewer samples open
+  the gap; L2, dropout and early stopping, each alone and all together, narrow it; with width bias falls, and variance
+  rises and then falls. On fixed seeds, each with a 95 % interval that excludes zero.
+* `pytest tests/harness/test_bias_variance.py`: the estimators agree with a case that has a closed form, and with the
+  identities that define them.
+* `pytest tests/harness/test_five_points.py`: the line and the network have the errors of the lesson in every adapter
+  that learns a regression, by `levelfield run five-points -a NAME`, and from forty seeds.
+* `pytest tests/reports/test_study.py`: a change or a turn is told only where the intervals support it.
+
+What you get by default, and whether that generalises differently: [defaults](defaults.md).
+"""
+COLOURS = {"--ink": "#1a1a1a", "--muted": "#5a5b5c", "--line": "#d2d3d4", "--paper": "#ffffff"}
+
+
+def draw(picture: Picture, name: str) -> str:
+    """Its file in ``docs/``, which is written."""
+    svg = re.sub(r"var\((--\w+)\)", lambda m: COLOURS[m[1]], picture.draw())
+    path = DOCS / f"{name}.svg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(svg + "\n", encoding="utf-8")
+    return f"{name}.svg"
+
+
+def main(folders: list[Path]) -> None:
+    lines = [
+        "# Studies: what makes the generalisation gap",
+        "",
+        "Each study is a suite of its own, untimed: `levelfield run NAME`, with `--full` for more seeds. This page was",
+        "written by `python tests/studies/page.py RUN...` from runs of the commands below; the report of each run has",
+        "the same figure with its table, and says how to read it. All adapters took part, with the default seeds.",
+        "",
+    ]
+    for folder in folders:
+        stored = store.read(folder)
+        with figure.style():
+            found = studies.section(
+                gather(stored.run, stored.records, certificates=[summary(c) for c in stored.certificates])
+            )
+            lines += [f"## {stored.run.study}", "", stored.run.summary, "", f"`{stored.run.command}`", ""]
+            lines += [f"* {sentence}" for sentence in found.sentences]
+            without = {
+                (record.cell.adapter, record.reason): f"* {record.status}: {record.cell.adapter}: {record.reason}"
+                for record in stored.records
+                if record.status != "ok"
+            }
+            lines += without.values()
+            for block in found.blocks:
+                if isinstance(block, Picture):
+                    told = " ".join(filter(None, (block.caption, block.key)))
+                    lines += [
+                        "",
+                        f"![{block.caption}]({draw(block, f'studies/{stored.run.study}-{block.name}')})",
+                        "",
+                        told,
+                    ]
+            lines.append("")
+    (DOCS / "studies.md").write_text("\n".join([*lines, CLOSING]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]])
