@@ -11,30 +11,40 @@ import optax
 from flax import nnx
 
 from adapters.adapter import Adapter, Setting, Watch
-from tasks.mlp import MLP, Layer
-from tasks.recipe import BatchOrder, Recipe
+from adapters.jax_replicas import Replicas
+from tasks.mlp import Layer
+from tasks.recipe import BatchOrder
 from tasks.task import Split
 
 
 class Network(nnx.Module):
-    def __init__(self, model: MLP, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
-        self.linears = nnx.List([nnx.Linear(n, m, param_dtype=dtype, rngs=rngs) for n, m in model.shapes])
-        self.dropout = nnx.Dropout(model.dropout, rngs=rngs)
+    def __init__(self, setting: Setting, rngs: nnx.Rngs) -> None:
+        model, self.depth = setting.model, len(setting.model.shapes)
+        types = {"param_dtype": setting.dtype, "dtype": jnp.bfloat16 if setting.precision == "bfloat16" else None}
+        for i, (n, m) in enumerate(model.shapes):  # attributes of their own: an nnx.List costs a tenth of a step's call
+            setattr(self, f"linear{i}", nnx.Linear(n, m, **types, rngs=rngs))
+        # Only where it is asked for: its random state would travel through every call of a jitted step
+        self.dropout = nnx.Dropout(model.dropout, rngs=rngs) if model.dropout else lambda x: x
         self.activation = {"relu": nnx.relu, "tanh": nnx.tanh, "sigmoid": nnx.sigmoid}[model.activation]
 
+    linears = property(lambda self: [getattr(self, f"linear{i}") for i in range(self.depth)])
+
     def __call__(self, x: jax.Array) -> jax.Array:
-        *hidden, last = self.linears
+        dtype, (*hidden, last) = x.dtype, self.linears
         for linear in hidden:
             x = self.dropout(self.activation(linear(x)))
-        return last(x)
+        return last(x).astype(dtype)
 
 
-def optimizer(r: Recipe) -> optax.GradientTransformation:
+def optimizer(setting: Setting) -> optax.GradientTransformation:
+    """By the specification on the matched track; as it comes on the idiomatic one."""
+    r = setting.recipe
     match r.optimizer:
-        case "sgd":
-            return optax.sgd(r.learning_rate)
-        case "momentum" | "nesterov":
-            return optax.sgd(r.learning_rate, r.momentum, nesterov=r.optimizer == "nesterov")
+        case "sgd" | "momentum" | "nesterov":
+            momentum = None if r.optimizer == "sgd" else r.momentum
+            return optax.sgd(r.learning_rate, momentum, nesterov=r.optimizer == "nesterov")
+        case "adam" | "adamw" if setting.track == "idiomatic":
+            return getattr(optax, r.optimizer)(r.learning_rate)
         case "adam":
             return optax.adam(r.learning_rate, r.beta1, r.beta2, r.epsilon)
         case "adamw":
@@ -48,48 +58,61 @@ class FlaxNNX(Adapter):
     api = "high"
     modes = ("jit",)
     packages = ("optax",)
+    replication = ("devices",)
+    defaults = {
+        "initialiser": "nnx.Linear's: kernels LeCun normal, biases 0",
+        "adam": "optax's: betas 0.9 and 0.999, epsilon 1e-8 after the bias correction",
+        "adamw": "optax's: as adam, decoupled weight decay 1e-4",
+        "loader": "arrays on the device, jax.random.permutation each epoch (Flax's example mnist; its tutorial reads "
+        "tf.data, shuffled in a buffer of 1024), the partial last batch kept, which both drop",
+        "stopping": "EarlyStopping: patience 0, min_delta 0, best weights not restored",
+    }
+    stopping = {"patience": 0, "min_delta": 0.0, "restore_best": False}
+    documented_feed = "resident"
 
     def __init__(self, setting: Setting) -> None:
-        model, classification = setting.model, setting.kind == "classification"
-        self.dtype = jnp.dtype(setting.precision)
-        self.network = Network(model, self.dtype, nnx.Rngs(setting.seed))
-        self.optimizer = nnx.Optimizer(self.network, optimizer(setting.recipe), wrt=nnx.Param)
+        self.recipe, self.key = setting.recipe, jax.random.key(setting.seed)
+        model, self.dtype = setting.model, jnp.dtype(setting.dtype)
+        self.replicas = replicas = Replicas(setting)
+        self.network = Network(setting, nnx.Rngs(setting.seed))
+        self.optimizer = nnx.Optimizer(self.network, optimizer(setting), wrt=nnx.Param)
+
+        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+        criterion = cross_entropy if setting.kind == "classification" else optax.squared_error
 
         def loss(network: Network, x: jax.Array, y: jax.Array) -> jax.Array:
-            z = network(x)
-            if classification:
-                value = optax.softmax_cross_entropy_with_integer_labels(z, y).mean()
-            else:
-                value = optax.squared_error(z, y).mean()
+            value = criterion(replicas.seen(network(x)), y).mean()
             if model.l2:
                 value += model.l2 * sum(jnp.square(linear.kernel[...]).sum() for linear in network.linears)
             return value
 
         @nnx.jit
         def step(network: Network, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
-            optimizer.update(network, nnx.grad(loss)(network, x[i], y[i]))
+            optimizer.update(network, nnx.grad(loss)(network, *replicas.batch(x, y, i)))
 
-        self.step = step
-        self.evaluate = nnx.jit(lambda network, x: network(x))
+        self.step, self.evaluate = step, nnx.jit(lambda network, x: network(x))
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
         for linear, layer in zip(self.network.linears, layers, strict=True):
-            linear.kernel[...] = jnp.array(layer.kernel, self.dtype)
-            linear.bias[...] = jnp.array(layer.bias, self.dtype)
+            linear.kernel[...], linear.bias[...] = (jnp.array(a, self.dtype) for a in layer)
 
     def get_weights(self) -> list[Layer]:
         return [Layer(np.array(m.kernel[...]), np.array(m.bias[...])) for m in self.network.linears]
 
-    def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
-        x = jnp.array(train.x, self.dtype)
-        y = jnp.array(train.y)
+    def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
+        x, y = self.replicas.everywhere((jnp.array(train.x, self.dtype), jnp.array(train.y)))
+        nnx.update((self.network, self.optimizer), self.replicas.everywhere(nnx.state((self.network, self.optimizer))))
         watch.ready()
-        for epoch in range(order.epochs):
+        for epoch in range(order.epochs if order else self.recipe.epochs):
             self.network.train()
-            for indices in order.batches(epoch):
+            for indices in order.batches(epoch) if order else self.shuffled(len(x), epoch):
                 self.step(self.network, self.optimizer, x, y, indices)
             if not watch.epoch_end(epoch):
                 break
+
+    def shuffled(self, samples: int, epoch: int) -> list[jax.Array]:
+        order = jax.random.permutation(jax.random.fold_in(self.key, epoch), samples)
+        return [order[i : i + self.recipe.batch_size] for i in range(0, samples, self.recipe.batch_size)]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         self.network.eval()
@@ -97,3 +120,6 @@ class FlaxNNX(Adapter):
 
     def synchronize(self) -> None:
         jax.block_until_ready((nnx.state(self.network), nnx.state(self.optimizer)))
+
+    def placement(self) -> dict[str, int]:
+        return self.replicas.found

@@ -10,6 +10,7 @@ import tensorflow as tf
 from adapters.adapter import Adapter, Setting, Watch
 from adapters.keras_model import build, get_weights, loss, optimizer, set_weights
 from adapters.runtimes import tensorflow as runtime
+from adapters.tensorflow_data import epochs
 from tasks.mlp import Layer
 from tasks.recipe import BatchOrder
 from tasks.task import Split
@@ -21,11 +22,20 @@ class KerasLoop(Adapter):
     backend = "tensorflow"
     api = "mixed"
     modes = ("graph", "eager")
-    notes = ("Adam and AdamW are a patched optimizer: a subclass puts epsilon after the bias correction.",)
+    limits = ({"device": "tpu", "because": "TensorFlow reaches a TPU through the distribution tensorflow-tpu only"},)
+    notes = ("On the matched track Adam and AdamW are a subclass that puts epsilon after the bias correction.",)
+    defaults = {
+        "initialiser": "kernels Glorot uniform, biases 0",
+        "adam": "betas 0.9 and 0.999, epsilon 1e-7 before the bias correction",
+        "adamw": "as adam, decoupled weight decay 0.004",
+        "loader": "tf.data, shuffled in a buffer of 1024, the partial last batch kept",
+        "stopping": "EarlyStopping: patience 0, min_delta 0, best weights not restored",
+    }
+    stopping = {"patience": 0, "min_delta": 0.0, "restore_best": False}
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.dtype = tf.as_dtype(setting.precision)
+        self.dtype = tf.as_dtype(setting.dtype)
         self.network = build(setting)
         self.loss = loss(setting.kind)
         self.optimizer = optimizer(setting)
@@ -41,16 +51,12 @@ class KerasLoop(Adapter):
     def get_weights(self) -> list[Layer]:
         return get_weights(self.network)
 
-    def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
+    def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = tf.constant(train.x, self.dtype)
         y = tf.constant(train.y, None if self.setting.kind == "classification" else self.dtype)
-        sizes = [s.stop - s.start for s in order.slices()]
         watch.ready()
-        for epoch in range(order.epochs):
-            indices = order.epoch(epoch)
-            x_batches = tf.split(tf.gather(x, indices), sizes)
-            y_batches = tf.split(tf.gather(y, indices), sizes)
-            for x_batch, y_batch in zip(x_batches, y_batches, strict=True):
+        for epoch, batches in enumerate(epochs(x, y, order, self.setting, buffer=1024)):
+            for x_batch, y_batch in batches:
                 self.step(x_batch, y_batch)
             if not watch.epoch_end(epoch):
                 break

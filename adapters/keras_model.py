@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from adapters.adapter import Setting
@@ -32,9 +34,25 @@ def dense(units: int, l2: float, activation: str | None) -> keras.layers.Layer:
     return keras.layers.Dense(units, activation=activation, kernel_regularizer=regularizer)
 
 
+def seed(number: int) -> None:
+    """For initial weights and shuffling. keras.utils.set_random_seed would import TensorFlow on every backend.
+
+    Not on TensorFlow the order: with a seed, `fit` draws the same permutation for every epoch (Keras 3.15).
+    """
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - what Keras draws from
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(number)
+
+
 def build(setting: Setting, dense: Callable[[int, float, str | None], keras.layers.Layer] = dense) -> keras.Sequential:
-    keras.config.set_floatx(setting.precision)
-    keras.config.set_dtype_policy(setting.precision)  # floatx alone rules only until the first layer
+    if setting.track == "idiomatic":
+        seed(setting.seed)
+    mixed = setting.precision == "bfloat16"
+    keras.config.set_floatx(setting.dtype)
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else setting.dtype)  # floatx rules until the first layer
     model = setting.model
     layers: list[keras.layers.Layer] = [keras.Input((model.widths[0],))]
     for i, units in enumerate(model.widths[1:-1]):
@@ -42,7 +60,10 @@ def build(setting: Setting, dense: Callable[[int, float, str | None], keras.laye
         if model.dropout:
             # Seeded here: keras.utils.set_random_seed would import TensorFlow on every backend
             layers.append(keras.layers.Dropout(model.dropout, seed=(setting.seed * 1000 + i) % 2**32))
-    return keras.Sequential([*layers, dense(model.widths[-1], model.l2, None)])
+    layers.append(dense(model.widths[-1], model.l2, None))
+    if mixed:
+        layers.append(keras.layers.Activation("linear", dtype="float32"))  # the loss is computed in float32
+    return keras.Sequential(layers)
 
 
 def loss(kind: str) -> keras.losses.Loss:
@@ -52,12 +73,17 @@ def loss(kind: str) -> keras.losses.Loss:
 
 
 def optimizer(setting: Setting) -> keras.optimizers.Optimizer:
+    """By the specification on the matched track; Keras' own on the idiomatic one."""
     r = setting.recipe
     match r.optimizer:
         case "sgd":
             return keras.optimizers.SGD(r.learning_rate)
         case "momentum" | "nesterov":
             return keras.optimizers.SGD(r.learning_rate, r.momentum, nesterov=r.optimizer == "nesterov")
+        case "adam" if setting.track == "idiomatic":
+            return keras.optimizers.Adam(r.learning_rate)
+        case "adamw" if setting.track == "idiomatic":
+            return keras.optimizers.AdamW(r.learning_rate)
         case "adam" | "adamw":
             decay = r.weight_decay if r.optimizer == "adamw" else None
             return SpecifiedAdam(r.learning_rate, r.beta1, r.beta2, r.epsilon, weight_decay=decay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,15 +18,31 @@ class NumpyManual(Adapter):
     framework = "numpy"
     api = "low"
     modes = ("eager",)
+    limits = (
+        {"device": ("gpu", "tpu"), "because": "NumPy computes on the CPU only"},
+        {"precision": "bfloat16", "because": "NumPy has no bfloat16"},
+    )
+    defaults = {
+        "source": "NumPy's tutorial Deep learning on MNIST; NumPy has no networks of its own",
+        "initialiser": "kernels uniform on ±0.1, biases 0, which the tutorial leaves out",
+        "optimizer": "the specification's, with the constants of the recipe",
+        "loader": "arrays in memory, a permutation drawn each epoch, the partial last batch kept; "
+        "the tutorial takes single samples, in order",
+        "stopping": "none",
+    }
+    documented_feed = "resident"
 
     def __init__(self, setting: Setting) -> None:
         self.model, self.recipe, self.kind = setting.model, setting.recipe, setting.kind
-        self.dtype = np.dtype(setting.precision)
+        self.dtype = np.dtype(setting.dtype)
         self.random = np.random.default_rng(setting.seed)
         self.parameters = [np.zeros(s, self.dtype) for n, m in self.model.shapes for s in ((n, m), (m,))]
         self.first = [np.zeros_like(w) for w in self.parameters]
         self.second = [np.zeros_like(w) for w in self.parameters]
         self.steps = 0
+        self.order = BatchOrder(0, self.recipe.batch_size, self.recipe.epochs, setting.seed)
+        if setting.track == "idiomatic":
+            self.set_weights([Layer(self.random.uniform(-0.1, 0.1, s), np.zeros(s[1])) for s in self.model.shapes])
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
         for parameter, value in zip(self.parameters, (a for layer in layers for a in layer), strict=True):
@@ -35,9 +52,10 @@ class NumpyManual(Adapter):
         arrays = [parameter.copy() for parameter in self.parameters]
         return [Layer(k, b) for k, b in zip(arrays[::2], arrays[1::2], strict=True)]
 
-    def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
+    def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = train.x.astype(self.dtype)
         y = train.y if self.kind == "classification" else train.y.astype(self.dtype)
+        order = order or replace(self.order, samples=len(x))
         watch.ready()
         for epoch in range(order.epochs):
             indices = order.epoch(epoch)
@@ -81,14 +99,7 @@ class NumpyManual(Adapter):
     def gradients(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         """Of the batch loss, in the order of the parameters."""
         values, factors = self.forward(x, training=True)
-        logits = values[-1]
-        if self.kind == "classification":
-            delta = np.exp(logits - logits.max(axis=1, keepdims=True))
-            delta /= delta.sum(axis=1, keepdims=True)
-            delta[np.arange(len(y)), y] -= 1
-            delta /= len(y)
-        else:
-            delta = (2 / y.size) * (logits - y)
+        delta = self.slope(values[-1], y)
         gradients = []
         for i in reversed(range(len(self.model.shapes))):
             kernel = self.parameters[2 * i]
@@ -99,6 +110,17 @@ class NumpyManual(Adapter):
             if i:
                 delta = (delta @ kernel.T) * factors[i - 1]
         return gradients[::-1]
+
+    def slope(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Of the batch loss without its penalty, with respect to the logits."""
+        if self.kind == "classification":
+            delta = np.exp(logits - logits.max(axis=1, keepdims=True))
+            delta /= delta.sum(axis=1, keepdims=True)
+            delta[np.arange(len(y)), y] -= 1
+            delta /= len(y)
+        else:
+            delta = (2 / y.size) * (logits - y)
+        return delta
 
     def update(self, gradients: list[np.ndarray]) -> None:
         r = self.recipe

@@ -20,6 +20,7 @@ GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
 _APIS = ("low", "high", "mixed")
 _FEEDS = ("resident", "loader")
+_REPLICATION = ("devices", "ranks")
 _LONGEST_NAME = 40  # names and modes become parts of file names
 # What limits may speak of: the keys of `adapters.adapter.facts`, which needs NumPy
 FACTS = (
@@ -34,8 +35,27 @@ FACTS = (
     "device",
     "precision",
     "compiler",
+    "track",
+    "replicas",
+    "replication",
+    "uneven",
 )
-_LITERALS = ("name", "framework", "backend", "api", "modes", "feed", "limits", "notes", "packages")
+_LITERALS: dict[str, Any] = {
+    "name": "",
+    "framework": "",
+    "backend": None,
+    "api": "",
+    "modes": (),
+    "feed": "resident",
+    "limits": (),
+    "notes": (),
+    "packages": (),
+    "defaults": {},
+    "stopping": None,
+    "documented_feed": "loader",
+    "replication": (),
+}
+_STOPPING: dict[str, Any] = {"patience": int, "min_delta": (int, float), "restore_best": bool}
 
 
 @dataclass(frozen=True)
@@ -51,6 +71,10 @@ class AdapterInfo:
     limits: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     packages: tuple[str, ...]
+    defaults: dict[str, str]
+    stopping: dict[str, Any] | None
+    documented_feed: str
+    replication: tuple[Any, ...]
     module: str
     qualname: str
     source: Path
@@ -137,7 +161,7 @@ def _add(registry: Registry, source: Path, module: str, only: str | None, label:
         if problem:
             registry.problems.append(f"adapter {label!r}: class {node.name} in {source.name}: {problem}")
             continue
-        values = {"backend": None, "feed": "resident", "limits": (), "notes": (), "packages": ()} | literals
+        values = _LITERALS | literals
         registry.adapters[literals["name"]] = AdapterInfo(
             **values, module=module, qualname=node.name, source=source, builtin=only is None
         )
@@ -175,8 +199,9 @@ def _problem(literals: dict[str, Any]) -> str | None:
         return "backend must be a string or None"
     if literals["api"] not in _APIS:
         return f"api must be one of {', '.join(_APIS)}, not {literals['api']!r}"
-    if literals.get("feed", "resident") not in _FEEDS:
-        return f"feed must be one of {', '.join(_FEEDS)}, not {literals['feed']!r}"
+    for name in ("feed", "documented_feed"):
+        if literals.get(name, "resident") not in _FEEDS:
+            return f"{name} must be one of {', '.join(_FEEDS)}, not {literals[name]!r}"
     modes = literals["modes"]
     if not (isinstance(modes, tuple) and modes and all(map(_is_mode, modes)) and len(set(modes)) == len(modes)):
         return "modes must be a tuple of at least one name (lower case, digits, - and _), none of them twice"
@@ -184,6 +209,19 @@ def _problem(literals: dict[str, Any]) -> str | None:
         value = literals.get(name, ())
         if not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
             return f"{name} must be a tuple of strings"
+    defaults = literals.get("defaults", {})
+    if not (isinstance(defaults, dict) and all(isinstance(t, str) for item in defaults.items() for t in item)):
+        return "defaults must be a dict of strings: name → value"
+    stopping = literals.get("stopping")
+    if stopping is not None and not (
+        isinstance(stopping, dict)
+        and stopping.keys() == _STOPPING.keys()
+        and all(isinstance(stopping[key], kind) for key, kind in _STOPPING.items())
+    ):
+        return "stopping must be None or a dict with patience (epochs), min_delta and restore_best"
+    replication = literals.get("replication", ())
+    if not isinstance(replication, tuple) or any(way not in _REPLICATION for way in replication):
+        return f"replication must be a tuple of {' and '.join(map(repr, _REPLICATION))}, or empty"
     limits = literals.get("limits", ())
     if not isinstance(limits, tuple):
         return "limits must be a tuple of dicts"

@@ -20,38 +20,48 @@ class SklearnMLP(Adapter):
     modes = ("default",)
     limits = (
         {"device": ("gpu", "tpu"), "because": "scikit-learn computes on the CPU only"},
-        {
-            "kind": "regression",
-            "because": "MLPRegressor's squared error carries a factor ½ and its output is fixed",
-        },
+        {"precision": "bfloat16", "because": "scikit-learn has no bfloat16"},
+        {"kind": "regression", "because": "MLPRegressor halves the squared error, and with it every gradient"},
         {"outputs": (1, 2), "because": "MLPClassifier solves two classes with one logistic output"},
-        {"optimizer": ("adam", "adamw"), "because": "its Adam adds epsilon before the bias correction; no AdamW"},
+        {"optimizer": "adam", "track": "matched", "because": "its Adam adds epsilon before the bias correction"},
+        {"optimizer": "adamw", "because": "MLPClassifier has no AdamW"},
         {"dropout": True, "because": "MLPClassifier has no dropout"},
         {"l2": True, "because": "MLPClassifier divides its penalty by the size of each batch"},
     )
     notes = (
         "predict_proba gives probabilities, so predict returns their logarithm, equal to logits up to a constant.",
     )
+    defaults = {
+        "initialiser": "kernels and biases uniform on ±√(6/(inputs + outputs)), with sigmoid √(2/(inputs + outputs))",
+        "adam": "betas 0.9 and 0.999, epsilon 1e-8 before the bias correction",
+        "penalty": "the model's; MLPClassifier's own alpha is 0.0001, divided by the size of each batch",
+        "loader": "arrays given to partial_fit once an epoch, shuffled, the partial last batch kept",
+        "stopping": "early_stopping=True: patience 10, tol 1e-4 (of validation accuracy), best weights restored",
+    }
+    documented_feed = "resident"
+    stopping = {"patience": 10, "min_delta": 1e-4, "restore_best": True}
 
     def __init__(self, setting: Setting) -> None:
         model, r = setting.model, setting.recipe
-        self.model, self.dtype = model, np.dtype(setting.precision)
+        self.idiomatic, self.recipe = setting.track == "idiomatic", r
+        self.model, self.dtype = model, np.dtype(setting.dtype)
         self.network = MLPClassifier(
             hidden_layer_sizes=model.widths[1:-1],
             activation="logistic" if model.activation == "sigmoid" else model.activation,
-            solver="sgd",
+            solver="adam" if r.optimizer == "adam" else "sgd",
             alpha=0.0,
             learning_rate_init=r.learning_rate,
             momentum=0.0 if r.optimizer == "sgd" else r.momentum,
             nesterovs_momentum=r.optimizer == "nesterov",
             batch_size=r.batch_size,
-            shuffle=False,
-            random_state=setting.seed,
+            shuffle=self.idiomatic,
+            random_state=np.random.RandomState(setting.seed),  # a number would shuffle every epoch alike
         )
-        # One partial_fit allocates the weights; the optimizer that it made goes, and its velocities with it
+        # One partial_fit draws the weights, a step too short to move them; its optimizer goes, and velocities with it
         sample = np.zeros((1, model.widths[0]), self.dtype)
-        self.network.set_params(batch_size=1).partial_fit(sample, [0], classes=np.arange(model.widths[-1]))
-        self.network.set_params(batch_size=r.batch_size)
+        self.network.set_params(batch_size=1, learning_rate_init=1e-300)
+        self.network.partial_fit(sample, [0], classes=np.arange(model.widths[-1]))
+        self.network.set_params(batch_size=r.batch_size, learning_rate_init=r.learning_rate)
         del self.network._optimizer
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
@@ -63,11 +73,11 @@ class SklearnMLP(Adapter):
         arrays = zip(self.network.coefs_, self.network.intercepts_, strict=True)
         return [Layer(kernel.copy(), bias.copy()) for kernel, bias in arrays]
 
-    def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
+    def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x, y = train.x.astype(self.dtype), train.y
         watch.ready()
-        for epoch in range(order.epochs):
-            indices = order.epoch(epoch)
+        for epoch in range(order.epochs if order else self.recipe.epochs):
+            indices = order.epoch(epoch) if order else slice(None)
             self.network.partial_fit(x[indices], y[indices])
             if not watch.epoch_end(epoch):
                 break

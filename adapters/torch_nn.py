@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from adapters.adapter import Adapter, Setting, Watch
-from adapters.torch_model import build, criterion, get_weights, optimizer, penalty, set_weights
+from adapters.runtimes import torch as runtime
+from adapters.torch_model import build, criterion, epochs, get_weights, optimizer, penalty, predict, set_weights
+from adapters.torch_replicas import join, parallel
 from tasks.mlp import Layer
 from tasks.recipe import BatchOrder
 from tasks.task import Split
@@ -20,15 +22,33 @@ class TorchNN(Adapter):
     framework = "torch"
     api = "mixed"
     modes = ("eager", "compile")
-    limits = ({"mode": "compile", "compiler": False, "because": "torch.compile on a CPU needs a C++ compiler"},)
+    replication = ("ranks",)
+    limits = (
+        {
+            "mode": "compile",
+            "compiler": False,
+            "device": "cpu",
+            "because": "torch.compile on a CPU needs a C++ compiler",
+        },
+        {"device": "tpu", "because": "torch reaches a TPU through torch_xla only"},
+    )
+    defaults = {
+        "initialiser": "nn.Linear's: kernels and biases uniform on ±1/√inputs",
+        "adam": "betas 0.9 and 0.999, epsilon 1e-8 after the bias correction",
+        "adamw": "as adam, decoupled weight decay 0.01",
+        "loader": "DataLoader over a TensorDataset, shuffle=True, no workers, the partial last batch kept",
+        "stopping": "none",
+    }
 
     def __init__(self, setting: Setting) -> None:
-        self.model = setting.model
-        self.dtype = getattr(torch, setting.precision)
+        self.model, self.setting = setting.model, setting
+        self.dtype = getattr(torch, setting.dtype)
+        self.device = join(setting)
         torch.manual_seed(setting.seed)
-        self.network = build(setting.model, self.dtype)
+        self.network = build(setting).to(self.device)
+        self.parallel = parallel(self.network, setting)
         self.criterion = criterion(setting.kind)
-        self.optimizer = optimizer(list(self.network.parameters()), setting.recipe)
+        self.optimizer = optimizer(list(self.network.parameters()), setting)
         self.loss = torch.compile(self.loss_eager, dynamic=False) if setting.mode == "compile" else self.loss_eager
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
@@ -37,30 +57,30 @@ class TorchNN(Adapter):
     def get_weights(self) -> list[Layer]:
         return get_weights(self.network)
 
-    def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
-        x = torch.tensor(train.x, dtype=self.dtype)
-        y = torch.tensor(train.y)
+    def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
+        x = torch.tensor(train.x, dtype=self.dtype, device=self.device if order else None)
+        y = torch.tensor(train.y, device=self.device if order else None)
         watch.ready()
-        for epoch in range(order.epochs):
+        for epoch, batches in enumerate(epochs(x, y, order, self.setting, self.device)):
             self.network.train()
-            indices = torch.from_numpy(order.epoch(epoch))
-            x_batches = x[indices].split(order.batch_size)
-            y_batches = y[indices].split(order.batch_size)
-            for x_batch, y_batch in zip(x_batches, y_batches, strict=True):
+            for batch in batches:
                 self.optimizer.zero_grad()
-                self.loss(x_batch, y_batch).backward()
+                self.loss(*batch).backward()
                 self.optimizer.step()
             if not watch.epoch_end(epoch):
                 break
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        self.network.eval()
-        with torch.no_grad():
-            return self.network(torch.tensor(x, dtype=self.dtype)).numpy()
+        return predict(self.network, x)
 
     def synchronize(self) -> None:
-        pass  # on a CPU torch returns when the work is done
+        runtime.synchronize()
 
-    def loss_eager(self, x: Tensor, y: Tensor) -> Tensor:
-        loss = self.criterion(self.network(x), y)
+    def placement(self) -> dict[str, int]:
+        return self.parallel.seen
+
+    def loss_eager(self, x: Tensor, y: Tensor, weight: float = 1.0) -> Tensor:
+        loss = self.criterion(self.parallel(x), y)
+        if weight != 1:
+            loss = loss * weight
         return loss + penalty(self.network, self.model.l2) if self.model.l2 else loss

@@ -103,7 +103,7 @@ class Launches:
             else:
                 compiled = mode == "compile"
                 together = [launch for launch in alike if (launch.cell.mode == "compile") == compiled]
-                carry_out(together, self.launcher, self.keep, Stop())
+                carry_out(together, self.launcher.hosts, self.keep, Stop())
         return self.records[wanted]
 
     def keep(self, launch: Launch, record: Record) -> None:

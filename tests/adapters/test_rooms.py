@@ -20,6 +20,7 @@ ROOMS = ("tasks", "adapters", "harness", "reports")
 FILES = {room: sorted((ROOT / room).rglob("*.py")) for room in ROOMS}
 # What adapters compute with; NumPy and scikit-learn serve the rest of the house as well, for arrays and data sets
 FRAMEWORKS = {name for info in find().adapters.values() for name in info.distributions} - {"numpy", "scikit-learn"}
+LAUNCHER = "harness.launch.ray"
 ADAPTER_FILES = sorted({info.source for info in find().adapters.values() if info.builtin})
 
 
@@ -57,6 +58,18 @@ def test_nothing_outside_adapters_imports_a_framework(room):
     assert found == set()
 
 
+def test_only_its_launcher_imports_ray():
+    found = {path for room in ROOMS for path in FILES[room] for module, _ in imports(path) if module == "ray"}
+    users = {
+        path for room in ROOMS for path in FILES[room] for m, typing in imports(path) if m == LAUNCHER and not typing
+    }
+    assert found == {ROOT / "harness" / "launch" / "ray.py"}
+    assert users == {ROOT / "harness" / "session.py"}
+    text = (ROOT / "harness" / "session.py").read_text(encoding="utf-8")
+    at_top = {m for node in ast.parse(text).body if isinstance(node, ast.ImportFrom) for m in [node.module]}
+    assert LAUNCHER not in at_top
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_imports_run_one_way(room):
     later = ROOMS[ROOMS.index(room) + 1 :]
@@ -91,16 +104,25 @@ def test_the_registry_and_the_contract_import_no_framework():
         assert not modules & FRAMEWORKS
 
 
+# Literals of an adapter that are words about its framework: documentation, though a program reads it
+WORDS = {"defaults", "limits", "notes"}
+
+
 def code_lines(path: Path) -> int:
-    """Lines that hold code: no blank ones, no comments, no docstrings."""
+    """Lines that hold code: no blank ones, no comments, no docstrings, no literals that are words."""
     text = path.read_text(encoding="utf-8")
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING):
             lines.update(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(ast.parse(text)):
+        words: list[ast.stmt] = []
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            lines.difference_update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+            words.append(node.body[0])
+        if isinstance(node, ast.ClassDef):
+            words += [s for s in node.body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) in WORDS]
+        for statement in words:
+            lines.difference_update(range(statement.lineno, (statement.end_lineno or 0) + 1))
     return len(lines)
 
 
@@ -108,12 +130,14 @@ def test_lines_of_code_are_counted_without_words(tmp_path):
     path = tmp_path / "some.py"
     path.write_text('"""A module\n\nof three lines."""\n\n# why\nx = 1  # because\ny = (\n    x,\n)\n')
     assert code_lines(path) == 4
+    path.write_text('class A:\n    name = "a"\n    notes = (\n        "words",\n    )\n')
+    assert code_lines(path) == 2
 
 
-def test_the_median_adapter_has_at_most_80_lines_of_code():
+def test_the_median_adapter_has_at_most_90_lines_of_code_beside_its_defaults_limits_and_notes():
     sizes = {path.name: code_lines(path) for path in ADAPTER_FILES}
     assert len(sizes) >= 11
-    assert statistics.median(sizes.values()) <= 80, sorted(sizes.items(), key=lambda item: item[1])
+    assert statistics.median(sizes.values()) <= 90, sorted(sizes.items(), key=lambda item: item[1])
 
 
 def test_the_contract_asks_for_six_methods_and_four_literals():
