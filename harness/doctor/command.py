@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from dataclasses import replace
 
 from adapters.registry import find
+from harness import machine
 from harness.doctor import tables
-from harness.doctor.examine import EFFORTS, choose, examine
-from tasks.errors import UserError, unknown
+from harness.doctor.examine import EFFORTS, PARTS, choose, examine
+from tasks.errors import unknown
 
 
 def run(options: argparse.Namespace) -> int:
-    """Examine and print; 0 whatever was found."""
+    """Examine and print; 0 whatever was found, 130 when it was stopped, with what was measured until then."""
     adapters = find().adapters
     for name in options.adapter:
         if name not in adapters:
             raise unknown("adapter", name, adapters, "levelfield list adapters")
-    if options.write is not None and not options.write.is_file():
-        raise UserError(f"{options.write}: is not a file", f"give a document with the marks {tables.START}")
-    effort = choose(EFFORTS["quick" if options.quick else "full" if options.full else "normal"], options.adapter)
+    for part in options.only:
+        if part not in PARTS:
+            raise unknown("part", part, PARTS, "levelfield doctor --help")
+    if options.write is not None:
+        tables.check(options.write, machine.describe(True))
+    name = "quick" if options.quick else "full" if options.full else "normal"
+    effort = choose(EFFORTS[name], options.adapter, options.only)
     if options.budget is not None:
         effort = replace(effort, budget=options.budget)
 
@@ -28,8 +34,9 @@ def run(options: argparse.Namespace) -> int:
         if not options.quiet:
             print(line, file=sys.stderr)
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it gets the tables all the same
     found = examine(effort, adapters, options.threads, tell)
     if options.write is not None:
         tables.write(found, options.write)
     print(tables.as_json(found) if options.json else tables.text(found), end="\n" if options.json else "")
-    return 0
+    return 130 if found.stopped else 0

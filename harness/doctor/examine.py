@@ -6,61 +6,76 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from adapters.registry import AdapterInfo
 from harness import machine, store
-from harness.doctor import overhead, trial
+from harness.doctor import cold, half, overhead, probed, product, startup, trial
+from harness.doctor.cold import Agreement
+from harness.doctor.half import HalfBusy
 from harness.doctor.overhead import Overhead
+from harness.doctor.probed import Probed
+from harness.doctor.product import Product
 from harness.doctor.series import TASK, Bench
 from harness.doctor.share import TimeShare, time_share
+from harness.doctor.startup import Startup
 from harness.doctor.surroundings import Condition, conditions, others
 from harness.doctor.trial import Trial
 from harness.record import Machine
 from tasks import registry as task_registry
 from tasks.errors import UserError
 
+PARTS = ("start", "half", "product", "probed", "itself", "overhead", "cold", "time")  # in the order they are measured
+
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured. `seconds` of steady epochs in a launch; `dear` pairs in modes that are slow to start."""
+    """What is measured, on which adapters, and how much.
+
+    `seconds` of steady epochs in a launch; `dear` pairs in modes that are slow to start.
+    """
 
     name: str
-    series: tuple[str, ...]
+    parts: tuple[str, ...]
+    itself: tuple[str, ...]
     overhead: tuple[str, ...] | None  # None: all
-    blocks: int
-    pairs: int
-    dear: int
-    seconds: float
-    budget: float | None  # seconds for all
-    neighbour: bool = False
+    probed: tuple[str, ...]
+    cold: tuple[str, ...] | None = None  # None: one adapter of each framework
+    blocks: int = 100
+    noisy: int = 0  # blocks of the series with a neighbour; 0: none
+    pairs: int = 40
+    turns: int = 12  # pairs that take turns, which need fewer
+    dear: int = 5
+    cold_pairs: int = 10
+    starts: int = 10
+    seconds: float = 0.2
+    budget: float | None = None  # seconds for all
     all_modes: bool = False
 
 
+TOLD = ("numpy-manual", "torch-autograd", "jax-grad")  # the adapters whose sensitivity has a bar of its own
+_QUICK = ("start", "half", "itself", "overhead", "time")
 EFFORTS = {
-    "quick": Effort("quick", ("numpy-manual",), ("numpy-manual",), 400, 40, 5, 0.1, 45.0),
-    "normal": Effort(
-        "normal",
-        ("numpy-manual", "torch-autograd"),
-        ("numpy-manual", "torch-autograd", "jax-grad"),
-        400,
-        40,
-        5,
-        0.2,
-        300.0,
-    ),
+    "quick": Effort("quick", _QUICK, TOLD[:1], TOLD[:1], TOLD[:1], seconds=0.1, budget=45.0),
+    "normal": Effort("normal", (*_QUICK, "product", "probed"), TOLD[:2], TOLD, TOLD[:1], budget=300.0),
     "full": Effort(
         "full",
-        ("numpy-manual", "torch-autograd", "jax-grad"),
+        PARTS,
+        TOLD,
         None,
-        200,
-        40,
-        8,
-        0.2,
-        None,
-        neighbour=True,
+        TOLD,
+        blocks=80,
+        noisy=120,
+        dear=6,
+        seconds=0.15,
+        budget=34 * 60.0,
         all_modes=True,
     ),
 }
+# Seconds that a launch takes in all, about: what the parts of a budget are weighed by
+_LAUNCH = {"torch": 0.5, "jax": 1.0, "flax": 1.7, "tensorflow": 0.8, "keras": 1.6, "lightning": 0.7}
+_CHEAP, _COMPILED, _COLD = 0.4, 6.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -73,14 +88,32 @@ class Examination:
     conditions: list[Condition]
     trials: list[Trial]
     overheads: list[Overhead]
-    time_share: TimeShare | str  # or why there is none
+    agreements: list[Agreement]
+    startups: list[Startup]
+    half_busy: list[HalfBusy]
+    probed: list[Probed]
+    products: list[Product]
+    time_share: TimeShare | str | None  # or why there is none; None: not looked at
     took: float
+    stopped: bool = False  # before everything was measured
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to measure: what is told before, its weight in the budget (0: its time is fixed), and how."""
+
+    title: str
+    weight: float
+    measure: Callable[[Callable[[], bool]], None]
 
 
 def examine(
     effort: Effort, adapters: Mapping[str, AdapterInfo], threads: int | None, tell: Callable[[str], None]
 ) -> Examination:
-    """Look, measure, replay, in about `effort.budget` seconds; `tell` is given a line before each part."""
+    """Look, measure, replay, in about `effort.budget` seconds; `tell` is given a line before each part.
+
+    An interrupt ends the measuring: what was measured before it is the result.
+    """
     start = time.monotonic()
     cores = machine.cores()
     threads = threads or len(cores)
@@ -88,52 +121,112 @@ def examine(
         raise UserError(f"{threads} threads are asked for, this process may use {len(cores)} cores", "--threads 1")
     bench = Bench(task_registry.load(TASK), machine.describe(True), cores, threads, effort.seconds)
     tell("looking at the machine")
-    found = [*conditions(cores=cores), others(1.0, len(cores))]
-    trials = [
-        (adapters[name], noisy) for name in effort.series for noisy in ((False, True) if effort.neighbour else (False,))
-    ]
-    compared = [
-        (info, mode)
-        for info in adapters.values()
-        if (info.builtin if effort.overhead is None else info.name in effort.overhead)
-        for mode in (info.modes if effort.all_modes else info.modes[:1])
-    ]
-    parts = Parts(start + effort.budget if effort.budget else None, 3 * len(trials) + len(compared))
-    tried = []
-    for info, noisy in trials:
-        tell(f"{info.name} against itself{' with a neighbour' if noisy else ', and slowed down by 1, 2 and 5 %'}")
-        tried.append(trial.measure(bench, info, noisy, effort.blocks, parts.next(3)))
-    overheads = []
-    for info, mode in compared:
-        tell(f"{info.name} ({mode}) against a plain script")
-        pairs = effort.dear if mode == "compile" else effort.pairs
-        overheads.append(overhead.measure(bench, info, mode, pairs, parts.next(1)))
-    return Examination(
+    found = Examination(
         effort=effort.name,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=bench.machine,
         threads=threads,
         frameworks=_frameworks(adapters),
-        conditions=found,
-        trials=tried,
-        overheads=overheads,
-        time_share=_newest_share(),
-        took=time.monotonic() - start,
+        conditions=[*conditions(cores=cores), others(1.0, len(cores))],
+        trials=[],
+        overheads=[],
+        agreements=[],
+        startups=[],
+        half_busy=[],
+        probed=[],
+        products=[],
+        time_share=_newest_share() if "time" in effort.parts else None,
+        took=0.0,
     )
+    work = parts(effort, adapters, bench, found)
+    time_of = Parts(start + effort.budget if effort.budget else None, sum(part.weight for part in work))
+    stopped = False
+    try:
+        for part in work:
+            tell(part.title)
+            part.measure(time_of.next(part.weight))
+    except KeyboardInterrupt:
+        stopped = True
+    return replace(found, took=time.monotonic() - start, stopped=stopped)
+
+
+def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, found: Examination) -> list[Part]:
+    """What is measured in this effort, in order; each adds to the lists of `found`."""
+    work: list[Part] = []
+
+    def add(title: str, weight: float, into: list[Any], measure: Callable[[Callable[[], bool]], Any]) -> None:
+        work.append(Part(title, weight, lambda enough: into.append(measure(enough))))
+
+    def wanted(part: str, names: Sequence[str]) -> Sequence[str]:
+        return names if part in effort.parts else ()
+
+    if "start" in effort.parts:
+        start = partial(startup.measure, effort.starts)
+        work.append(Part("the command's start", 0.0, lambda enough: found.startups.extend(start())))
+    if "half" in effort.parts:
+        add("a loop that is busy for half of the time", 0.0, found.half_busy, lambda enough: half.measure())
+    if "product" in effort.parts:
+        title = "a matrix product against the peak of all frameworks"
+        add(title, 0.0, found.products, lambda enough: product.measure(bench, adapters))
+    for name in wanted("probed", effort.probed):
+        add(
+            f"{name}: probes on against off",
+            2 * effort.pairs * _launch_seconds(adapters[name]),
+            found.probed,
+            partial(probed.measure, bench, adapters[name], effort.pairs),
+        )
+    for name in wanted("itself", effort.itself):
+        for noisy in (False, True) if effort.noisy else (False,):
+            info, blocks = adapters[name], effort.noisy if noisy else effort.blocks
+            add(
+                f"{name} against itself{' with a neighbour' if noisy else ', and slowed down by 1, 2 and 5 %'}",
+                (trial.TOGETHER + 1 if noisy else 2 + len(trial.DELAYS)) * blocks * _launch_seconds(info),
+                found.trials,
+                partial(trial.measure, bench, info, noisy, blocks),
+            )
+    builtin = [name for name, info in adapters.items() if info.builtin]
+    for name in wanted("overhead", builtin if effort.overhead is None else effort.overhead):
+        info = adapters[name]
+        for mode in info.modes if effort.all_modes else info.modes[:1]:
+            pairs = effort.dear if mode == "compile" else effort.turns
+            add(
+                f"{name} ({mode}) against a plain script",
+                4 * pairs * (_COMPILED if mode == "compile" else _launch_seconds(info)),
+                found.overheads,
+                partial(overhead.measure, bench, info, mode, pairs),
+            )
+    for name in wanted("cold", _one_of_each(adapters) if effort.cold is None else effort.cold):
+        add(
+            f"{name}: warm against cold launches",
+            effort.cold_pairs * (_COLD + _launch_seconds(adapters[name])),
+            found.agreements,
+            partial(cold.measure, bench, adapters[name], effort.cold_pairs),
+        )
+    return work
+
+
+def _launch_seconds(info: AdapterInfo) -> float:
+    return _LAUNCH.get(info.framework, _CHEAP)
+
+
+def _one_of_each(adapters: Mapping[str, AdapterInfo]) -> list[str]:
+    """The first adapter of every framework, and of every backend of one that has several."""
+    first = {(info.framework, info.backend): info.name for info in reversed(list(adapters.values())) if info.builtin}
+    return [name for name in adapters if name in first.values()]
 
 
 class Parts:
     """Divides the time until `end` among parts by weight; what a part leaves over goes to those after it."""
 
-    def __init__(self, end: float | None, weight: int) -> None:
+    def __init__(self, end: float | None, weight: float) -> None:
         self.end, self.weight = end, weight
 
-    def next(self, weight: int) -> Callable[[], bool]:
+    def next(self, weight: float) -> Callable[[], bool]:
         """Whether the time of the next part is over; never without an end."""
         if self.end is None:
             return lambda: False
         now = time.monotonic()
-        until = now + (self.end - now) * weight / self.weight
+        until = now + ((self.end - now) * weight / self.weight if weight else 0.0)
         self.weight -= weight
         return lambda: time.monotonic() >= until
 
@@ -147,13 +240,20 @@ def _frameworks(adapters: Mapping[str, AdapterInfo]) -> dict[str, str | None]:
 
 
 def _newest_share() -> TimeShare | str:
+    """Of the newest run of the default suite."""
     try:
-        contents = store.read(store.newest())
+        contents = store.read(store.newest("default"))
     except UserError as error:
         return error.message
-    return time_share(contents.run.name, contents.records) or f"run {contents.run.name} has no speed launch"
+    run = contents.run
+    return time_share(run.name, contents.records, run.suite, run.started) or f"run {run.name} has no speed launch"
 
 
-def choose(effort: Effort, names: Sequence[str]) -> Effort:
-    """The same effort on other adapters."""
-    return replace(effort, series=tuple(names), overhead=tuple(names)) if names else effort
+def choose(effort: Effort, names: Sequence[str], only: Sequence[str] = ()) -> Effort:
+    """The same effort on other adapters; of its parts these alone, and then each to its end."""
+    if only:
+        effort = replace(effort, parts=tuple(only), budget=None)
+    if names:
+        chosen = tuple(names)
+        effort = replace(effort, itself=chosen, overhead=chosen, cold=chosen, probed=chosen)
+    return effort

@@ -1,25 +1,26 @@
-"""What the harness and the adapter cost: steady epochs of a launch against a plain script's, in pairs."""
+"""What the harness and the adapter cost: steady epochs of a launch against a plain script's, in turns."""
 
 from __future__ import annotations
 
 import json
-import random
+import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from adapters.adapter import facts, unsupported
+from adapters.adapter import refusal
 from adapters.registry import AdapterInfo
 from harness import plan
-from harness.disturbance import MOST_REPEATS
 from harness.doctor import replay, script
 from harness.doctor.series import Bench, Series, cell
+from harness.doctor.turns import TURNS, by_turn, ended, pipes, turned
 from harness.launch.local import LocalLauncher
 from harness.launch.parent import ParentDied
 from harness.plan import Launch
-from harness.record import Cell
+from harness.record import Cell, Record
 from harness.statistics import LEAST_BLOCKS, Interval, paired_difference, paired_ratio
 from harness.worker import ScriptJob
 
@@ -27,6 +28,10 @@ SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
+# One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
+# and which of them a side's first thread is on is chance. Nor do idle threads then spin while it is the other's turn
+THREADS = 1
+LONGER = 2  # times the steady seconds of other launches: an epoch of 50 ms makes few turns
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,6 @@ class Overhead:
     ratio: Interval | None = None
     extra: Interval | None = None
     pairs_to_2_percent: float | None = None
-    disturbed: int = 0
 
     @property
     def holds(self) -> bool | None:
@@ -55,53 +59,57 @@ class Overhead:
 
 
 def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Callable[[], bool]) -> Overhead:
-    """Launches and scripts in turn, each pair in random order, until `pairs` or `enough`."""
-    work = cell(info, mode, bench.threads)
-    known = facts(plan.setting(work, bench.task, 0), compiler=plan.has_compiler())
-    if (reason := info.missing() or unsupported(info.limits, known)) is not None:
+    """Launches and scripts, both of a pair in turns (see `harness.doctor.turns`), until `pairs` or `enough`."""
+    work = cell(info, mode, THREADS)
+    setting = plan.setting(work, bench.task, 0)
+    if (reason := info.missing() or refusal(info, setting, compiler=plan.has_compiler())) is not None:
         return Overhead(info.name, mode, reason)
     path = SCRIPTS / f"{info.name.replace('-', '_')}.py"
     if not path.is_file():
         return Overhead(info.name, mode, f"there is no plain script {path.name}; they come with the source checkout")
-    found, shuffle = Series(), random.Random(0)  # noqa: S311 - an order, not a secret
-    with bench.launcher({info.name: info}) as launcher:
-        for block in range(pairs):
-            if enough():
-                break
-            # The first launch starts the warm parent, which the script needs
-            for side in shuffle.sample(["launch", "script"], 2) if block else ["launch", "script"]:
-                for attempt in range(1 + MOST_REPEATS):
-                    if side == "launch":
-                        record = launcher.launch(Launch(work, block, seed=0, seconds=bench.seconds), attempt=attempt)
-                        found.add(side, record)
-                        disturbed = record.contaminated is not None
-                    else:
-                        disturbed = _add_script(found, block, _run(launcher, work, info, path, bench.seconds))
-                    if found.failure is not None:
-                        return Overhead(info.name, mode, f"the {side} failed: {found.failure}")
-                    if not disturbed or enough():
-                        break
+    found = Series()
+    with tempfile.TemporaryDirectory(prefix="levelfield-") as name, ThreadPoolExecutor(1) as pool:
+        folder = Path(name)
+        own = turned(info, folder)
+        both = {info.name: info, own.name: own}
+        with bench.launcher(both) as launches, bench.launcher(both) as scripts:
+            for block in range(pairs):
+                if enough():
+                    break
+                launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=LONGER * bench.seconds)
+                with pipes(folder):
+                    script = pool.submit(_run, scripts, work, path, launch.seconds, folder)
+                    record = launches.launch(launch)
+                    ended(folder, "launch")
+                    found.failure = _add(found, record, script.result(), folder)
+                if found.failure is not None:
+                    return Overhead(info.name, mode, found.failure)
     return judge(info.name, mode, found)
 
 
-def _add_script(found: Series, block: int, result: dict[str, Any]) -> bool:
-    """Take note of what a script left; whether it was disturbed."""
-    found.launches += 1
-    found.failure = result.get("error")
-    disturbed = result.get("contaminated") is not None
-    found.disturbed += disturbed
-    if found.failure is None and not disturbed:
-        found.values.setdefault("script", {})[block] = median(result["epoch_seconds"])
-    return disturbed
+def _add(found: Series, record: Record, script: dict[str, Any], folder: Path) -> str | None:
+    """Take note of a pair: the script's median epoch, and that times the median ratio of the turns. A failure, if any.
+
+    Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that.
+    """
+    found.launches += 2
+    if "error" in script and not str(script["error"]).startswith("TimeoutError"):  # it only waited for a dead launch
+        return f"the script failed: {script['error']}"
+    if record.status != "ok":
+        return f"the launch failed: {record.reason}"
+    epochs = json.loads((folder / TURNS).read_text(encoding="utf-8"))
+    own, base = by_turn(record.epoch_seconds, epochs), by_turn(script["epoch_seconds"], script["turns"])
+    if ratios := [a / b for a, b in zip(own, base, strict=False)]:
+        found.values.setdefault("script", {})[record.block] = median(base)
+        found.values.setdefault("launch", {})[record.block] = median(base) * median(ratios)
+    return None
 
 
 def judge(adapter: str, mode: str, series: Series) -> Overhead:
     """From the values of the labels "launch" and "script"."""
     own, base = series.pairs("launch", "script")
     if len(own) < LEAST_BLOCKS:
-        made = f"{len(own)} were made ({series.disturbed} launches were void)"
-        reason = f"{LEAST_BLOCKS} undisturbed pairs are needed and {made}"
-        return Overhead(adapter, mode, reason, disturbed=series.disturbed)
+        return Overhead(adapter, mode, f"{LEAST_BLOCKS} pairs are needed and {len(own)} were made")
     stop = replay.until(own, base, 0.02)
     return Overhead(
         adapter=adapter,
@@ -110,32 +118,32 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
         ratio=paired_ratio(own, base),
         extra=paired_difference(own, base),
         pairs_to_2_percent=stop.pairs if stop else None,
-        disturbed=series.disturbed,
     )
 
 
-def _run(launcher: LocalLauncher, work: Cell, info: AdapterInfo, path: Path, seconds: float) -> dict[str, Any]:
-    """The plain script in a child of the warm parent that makes the launches too."""
-    parent = launcher.parents.get(launcher.key(work))
-    if parent is None:
-        return {"error": "the warm parent has ended"}
+def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, folder: Path) -> dict[str, Any]:
+    """The plain script in a child of a warm parent like that which makes the launches."""
+    key = launcher.key(work)
     result, log = launcher.folder / "script.json", launcher.folder / "script.log"
     job = ScriptJob(
         module=script.__name__,
         qualname=script.run.__name__,
-        runtime=info.runtime,
+        runtime=launcher.adapters[work.adapter].runtime,
         result=result,
         log=log,
         script=path,
-        arguments=[work.mode, "--seconds", repr(seconds)],
+        arguments=[str(folder), work.mode, "--seconds", repr(seconds)],
     )
     log.touch()
     try:
-        failure = parent.run(job, launcher.time_limit)
+        if key not in launcher.parents:
+            launcher.parents[key] = launcher.start(work.adapter, key)
+        failure = launcher.parents[key].run(job, launcher.time_limit)
         found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
         return found if found else {"error": failure or "it left no result"}
     except (ParentDied, TimeoutError) as error:
         return {"error": str(error) or "the warm parent did not answer in time"}
     finally:
+        ended(folder, "script")
         result.unlink(missing_ok=True)
         log.unlink(missing_ok=True)

@@ -46,6 +46,7 @@ class Rates:
     faster: Share
     differs: Share  # the interval excludes 1, whatever the margin
     called: Share  # faster or slower in the tool's words, with its margin
+    called_slower: Share
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,16 @@ class Stop:
     pairs_90: float | None
 
 
-def rates(own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03) -> Rates | None:
-    """Judge all windows of `pairs` blocks of paired positive times; None where the series holds fewer than two."""
+def rates(
+    own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03, comparisons: int = 1
+) -> Rates | None:
+    """Judge all windows of `pairs` blocks of paired positive times; None where the series holds fewer than two.
+
+    Each is one of so many `comparisons` of its table, whose intervals hold together.
+    """
     if pairs < LEAST_BLOCKS or len(own) < 2 * pairs:
         return None
-    ratios = [_ratio(own, base, start, pairs) for start in range(len(own))]
+    ratios = [_ratio(own, base, start, pairs, comparisons) for start in range(len(own))]
     independent = len(own) / pairs
 
     def share(of: Callable[[Interval], bool]) -> Share:
@@ -80,6 +86,7 @@ def rates(own: Sequence[float], base: Sequence[float], pairs: int, margin: float
         faster=share(lambda r: r.high < 1),
         differs=share(lambda r: r.low > 1 or r.high < 1),
         called=share(lambda r: judge(r, margin).word in ("faster", "slower")),
+        called_slower=share(lambda r: judge(r, margin).word == "slower"),
     )
 
 
@@ -133,6 +140,28 @@ def _share(hits: int, windows: int, independent: float) -> Share:
     return Share(share, low, high, windows, independent)
 
 
-def _ratio(own: Sequence[float], base: Sequence[float], start: int, pairs: int) -> Interval:
+def pool(found: Sequence[Rates]) -> Rates:
+    """The rates of several comparisons against one baseline, in the same blocks, as one.
+
+    k + 1 launches of a block make (k + 1) / 2 pairs that have no launch in common: so many times one's are they worth.
+    """
+
+    def share(of: Callable[[Rates], Share]) -> Share:
+        parts = [of(rates) for rates in found]
+        worth = (len(parts) + 1) / 2 * sum(part.independent for part in parts) / len(parts)
+        windows = sum(part.windows for part in parts)
+        return _share(round(sum(part.share * part.windows for part in parts)), windows, worth)
+
+    return Rates(
+        pairs=found[0].pairs,
+        slower=share(lambda rates: rates.slower),
+        faster=share(lambda rates: rates.faster),
+        differs=share(lambda rates: rates.differs),
+        called=share(lambda rates: rates.called),
+        called_slower=share(lambda rates: rates.called_slower),
+    )
+
+
+def _ratio(own: Sequence[float], base: Sequence[float], start: int, pairs: int, comparisons: int = 1) -> Interval:
     places = [(start + i) % len(own) for i in range(pairs)]
-    return paired_ratio([own[i] for i in places], [base[i] for i in places], shared_confidence(1))
+    return paired_ratio([own[i] for i in places], [base[i] for i in places], shared_confidence(comparisons))

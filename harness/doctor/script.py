@@ -7,30 +7,32 @@ differs is the harness and the adapter.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
-import os
 import runpy
 import sys
 from pathlib import Path
 from typing import Any
 
-from harness import disturbance
+from harness.doctor.turns import SIDES, Turns
 
 
 def run(script: Path, arguments: list[str]) -> dict[str, Any]:
-    """In the worker: run `script` as ``python script arguments…`` would, and collect what it prints.
+    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch.
 
-    The result has `epoch_seconds` (steady epochs, s), `loss`, `disturbance` and `contaminated` as in a record.
+    The first argument is the folder of their `turns`. The result has `epoch_seconds` (steady epochs, s), `turns` (the
+    epochs of each) and `loss`.
     """
-    sys.argv = [str(script), *arguments]
+    folder, *rest = arguments
+    sys.argv = [str(script), *rest]
     sys.path.insert(0, str(script.parent))
+    turns = Turns(Path(folder), SIDES[1])
+    importlib.import_module("plain_setup").wait = turns.epoch_end  # type: ignore[attr-defined]
     output = io.StringIO()
-    before = disturbance.snapshot()
     with contextlib.redirect_stdout(output):
         runpy.run_path(str(script), run_name="__main__")
-    shares = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
-    return parse(output.getvalue()) | {"disturbance": shares, "contaminated": disturbance.verdict(shares)}
+    return parse(output.getvalue()) | {"turns": turns.epochs}
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -31,8 +31,8 @@ class Bench:
     threads: int
     seconds: float
 
-    def launcher(self, adapters: Mapping[str, AdapterInfo]) -> LocalLauncher:
-        return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT)
+    def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalLauncher:
+        return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
 
 @dataclass
@@ -99,12 +99,14 @@ def record(
     mode: str,
     blocks: int,
     enough: Callable[[], bool],
+    first: int = 0,
 ) -> Series:
     """Launch every label once a block in random order, until `blocks` or `enough`; ends at the first failure.
 
-    Disturbed launches are repeated as in a run. The launcher must know the labels as adapters.
+    Disturbed launches are repeated as in a run. The launcher must know the labels as adapters. Blocks count from
+    `first`, so that a series can be continued.
     """
-    found, stop, shuffle = Series(), Stop(), random.Random(0)  # noqa: S311 - an order, not a secret
+    found, stop, shuffle = Series(), Stop(), random.Random(first)  # noqa: S311 - an order, not a secret
 
     def finished(launch: Launch, made: Record) -> None:
         found.add(launch.cell.adapter, made)
@@ -112,10 +114,10 @@ def record(
             stop.asked.set()  # what a block lacks then is in no pair
 
     launches = []
-    for block in range(blocks):
+    for block in range(first, first + blocks):
         launches += [
             Launch(cell(info, mode, bench.threads), block, seed=block, seconds=bench.seconds)
             for info in shuffle.sample(labels, len(labels))
         ]
-    carry_out(launches, launcher, finished, stop)
+    carry_out(launches, launcher.hosts, finished, stop)
     return found

@@ -13,7 +13,7 @@ from harness.record import Record
 class TimeShare:
     """Of a run's speed launches, seconds: in all, in measured phases, in steady epochs and prediction.
 
-    `span`: from the start of the first launch of the run to the end of the last, of any kind.
+    `span`: from the start of the run to the end of its last launch, of any kind.
     """
 
     run: str
@@ -22,10 +22,14 @@ class TimeShare:
     measured: float
     core: float
     span: float
+    suite: str = ""
 
 
-def time_share(run: str, records: Sequence[Record]) -> TimeShare | None:
-    """None without a speed launch that went well. The import, which the warm parent did once, is no launch's time."""
+def time_share(run: str, records: Sequence[Record], suite: str = "", begun: str | None = None) -> TimeShare | None:
+    """None without a speed launch that went well. The import, which the warm parent did once, is no launch's time.
+
+    `begun` (UTC, ISO 8601): when the run itself began; what it did before its first launch is in the span then.
+    """
     speed = [r for r in records if r.cell.kind == "speed" and r.status == "ok" and r.wall_seconds > 0]
     if not speed:
         return None
@@ -33,6 +37,7 @@ def time_share(run: str, records: Sequence[Record]) -> TimeShare | None:
     phases = [sum(s for name, s in r.phases.items() if name != "import") for r in speed]
     made = [r for r in records if r.wall_seconds > 0]
     starts = [datetime.fromisoformat(r.started).timestamp() for r in made]
+    first = min([*starts, *([datetime.fromisoformat(begun).timestamp()] if begun else [])])
     ends = [start + r.wall_seconds for start, r in zip(starts, made, strict=True)]
     return TimeShare(
         run=run,
@@ -40,5 +45,6 @@ def time_share(run: str, records: Sequence[Record]) -> TimeShare | None:
         wall=sum(r.wall_seconds for r in speed),
         measured=sum(steady) + sum(phases),
         core=sum(steady) + sum(r.phases.get("predict", 0.0) for r in speed),
-        span=max(ends) - min(starts),
+        span=max(ends) - first,
+        suite=suite,
     )

@@ -4,35 +4,74 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from harness.doctor import bars
+from harness.doctor.cold import MARGIN
 from harness.doctor.examine import Examination
+from harness.doctor.half import MARGIN as HALF_MARGIN
 from harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO
+from harness.doctor.probed import MARGIN as PROBED_MARGIN
+from harness.doctor.product import LEAST_SHARE
 from harness.doctor.replay import Share
 from harness.doctor.share import TimeShare
-from harness.doctor.trial import Comparison, Trial
+from harness.doctor.startup import BARS
+from harness.doctor.trial import TOGETHER, Comparison, Trial
+from harness.record import Machine
 from harness.statistics import Interval
 from tasks.errors import UserError
 
 START, END = "<!-- doctor -->", "<!-- end of doctor -->"
 
 
+TITLES = {
+    "machine": "Machine and frameworks",
+    "bars": "The bars",
+    "conditions": "What disturbs measurements",
+    "itself": "An adapter against itself: false verdicts",
+    "delays": "A known delay in every step: how soon it is found",
+    "overhead": "Through the harness, against a plain script",
+    "cold": "Warm against cold launches",
+    "time": "Time inside measured phases",
+    "start": "The command's start",
+    "half": "A loop that is busy for half of the time on one core, as the probes see it",
+    "probed": "Probes on against off",
+    "product": "A matrix product of known size, as a share of its own peak",
+}
+
+
 @dataclass(frozen=True)
 class Section:
-    """A heading, a table and sentences; a table without rows is left out."""
+    """A heading, a table and sentences; a table without rows is left out. `found` is False where nothing was."""
 
     title: str
     header: tuple[str, ...] = ()
     rows: Sequence[tuple[str, ...]] = ()
     sentences: Sequence[str] = ()
+    found: bool = True
 
 
 def sections(found: Examination) -> list[Section]:
-    return [_machine(found), _conditions(found), _itself(found), _sensitivity(found), _overhead(found), _time(found)]
+    """What was looked at, each part with its date, in the order of `TITLES`."""
+    measured = {
+        _itself: found.trials,
+        _sensitivity: found.trials,
+        _overhead: found.overheads,
+        _cold: found.agreements,
+        _time: found.time_share,
+        _start: found.startups,
+        _half: found.half_busy,
+        _probed: found.probed,
+        _product: found.products,
+    }
+    when = f"Measured on {found.date[:10]} with {_threads(found)}, levelfield {_commit(found.machine.commit)}."
+    parts = [section(found) for section, results in measured.items() if results]
+    dated = [replace(part, sentences=[*part.sentences, when]) if part.found else part for part in parts]
+    return [_machine(found), _bars(found), _conditions(found), *dated]
 
 
 def text(found: Examination) -> str:
@@ -54,69 +93,140 @@ def text(found: Examination) -> str:
 
 def markdown(found: Examination) -> str:
     """For a document that says how it came about itself."""
-    blocks = []
-    for section in sections(found):
-        lines = [f"### {section.title}", ""]
-        if section.rows:
-            lines += ["| " + " | ".join(section.header) + " |", "|" + "---|" * len(section.header)]
-            lines += ["| " + " | ".join(word.replace("|", "\\|") for word in row) + " |" for row in section.rows]
-            lines.append("")
-        lines += [fill(f"* {sentence}", 116, subsequent_indent="  ") for sentence in section.sentences]
-        blocks.append("\n".join(lines).rstrip())
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(_markdown(section) for section in sections(found)) + "\n"
+
+
+def _markdown(section: Section) -> str:
+    lines = [f"### {section.title}", ""]
+    if section.rows:
+        lines += [_row(section.header), "|" + "---|" * len(section.header)]
+        lines += [_row(row) for row in section.rows]
+        lines.append("")
+    lines += [fill(f"* {sentence}", 116, subsequent_indent="  ") for sentence in section.sentences]
+    return "\n".join(lines).rstrip()
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(word.replace("|", "\\|") for word in cells) + " |"
 
 
 def as_json(found: Examination) -> str:
     """Everything, the recorded series included; a limit that is infinite is null."""
     data = asdict(found) | {"machine": found.machine.model_dump()}
     data["overheads"] = [asdict(row) | {"holds": row.holds} for row in found.overheads]
+    data["half_busy"] = [asdict(row) | {"holds": row.holds} for row in found.half_busy]
+    data["probed"] = [asdict(row) | {"tied": row.tied} for row in found.probed]
+    data["agreements"] = [asdict(row) | {"agree": row.agree} for row in found.agreements]
+    data["bars"] = [asdict(row) for row in _all_bars(found)]
     return json.dumps(_finite(data), indent=1, allow_nan=False)
 
 
+def check(document: Path, machine: Machine) -> None:
+    """Raises UserError unless the document has the marks, and between them nothing of another machine."""
+    old = _between(_read(document), str(document))
+    if TITLES["machine"] in old and f"* {_cpu(machine)}, " not in old:
+        hint = f"empty the lines between {START} and {END} to start anew"
+        raise UserError(f"{document}: holds what was measured on another machine, this is {_cpu(machine)}", hint)
+
+
 def write(found: Examination, document: Path) -> None:
-    """Replace what stands between the marks of `document`. Raises UserError where it has none."""
+    """Put what was measured between the marks of `document`; what was not keeps its older table and date."""
+    old = _read(document)
+    between = merge(_between(old, str(document)), found)
+    document.write_text(text_between(old, between, START, END, str(document)), encoding="utf-8")
+
+
+def merge(old: str, found: Examination) -> str:
+    """The sections of `found`, and those of `old` that it does not replace; so too the rows of the bars."""
+    blocks = {block.partition("\n")[0]: block.strip() for block in f"\n{old}".split("\n### ")[1:]}
+    kept = {title: f"### {block}" for title, block in blocks.items()}
+    new = {section.title: section for section in sections(found)}
+    for title, section in new.items():
+        if title == TITLES["bars"]:
+            section = replace(section, rows=_bar_rows(found, kept.get(title, "")))
+        if section.found or title not in kept:
+            kept[title] = _markdown(section)
+    return "\n\n".join(kept[title] for title in TITLES.values() if title in kept) + "\n"
+
+
+def _bar_rows(found: Examination, old: str) -> list[tuple[str, ...]]:
+    """Of each bar the row of the part that was measured now, else the one that `old` has."""
+    parts = {part for part in ("itself", "overhead", "time", "start") if _measured(found, part)} | {"soak"}
+    older = {cells[0]: cells for line in old.splitlines() if (cells := _cells(line))}
+    return [_bar_cells(bar) if bar.part in parts else older.get(bar.row, _bar_cells(bar)) for bar in _all_bars(found)]
+
+
+def _measured(found: Examination, part: str) -> bool:
+    titles = [section.title for section in sections(found) if section.found]
+    return TITLES[part] in titles
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.strip().strip("|").split("|")) if line.startswith("| ") else ()
+
+
+def _read(document: Path) -> str:
     try:
-        old = document.read_text(encoding="utf-8")
+        return document.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{document}: {error.strerror}", "give a document that holds the marks") from None
-    document.write_text(insert(old, markdown(found), str(document)), encoding="utf-8")
 
 
-def insert(old: str, new: str, name: str) -> str:
-    """`old` with `new` between its marks."""
-    before, start, rest = old.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise UserError(f"{name}: has no place for it", f"put {START} and {END} on lines of their own")
-    return f"{before}{START}\n{new.strip()}\n{END}{after}"
+def _between(old: str, name: str) -> str:
+    """What stands between the doctor's marks of `old`, the contents of the document `name`."""
+    text_between(old, "", START, END, name)
+    return old.partition(START)[2].partition(END)[0]
+
+
+def text_between(old: str, new: str, start: str, end: str, name: str) -> str:
+    """`old`, the contents of the document `name`, with `new` between two marks."""
+    before, first, rest = old.partition(start)
+    _, last, after = rest.partition(end)
+    if not first or not last:
+        raise UserError(f"{name}: has no place for it", f"put {start} and {end} on lines of their own")
+    return f"{before}{start}\n{new.strip()}\n{end}{after}"
 
 
 def _machine(found: Examination) -> Section:
     machine = found.machine
     installed = ", ".join(f"{name} {version}" for name, version in found.frameworks.items() if version)
     missing = ", ".join(name for name, version in found.frameworks.items() if not version)
-    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     sentences = [
-        f"{machine.cpu}, {machine.cores} cores, {machine.memory_bytes / 2**30:.1f} GiB, {machine.system}, "
+        f"{_cpu(machine)}, {machine.memory_bytes / 2**30:.1f} GiB, {machine.system}, "
         f"Python {machine.python}, levelfield {_commit(machine.commit)}.",
         f"Frameworks: {installed or 'none'}." + (f" Missing: {missing}." if missing else ""),
-        f"Measured on {found.date[:10]} with {threads} in {found.took:.0f} s ({found.effort} effort).",
+        f"Looked at on {found.date[:10]} with {_threads(found)} for {found.took:.0f} s ({found.effort} effort)."
+        + (" It was stopped before everything was measured." if found.stopped else ""),
     ]
-    return Section("Machine and frameworks", sentences=sentences)
+    return Section(TITLES["machine"], sentences=sentences)
 
 
 def _conditions(found: Examination) -> Section:
     rows = [(c.name, c.state, c.found, c.remedy or "") for c in found.conditions]
-    return Section("What disturbs measurements", ("what", "state", "found", "how to change it"), rows)
+    return Section(TITLES["conditions"], ("what", "state", "found", "how to change it"), rows)
+
+
+def _bars(found: Examination) -> Section:
+    sentences = ["Open: the interval holds both sides of the bar, or it was not measured."]
+    rows = [_bar_cells(bar) for bar in _all_bars(found)]
+    return Section(TITLES["bars"], ("row", "bar", "found", "word"), rows, sentences)
+
+
+def _all_bars(found: Examination) -> list[bars.Bar]:
+    return bars.bars(found.overheads, found.trials, found.time_share, found.startups)
+
+
+def _bar_cells(bar: bars.Bar) -> tuple[str, ...]:
+    return (bar.row, bar.bar, bar.found, bar.word)
 
 
 def _itself(found: Examination) -> Section:
     rows = []
     for trial in found.trials:
+        for rates in bars.together(trial):
+            runs = f"{rates.pairs} pairs"
+            rows.append((*_who(trial), runs, _share(rates.called), _share(rates.differs), _windows(rates.differs)))
         for comparison in trial.comparisons[:1]:
-            for rates in comparison.rates:
-                runs = f"{rates.pairs} pairs"
-                rows.append((*_who(trial), runs, _share(rates.called), _share(rates.differs), _windows(rates.differs)))
             stop = comparison.stop
             if stop is not None and stop.differs is not None:
                 runs = f"until ± {stop.precision:.0%} ({stop.pairs:g} pairs)"
@@ -136,14 +246,18 @@ def _itself(found: Examination) -> Section:
                 )
                 + "."
             )
+    if any(trial.neighbour for trial in found.trials):
+        sentences.append(
+            f"With a neighbour {TOGETHER} labels are compared with the baseline at once; their intervals hold together."
+        )
     header = ("adapter", "noise", "a run of", "called faster or slower", "interval excludes 1", "windows")
-    return Section("An adapter against itself: false verdicts", header, rows, sentences)
+    return Section(TITLES["itself"], header, rows, sentences, bool(rows))
 
 
 def _sensitivity(found: Examination) -> Section:
     rows = []
     for trial in found.trials:
-        for comparison in trial.comparisons[1:]:
+        for comparison in (one for one in trial.comparisons if one.delay > 0):
             fixed = ", ".join(f"{r.pairs}: {r.slower.share:.0%}" for r in comparison.rates) or "too few pairs"
             stop = comparison.stop
             if stop is None or stop.slower is None or stop.pairs is None or stop.pairs_90 is None:
@@ -170,7 +284,7 @@ def _sensitivity(found: Examination) -> Section:
         "seconds",
         "found by then",
     )
-    return Section("A known delay in every step: how soon it is found", header, rows, sentences)
+    return Section(TITLES["delays"], header, rows, sentences, bool(rows))
 
 
 def _overhead(found: Examination) -> Section:
@@ -193,28 +307,102 @@ def _overhead(found: Examination) -> Section:
                 pairs,
             )
         )
+    sentences.append("Both sides of a pair take turns of at least 20 ms on one core, with one thread.")
     sentences.append(
         f"The bar: a ratio of at most {MOST_RATIO:g} where an epoch lasts {1e3 * LONG_EPOCH:g} ms or more, else at "
         f"most {1e6 * MOST_DIFFERENCE:g} µs an epoch more; open: the interval holds both sides of it."
     )
     header = ("adapter", "mode", "epoch, ms", "ratio", "more, µs an epoch", "pairs", "holds", "pairs to ± 2 %")
-    return Section("Through the harness, against a plain script", header, rows, sentences)
+    return Section(TITLES["overhead"], header, rows, sentences, bool(rows))
+
+
+def _cold(found: Examination) -> Section:
+    rows, sentences = [], []
+    for row in found.agreements:
+        if row.ratio is None or row.cold_seconds is None:
+            sentences.append(f"{row.adapter} ({row.mode}): not measured, because {_plain(row.reason)}.")
+            continue
+        word = {True: "agree", False: "differ", None: "open"}[row.agree]
+        cells = (row.adapter, row.mode, f"{row.cold_seconds:.1f}", _ratio(row.ratio), str(row.ratio.n), word)
+        rows.append(cells)
+    sentences.append(f"They agree where the whole interval lies within ± {MARGIN:.0%}.")
+    header = ("adapter", "mode", "a cold launch, s", "steady epochs, warm / cold", "pairs", "word")
+    return Section(TITLES["cold"], header, rows, sentences, bool(rows))
+
+
+def _start(found: Examination) -> Section:
+    rows = [
+        (f"levelfield {row.command}", f"{1e3 * row.bare_seconds:.0f}", _ratio(row.ratio), f"{BARS[row.command]:g}")
+        for row in found.startups
+    ]
+    return Section(TITLES["start"], ("command", "bare interpreter, ms", "ratio", "bar"), rows)
+
+
+def _half(found: Examination) -> Section:
+    title, (row,) = TITLES["half"], found.half_busy
+    if row.true is None or row.cpu_share is None:
+        return Section(title, sentences=[f"Not measured, because {_plain(row.reason)}."], found=False)
+    strip = "no strip" if row.strip is None else f"{row.strip:.1%} by the core-busy strip sampled beside it"
+    word = "holds" if row.holds else "does not hold"
+    sentences = [
+        f"Of {row.cores} cores it keeps {row.true:.0%} busy. Measured: {row.cpu_share:.1%} by its own CPU time, "
+        f"{strip}. The bar, within {100 * HALF_MARGIN:g} points, {word}."
+    ]
+    if row.sample_seconds is not None:
+        sentences.append(f"A sample beside it cost {1e6 * row.sample_seconds:.0f} µs of CPU time, waking up included.")
+    return Section(title, sentences=sentences)
+
+
+def _probed(found: Examination) -> Section:
+    rows, sentences = [], []
+    for row in found.probed:
+        if row.ratio is None:
+            sentences.append(f"{row.adapter}: not measured, because {_plain(row.reason)}.")
+            continue
+        word = {True: "tied", False: "differ", None: "open"}[row.tied]
+        rows.append((row.adapter, _ratio(row.ratio), str(row.ratio.n), word))
+    sentences.append(f"They are tied where the whole interval lies within ± {PROBED_MARGIN:.0%}.")
+    return Section(
+        TITLES["probed"], ("adapter", "steady epochs, on / off", "pairs", "word"), rows, sentences, bool(rows)
+    )
+
+
+def _product(found: Examination) -> Section:
+    title, (row,) = TITLES["product"], found.products
+    if row.share is None or row.peak is None:
+        return Section(title, sentences=[f"Not measured, because {_plain(row.reason)}."], found=False)
+    word = "holds" if row.holds else "does not hold"
+    return Section(
+        title,
+        sentences=[
+            f"The peak is {row.peak / 1e9:.1f} GFLOP/s ({row.source}). Launched once more, the median of its repeats "
+            f"reads {row.share:.1%} of it. The bar, at least {LEAST_SHARE:.0%}, {word}."
+        ],
+    )
 
 
 def _time(found: Examination) -> Section:
     share = found.time_share
     if not isinstance(share, TimeShare):
-        return Section("Time inside measured phases", sentences=[f"Not measured, because {_plain(share)}."])
+        return Section(TITLES["time"], sentences=[f"Not measured, because {_plain(share)}."], found=False)
     return Section(
         "Time inside measured phases",
         sentences=[
             f"Run {share.run}: of the {share.wall:.0f} s that its {share.launches} speed launches took, "
             f"{share.measured / share.wall:.0%} lie inside measured phases, {share.core / share.wall:.0%} in steady "
             "epochs and prediction.",
-            f"Of the {share.span:.0f} s from its first launch to its last, learning included, "
+            f"Of the {share.span:.0f} s from its start to its last launch, learning included, "
             f"{share.measured / share.span:.0%} and {share.core / share.span:.0%}.",
         ],
     )
+
+
+def _cpu(machine: Machine) -> str:
+    return f"{machine.cpu}, {machine.cores} cores"
+
+
+def _threads(found: Examination) -> str:
+    return "1 thread" if found.threads == 1 else f"{found.threads} threads"
 
 
 def _commit(commit: str | None) -> str:

@@ -18,6 +18,7 @@ DELAYS = (0.01, 0.02, 0.05)  # of the adapter's own step
 WINDOWS = (8, 12, 20, 40)  # pairs
 PRECISION = 0.02  # at which runs without a delay stop
 CALIBRATION = 5  # launches
+TOGETHER = 4  # labels that a trial with a neighbour compares with the baseline at once, all the same adapter
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,18 @@ class Trial:
 
 
 def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: Callable[[], bool]) -> Trial:
-    """Record a series of at most `blocks` and replay it; with a neighbour (`noisy`) without delays."""
+    """Record a series of at most `blocks` and replay it; with a neighbour (`noisy`) without delays.
+
+    With a neighbour several labels of the same adapter are compared at once, as a table compares its rows.
+    """
     mode = info.modes[0]
     if (missing := info.missing()) is not None:
         return Trial(info.name, mode, noisy, missing)
     delays = {f"{info.name} +0%": 0.0, f"{info.name} again": 0.0}
-    delays |= {} if noisy else {f"{info.name} +{delay:.0%}": delay for delay in DELAYS}
+    if noisy:
+        delays |= {f"{info.name} again, {number}": 0.0 for number in range(2, TOGETHER + 1)}
+    else:
+        delays |= {f"{info.name} +{delay:.0%}": delay for delay in DELAYS}
     baseline, *others = delays
     steps = len(bench.task.train.x) // RECIPE.batch_size
 
@@ -78,14 +85,20 @@ def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: C
             found = series.record(launcher, bench, list(labels(step).values()), mode, blocks, enough)
     if found.failure is not None:
         return Trial(info.name, mode, noisy, found.failure, step, found.launches, found.disturbed)
-    comparisons = [compare(found, label, baseline, delays[label], delays[label] * step * steps) for label in others]
+    together = len(others) if noisy else 1
+    comparisons = [
+        compare(found, label, baseline, delays[label], delays[label] * step * steps, together) for label in others
+    ]
     return Trial(info.name, mode, noisy, None, step, found.launches, found.disturbed, comparisons, found.values)
 
 
-def compare(found: Series, label: str, baseline: str, delay: float, seconds: float) -> Comparison:
-    """What the recorded series says of `label`, with `seconds` more an epoch, against `baseline`."""
+def compare(found: Series, label: str, baseline: str, delay: float, seconds: float, together: int = 1) -> Comparison:
+    """What the recorded series says of `label`, with `seconds` more an epoch, against `baseline`.
+
+    It is one of `together` comparisons whose intervals hold together.
+    """
     own, base = found.pairs(label, baseline)
-    replays = [replay.rates(own, base, pairs) for pairs in WINDOWS]
+    replays = [replay.rates(own, base, pairs, comparisons=together) for pairs in WINDOWS]
     return Comparison(
         delay=delay,
         injected=seconds / median(base) if base else None,

@@ -1,0 +1,50 @@
+"""How long the command takes to answer, in bare interpreter starts: pairs of processes, in random order."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.statistics import Interval, paired_ratio
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BARS = {"--help": 4.0, "list": 8.0}  # bare starts
+_BARE = ["-c", "pass"]
+
+
+@dataclass(frozen=True)
+class Startup:
+    """`command` against a bare interpreter start of `bare_seconds`: the ratio at 95 %."""
+
+    command: str
+    bare_seconds: float
+    ratio: Interval
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the bar holds for the whole interval; None where it reaches across."""
+        bar = BARS[self.command]
+        return True if self.ratio.high <= bar else False if self.ratio.low > bar else None
+
+
+def measure(rounds: int) -> list[Startup]:
+    """Start each command and the bare interpreter once a round, after one start of each to fill the disk's cache."""
+    words = {"bare": _BARE} | {command: ["-P", "-m", "harness.cli", command] for command in BARS}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    times: dict[str, list[float]] = {name: [] for name in words}
+    shuffle = random.Random(0)  # noqa: S311 - an order, not a secret
+    for number in range(1 + rounds):
+        for name in shuffle.sample(list(words), len(words)):
+            start = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *words[name]], env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True
+            )
+            if number:
+                times[name].append(time.perf_counter() - start)
+    bare = sorted(times["bare"])[rounds // 2]
+    return [Startup(command, bare, paired_ratio(times[command], times["bare"])) for command in BARS]
