@@ -9,16 +9,14 @@ results.launches.groupby("adapter").step_seconds.median()
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True)
-class Results:
+class Results(NamedTuple):
     """A run as tidy pandas frames, see `harness.tables`: one row a launch, an epoch, a timed prediction."""
 
     folder: Path
@@ -36,9 +34,10 @@ def load(folder: str | Path) -> Results:
         import pandas
     except ImportError:
         raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
-    records = store.read(Path(folder)).records
-    frames = (pandas.DataFrame(table(records)) for table in (tables.launches, tables.epochs, tables.predictions))
-    return Results(Path(folder), *frames)
+    stored = store.read(Path(folder))
+    launches = tables.launches(stored.records, stored.run.tasks, stored.peaks)
+    others = (pandas.DataFrame(table(stored.records)) for table in (tables.epochs, tables.predictions))
+    return Results(Path(folder), pandas.DataFrame(launches), *others)
 
 
 def run(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
-from adapters.adapter import Setting, facts, unsupported
+from adapters.adapter import Precision, Replication, Setting, refusal
 from adapters.registry import AdapterInfo, find
-from harness import certificates, machine
+from harness import certificates, devices, machine
 from harness.certify.certificate import Certificate, Check
 from harness.environments import DEFAULT, own
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Subject, has_compiler
+from harness.plan import devices as devices_of
 from tasks.errors import unknown
 from tasks.mlp import MLP
 from tasks.recipe import Recipe
@@ -33,6 +36,8 @@ def run(options: argparse.Namespace) -> int:
         if name not in modes:
             raise unknown("mode", name, modes, "levelfield list adapters")
 
+    seen = devices_of(options.device, options.replicas)
+    without = devices.lacking(seen, registry.adapters, {DEFAULT: own()}, options.adapter)
     wanted: dict[Subject, frozenset[str]] = {}  # all that can be proved
     for info in registry.adapters.values():
         if options.adapter and info.name not in options.adapter:
@@ -43,10 +48,16 @@ def run(options: argparse.Namespace) -> int:
         for mode in info.modes:
             if options.mode and mode not in options.mode:
                 continue
-            if (reason := unsupported_mode(info, mode)) is not None:
-                print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
+            if (reason := without.get((DEFAULT, info.runtime, options.device))) is not None:
+                print(f"skipped: {info.name} ({mode}): {reason}", file=sys.stderr)
                 continue
-            wanted[Subject(info.name, mode, options.device)] = frozenset()
+            for way in replications(info, options.replicas, options.replication):
+                where = (options.device, options.matmul_precision, options.replicas, way)
+                if (reason := unsupported_mode(info, mode, *where)) is not None:
+                    print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
+                    continue
+                subject = Subject(info.name, mode, options.device, DEFAULT, *where[1:])
+                wanted[subject] = frozenset()
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
         return 5
@@ -54,14 +65,14 @@ def run(options: argparse.Namespace) -> int:
     def made(certificate: Certificate) -> None:
         if not options.quiet:
             verdict = "certified" if certificate.passed else "NOT certified"
-            print(f"{certificate.adapter} ({certificate.mode}): {verdict}", file=sys.stderr)
+            print(f"{named(certificate)}: {verdict}", file=sys.stderr)
 
     with LocalLauncher(registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
         found = certificates.obtain(
             wanted,
             registry.adapters,
             {DEFAULT: own()},
-            launcher,
+            launcher.hosts,
             Stop(),
             quick=options.quick,
             made=made,
@@ -76,16 +87,37 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(certificate.passed for certificate in found) else 1
 
 
-def unsupported_mode(info: AdapterInfo, mode: str) -> str | None:
+def replications(info: AdapterInfo, replicas: int, asked: Replication | None) -> Sequence[Replication | None]:
+    """How this adapter is to make the replicas: as asked, by default in each of its ways."""
+    return (None,) if replicas == 1 else (asked,) if asked else info.replication or ("devices",)
+
+
+def unsupported_mode(
+    info: AdapterInfo,
+    mode: str,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    replicas: int = 1,
+    replication: Replication | None = None,
+) -> str | None:
     """Why this adapter cannot run in this mode here, not even the plainest network, or None."""
-    plain = Setting(MLP((4, 8, 3)), Recipe(), mode=mode)
-    return unsupported(info.limits, facts(plain, compiler=has_compiler()))
+    plain = Setting(MLP((4, 8, 3)), Recipe(batch_size=replicas), mode=mode, device=device, precision=precision)
+    plain = replace(plain, replicas=replicas, replication=replication)
+    return refusal(info, plain, compiler=has_compiler())
 
 
 def failure(check: Check) -> str:
     """What failed, where, why, and by how much."""
     size = "" if check.tolerance is None else f" ({check.deviation:.1e}, at most {check.tolerance:.1e})"
     return f"{check.name}, {check.case}: {check.reason or ''}{size}"
+
+
+def named(certificate: Certificate) -> str:
+    """Adapter and mode; device, precision and replicas where they are not the usual ones."""
+    where = [certificate.device] * (certificate.device != "cpu")
+    where += [certificate.precision] * (certificate.precision != "float32")
+    where += [f"{certificate.replicas} {certificate.replication}"] * (certificate.replicas > 1)
+    return f"{certificate.adapter} ({', '.join([certificate.mode, *where])})"
 
 
 def line(certificate: Certificate) -> str:
@@ -99,6 +131,6 @@ def line(certificate: Certificate) -> str:
     nearest = f", nearest {worst.name}: {worst.deviation:.1e} of {worst.tolerance:.1e}" if worst else ""
     verdict = "certified" if certificate.passed else f"NOT certified ({', '.join(certificate.failed)})"
     return (
-        f"{certificate.adapter} ({certificate.mode}): {verdict}; {counts[True]} passed, {counts[False]} failed, "
+        f"{named(certificate)}: {verdict}; {counts[True]} passed, {counts[False]} failed, "
         f"{counts[None]} not applicable{nearest}"
     )

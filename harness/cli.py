@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.record import Record
     from harness.store import Contents
 
+PRECISIONS = ("float32", "tf32", "bfloat16")
 OK, FAILED, USAGE, INTERNAL, NOTHING, INTERRUPTED = 0, 1, 2, 3, 5, 130
 
 
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of one command. Raises UserError for bad usage."""
+    for word in arguments:
+        if "\0" in word:  # not from a shell, but from Python; as a path it would raise wherever it is first used
+            raise UserError(f"{word!r} holds a null character", "leave it out: no file name has one")
     return _parser().parse_args(arguments)
 
 
@@ -70,13 +74,21 @@ class Parser(argparse.ArgumentParser):
             raise unknown(what, str(value), [str(choice) for choice in action.choices])
 
 
+class Version(argparse.Action):
+    """Looks the version up only when it is asked for: that takes as long as starting Python."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(_version())
+        parser.exit()
+
+
 def _parser() -> Parser:
     common = Parser(add_help=False)
     common.add_argument("-v", "--verbose", action="store_true", help="show tracebacks of internal errors")
     common.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
     parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="what_command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, function: Callable[[argparse.Namespace], int], text: str) -> Parser:
@@ -84,8 +96,8 @@ def _parser() -> Parser:
         command.set_defaults(command=function)
         return command
 
-    listing = add("list", _list, "What there is: adapters, tasks, suites.")
-    listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites"], metavar="WHAT")
+    listing = add("list", _list, "What there is: adapters, tasks, suites; and the devices that frameworks see.")
+    listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
     listing.add_argument("--json", action="store_true", help="for programs")
 
     run = add("run", _run, "Run a comparison suite, and write its report.")
@@ -93,15 +105,21 @@ def _parser() -> Parser:
     run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    run.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu, so far the only one")
+    tracks = ["matched", "idiomatic"]
+    run.add_argument("--track", action="append", default=[], choices=tracks, help="only this one; repeatable")
+    run.add_argument("--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)")
+    run.add_argument("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
     run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
     run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
     run.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
     run.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
     run.add_argument("--cold", action="store_true", help="a fresh process for every launch, nothing imported before")
     run.add_argument("--seeds", type=_positive, metavar="N", help="of learning launches")
+    run.add_argument("--full", action="store_true", help="the larger number of seeds, where the suite has two")
     run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    run.add_argument("--launcher", type=_launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]")
     run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
+    run.add_argument("--no-probes", action="store_true", help="sample nothing beside speed launches")
     run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
     run.add_argument("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
     run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
@@ -112,7 +130,9 @@ def _parser() -> Parser:
     doctor = add("doctor", _doctor, "How far this machine and this tool can be trusted: look, and measure.")
     much = doctor.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")
-    much.add_argument("--full", action="store_true", help="every adapter and mode; about an hour")
+    much.add_argument("--full", action="store_true", help="every adapter and mode; 34 minutes")
+    only = "these parts alone, each to its end: start, half, product, probed, itself, overhead, cold, time"
+    doctor.add_argument("--only", type=_names, default=[], metavar="PART,…", help=only)
     doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
     doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
     doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
@@ -122,7 +142,13 @@ def _parser() -> Parser:
     certify = add("certify", _certify, "Prove that adapters compute the specification, against a float64 reference.")
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
     certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    certify.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu, so far the only one")
+    certify.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0")
+    certify.add_argument(
+        "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
+    )
+    certify.add_argument("--replicas", type=_positive, default=1, metavar="N", help="over which each batch is split")
+    ways = ["devices", "ranks"]
+    certify.add_argument("--replication", choices=ways, help="how they are made (default: each way an adapter has)")
     certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
@@ -162,6 +188,10 @@ def _parser() -> Parser:
     return parser
 
 
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
 def _positive(text: str) -> int:
     try:
         number = int(text)
@@ -173,8 +203,17 @@ def _positive(text: str) -> int:
 
 
 def _device(text: str) -> str:
-    if text != "cpu":
-        raise argparse.ArgumentTypeError(f"{text!r}: the adapters compute on the CPU only so far; write cpu")
+    kind, colon, number = text.partition(":")
+    if text == "cpu" or (kind in ("gpu", "tpu") and (not colon or (number.isdecimal() and len(number) <= 3))):
+        return text if text == "cpu" else f"{kind}:{int(number or 0)}"
+    raise argparse.ArgumentTypeError(f"{text!r} is no device; write cpu, gpu:0 or tpu:0 (levelfield list devices)")
+
+
+def _launcher(text: str) -> str:
+    if text not in ("local", "ray") and not (text.startswith("ray://") and text[6:].rpartition(":")[2].isdigit()):
+        from tasks.errors import unknown
+
+        raise unknown("launcher", text, ["local", "ray", "ray://HOST:PORT"])
     return text
 
 
@@ -328,9 +367,22 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
     if form == "html":
         sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
         return page.build(
-            stored.run, stored.records, baseline=baseline, sources=sources, certificates=proofs, adapters=adapters
+            stored.run,
+            stored.records,
+            baseline=baseline,
+            sources=sources,
+            certificates=proofs,
+            adapters=adapters,
+            peaks=stored.peaks,
         )
-    return markdown.build(stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters)
+    return markdown.build(
+        stored.run,
+        stored.records,
+        baseline=baseline,
+        certificates=proofs,
+        adapters=adapters,
+        peaks=stored.peaks,
+    )
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -344,7 +396,7 @@ def _export(options: argparse.Namespace) -> int:
         print(_write_report([folder], options.output, None, "markdown"))
         return OK
     stored = _stored(folder)
-    data = export.FORMATS[options.format](stored.run, stored.records)
+    data = export.FORMATS[options.format](stored.run, stored.records, stored.peaks)
     if options.output is None:
         sys.stdout.buffer.write(data)
     else:
@@ -377,7 +429,8 @@ def _compare(options: argparse.Namespace) -> int:
         print(compare.text(found), end="")
     judged = [change.verdict for change in found.changes if change.verdict.word != "not judged"]
     if not judged:
-        print("nothing compared: no cell has enough clean launches in both runs", file=sys.stderr)
+        common = "cell has enough clean launches" if found.changes else "speed cell with clean launches is"
+        print(f"nothing compared: no {common} in both runs", file=sys.stderr)
         return NOTHING
     slower = [verdict for verdict in judged if verdict.word == "slower" and verdict.material]
     return FAILED if options.fail_on == "slower" and slower else OK
@@ -395,7 +448,7 @@ def _stored(folder: Path) -> Contents:
 
 def _show(options: argparse.Namespace) -> int:
     from harness import store
-    from reports import summary
+    from reports import certificate, summary
 
     folder = options.run or store.newest()
     stored = _stored(folder)
@@ -409,7 +462,8 @@ def _show(options: argparse.Namespace) -> int:
         for record in records:
             print(record.model_dump_json(indent=1))
     else:
-        print(summary.text(stored.run, records), end="")
+        proofs = [certificate.summary(one) for one in stored.certificates]  # without one, no launch is judged
+        print(summary.text(stored.run, records, certificates=proofs), end="")
     return OK
 
 

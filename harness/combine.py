@@ -42,6 +42,7 @@ def combine(runs: Sequence[Contents]) -> Contents:
         records,
         [certificate for stored in runs for certificate in stored.certificates],
         [line for stored in runs for line in stored.damaged],
+        [peak for stored in runs for peak in stored.peaks],
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import statistics
-from harness.record import Cell, Machine, Record, Run
+from harness.record import Cell, Machine, MachineType, Record, Run
 from harness.statistics import Verdict
 from harness.tables import step_seconds
 from tasks.errors import UserError
@@ -78,8 +78,8 @@ def _times(records: Sequence[Record]) -> Times:
 
 def machine_differences(base: Machine, new: Machine) -> list[str]:
     """What makes two machines different ones, a line each; the host's name does not."""
-    names = ("cpu", "cores", "memory_bytes", "system")
-    return [f"{n}: {getattr(base, n)} / {getattr(new, n)}" for n in names if getattr(base, n) != getattr(new, n)]
+    pairs = zip(MachineType._fields, base.type, new.type, strict=True)
+    return [f"{name}: {one} / {other}" for name, one, other in pairs if one != other]
 
 
 def _launch_differences(base: Times, new: Times) -> list[str]:
@@ -112,10 +112,10 @@ def text(comparison: Comparison) -> str:
         word = change.verdict.word if ratio else change.verdict.reason
         word += ", materially" if change.verdict.material else ""
         cell = change.cell
-        what = f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.mode})"
+        what = f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"
         lines.append(f"{what}: {word}  {span}".rstrip())
     for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
-        lines += [f"{label}: {cell.task} {cell.adapter} ({cell.mode})" for cell in cells]
+        lines += [f"{label}: {cell.task} {cell.adapter} ({cell.how})" for cell in cells]
     lines += [f"differs: {difference}" for difference in comparison.differences]
     lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
     return "\n".join(lines) + "\n"

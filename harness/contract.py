@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from adapters.adapter import Setting
 from tasks.mlp import MLP, Layer
 
 
@@ -27,6 +28,33 @@ def check_weights(layers: Sequence[Layer], model: MLP) -> None:
     for i, ((kernel, bias), (n, m)) in enumerate(zip(layers, model.shapes, strict=True)):
         _check_array("get_weights", f"the kernel of layer {i}", kernel, (n, m))
         _check_array("get_weights", f"the bias of layer {i}", bias, (m,))
+
+
+def check_placement(parts: dict[str, int], setting: Setting) -> None:
+    """Raises BrokenContract unless what `placement` told is an equal part of a batch on each device of this process.
+
+    Equal as far as the batch can be split so. Work that was all done on one device, or by each device alike, is not.
+    """
+    size, replicas = setting.recipe.batch_size, setting.replicas
+    equal = all(size // replicas <= part <= -(-size // replicas) for part in parts.values())
+    if len(parts) != setting.devices or not equal:
+        told = ", ".join(f"{part} on {device}" for device, part in parts.items()) or "none anywhere"
+        raise BrokenContract(
+            f"the work was not distributed over {replicas} {setting.replication}: "
+            f"of a batch of {size} samples, this process computed {told}"
+        )
+
+
+def check_agreement(parts: Sequence[dict[str, int]], weights: Sequence[str], setting: Setting) -> None:
+    """Raises BrokenContract unless ranks, each with an equal part of a batch, made a whole one and trained one network.
+
+    `parts`, `weights`: the placement and a digest of the weights of each rank.
+    """
+    computed, size = sum(part for rank in parts for part in rank.values()), setting.recipe.batch_size
+    if computed != size:
+        raise BrokenContract(f"of a batch of {size} samples, {len(parts)} ranks together computed {computed}")
+    if len(set(weights)) > 1:
+        raise BrokenContract(f"the {len(weights)} ranks ended with different weights")
 
 
 def _check_array(method: str, what: str, array: object, shape: tuple[int, ...]) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.probes.cpu import below
+
 # A launch is marked when one of these shares is exceeded; it is then repeated, at most MOST_REPEATS times.
 RULES: Mapping[str, float] = {
     "steal": 0.02,  # the hypervisor gave the core to another guest
@@ -38,12 +40,13 @@ class Snapshot:
     throttled: float | None
 
 
-def snapshot() -> Snapshot:
+def snapshot(family: int | None = None) -> Snapshot:
+    """`family`: the process below which all are this launch's own, where there are others than this one."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     busy, steal = _stat()
     return Snapshot(
         wall=time.monotonic(),
-        own=usage.ru_utime + usage.ru_stime,
+        own=usage.ru_utime + usage.ru_stime + (below(family) if family is not None else 0.0),
         busy=busy,
         steal=steal,
         pressure=parse_pressure(_read(Path("/proc/pressure/cpu"))),

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import tables
+from harness.peak import Peak
 from harness.record import Record, Run
 from tasks.errors import UserError
 
 
-def to_csv(run: Run, records: Sequence[Record]) -> bytes:
+def to_csv(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> bytes:
     """One row a launch, see `harness.tables.launches`."""
-    rows = tables.launches(records)
+    rows = tables.launches(records, run.tasks, peaks)
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -25,13 +26,17 @@ def to_csv(run: Run, records: Sequence[Record]) -> bytes:
     return text.getvalue().encode()
 
 
-def to_json(run: Run, records: Sequence[Record]) -> bytes:
-    """The head and all records, raw samples included."""
-    data = {"run": run.model_dump(mode="json"), "records": [record.model_dump(mode="json") for record in records]}
+def to_json(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> bytes:
+    """The head, all records and the peaks, raw samples included."""
+    data = {
+        "run": run.model_dump(mode="json"),
+        "records": [record.model_dump(mode="json") for record in records],
+        "peaks": [peak.model_dump(mode="json") for peak in peaks],
+    }
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
-def to_parquet(run: Run, records: Sequence[Record]) -> bytes:
+def to_parquet(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> bytes:
     """One row a launch."""
     try:
         import pyarrow
@@ -39,11 +44,11 @@ def to_parquet(run: Run, records: Sequence[Record]) -> bytes:
     except ImportError:
         raise UserError("Parquet needs pyarrow", "pip install 'levelfield[parquet]'") from None
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(tables.launches(records)), sink)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(tables.launches(records, run.tasks, peaks)), sink)
     return sink.getvalue()
 
 
-def to_pytest_benchmark(run: Run, records: Sequence[Record]) -> bytes:
+def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> bytes:
     """A file that ``pytest-benchmark compare`` reads: one benchmark a speed cell, one round a clean launch.
 
     A round's time is the median steady step of that launch in seconds.
@@ -63,13 +68,13 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record]) -> bytes:
         for _, step in measured:
             stats.update(step)
         name = f"{cell.adapter}[{cell.mode}]"
-        workload = f"{cell.task}/{cell.model.name}/{cell.recipe.name}"
+        workload = "/".join([cell.task, cell.model.name, cell.recipe.name, *([cell.over] if cell.over else [])])
         benchmarks.append(
             {
                 "group": workload,
                 "name": name,
                 "fullname": f"{workload}::{name}",
-                "params": {"mode": cell.mode, "threads": cell.threads},
+                "params": {"mode": cell.mode, "threads": cell.threads, "replicas": cell.replicas},
                 "param": cell.mode,
                 "extra_info": {"versions": measured[0][0].versions},
                 "options": {"disable_gc": False, "timer": "perf_counter", "min_rounds": len(measured), "warmup": True},
@@ -86,7 +91,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record]) -> bytes:
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
-FORMATS: dict[str, Callable[[Run, Sequence[Record]], bytes]] = {
+FORMATS: dict[str, Callable[[Run, Sequence[Record], Sequence[Peak]], bytes]] = {
     "csv": to_csv,
     "json": to_json,
     "parquet": to_parquet,

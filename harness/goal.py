@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adapters.registry import AdapterInfo
+from harness.environments import DEFAULT
 from harness.plan import Launch
 from harness.record import Record
-from harness.statistics import precision_reached
+from harness.statistics import LEAST_BLOCKS, precision_reached
 from harness.tables import step_seconds
 
-Entry = tuple[str, str]  # adapter, mode
+Entry = tuple[str, str, str]  # adapter, mode, environment
 
 
 class Goal:
-    """`budget` in seconds of speed launches and `precision` as a share; None: no such goal."""
+    """`budget` in seconds of speed launches and `precision` as a share; None: no such goal.
+
+    An `elastic` budget, a suite's own, is spent up to twice where it does not reach for the `LEAST_BLOCKS` of a
+    verdict: it was chosen on another machine, and a run that judges nothing is time lost. A user's own is kept.
+    """
 
     def __init__(
         self,
@@ -29,12 +34,14 @@ class Goal:
         adapters: Mapping[str, AdapterInfo],
         budget: float | None,
         precision: float | None,
+        elastic: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.baseline: Entry = (baseline, adapters[baseline].modes[0])
-        self.budget, self.precision = budget, precision
+        self.baseline: Entry = (baseline, adapters[baseline].modes[0], DEFAULT)
+        self.budget, self.precision, self.elastic, self.clock = budget, precision, elastic, clock
         self.begin: float | None = None
         self.blocks: set[int] = set()
-        self.times: dict[tuple[str, ...], dict[Entry, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+        self.times: dict[tuple[object, ...], dict[Entry, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
         planned = Counter(launch.cell.id for launch in launches)
         most = max(planned.values(), default=0)
         self.dear = {cell for cell, blocks in planned.items() if blocks < most}
@@ -44,7 +51,7 @@ class Goal:
         if record.cell.kind != "speed":
             return
         if self.begin is None:
-            self.begin = time.monotonic() - record.wall_seconds
+            self.begin = self.clock() - record.wall_seconds
         self.blocks.add(record.block)
         self.remember(record)
 
@@ -52,20 +59,30 @@ class Goal:
         """Take note of what a record measured, whenever it was made."""
         cell, step = record.cell, step_seconds(record)
         if step is not None and cell.id not in self.dear:
-            self.times[cell.workload][cell.adapter, cell.mode][record.block] = step
+            self.times[cell.workload][cell.adapter, cell.mode, cell.environment][record.block] = step
 
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without a budget."""
         if self.budget is None:
             return None
-        return max(self.budget - (time.monotonic() - self.begin if self.begin is not None else 0.0), 0.0)
+        left = self.budget - self._spent()
+        if self.elastic and len(self.blocks) < LEAST_BLOCKS and left < self._a_block():
+            left += self.budget
+        return max(left, 0.0)
 
     def reached(self) -> bool:
         """Whether another block would be one too many: it would not fit the budget, or is not needed."""
         left = self.left()
-        if self.budget is not None and left is not None and left < (self.budget - left) / max(len(self.blocks), 1):
+        if left is not None and left < self._a_block():
             return True
         return self.precision is not None and self._precise(self.precision)
+
+    def _spent(self) -> float:
+        return self.clock() - self.begin if self.begin is not None else 0.0
+
+    def _a_block(self) -> float:
+        """Seconds that a block takes, by those so far."""
+        return self._spent() / max(len(self.blocks), 1)
 
     def _precise(self, precision: float) -> bool:
         tables = [{name: blocks for name, blocks in table.items() if blocks} for table in self.times.values()]
@@ -77,4 +94,4 @@ class Goal:
 
 
 def _name(entry: Entry) -> str:
-    return f"{entry[0]} ({entry[1]})"
+    return " ".join(entry)

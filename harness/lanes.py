@@ -1,12 +1,15 @@
-"""Untimed work side by side: one lane a core, and never two pieces with the same key at a time."""
+"""Work side by side on one or more hosts: a lane makes one piece at a time, and is on one host."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+
+from harness.launch.launcher import Host, HostLost
+from tasks.errors import UserError
 
 Piece = TypeVar("Piece")
 
@@ -18,75 +21,111 @@ class Stop:
         self.asked = threading.Event()
 
 
+class Lane(NamedTuple):
+    """`core` is the one that its work is pinned to, None for all of the host."""
+
+    host: Host
+    core: int | None
+
+
 def side_by_side(
     pieces: Iterable[Piece],
     key: Callable[[Piece], Hashable],
-    work: Callable[[Piece, int], None],
-    cores: list[int],
+    work: Callable[[Piece, Lane], None],
+    lanes: Sequence[Lane],
     stop: Stop,
+    *,
+    fits: Callable[[Piece, Host], bool] = lambda piece, host: True,
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Call ``work(piece, core)`` for every piece, from as many threads as there are cores.
+    """Call ``work(piece, lane)`` for every piece, each lane in a thread of its own.
 
-    An exception of `work` ends all lanes after what they have under way, and is raised here.
+    Pieces with the same key are never made at a time on one host, and are alike in which hosts they fit. A piece whose
+    host is lost is made again on another one. `enough` is asked after each piece. An exception of `work` ends all lanes
+    after what they have under way, and is raised here. Raises UserError when pieces are left that fit no host.
     """
-    queue = _Queue(list(pieces), key)
+    queue = _Queue(list(pieces), key, fits)
     errors: list[BaseException] = []
 
-    def lane(core: int) -> None:
+    def run(lane: Lane) -> None:
         try:
-            while (piece := queue.take()) is not None:
+            while (piece := queue.take(lane.host)) is not None:
                 try:
-                    work(piece, core)
-                finally:
-                    queue.give_back(piece)
-                if stop.asked.is_set():
+                    work(piece, lane)
+                except HostLost:
+                    queue.give_back(piece, lane.host, again=True)
+                    return
+                except BaseException:
                     queue.drop()
+                    queue.give_back(piece, lane.host)  # others wait for what is under way
+                    raise
+                if stop.asked.is_set() or enough():
+                    queue.drop()
+                queue.give_back(piece, lane.host)
         except BaseException as error:  # carried to the caller's thread
             errors.append(error)
-            queue.drop()
 
-    lanes = [threading.Thread(target=lane, args=(core,), daemon=True) for core in cores]
-    for thread in lanes:
-        thread.start()
-    for thread in lanes:
-        while thread.is_alive():
-            thread.join(1.0)  # wakes for Ctrl-C
+    if len(lanes) == 1:
+        run(lanes[0])  # no thread that wakes up while something is timed
+    else:
+        threads = [threading.Thread(target=run, args=(lane,), daemon=True) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(1.0)  # wakes for Ctrl-C
     if errors:
         raise errors[0]
+    if queue.lines and not stop.asked.is_set():
+        raise UserError(
+            "no host is left that can make the rest of the launches",
+            "see which hosts are up, and what they offer; then go on with levelfield run --resume RUN",
+        )
 
 
 class _Queue(Generic[Piece]):
     """One line a key, so that a long wait of one kind costs the others nothing."""
 
-    def __init__(self, waiting: list[Piece], key: Callable[[Piece], Hashable]) -> None:
-        self.key = key
+    def __init__(
+        self, waiting: list[Piece], key: Callable[[Piece], Hashable], fits: Callable[[Piece, Host], bool]
+    ) -> None:
+        self.key, self.fits = key, fits
         self.lines: dict[Hashable, deque[tuple[int, Piece]]] = {}
         for place, piece in enumerate(waiting):
             self.lines.setdefault(key(piece), deque()).append((place, piece))
-        self.busy: set[Hashable] = set()
+        self.busy: set[tuple[int, Hashable]] = set()
+        self.dropped = False
         self.changed = threading.Condition()
 
-    def take(self) -> Piece | None:
-        """The first piece whose key is free; waits for one, None at the end."""
+    def take(self, host: Host) -> Piece | None:
+        """The first piece that fits and whose key is free on this host; waits for one, None at the end."""
         with self.changed:
-            while self.lines:
-                free = [(line[0][0], key) for key, line in self.lines.items() if key not in self.busy]
+            while self.lines or self.busy:  # what is under way may come back
+                mine = [(line[0], key) for key, line in self.lines.items() if self.fits(line[0][1], host)]
+                if not mine and not self.busy:
+                    return None
+                free = [(place, key) for (place, _), key in mine if (id(host), key) not in self.busy]
                 if free:
                     _, key = min(free, key=itemgetter(0))
                     _, piece = self.lines[key].popleft()
                     if not self.lines[key]:
                         del self.lines[key]
-                    self.busy.add(key)
+                    self.busy.add((id(host), key))
                     return piece
                 self.changed.wait()
             return None
 
-    def give_back(self, piece: Piece) -> None:
+    def give_back(self, piece: Piece, host: Host, again: bool = False) -> None:
+        """A piece is done, or to be made `again`, before all others of its key."""
         with self.changed:
-            self.busy.discard(self.key(piece))
+            key = self.key(piece)
+            self.busy.discard((id(host), key))
+            if again and not self.dropped:
+                self.lines.setdefault(key, deque()).appendleft((-1, piece))
             self.changed.notify_all()
 
     def drop(self) -> None:
         with self.changed:
+            self.dropped = True
             self.lines.clear()
             self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""``levelfield list``: what there is, without importing a framework."""
+"""``levelfield list``: what there is, without importing a framework; devices are asked for by name, in seconds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from tasks import registry as tasks
 def show(what: str | None, as_json: bool) -> None:
     """Print the adapters, tasks and suites, or one of them."""
     sections = {"adapters": _adapters, "tasks": _tasks, "suites": _suites}
+    if what == "devices":
+        from harness import devices
+
+        sections = {"devices": devices.rows}
     chosen = {name: make() for name, make in sections.items() if what in (None, name)}
     if as_json:
         print(json.dumps(chosen[what] if what else chosen, indent=1))
@@ -28,9 +32,17 @@ def _adapters() -> list[dict[str, Any]]:
     for info in found.adapters.values():
         versions = ", ".join(f"{name} {version}" for name, version in info.versions().items())
         rows.append(
-            {"name": info.name, "api": info.api, "modes": " ".join(info.modes), "state": info.missing() or versions}
+            {
+                "name": info.name,
+                "api": info.api,
+                "modes": " ".join(info.modes),
+                "state": info.missing() or versions,
+                "defaults": info.defaults,
+                "stopping": info.stopping,
+            }
         )
-    rows += [{"name": "(left out)", "api": "", "modes": "", "state": problem} for problem in found.problems]
+    nothing: dict[str, Any] = {"api": "", "modes": "", "defaults": {}, "stopping": None}
+    rows += [{"name": "(left out)", "state": problem, **nothing} for problem in found.problems]
     return rows
 
 
@@ -50,7 +62,7 @@ def _suites() -> list[dict[str, Any]]:
 def _print(rows: list[dict[str, Any]], indent: str) -> None:
     if not rows:
         return
-    *columns, last = rows[0]
+    *columns, last = (column for column in rows[0] if column not in ("defaults", "stopping"))  # too long for a line
     widths = {column: max(len(str(row[column])) for row in rows) for column in columns}
     for row in rows:
         print(indent + "  ".join([*(str(row[c]).ljust(widths[c]) for c in columns), str(row[last])]).rstrip())

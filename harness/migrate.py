@@ -51,5 +51,11 @@ _KINDS = {
     r"MemoryError": "memory",
 }
 
+
+def _utilisation_and_precision(fields: Fields) -> Fields:
+    """2 → 3: everything was float32, and nothing was asked of the device; the new fields' defaults say so."""
+    return fields
+
+
 # version → how its records are read as those of the next one; a head has not changed in any of them
-STEPS: Mapping[int, Callable[[Fields], Fields]] = {1: _failures_have_a_kind}
+STEPS: Mapping[int, Callable[[Fields], Fields]] = {1: _failures_have_a_kind, 2: _utilisation_and_precision}

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from adapters.adapter import Setting, facts, unsupported
+from adapters.adapter import Setting, Track, refusal
 from adapters.registry import AdapterInfo
 from harness.environments import DEFAULT, Environment, own
-from harness.record import Cell, LaunchKind
+from harness.record import Cell, LaunchKind, Precision, Replication
 from harness.suite import Learning, Part, Speed, Suite
 from tasks.errors import UserError, unknown
 from tasks.mlp import MLP
@@ -31,6 +31,7 @@ class Launch:
     block: int
     seed: int
     seconds: float  # of steady epochs, in speed launches
+    every: int = 1  # epochs between two evaluations, in learning launches
     skip: str | None = None
     unsupported: bool = False  # by the adapter's own declaration, as opposed to something that is not installed
 
@@ -46,6 +47,9 @@ class Subject(NamedTuple):
     mode: str
     device: str
     environment: str = "default"
+    precision: Precision = "float32"
+    replicas: int = 1
+    replication: Replication | None = None
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,27 @@ class Selection:
     adapters: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
+    tracks: tuple[Track, ...] = ()
     blocks: int | None = None
     seeds: int | None = None
     threads: int | None = None
+    device: str | None = None
+    precision: Precision | None = None
+    full: bool = False  # the larger number of seeds, where a suite has two
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What there is to plan with: adapters, loaded tasks, cores of this process, interpreters."""
+    """What there is to plan with: adapters, loaded tasks, cores of this process, interpreters, and devices.
+
+    `without`: (environment, runtime, device) → why that framework cannot compute on that device.
+    """
 
     adapters: Mapping[str, AdapterInfo]
     tasks: Mapping[str, Task]
     cores: int
     environments: Mapping[str, Environment] = field(default_factory=lambda: {DEFAULT: own()})
+    without: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
 
 
 def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) -> list[Launch]:
@@ -94,13 +106,22 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
         model=mlp(cell, task),
-        recipe=Recipe(**cell.recipe.model_dump(exclude={"name"})),
+        recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})),
         kind=task.kind,
         mode=cell.mode,
         device=cell.device,
         threads=cell.threads,
+        precision=cell.precision,
         seed=seed,
+        track=cell.track,
+        replicas=cell.replicas,
+        replication=cell.replication,
     )
+
+
+def partial_batch(cell: Cell, task: Task) -> int:
+    """Samples of the last batch of an epoch, where it is not whole; speed launches leave it out."""
+    return len(task.train.x) % cell.recipe.batch_size if cell.kind == "learning" else 0
 
 
 def mlp(cell: Cell, task: Task) -> MLP:
@@ -114,23 +135,39 @@ def has_compiler() -> bool:
 
 
 def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Selection) -> Iterator[Launch]:
-    cells = [(cell, _skip(cell, there)) for cell in _cells(suite, part, "learning", there, selection, threads=1)]
-    for seed in range(selection.seeds or part.seeds):
-        for cell, (skip, limited) in cells:
-            yield Launch(cell, seed, suite.seed + seed, 0.0, skip, limited)
+    cells = [(cell, _skip(cell, there)) for cell in _cells(suite, part, "learning", there, selection)]
+    varied = [
+        (cell.model_copy(update={"variant": variant}), skip) for cell, skip in cells for variant in part.variants()
+    ]
+    for seed in range(_seeds(part, selection)):
+        for cell, (skip, limited) in varied:
+            yield Launch(cell, seed, suite.seed + seed, 0.0, skip=skip, unsupported=limited, every=part.every)
 
 
-def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection) -> Iterator[Launch]:
-    threads = selection.threads or (there.cores if part.threads == "all" else part.threads)
+def _seeds(part: Learning, selection: Selection) -> int:
+    return selection.seeds or (part.full_seeds if selection.full else None) or part.seeds
+
+
+def _threads(part: Part, there: Surroundings, selection: Selection, way: Replication) -> int:
+    """Of one process. Ranks divide all cores among as many as there are at most: fewer have no more each, so that one
+    rank computes on the same share of the machine as each of several."""
+    if not isinstance(part, Speed):
+        return 1
+    ranks = max(part.replicas) if way == "ranks" else 1
+    threads = selection.threads or (max(1, there.cores // ranks) if part.threads == "all" else part.threads)
     if threads > there.cores:
         raise UserError(
             f"{threads} threads are asked for, this process may use {there.cores} cores", f"--threads {there.cores}"
         )
+    return threads
+
+
+def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     most = selection.blocks or part.blocks
-    for cell in _cells(suite, part, "speed", there, selection, threads):
+    for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
         for block in range(min(most, part.dear.get(cell.mode, most))):
-            yield Launch(cell, block, suite.seed + block, part.seconds, skip, limited)
+            yield Launch(cell, block, suite.seed + block, part.seconds, skip=skip, unsupported=limited)
 
 
 def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
@@ -145,13 +182,18 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
         )
     if (missing := info.missing(there.environments[cell.environment].installed)) is not None:
         return missing, False
-    limit = unsupported(info.limits, facts(setting(cell, task, seed=0), compiler=has_compiler()))
-    return limit, limit is not None
+    limit = refusal(info, setting(cell, task, seed=0), compiler=has_compiler(), partial=partial_batch(cell, task))
+    if limit is not None:
+        return limit, True
+    if cell.replication == "ranks" and (cell.cores if cell.kind == "speed" else cell.replicas) > there.cores:
+        return f"{cell.replicas} ranks need cores of their own, this process may use {there.cores}", False
+    absent = (
+        there.without.get((cell.environment, info.runtime, device)) for device in devices(cell.device, cell.replicas)
+    )
+    return next(filter(None, absent), None), False
 
 
-def _cells(
-    suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, selection: Selection, threads: int
-) -> list[Cell]:
+def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, selection: Selection) -> list[Cell]:
     return [
         Cell(
             kind=kind,
@@ -163,17 +205,47 @@ def _cells(
             backend=info.backend,
             api=info.api,  # type: ignore[arg-type]
             mode=mode,
-            feed=info.feed,
-            threads=threads,
+            feed=info.feed if track == "matched" else info.documented_feed,
+            track=track,
+            device=device_of(part, selection),
+            threads=_threads(part, there, selection, way),
             environment=environment,
+            precision=precision,
+            replicas=replicas,
+            replication=way if replicas > 1 else None,
         )
         for task in _tasks(part, selection)
         for model in part.model
         for recipe in part.recipe
         for info in _adapters(part, there, selection)
         for mode in _modes(info, part, selection)
+        for track in _tracks(part, selection)
         for environment in part.environments
+        for precision in _precisions(part, selection)
+        for way in _ways(info, part)
+        for replicas in part.replicas
     ]
+
+
+def _ways(info: AdapterInfo, part: Part) -> Sequence[Replication]:
+    """In which an adapter makes the replicas of a part; one that it has not, to be refused, where it has none."""
+    if part.replicas == (1,):
+        return ("devices",)
+    return [way for way in part.replication if way in info.replication] or part.replication[:1]
+
+
+def devices(first: str, replicas: int) -> list[str]:
+    """Those that so many replicas use: on the CPU itself, of accelerators the `first` and those that follow it."""
+    kind, _, number = first.partition(":")
+    return [f"{kind}:{int(number) + i}" for i in range(replicas)] if number else [first]
+
+
+def device_of(part: Part, selection: Selection) -> str:
+    return selection.device or part.device
+
+
+def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
+    return [selection.precision] if selection.precision else part.precision
 
 
 def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
@@ -184,6 +256,10 @@ def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]
     if part.modes == "default":
         return info.modes[:1]
     return [mode for mode in info.modes if mode in part.modes]
+
+
+def _tracks(part: Part, selection: Selection) -> list[Track]:
+    return [track for track in part.track if not selection.tracks or track in selection.tracks]
 
 
 def _tasks(part: Part, selection: Selection) -> list[str]:
@@ -203,11 +279,15 @@ def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None
     """Count before anything is built."""
 
     def cells(part: Part) -> int:
-        modes = sum(len(_modes(info, part, selection)) for info in _adapters(part, there, selection))
-        return len(_tasks(part, selection)) * len(part.model) * len(part.recipe) * len(part.environments) * modes
+        entries = sum(
+            len(_modes(info, part, selection)) * len(_ways(info, part)) for info in _adapters(part, there, selection)
+        )
+        places = len(_tasks(part, selection)) * len(_tracks(part, selection)) * len(part.environments)
+        choices = len(_precisions(part, selection)) * len(part.model) * len(part.recipe) * len(part.replicas)
+        return places * choices * entries
 
     total = sum(cells(part) * (selection.blocks or part.blocks) for part in suite.speed)
-    total += sum(cells(part) * (selection.seeds or part.seeds) for part in suite.learning)
+    total += sum(cells(part) * _seeds(part, selection) * len(part.variants()) for part in suite.learning)
     if total > LARGEST_PLAN:
         need = total * _LAUNCH_BYTES / 2**30
         raise UserError(

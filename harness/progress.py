@@ -43,6 +43,7 @@ class Progress:
         self,
         launches: Sequence[Launch],
         lanes: int,
+        hosts: int = 1,
         quiet: bool = False,
         budget_left: Callable[[], float | None] = lambda: None,
         plain: bool | None = None,
@@ -50,7 +51,7 @@ class Progress:
         self.budget_left = budget_left
         self.left = {launch.id: _keys(launch) for launch in launches if not launch.skip}
         self.cells = Counter(self.left.values())  # of those that are left: the estimate must not cost more with each
-        self.total, self.done, self.lanes, self.quiet = len(self.left), 0, lanes, quiet
+        self.total, self.done, self.lanes, self.hosts, self.quiet = len(self.left), 0, lanes, hosts, quiet
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self.plain = not terminal if plain is None else plain
         self.seen: dict[tuple[str, ...], Mean] = defaultdict(Mean)
@@ -70,7 +71,7 @@ class Progress:
                 self.seen[key].add(record.wall_seconds)
             if self.quiet:
                 return
-            what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.mode})"
+            what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.how})"
             state = record.contaminated or record.status
             line = f"[{self.done}/{self.total}] {what}: {state}, {duration(self.remaining())} left"
             if record.status == "failed":
@@ -91,6 +92,7 @@ class Progress:
                 learning += expected
             else:
                 speed += expected
+        speed /= self.hosts
         budget = self.budget_left()
         return (speed if budget is None else min(speed, budget)) + learning / self.lanes
 

@@ -8,12 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-SCHEMA = 2  # what an older one means is in `harness.migrate`
+from harness.early_stopping import EarlyStopping
+from harness.quantity import Frozen, Quantity
+from tasks.variant import UNVARIED, Variant
 
+SCHEMA = 3  # what an older one means is in `harness.migrate`
+
+# What every program that reads an export can hold
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Precision = Literal["float32", "tf32", "bfloat16"]
+Track = Literal["matched", "idiomatic"]
+Replication = Literal["devices", "ranks"]
+Study = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
 LaunchKind = Literal["speed", "learning"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
 # How a launch failed: raised, could not be imported, left with an exit code or by a signal, took too long, used or
@@ -21,15 +31,11 @@ Status = Literal["ok", "failed", "unsupported", "skipped"]
 Failure = Literal["exception", "import", "exit", "signal", "time", "memory", "output", "parent", "no result"]
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="constants")
-
-
 class Model(Frozen):
     """An MLP before its task is known: `hidden` widths only."""
 
     name: str
-    hidden: tuple[int, ...] = ()
+    hidden: tuple[Whole, ...] = ()
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
     dropout: float = 0.0
     l2: float = 0.0
@@ -46,8 +52,9 @@ class RecipeSpec(Frozen):
     beta2: float = 0.999
     epsilon: float = 1e-8
     weight_decay: float = 0.01
-    batch_size: int = 32
-    epochs: int = 10
+    batch_size: Whole = 32
+    epochs: Whole = 10
+    early_stopping: EarlyStopping | None = None
 
 
 class Cell(Frozen):
@@ -63,22 +70,55 @@ class Cell(Frozen):
     api: Literal["low", "high", "mixed"]
     mode: str
     feed: str = "resident"
-    track: str = "matched"
+    track: Track = "matched"
     device: str = "cpu"
-    threads: int = 1
+    threads: Whole = 1
     environment: str = "default"
+    precision: Precision = "float32"
+    variant: Variant = UNVARIED
+    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    replication: Replication | None = None  # how, where there are several; `threads` are those of each rank
 
     @cached_property
     def id(self) -> str:
-        """Short and stable: the readable parts and a hash of everything."""
-        text = json.dumps(self.model_dump(), sort_keys=True)
+        """Short and stable: the readable parts and a hash of everything; of one device, as before there were more."""
+        alone = {"replicas", "replication"} if self.replicas == 1 else set()
+        text = json.dumps(self.model_dump(exclude=alone), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f"{self.kind}/{self.task}/{self.model.name}/{self.adapter}/{self.mode}/{digest}"
+        several = f"-x{self.replicas}-{self.replication}" if self.replicas > 1 else ""
+        return f"{self.kind}/{self.task}/{self.model.name}/{self.adapter}/{self.mode}{several}/{digest}"
 
     @property
-    def workload(self) -> tuple[str, str, str, str]:
-        """What cells must share to stand in one comparison, besides device and threads."""
-        return (self.kind, self.task, self.model.name, self.recipe.name)
+    def cores(self) -> int:
+        """That it uses: its threads', for each rank."""
+        return self.threads * (self.replicas if self.replication == "ranks" else 1)
+
+    @property
+    def alone(self) -> Cell:
+        """The same on one device."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}  # model_copy would keep the id
+        return Cell(**fields | {"replicas": 1, "replication": None})
+
+    @property
+    def over(self) -> str:
+        """What its batches are split over, ``2 devices`` or ``2 ranks``; empty for one device."""
+        return f"{self.replicas} {self.replication}" if self.replicas > 1 else ""
+
+    @property
+    def share_cores(self) -> bool:
+        """Whether its replicas do: then their number is no measure of scaling."""
+        return self.replicas > 1 and self.replication == "devices" and self.device == "cpu"
+
+    @property
+    def how(self) -> str:
+        """As it stands in brackets behind the adapter's name: the mode, and what its batches are split over."""
+        return f"{self.mode}, {self.over}" if self.over else self.mode
+
+    @property
+    def workload(self) -> tuple[object, ...]:
+        """What cells must share to stand in one comparison."""
+        problem = (self.kind, self.task, self.model, self.recipe, self.variant)
+        return (*problem, self.track, self.device, self.threads, self.precision, self.replicas, self.replication)
 
 
 class Score(Frozen):
@@ -91,10 +131,22 @@ class Score(Frozen):
 class EpochScores(Frozen):
     """All three splits after `epoch` epochs (0: the initial weights)."""
 
-    epoch: int
+    epoch: Whole
     train: Score
     validation: Score
     test: Score
+
+
+class MachineType(NamedTuple):
+    """What two machines have in common when their times may stand in one comparison; the host's name is no part."""
+
+    cpu: str
+    cores: int
+    memory_gib: int  # rounded: of two alike, one may keep a few MB more for itself
+    system: str
+
+    def __str__(self) -> str:
+        return f"{self.cpu}, {self.cores} core{'' if self.cores == 1 else 's'}, {self.memory_gib} GiB, {self.system}"
 
 
 class Machine(Frozen):
@@ -103,10 +155,14 @@ class Machine(Frozen):
     host: str | None
     system: str
     cpu: str
-    cores: int
-    memory_bytes: int
+    cores: Whole
+    memory_bytes: Whole
     python: str
     commit: str | None
+
+    @property
+    def type(self) -> MachineType:
+        return MachineType(self.cpu, self.cores, round(self.memory_bytes / 2**30), self.system)
 
 
 class Record(Frozen):
@@ -114,23 +170,23 @@ class Record(Frozen):
 
     schema_version: int = SCHEMA
     cell: Cell
-    seed: int = Field(description="of initial weights, batch order and dropout; in speed launches also the block")
-    block: int
+    seed: Whole = Field(description="of initial weights, batch order and dropout; in speed launches also the block")
+    block: Whole
     status: Status
     reason: str | None = Field(None, description="why it is not ok: one line")
     failure: Failure | None = Field(None, description="of what kind, for failed launches")
     log: str | None = Field(None, description="the end of the worker's output, for failed launches")
     started: str = Field(description="UTC, ISO 8601")
     wall_seconds: float = Field(0.0, description="of the whole launch, start-up and evaluation included")
-    attempt: int = Field(0, description="counts the repeats of a speed launch that was disturbed")
+    attempt: Whole = Field(0, description="counts the repeats of a speed launch that was disturbed")
     cold: bool = Field(False, description="made in a process of its own, not forked from a warm parent")
     disturbance: dict[str, float] = Field(
         default_factory=dict, description="what else the machine did while it was timed, see harness.disturbance"
     )
     contaminated: str | None = Field(None, description="the rule that voids its times, though it is ok")
-    parameters: int | None = None
-    train_samples: int | None = None
-    steps_per_epoch: int | None = None
+    parameters: Whole | None = None
+    train_samples: Whole | None = None
+    steps_per_epoch: Whole | None = None
     phases: dict[str, float] = Field(
         default_factory=dict, description="import (of the parent process), build, place, first_epoch, predict, evaluate"
     )
@@ -140,8 +196,31 @@ class Record(Frozen):
     predict_seconds: dict[str, list[float]] = Field(
         default_factory=dict, description="by batch size, one value a call, warm"
     )
+    runtime: dict[str, str] = Field(
+        default_factory=dict,
+        description="settings as the framework reports them: device, threads, precision, allocator",
+    )
+    placement: dict[str, Whole] = Field(
+        default_factory=dict, description="of several replicas: device → samples of a whole batch that it computed"
+    )
+    utilisation: dict[str, Quantity] = Field(
+        default_factory=dict, description="how the device was used in the steady epochs, by name, see harness.probes"
+    )
+    busy: list[float] = Field(
+        default_factory=list,
+        description="share of the core mask that the process kept busy, over equal parts of the steady epochs",
+    )
     epochs: list[EpochScores] = Field(default_factory=list, description="of a learning launch")
-    final: EpochScores | None = Field(None, description="scores at the end, for both kinds")
+    final: EpochScores | None = Field(
+        None, description="scores of the weights at the end; after early stopping those of the restored snapshot"
+    )
+    test_log_probabilities: list[list[float]] = Field(
+        default_factory=list, description="of a fit on one of several disjoint splits: (samples, classes), 4 decimals"
+    )
+    test_classes: list[Whole] = Field(default_factory=list, description="the true ones, beside these")
+    curve: list[tuple[float, float]] = Field(
+        default_factory=list, description="of a regression on one feature: (feature, prediction) over its range"
+    )
     versions: dict[str, str] = Field(default_factory=dict, description="distribution → version")
     machine: Machine
 
@@ -160,10 +239,11 @@ class Run(Frozen):
     started: str
     command: str = Field(description="the command that repeats the run")
     baseline: str
-    plan_seed: int
+    plan_seed: Whole
     machine: Machine
     warnings: list[str] = Field(default_factory=list, description="on the quality of the data")
     suite_text: str = Field(description="the suite file as it was")
+    study: Study | None = Field(None, description="the question that its learning launches answer together")
     tasks: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="name → source, licence, kind, features, outputs, samples of each split"
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from adapters.registry import AdapterInfo
 from harness.certify.certificate import fingerprint
 from harness.environments import Environment
 from harness.plan import Launch
-from harness.record import Machine
+from harness.record import Machine, MachineType, Record
 from harness.store import Contents
 
 
@@ -30,10 +30,9 @@ def changes(
     for name, facts in tasks.items():
         if before.run.tasks.get(name, facts) != facts:
             found.append(f"the data of task {name} are others")
-    then = before.run.machine
-    for what in ("cpu", "cores", "memory_bytes", "system"):
-        if getattr(machine, what) != getattr(then, what):
-            found.append(f"the machine's {what} is {getattr(machine, what)}, it was {getattr(then, what)}")
+    for what, now, then in zip(MachineType._fields, machine.type, before.run.machine.type, strict=True):
+        if now != then:
+            found.append(f"the machine's {what} is {now}, it was {then}")
     used = {(launch.cell.adapter, launch.cell.environment) for launch in launches}
     versions = {(r.cell.adapter, r.cell.environment): r.versions for r in before.records if r.versions}
     proofs = {certificate.adapter: certificate.fingerprint for certificate in before.certificates}
@@ -49,3 +48,17 @@ def changes(
         if proofs[adapter] != fingerprint(adapters[adapter].source):
             found.append(f"the source of {adapter}, the specification or the certifier has changed")
     return list(dict.fromkeys(found))
+
+
+def left(launches: Sequence[Launch], before: Iterable[Record], here: Machine | None) -> list[Launch]:
+    """The launches that have no record yet, and all of a block of speed launches that was not finished elsewhere:
+    a block's launches are pairs, and are made on one machine. `here` is where they will be made, None for anywhere.
+    """
+    done = {record.launch_id: record for record in before if record.status != "skipped"}
+    speed = [launch for launch in launches if launch.cell.kind == "speed"]
+    open_blocks = {launch.block for launch in speed if launch.id not in done and not launch.skip}
+    apart = {
+        launch.block for launch in speed if launch.id in done and (here is None or done[launch.id].machine != here)
+    }
+    again = open_blocks & apart
+    return [one for one in launches if one.id not in done or (one.cell.kind == "speed" and one.block in again)]

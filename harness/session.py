@@ -8,28 +8,34 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.registry import AdapterInfo, find
-from harness import certificates, environments, machine, store, suite
+from harness import certificates, devices, environments, machine, peak, store, suite
 from harness.certify.certificate import Certificate
+from harness.certifying import named
 from harness.goal import Goal
 from harness.lanes import Stop
+from harness.launch.launcher import Host, HostLost, Launcher
 from harness.launch.local import LocalLauncher
-from harness.plan import LARGEST_PLAN, Launch, Selection, Surroundings, plan
+from harness.plan import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, plan
+from harness.plan import devices as devices_of
 from harness.progress import Progress, duration
-from harness.record import Record, Run
-from harness.resume import changes
+from harness.record import Machine, Record, Run
+from harness.resume import changes, left
 from harness.schedule import carry_out
 from tasks import registry as task_registry
 from tasks import table
 from tasks.errors import UserError, unknown
 from tasks.task import Task
+
+if TYPE_CHECKING:
+    from harness.launch.ray import Cluster
 
 MOST_BLOCKS = 1000  # where a budget or a precision decides
 
@@ -50,14 +56,32 @@ def run(options: argparse.Namespace) -> Outcome:
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
     selection = Selection(
-        tuple(options.adapter), tuple(options.task), tuple(options.mode), options.blocks, options.seeds, options.threads
+        tuple(options.adapter),
+        tuple(options.task),
+        tuple(options.mode),
+        tuple(options.track),
+        options.blocks,
+        options.seeds,
+        options.threads,
+        options.device,
+        options.matmul_precision,
+        options.full,
     )
     tasks = load_tasks(chosen, selection, options.data_dir)
-    cores = machine.cores()
+    cluster = connect(options.launcher)
+    cores = len(machine.cores()) if cluster is None else cluster.cores
     budget = options.budget or chosen.budget
     distributions = {name for info in registry.adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
-    there = Surroundings(registry.adapters, tasks, len(cores), interpreters)
+    without = {}  # a cluster's hosts say themselves what they have
+    if cluster is None:
+        wanted_devices = {
+            device
+            for part in (*chosen.learning, *chosen.speed)
+            for device in devices_of(device_of(part, selection), max(part.replicas))
+        }
+        without = devices.lacking(wanted_devices, registry.adapters, interpreters, selection.adapters)
+    there = Surroundings(registry.adapters, tasks, cores, interpreters, without)
     if options.precision or options.budget:
         cells = len(plan(chosen, there, replace(selection, blocks=1, seeds=1)))
         most = min(MOST_BLOCKS, LARGEST_PLAN // max(cells, 1))
@@ -71,18 +95,16 @@ def run(options: argparse.Namespace) -> Outcome:
         return Outcome(0)
 
     if options.resume is not None:
-        kept, head, before = go_on(options, launches, there, text)
-        done = {record.launch_id for record in before if record.status != "skipped"}
-        launches = [launch for launch in launches if launch.id not in done]
+        kept, head, before, peaks = go_on(options, launches, there, text)
+        launches = left(launches, before, head.machine if cluster is None else None)
     else:
         kept, head = begin(options, chosen, there, text)
-        before = []
+        before, peaks = [], []
 
     stop = Stop()
-    goal = Goal(launches, head.baseline, registry.adapters, budget, options.precision)
+    goal = Goal(launches, head.baseline, registry.adapters, budget, options.precision, elastic=not options.budget)
     for record in before:
         goal.remember(record)
-    progress = Progress(launches, lanes=len(cores), quiet=options.quiet, budget_left=goal.left)
     resume = f"levelfield run --resume {shlex.quote(str(kept.folder))}"
 
     def finished(launch: Launch, record: Record) -> None:
@@ -92,17 +114,10 @@ def run(options: argparse.Namespace) -> Outcome:
 
     with (
         interruptible(stop, resume),
-        LocalLauncher(
-            registry.adapters,
-            tasks,
-            head.machine,
-            cores,
-            chosen.time_limit,
-            options.cold,
-            interpreters,
-            suite.size(chosen.memory_limit, machine.memory()),
-        ) as launcher,
+        open_launcher(cluster, options, chosen, there, launches, head.machine) as launcher,
     ):
+        lanes = sum(len(host.cores) for host in launcher.hosts)
+        progress = Progress(launches, lanes, len(launcher.hosts), options.quiet, goal.left)
         if not options.no_certify:
             wanted = certificates.needed(launches, tasks)
             if wanted and not options.quiet:
@@ -111,16 +126,78 @@ def run(options: argparse.Namespace) -> Outcome:
                 wanted,
                 registry.adapters,
                 interpreters,
-                launcher,
+                launcher.hosts,
                 stop,
                 quick=True,
                 made=report_certificate(options.quiet),
             ):
                 kept.append_certificate(certificate)
-        carry_out(launches, launcher, finished, stop, goal.reached)
+        if chosen.peaks:
+            measure_peaks(launcher.hosts, launches, registry.adapters, kept, peaks, stop, options.quiet)
+        carry_out(launches, launcher.hosts, finished, stop, goal.reached)
     progress.close()
     kept.close()
     return summarise(kept.folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
+
+
+def measure_peaks(
+    hosts: Sequence[Host],
+    launches: Sequence[Launch],
+    adapters: Mapping[str, AdapterInfo],
+    kept: store.Store,
+    before: Sequence[peak.Peak],
+    stop: Stop,
+    quiet: bool,
+) -> None:
+    """What one host of each type of machine can do, where that was not measured `before`."""
+    for type_, host in {host.machine.type: host for host in reversed(hosts)}.items():
+        known = [one for one in before if one.machine in (None, str(type_))]
+        subjects = peak.wanted(launches, known)
+        if subjects and not quiet:
+            print("measuring what the device can do", file=sys.stderr)
+        with suppress(HostLost):  # the launches will notice
+            for measured in peak.obtain(subjects, adapters, host, stop):
+                kept.append_peak(measured.model_copy(update={"machine": str(type_)}))
+            if subjects:
+                host.end_all_but([launch.cell for launch in launches])
+
+
+def connect(where: str) -> Cluster | None:
+    """The cluster that ``--launcher`` means, None for this machine. Raises UserError when it cannot be reached."""
+    if where == "local":
+        return None
+    try:
+        from harness.launch import ray
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise UserError("--launcher ray needs Ray, which is not installed", "pip install 'levelfield[ray]'") from None
+    return ray.Cluster(where.removeprefix("ray").removeprefix("://"))
+
+
+def open_launcher(
+    cluster: Cluster | None,
+    options: argparse.Namespace,
+    chosen: suite.Suite,
+    there: Surroundings,
+    launches: Sequence[Launch],
+    here: Machine,
+) -> Launcher:
+    """What makes the launches, on this machine or on the hosts of a cluster."""
+    if cluster is not None:
+        how = {name: getattr(options, name) for name in ("cold", "anonymous", "no_probes")}
+        return cluster.launcher(chosen, there, launches, **how)
+    return LocalLauncher(
+        there.adapters,
+        there.tasks,
+        here,
+        machine.cores(),
+        chosen.time_limit,
+        options.cold,
+        there.environments,
+        suite.size(chosen.memory_limit, machine.memory()),
+        probes=not options.no_probes,
+    )
 
 
 def begin(options: argparse.Namespace, chosen: suite.Suite, there: Surroundings, text: str) -> tuple[store.Store, Run]:
@@ -138,6 +215,7 @@ def begin(options: argparse.Namespace, chosen: suite.Suite, there: Surroundings,
         machine=machine.describe(options.anonymous),
         warnings=warnings + machine.warnings(),
         suite_text=text,
+        study=chosen.study,
         tasks={name: facts(task) for name, task in there.tasks.items()},
     )
     return store.Store.create(folder, head), head
@@ -145,8 +223,8 @@ def begin(options: argparse.Namespace, chosen: suite.Suite, there: Surroundings,
 
 def go_on(
     options: argparse.Namespace, launches: Sequence[Launch], there: Surroundings, text: str
-) -> tuple[store.Store, Run, list[Record]]:
-    """The folder, head and records of a run to be resumed; changes since then are refused, or marked in its head."""
+) -> tuple[store.Store, Run, list[Record], list[peak.Peak]]:
+    """The folder, head, records and peaks of a run to be resumed; changes are refused, or marked in its head."""
     kept = store.Store(options.resume)
     before = store.read(options.resume)
     changed = changes(
@@ -168,14 +246,14 @@ def go_on(
         marked = [f"Resumed after a change: {change}." for change in changed]
         head = head.model_copy(update={"warnings": [*head.warnings, *marked]})
         kept.write_head(head)
-    return kept, head, before.records
+    return kept, head, before.records, before.peaks
 
 
 def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
     """A line for each certificate that was made; failures are told even when quiet."""
 
     def tell(certificate: Certificate) -> None:
-        what = f"{certificate.adapter} ({certificate.mode})"
+        what = named(certificate)
         if not certificate.passed:
             failed = ", ".join(certificate.failed) or "nothing could be checked"
             print(f"not certified: {what}: {failed}", file=sys.stderr)
@@ -231,15 +309,22 @@ def command(options: argparse.Namespace) -> str:
     for flag, values in (("-a", options.adapter), ("-t", options.task), ("--mode", options.mode)):
         words += [word for value in values for word in (flag, value)]
     for flag, value in (
+        ("--device", options.device),
+        ("--matmul-precision", options.matmul_precision),
         ("--threads", options.threads),
         ("--blocks", options.blocks),
         ("--seeds", options.seeds),
         ("--data-dir", options.data_dir),
+        ("--launcher", None if options.launcher == "local" else options.launcher),
     ):
         words += [flag, str(value)] if value is not None else []
     words += ["--budget", f"{options.budget:g}s"] if options.budget else []
     words += ["--precision", f"{100 * options.precision:g}%"] if options.precision else []
-    words += [f"--{flag.replace('_', '-')}" for flag in ("cold", "no_certify", "anonymous") if getattr(options, flag)]
+    words += [
+        f"--{flag.replace('_', '-')}"
+        for flag in ("cold", "full", "no_certify", "no_probes", "anonymous")
+        if getattr(options, flag)
+    ]
     return shlex.join(words)
 
 
@@ -248,7 +333,7 @@ def print_plan(launches: Sequence[Launch]) -> None:
     counts: Counter[tuple[str, str]] = Counter()
     for launch in launches:
         cell = launch.cell
-        what = f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.mode})"
+        what = f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"
         counts[what, launch.skip or ""] += 1
     for (what, skip), count in sorted(counts.items()):
         print(f"{what}: {f'skipped: {skip}' if skip else f'{count} launches'}")

@@ -126,12 +126,6 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     return _student(_finite(values), confidence)
 
 
-def mean_difference(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Mean of the paired differences a − b with Student's t-interval (gaps and accuracies, paired by seed)."""
-    _same_length(a, b)
-    return _student(_finite(a) - _finite(b), confidence)
-
-
 def geometric_mean(ratios: Sequence[Interval]) -> Interval:
     """Geometric mean of ratios from different workloads; `n` is their number.
 
@@ -171,13 +165,6 @@ def judge(ratio: Interval | None, margin: float = 0.03) -> Verdict:
     material = ratio.high < low or ratio.low > high
     reason = f"the interval excludes 1 and {'clears' if material else 'reaches into'} {percent}"
     return Verdict("faster" if ratio.high < 1 else "slower", material, ratio, margin, reason)
-
-
-def equivalence(difference: Interval, margin: float) -> Literal["equivalent", "different", "inconclusive"]:
-    """Two one-sided tests by interval (Schuirmann 1987): *equivalent* inside ±margin, *different* without 0."""
-    if -margin <= difference.low and difference.high <= margin:
-        return "equivalent"
-    return "inconclusive" if difference.low <= 0 <= difference.high else "different"
 
 
 def shared_confidence(comparisons: int, confidence: float = 0.95) -> float:

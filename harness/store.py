@@ -1,4 +1,5 @@
-"""A run directory: ``run.json`` is its head, ``records.jsonl`` and ``certificates.jsonl`` only ever grow."""
+"""A run directory: ``run.json`` is its head, ``records.jsonl``, ``certificates.jsonl`` and ``peaks.jsonl``
+only ever grow."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import os
 import shlex
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -17,12 +18,13 @@ from pydantic import BaseModel, ValidationError
 
 from harness.certify.certificate import Certificate
 from harness.migrate import NotOurs, to_newest
+from harness.peak import Peak
 from harness.record import SCHEMA, Record, Run
 from tasks.errors import UserError
 
 RUNS = Path("runs")
-Entry = TypeVar("Entry", Record, Certificate, Run)
-_HEAD, _RECORDS, _CERTIFICATES, _LOCK = "run.json", "records.jsonl", "certificates.jsonl", "lock"
+Entry = TypeVar("Entry", Record, Certificate, Peak, Run)
+_HEAD, _RECORDS, _CERTIFICATES, _PEAKS, _LOCK = "run.json", "records.jsonl", "certificates.jsonl", "peaks.jsonl", "lock"
 
 
 class Store:
@@ -76,6 +78,9 @@ class Store:
     def append_certificate(self, certificate: Certificate) -> None:
         self._write(self.folder / _CERTIFICATES, certificate)
 
+    def append_peak(self, peak: Peak) -> None:
+        self._write(self.folder / _PEAKS, peak)
+
     def close(self) -> None:
         self._lock.close()
 
@@ -103,12 +108,13 @@ def _ends_with_newline(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Contents:
-    """All of a run directory: of each launch the last record, of each subject the last certificate."""
+    """All of a run directory: of each launch the last record, of each subject the last certificate and peak."""
 
     run: Run
     records: list[Record]
     certificates: list[Certificate]
     damaged: list[str]  # one line for every line that had to be set aside
+    peaks: list[Peak] = field(default_factory=list)
 
 
 def read(folder: Path) -> Contents:
@@ -128,12 +134,14 @@ def read(folder: Path) -> Contents:
     damaged: list[str] = []
     records = {record.launch_id: record for record in _lines(folder / _RECORDS, Record, damaged)}
     certificates = {_subject(c): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
-    return Contents(run, list(records.values()), list(certificates.values()), damaged)
+    peaks = {(peak.machine, peak.subject): peak for peak in _lines(folder / _PEAKS, Peak, damaged)}
+    return Contents(run, list(records.values()), list(certificates.values()), damaged, list(peaks.values()))
 
 
 def _subject(c: Certificate) -> tuple[object, ...]:
     """What a certificate is about; environments differ in versions."""
-    return (c.adapter, c.mode, c.device, *sorted(c.versions.items()))
+    where = (c.device, c.precision, c.replicas, c.replication, c.machine)
+    return (c.adapter, c.mode, *where, *sorted(c.versions.items()))
 
 
 def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:
@@ -161,8 +169,8 @@ def _newest(model: type[Entry], text: bytes) -> Entry:
         if getattr(entry, "schema_version", SCHEMA) == SCHEMA:
             return entry
     except ValidationError:
-        if model is Certificate:
-            raise  # void whenever the certifier changes, so it has no versions
+        if model is Certificate or model is Peak:
+            raise  # they have no versions: one is void whenever the certifier changes, the other is new
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
@@ -180,12 +188,21 @@ def _first(error: ValidationError) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\n", " ")
 
 
-def newest() -> Path:
-    """The run that was started last in the usual place."""
-    runs = [path.parent for path in RUNS.glob(f"*/{_HEAD}")]
+def newest(suite: str | None = None) -> Path:
+    """The run that was started last in the usual place, or the last of that suite."""
+    runs = [path.parent for path in RUNS.glob(f"*/{_HEAD}") if suite is None or _suite(path) == suite]
     if not runs:
-        raise UserError(f"there is no run in {RUNS}/", "make one: levelfield run smoke")
+        what = "run" if suite is None else f"run of suite {suite}"
+        raise UserError(f"there is no {what} in {RUNS}/", f"make one: levelfield run {suite or 'smoke'}")
     return max(runs, key=lambda folder: (folder / _HEAD).stat().st_mtime_ns)
+
+
+def _suite(head: Path) -> str | None:
+    """What a head names as its suite; None where it cannot be read."""
+    try:
+        return json.loads(head.read_text(encoding="utf-8")).get("suite")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _make_newest(head: Path) -> None:

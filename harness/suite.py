@@ -34,17 +34,29 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
-from harness.record import Model, RecipeSpec
+from harness.record import Model, Precision, RecipeSpec, Replication, Study, Track
 from tasks.errors import UserError, unknown
 from tasks.table import TableSpec
 from tasks.task import Splits
+from tasks.variant import Variant
 
 SUITES = Path(__file__).parent / "suites"
+DEVICE = r"^(cpu|(gpu|tpu):[0-9]{1,3})$"
 _LARGEST_FILE = 1_000_000  # bytes; a suite is written by hand
 
 
@@ -65,7 +77,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
 Whole = Annotated[int, Field(strict=True)]
 Real = Annotated[float, Field(strict=True)]
 Seed = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
-Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v), Field(min_length=1)]
+_alone = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+Names = Annotated[tuple[str, ...], _alone, Field(min_length=1)]
+Device = Annotated[str, Field(pattern=DEVICE)]
+Precisions = Annotated[tuple[Precision, ...], _alone, Field(min_length=1)]
+Replicas = Annotated[tuple[Annotated[Whole, Field(ge=1, le=1024)], ...], Field(min_length=1)]
 LONGEST = 1e7  # seconds
 
 
@@ -129,6 +145,13 @@ class ModelTable(Table):
     l2: Real = Field(0.0, ge=0)
 
 
+class EarlyStoppingTable(Table):
+    """See `harness.early_stopping`; on the idiomatic track the framework's own defaults stand in for these numbers."""
+
+    patience: Whole = Field(5, ge=0)
+    min_delta: Real = Field(0.0, ge=0)
+
+
 class RecipeTable(Table):
     optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
     learning_rate: Real = Field(0.05, gt=0)
@@ -139,6 +162,7 @@ class RecipeTable(Table):
     weight_decay: Real = Field(0.01, ge=0)
     batch_size: Whole = Field(32, ge=1, le=2**31 - 1)
     epochs: Whole = Field(20, ge=1, le=1_000_000)
+    early_stopping: EarlyStoppingTable | None = None
 
 
 class Part(Table):
@@ -150,6 +174,13 @@ class Part(Table):
     adapters: Names = ("*",)
     environments: Names = ("default",)
     modes: Literal["all", "default"] | tuple[str, ...] = "default"
+    track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
+    device: Device = "cpu"
+    precision: Precisions = ("float32",)
+    replicas: Replicas = Field((1,), description="over which each batch is split")
+    replication: Annotated[tuple[Replication, ...], _alone, Field(min_length=1)] = Field(
+        ("devices", "ranks"), description="how several are made: each of these ways that an adapter has"
+    )
 
 
 class Speed(Part):
@@ -162,18 +193,50 @@ class Speed(Part):
     seconds: Real = Field(0.3, gt=0, le=3600)
 
 
+Shares = Annotated[tuple[Real, ...], Field(min_length=1)]
+
+
 class Learning(Part):
+    """The last five make variants of the data, see `tasks.variant`; lists are multiplied out."""
+
     seeds: Whole = Field(1, ge=1, le=10_000)
+    full_seeds: Whole | None = Field(None, ge=1, le=10_000, description="with --full")
+    every: Whole = Field(1, ge=1, description="epochs between two evaluations")
+    samples: Shares = (1.0,)
+    label_noise: Shares = (0.0,)
+    input_noise: Shares = (0.0,)
+    parts: Whole = Field(1, ge=1, le=100, description="disjoint training splits, a fit on each")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Learning:
+        if not all(0 < share <= 1 for share in self.samples):
+            raise ValueError("samples should be shares of the training split, above 0 and at most 1")
+        if not all(0 <= share < 1 for share in self.label_noise):
+            raise ValueError("label-noise should be shares of the labels, at least 0 and below 1")
+        if not all(deviation >= 0 for deviation in self.input_noise):
+            raise ValueError("input-noise should be deviations, at least 0")
+        return self
+
+    def variants(self) -> list[Variant]:
+        return [
+            Variant(*each, part, self.parts)
+            for each in product(self.samples, self.label_noise, self.input_noise)
+            for part in range(self.parts)
+        ]
 
 
 class Suite(Table):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     summary: str = ""
     baseline: str = "torch-autograd"
+    study: Study | None = None
     seed: Seed = 0
-    budget: Duration | None = Field(None, description="of time for speed launches; then blocks are only a maximum")
+    budget: Duration | None = Field(
+        None, description="of time for speed launches, up to twice for five blocks; then blocks are only a maximum"
+    )
     time_limit: Real = Field(300.0, gt=0, le=LONGEST, description="seconds a launch may take")
     memory_limit: Size = Field("80%", description="what a launch may add to its warm parent's memory: 500MB, 4GB, 80%")
+    peaks: Annotated[bool, Field(strict=True)] = Field(True, description="measure what the device can do, some 10 s")
     environments: dict[Name, Path] = Field(default_factory=dict, description="name → interpreter")
     tasks: dict[Name, OwnTask] = Field(default_factory=dict)
     models: dict[Name, ModelTable] = Field(default_factory=dict)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from statistics import median
 from typing import Any
 
+from harness import roofline
+from harness.peak import NO_PEAK, Peak, Subject, best_of
+from harness.quantity import Measured, Unavailable
 from harness.record import Cell, Record
 
 Row = dict[str, Any]
@@ -20,8 +23,27 @@ def step_seconds(record: Record) -> float | None:
     return value if isfinite(value) and value > 0 else None
 
 
-def launches(records: Iterable[Record]) -> list[Row]:
-    """One row a launch. What was not measured is None."""
+# column → quantity of a record's `utilisation`
+UTILISATION = {
+    "cores_busy": "cores_busy",
+    "cpu_share": "cpu_share",
+    "memory_peak_bytes": "memory_peak",
+    "memory_above_floor_bytes": "memory_above_floor",
+    "allocator_peak_bytes": "allocator_peak",
+    "energy_joules": "energy",
+}
+
+
+def value(record: Record, name: str) -> float | None:
+    """Of a measured quantity; None where it was estimated, could not be had, or was not asked for."""
+    quantity = record.utilisation.get(name)
+    return quantity.value if isinstance(quantity, Measured) else None
+
+
+def launches(
+    records: Iterable[Record], tasks: Mapping[str, Mapping[str, Any]] | None = None, peaks: Sequence[Peak] = ()
+) -> list[Row]:
+    """One row a launch. What was not measured is None; FLOP/s need the run's `tasks`, shares its `peaks`."""
     rows = []
     for record in records:
         final = record.final
@@ -39,10 +61,12 @@ def launches(records: Iterable[Record]) -> list[Row]:
                 "parameters": record.parameters,
                 "wall_seconds": record.wall_seconds,
                 "step_seconds": step_seconds(record),
+                **_roofline(record, tasks or {}, peaks),
                 **{
                     f"{name}_seconds": record.phases.get(name)
                     for name in ("import", "build", "place", "first_epoch", "predict", "evaluate")
                 },
+                **{column: value(record, name) for column, name in UTILISATION.items()},
                 **{
                     f"final_{split}_{what}": getattr(getattr(final, split), what) if final else None
                     for split in ("train", "validation", "test")
@@ -52,6 +76,22 @@ def launches(records: Iterable[Record]) -> list[Row]:
             }
         )
     return rows
+
+
+def _roofline(record: Record, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]) -> Row:
+    cell = record.cell
+    step, work = step_seconds(record), roofline.work(cell, tasks.get(cell.task, {}))
+    own = best_of(peaks, Subject(cell.device, cell.precision, cell.threads), record.machine.type)
+    if cell.replicas > 1 and not cell.share_cores:  # the peak is that of one device
+        own = None
+    achieved = roofline.achieved(work, step)
+    share = roofline.share(achieved, own.flops if own else NO_PEAK)
+    return {
+        "flops_per_step": work.flops if work and cell.kind == "speed" else None,
+        "bytes_per_step": work.bytes if work and cell.kind == "speed" else None,
+        "achieved_flops": None if isinstance(achieved, Unavailable) else achieved.value,
+        "share_of_peak": None if isinstance(share, Unavailable) else share.value,
+    }
 
 
 def epochs(records: Iterable[Record]) -> list[Row]:
@@ -101,4 +141,7 @@ def _cell(cell: Cell) -> Row:
         "track": cell.track,
         "device": cell.device,
         "threads": cell.threads,
+        "precision": cell.precision,
+        "replicas": cell.replicas,
+        "replication": cell.replication,
     }

@@ -17,29 +17,28 @@ with its parent.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
 import os
-import resource
 import selectors
 import signal
 import socket
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from harness.record import Cell, LaunchKind
+from harness import process
+from harness.ranks import RankFailed, Ranks, shares, together
+from harness.record import Cell, Failure, LaunchKind, Precision, Replication
 
-_LONGEST_REASON = 500  # characters
 LONGEST_LOG = 1 << 20  # bytes of a child's output on the disk at any time
 MOST_OUTPUT = 256 << 20  # bytes; who prints more is killed
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 class Job(BaseModel):
@@ -53,22 +52,53 @@ class Job(BaseModel):
     result: Path
     log: Path
 
+    @property
+    def ranks(self) -> int:
+        """Processes that do it together."""
+        return 1
+
+    @property
+    def processes(self) -> int:
+        """That are forked for it: where there are several ranks, one more waits for them."""
+        return 1 if self.ranks == 1 else 1 + self.ranks
+
 
 class LaunchJob(Job):
     what: LaunchKind
     cell: Cell
     seed: int
     seconds: float
+    every: int = 1
     data: Path
+
+    @property
+    def ranks(self) -> int:
+        return self.cell.replicas if self.cell.replication == "ranks" else 1
 
 
 class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
+    precision: Precision = "float32"
     threads: int
+    replicas: int = 1
+    replication: Replication | None = None
     quick: bool
     needs: frozenset[str] | None
+
+    @property
+    def ranks(self) -> int:
+        return self.replicas if self.replication == "ranks" else 1
+
+
+class PeakJob(Job):
+    """Measure what the device can do with the runtime of an adapter; see `harness.peak`."""
+
+    what: Literal["peak"] = "peak"
+    device: str
+    precision: Precision
+    threads: int
 
 
 class ScriptJob(Job):
@@ -79,7 +109,7 @@ class ScriptJob(Job):
     arguments: list[str]
 
 
-AnyJob = LaunchJob | CertifyJob | ScriptJob
+AnyJob = LaunchJob | CertifyJob | PeakJob | ScriptJob
 _JOBS: TypeAdapter[AnyJob] = TypeAdapter(AnyJob)
 
 
@@ -90,7 +120,7 @@ def main(fd: int) -> None:
     def say(**message: Any) -> None:
         channel.sendall(json.dumps(message).encode() + b"\n")
 
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    process.adopt_orphans()
     wake, woken = socket.socketpair()
     woken.setblocking(False)
     signal.set_wakeup_fd(woken.fileno())
@@ -130,7 +160,7 @@ def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
-            errors[module] = _reason(error)
+            errors[module] = process.reason(error)
     seconds = time.perf_counter() - start
     if preload and None in errors.values():
         runtimes.load(runtime).preload()
@@ -235,38 +265,12 @@ def _children() -> list[int]:
     return found
 
 
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-def _reason(error: BaseException) -> str:
-    """One line that can be stored."""
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except Exception:
-        text = f"{type(error).__name__}, whose message cannot be printed"
-    return text.encode("utf-8", "replace").decode().strip().splitlines()[0][:_LONGEST_REASON]
-
-
-def _limit_memory(more: int) -> None:
-    """Let this process add so many bytes of data to what it was forked with (Linux counts private mappings too)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[5])
-    except (OSError, ValueError, IndexError):
-        return  # elsewhere the harness' watchdog has to do
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = pages * resource.getpagesize() + more
-    if hard == resource.RLIM_INFINITY or most < hard:
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-
-
 def _child(job: AnyJob, output: int, inherited: list[int]) -> None:
     """Make the launch, write its result, and leave without the parent's clean-up."""
     code = 1
     try:
         os.setpgid(0, 0)
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        process.die_with_parent()
         for fd in inherited:
             os.close(fd)
         null = os.open(os.devnull, os.O_RDONLY)
@@ -274,14 +278,11 @@ def _child(job: AnyJob, output: int, inherited: list[int]) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        if job.memory is not None:
-            _limit_memory(job.memory)
         _write(job.result, _work(job))
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         with contextlib.suppress(OSError):
-            kind = "memory" if isinstance(error, MemoryError) else "exception"
-            _write(job.result, {"error": _reason(error), "failure": kind})
+            _write(job.result, _failure(error))
         traceback.print_exc()  # last: the adapter may have closed the output
     finally:
         try:
@@ -291,9 +292,32 @@ def _child(job: AnyJob, output: int, inherited: list[int]) -> None:
             os._exit(code)
 
 
+def _failure(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, RankFailed):
+        return {"error": str(error), "failure": error.failure}
+    kind: Failure = "memory" if isinstance(error, MemoryError) else "exception"
+    return {"error": process.reason(error), "failure": kind}
+
+
 def _work(job: AnyJob) -> dict[str, Any]:
-    if job.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {job.core})
+    if job.ranks == 1:
+        if job.memory is not None:
+            process.limit_memory(job.memory)
+        if job.core is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {job.core})
+        return _alone(job)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    threads = job.cell.threads if isinstance(job, LaunchJob) else 1
+    found: list[dict[str, Any]] = together(partial(_alone, job), shares(cores, job.ranks, threads), job.memory)
+    if isinstance(job, CertifyJob):
+        from harness.certify.run import merged
+
+        return merged(found)
+    return found[0]
+
+
+def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
+    """The work of one process, which may be one of several `ranks`."""
     adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, ScriptJob):
         return adapter(job.script, job.arguments)
@@ -301,17 +325,40 @@ def _work(job: AnyJob) -> dict[str, Any]:
         from harness.certify.run import certify
 
         certificate = certify(
-            adapter, job.mode, device=job.device, threads=job.threads, quick=job.quick, needs=job.needs
+            adapter,
+            job.mode,
+            device=job.device,
+            precision=job.precision,
+            threads=job.threads,
+            replicas=job.replicas,
+            replication=job.replication,
+            quick=job.quick,
+            needs=job.needs,
+            ranks=ranks,
         )
         return certificate.model_dump(mode="json")
 
     from adapters import runtimes
+
+    if isinstance(job, PeakJob):
+        from harness import disturbance, peak
+
+        before = disturbance.snapshot()
+        trials = peak.measure(runtimes.load(job.runtime), peak.Subject(job.device, job.precision, job.threads))
+        disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
+        return {
+            "trials": [trial.model_dump(mode="json") for trial in trials],
+            "contaminated": disturbance.verdict(disturbed),
+        }
+
     from harness import plan, protocol
     from tasks.task import Task
+    from tasks.variant import vary
 
-    task = Task.load(job.data)
+    task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = plan.setting(job.cell, task, job.seed)
-    return protocol.launch(job.what, adapter, runtimes.load(job.runtime), setting, task, job.seconds)
+    how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
+    return protocol.launch(job.what, adapter, runtimes.load(job.runtime), setting, task, job.seconds, how, ranks)
 
 
 def _write(path: Path, result: dict[str, Any]) -> None:

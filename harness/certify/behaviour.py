@@ -8,12 +8,14 @@ from statistics import median
 
 import numpy as np
 
-from adapters.adapter import Adapter, Precision
+from adapters.adapter import Adapter, Precision, Setting
 from adapters.numpy_manual import NumpyManual
+from harness import shared_fit
 from harness.certify.cases import Case
 from harness.certify.certificate import Check
 from harness.certify.observe import COARSE, Subject, comparable, flat, observe
 from harness.certify.trajectory import compare, distance, judge, require, twin
+from harness.contract import BrokenContract
 from tasks.mlp import Layer, copy_layers
 from tasks.task import Split
 
@@ -31,6 +33,8 @@ def conduct(subject: Subject, case: Case, precision: Precision) -> list[Check]:
     checks = copies(bystander, others, name)
     trace = observe(trained, case, precision)
     checks += compare(trace, case, precision)
+    if subject.replicas > 1:
+        checks.append(distributed(trained, subject, subject.setting(case, precision), name))
     leak = distance(flat(bystander.get_weights()), flat(others))
     checks.append(judge("instances apart", name, leak, 0.0, "training one instance changes the weights of another"))
     model = NumpyManual(case.setting("eager", "float64"))
@@ -42,7 +46,20 @@ def conduct(subject: Subject, case: Case, precision: Precision) -> list[Check]:
         stale = max(stale, distance(comparable(logits, case), comparable(right, case)))
     reason = "predict does not follow set_weights"
     checks.append(judge("predict on current weights", name, stale, COARSE[precision], reason))
-    return [*checks, *twin(bystander, trace, case, precision)]
+    return [*checks, *twin(subject, bystander, trace, case, precision)]
+
+
+def distributed(adapter: Adapter, subject: Subject, setting: Setting, name: str) -> Check:
+    """The batches were really split over the replicas; one device that does it all gives the same weights.
+
+    Of ranks, that all have the same network to the last bit.
+    """
+    reason = ""
+    try:
+        shared_fit.placement(adapter, setting, subject.ranks)
+    except BrokenContract as error:
+        reason = str(error)
+    return require("work distributed", name, not reason, reason)
 
 
 def copies(adapter: Adapter, weights: list[Layer], name: str) -> list[Check]:

@@ -1,7 +1,7 @@
 """The certificate: what was checked, how far it was off, and what would make it void.
 
-It is a file of its own beside the records. It holds for one adapter in one mode on one device, for exactly the
-sources and the versions that it names.
+It is a file of its own beside the records. It holds for one adapter in one mode on one device (or so many replicas)
+in one precision, for exactly the sources and the versions that it names.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from adapters.adapter import Adapter
+from adapters.adapter import Adapter, Precision, Replication
 from adapters.registry import version
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +46,7 @@ class Certificate(Frozen):
     adapter: str
     mode: str
     device: str
+    precision: Precision = "float32"
     threads: int
     quick: bool
     seed: int
@@ -54,6 +55,9 @@ class Certificate(Frozen):
     versions: dict[str, str]
     date: str
     fingerprint: str
+    replicas: int = 1
+    replication: Replication | None = None
+    machine: str | None = None  # the type of the one it was made on, see `harness.record.MachineType`
 
     @property
     def passed(self) -> bool:
@@ -81,10 +85,19 @@ def _strain(check: Check) -> float:
     return (check.deviation or 0.0) / check.tolerance if check.tolerance else 0.0
 
 
-def needs(optimizer: str, activation: str, hidden: int, dropout: float, l2: float, kind: str) -> set[str]:
+def needs(
+    optimizer: str,
+    activation: str,
+    hidden: int,
+    dropout: float,
+    l2: float,
+    kind: str,
+    track: str = "matched",
+    uneven: bool = False,
+) -> set[str]:
     """The words for what a cell asks of its adapter; `Certificate.proves` must hold them all."""
     words = {optimizer: True, activation: hidden > 0, "dropout": hidden > 0 and dropout > 0}
-    words |= {"L2": l2 > 0, "regression": kind == "regression"}
+    words |= {"L2": l2 > 0, "regression": kind == "regression", "idiomatic": track == "idiomatic", "uneven": uneven}
     return {word for word, needed in words.items() if needed}
 
 

@@ -28,11 +28,12 @@ from harness.certify.observe import (
     flat,
     observe,
 )
+from harness.certify.rounded import UNIT, VARIANTS, Rounded, Rounding
 from harness.certify.trajectory import distance, judge, kinds, require, twin
 from tasks.mlp import Layer
 
 # Each scale is a quotient of two differences of weights, of which float32 knows some four digits
-SCALE_TOLERANCE = {"float32": 1e-3, "float64": 1e-8}
+SCALE_TOLERANCE = {"float32": 1e-3, "float64": 1e-8, "tf32": 16 * UNIT["tf32"], "bfloat16": 16 * UNIT["bfloat16"]}
 # Standard deviations of the binomial: beyond 5 by chance once in two million certificates
 PLAUSIBLE = 5.0
 
@@ -45,14 +46,22 @@ class Masks:
     scales: list[np.ndarray]
 
 
-class Replay(NumpyManual):
-    """The reference, keeping the units that it is told to keep."""
+class Told(NumpyManual):
+    """Keeps the units that it is told to keep."""
 
     masks: list[np.ndarray]
 
     def gradients(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         self.random = _Given(self.masks)  # type: ignore[assignment]
         return super().gradients(x, y)
+
+
+class Replay(Told):
+    """The reference."""
+
+
+class RoundedReplay(Told, Rounded):
+    """The reference with rounded products."""
 
 
 class _Given:
@@ -97,7 +106,7 @@ def dropout(subject: Subject, case: Case, precision: Precision) -> list[Check]:
         shape,
         *evaluation(adapter, trace, case, precision, name),
         *steps(trace, case, precision, name),
-        *twin(subject.build(case, precision), trace, case, precision),
+        *twin(subject, subject.build(case, precision), trace, case, precision),
     ]
 
 
@@ -110,6 +119,14 @@ def steps(trace: Trace, case: Case, precision: Precision, name: str) -> list[Che
     scales = np.concatenate([scale for m in masks for scale in m.scales])
     off = max(
         distance(flat(repeated(case, m, before)), flat(after)) for m, (before, after) in zip(masks, pairs, strict=True)
+    )
+    rounding = max(
+        (
+            distance(flat(repeated(case, m, before, kind)), flat(repeated(case, m, before)))
+            for m, (before, _) in zip(masks, pairs, strict=True)
+            for kind in VARIANTS.get(precision, ())
+        ),
+        default=0.0,
     )
     whole = [np.concatenate(m.kept) for m in masks]
     same = [np.array_equal(a, b) for a, b in pairwise(whole)]
@@ -128,7 +145,7 @@ def steps(trace: Trace, case: Case, precision: Precision, name: str) -> list[Che
             "dropout step",
             name,
             off,
-            FLOAT64_TOLERANCE if precision == "float64" else SAFETY * FLOAT32_FLOOR,
+            FLOAT64_TOLERANCE if precision == "float64" else SAFETY * max(FLOAT32_FLOOR, rounding),
             "the reference with the same masks makes another step",
         ),
         judge("dropout masks differ", name, sum(same), 0, "successive steps or layers share one mask"),
@@ -141,10 +158,12 @@ def plausible(quantity: str, name: str, flags: np.ndarray, expected: float, what
     return judge(quantity, name, deviation, PLAUSIBLE, f"{flags.mean():.1%} of {flags.size} {what}, not {expected:.1%}")
 
 
-def repeated(case: Case, masks: Masks, before: list[Layer]) -> list[Layer]:
-    """The reference's weights after one step from `before` with these masks."""
+def repeated(case: Case, masks: Masks, before: list[Layer], kind: type[Rounding] | None = None) -> list[Layer]:
+    """The reference's weights after one step from `before` with these masks; `kind` rounds its products."""
     once = replace(case, recipe=replace(case.recipe, epochs=1))
-    replay = Replay(once.setting("eager", "float64"))
+    replay: Told = Replay(once.setting("eager", "float64"))
+    if kind is not None:
+        replay = RoundedReplay(once.setting("eager", "float32"), kind)
     replay.masks = masks.kept
     replay.set_weights(before)
     recorder = Recorder(replay)
@@ -165,13 +184,13 @@ def evaluation(adapter: Adapter, trace: Trace, case: Case, precision: Precision,
 
 
 def masks_per_sample(subject: Subject, case: Case, precision: Precision) -> list[Check]:
-    """With two samples a row of the last kernel stays only where both dropped the unit: p² where each has its mask."""
+    """A row of the last kernel stays only where all samples dropped the unit: pⁿ where each of n has its mask."""
     name = case.named(precision)
     trace = observe(subject.build(case, precision), case, precision)
     kernels = [trace.start[-1].kernel, *(epoch[-1].kernel for epoch in trace.epochs)]
     still = np.concatenate([np.all(after == before, axis=1) for before, after in pairwise(kernels)])
-    what = "units were dropped for both samples of a batch"
-    return [plausible("dropout masks per sample", name, still, case.model.dropout**2, what)]
+    what = "units were dropped for all samples of a batch"
+    return [plausible("dropout masks per sample", name, still, case.model.dropout**case.samples, what)]
 
 
 def seeds_differ(subject: Subject, case: Case, precision: Precision) -> list[Check]:

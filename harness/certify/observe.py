@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from adapters import runtimes
-from adapters.adapter import Adapter, Precision, facts, unsupported
+from adapters.adapter import Adapter, Precision, Replication, Setting, refusal, unsupported
 from adapters.numpy_manual import NumpyManual
 from harness.certify.cases import Case, relabelled
+from harness.certify.rounded import UNIT, VARIANTS, Rounded
 from harness.plan import has_compiler
+from harness.ranks import Ranks
 from tasks import score
 from tasks.mlp import Layer
 from tasks.task import Split
@@ -23,7 +27,7 @@ FLOAT64_TOLERANCE = 1e-10
 FLOAT32_FLOOR = 2.0**-22
 SHORT_RUN = 10  # steps
 # For predictions where the fault that is looked for would show in the first digits
-COARSE = {"float32": 1e-4, "float64": FLOAT64_TOLERANCE}
+COARSE = {"float32": 1e-4, "float64": FLOAT64_TOLERANCE, "tf32": 32 * UNIT["tf32"], "bfloat16": 32 * UNIT["bfloat16"]}
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Subject:
     mode: str
     device: str = "cpu"
     threads: int = 1
+    precision: Precision = "float32"
+    replicas: int = 1
+    replication: Replication | None = None
+    ranks: Ranks | None = None  # this process among them, where the replicas are ranks
 
     @property
     def runtime(self) -> str:
@@ -41,9 +49,16 @@ class Subject:
 
     @property
     def precise(self) -> bool:
-        """Whether the framework computes in float64 here, be it only some of its arithmetic."""
-        here = {"precision": "float64", "mode": self.mode, "device": self.device.partition(":")[0]}
-        return unsupported([limit for limit in self.adapter.limits if limit.keys() <= {*here, "because"}], here) is None
+        """Whether, beside float32, the framework computes in float64 here, be it only some of its arithmetic."""
+        here: dict[str, Any] = {"precision": "float64", "mode": self.mode, "device": self.device.partition(":")[0]}
+        here |= {"replicas": self.replicas, "replication": self.replication}
+        return self.precision == "float32" and unsupported(self.adapter.limits, here) is None
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the same computation gives the same bits. On accelerators frameworks add in no fixed order, nor do
+        more than two replicas."""
+        return self.device == "cpu" and self.replicas <= 2
 
     @property
     def dear(self) -> bool:
@@ -51,16 +66,20 @@ class Subject:
         return any("compiler" in limit and self.mode in _values(limit, "mode") for limit in self.adapter.limits)
 
     def unsupported(self, case: Case, precision: Precision) -> str | None:
-        setting = case.setting(self.mode, precision, self.device, self.threads)
-        return unsupported(self.adapter.limits, facts(setting, compiler=has_compiler()))
+        partial = case.samples % case.recipe.batch_size if case.partial else 0
+        return refusal(self.adapter, self.setting(case, precision), compiler=has_compiler(), partial=partial)
 
     def compilations(self) -> int | None:
         """How many compilations there were in this process, where the runtime counts them."""
         count: int | None = runtimes.load(self.runtime).compilations()
         return count
 
+    def setting(self, case: Case, precision: Precision, seed: int = 0) -> Setting:
+        alone = case.setting(self.mode, precision, self.device, self.threads, seed)
+        return replace(alone, replicas=self.replicas, replication=self.replication)
+
     def build(self, case: Case, precision: Precision, seed: int = 0) -> Adapter:
-        setting = case.setting(self.mode, precision, self.device, self.threads, seed)
+        setting = self.setting(case, precision, seed)
         runtimes.load(self.runtime).configure(setting)
         return self.adapter(setting)
 
@@ -148,13 +167,19 @@ def quantities(trace: Trace, case: Case) -> dict[str, np.ndarray]:
     return found
 
 
+def runs(precision: Precision) -> list[Callable[[Setting], NumpyManual]]:
+    """NumPy's float32, or for lower precisions all ways of rounding its products."""
+    return [partial(Rounded, kind=kind) for kind in VARIANTS[precision]] if precision in VARIANTS else [NumpyManual]
+
+
 @lru_cache(maxsize=256)
 def tolerances(case: Case, precision: Precision) -> dict[str, float]:
     """How far from the float64 run each quantity may be.
 
     float64: 1e-10. float32: four times the largest deviation of NumPy's own float32 runs, with features and hidden
     units in several orders, since one run alone may be near by luck; never less than two units in the last place, and
-    more where there are more than ten steps to round.
+    more where there are more than ten steps to round. tf32, bfloat16: the same, of float32 runs whose products are
+    rounded in all the ways of `rounded.VARIANTS`.
     """
     right = quantities(reference(case, precision), case)
     if precision == "float64":
@@ -163,12 +188,14 @@ def tolerances(case: Case, precision: Precision) -> dict[str, float]:
         1.0, (case.recipe.epochs * case.order.steps / SHORT_RUN) ** 0.5
     )  # roundings add up as a random walk does
     floor = {name: walk * FLOAT32_FLOOR * max(1.0, float(np.abs(value).max())) for name, value in right.items()}
+    # One number, in which roundings may cancel by luck in every one of the runs
+    floor["loss"] = max(floor["loss"], UNIT[precision] * max(1.0, float(right["loss"])))
     if "gradients" in floor:
         floor["gradients"] = floor[f"{case.recipe.optimizer} after 1 step"] / case.recipe.learning_rate
     weights = case.weights("float32")
-    for run in range(ENVELOPE_RUNS):
+    for run, make in product(range(ENVELOPE_RUNS), runs(precision)):
         x, layers, undo = relabelled(case, weights, np.random.default_rng([case.seed, 3, run]))
-        numpy32 = NumpyManual(case.setting("eager", "float32"))
+        numpy32 = make(case.setting("eager", "float32"))
         numpy32.set_weights(layers)
         before = numpy32.predict(x)
         recorder = Recorder(numpy32)

@@ -14,16 +14,19 @@ from itertools import pairwise
 import numpy as np
 
 from adapters.adapter import Adapter, Precision
-from harness.certify.cases import Case
+from adapters.numpy_manual import NumpyManual
+from harness.certify.cases import Case, Silent
 from harness.certify.certificate import Check
-from harness.certify.observe import Subject, observe, reference
-from harness.certify.trajectory import compare, judge, require
+from harness.certify.observe import Subject, flat, observe, reference, tolerances
+from harness.certify.trajectory import compare, distance, judge, require
 from tasks.mlp import Layer
+from tasks.recipe import BatchOrder
 from tasks.score import log_softmax
 
 # A float32 row is known to some 1e-7; cases are chosen so that the changes at two steps differ by much more
 FIT = 2e-5
 SEPARATION = 10 * FIT
+TELLING = 1.5  # tolerances that another order must be off by, where the order is not read
 
 
 def read_epoch(case: Case, before: Layer, after: Layer) -> list[set[int]]:
@@ -68,6 +71,33 @@ def readable(case: Case) -> bool:
             if misfit[others].min() < SEPARATION:
                 return False
             bias = bias + moved[sorted(batch)].sum(axis=0)
+    return True
+
+
+class _Shifted(BatchOrder):
+    def epoch(self, epoch: int) -> np.ndarray:
+        return super().epoch(epoch + 1)
+
+
+class _Sorted(BatchOrder):
+    def epoch(self, epoch: int) -> np.ndarray:
+        return np.sort(super().epoch(epoch))
+
+
+def telling(case: Case, precision: Precision) -> bool:
+    """Whether another order leads so far away that the tolerances of a low precision, which no row is read in, show it.
+
+    Tried: that of the next epoch, that of the data, and all samples but the partial last batch.
+    """
+    right = flat(reference(case, precision).epochs[-1])
+    allowed = tolerances(case, precision)[f"{case.recipe.optimizer} after {case.recipe.epochs} epochs"]
+    given = (case.samples, case.recipe.batch_size, case.recipe.epochs, case.seed)
+    for order in (_Shifted(*given), _Sorted(*given), BatchOrder(*given, partial=False)):
+        model = NumpyManual(case.setting("eager", "float64"))
+        model.set_weights(case.weights(precision))
+        model.fit(case.split, order, Silent())
+        if distance(flat(model.get_weights()), right) < TELLING * allowed:
+            return False
     return True
 
 

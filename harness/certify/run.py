@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from adapters.adapter import Adapter
+from adapters.adapter import Adapter, Precision, Replication
 from harness.certify.cases import Case
 from harness.certify.certificate import UNSUPPORTED, Certificate, Check, fingerprint, versions
 from harness.certify.observe import Subject
 from harness.certify.plan import Item, plan
+from harness.ranks import Ranks
 
 
 def certify(
@@ -20,18 +22,23 @@ def certify(
     mode: str,
     *,
     device: str = "cpu",
+    precision: Precision = "float32",
     threads: int = 1,
+    replicas: int = 1,
+    replication: Replication | None = None,
     quick: bool = False,
     needs: Collection[str] | None = None,
     seed: int = 0,
+    ranks: Ranks | None = None,
 ) -> Certificate:
     """Examine `adapter` in `mode`, case by case, in this process.
 
     The full form proves everything; the quick one too, with fewer cases, or only `needs` (see `certificate.needs`).
     What the adapter declares unsupported is noted; an exception is a failed check. `threads` must be the same for all
-    certifications in one process, since some frameworks take that setting only once.
+    certifications in one process, since some frameworks take that setting only once. Ranks each certify what they
+    compute, all together (see `merged`).
     """
-    subject = Subject(adapter, mode, device, threads)
+    subject = Subject(adapter, mode, device, threads, precision, replicas, replication, ranks)
     source = Path(inspect.getfile(adapter))
     checks: list[Check] = []
     proven: set[str] = set()
@@ -39,7 +46,15 @@ def certify(
         reason = f"the class does not define {', '.join(lacking)}"
         checks.append(Check(name="contract", case=adapter.__name__, passed=False, reason=reason))
     else:
-        for item in plan(quick=quick, needs=needs, dear=subject.dear, precise=subject.precise, device=device):
+        for item in plan(
+            quick=quick,
+            needs=needs,
+            dear=subject.dear,
+            precise=subject.precise,
+            device=device,
+            precision=precision,
+            replicas=replicas,
+        ):
             found, supported = conclude(subject, item, seed)
             checks += found
             proven |= item.proves if supported else set()
@@ -47,7 +62,10 @@ def certify(
         adapter=adapter.name,
         mode=mode,
         device=device,
+        precision=precision,
         threads=threads,
+        replicas=replicas,
+        replication=replication,
         quick=quick,
         seed=seed,
         proves=tuple(sorted(proven)),
@@ -58,6 +76,18 @@ def certify(
     )
 
 
+def merged(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One certificate from those of all ranks: that of the first, and what failed in the others."""
+    first, *others = map(Certificate.model_validate, found)
+    failed = [
+        check.model_copy(update={"case": f"{check.case}, rank {rank}"})
+        for rank, other in enumerate(others, start=1)
+        for check in other.checks
+        if check.passed is False
+    ]
+    return first.model_copy(update={"checks": (*first.checks, *failed)}).model_dump(mode="json")
+
+
 def conclude(subject: Subject, item: Item, seed: int) -> tuple[list[Check], bool]:
     """The checks of one item, and whether any of it is supported.
 
@@ -65,7 +95,7 @@ def conclude(subject: Subject, item: Item, seed: int) -> tuple[list[Check], bool
     """
     case = item.draw(seed)
     notes: list[Check] = []
-    for precision in dict.fromkeys((item.precision, "float32")):
+    for precision in dict.fromkeys((item.precision, subject.precision)):
         tried = replace(item, precision=precision)
         why = subject.unsupported(case, precision)
         if why is None:
@@ -80,12 +110,17 @@ def unsupported(item: Item, case: Case, why: str) -> Check:
 
 
 def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
-    """The checks of one case. An exception is a failed one: no fault of an adapter may end the proof of the rest."""
+    """The checks of one case. An exception is a failed one: no fault of an adapter may end the proof of the rest.
+
+    Except in a rank: the others would wait for it.
+    """
     name = case.named(item.precision)
     before = subject.compilations() if subject.dear else None
     try:
         checks = item.examine(subject, case, item.precision)
     except Exception as error:
+        if subject.ranks is not None:
+            raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         return [Check(name="runs", case=name, passed=False, reason=reason)]
     if before is not None:

@@ -6,13 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from adapters.adapter import Adapter, Precision
+from adapters.adapter import Adapter, Precision, storage
 from harness.certify.cases import Case
 from harness.certify.certificate import Check
-from harness.certify.observe import Recorder, Subject, Trace, flat, observe, quantities, reference, tolerances
+from harness.certify.observe import (
+    FLOAT32_FLOOR,
+    SAFETY,
+    Recorder,
+    Subject,
+    Trace,
+    flat,
+    observe,
+    quantities,
+    reference,
+    runs,
+    tolerances,
+)
+from harness.certify.rounded import UNIT
 from tasks.mlp import Layer
 from tasks.task import Split
 
+# A precision is in force where results are at most this many times nearer to float64 than rounded products can be
+NEARER = 4.0
 # A quantity with so many right digits is computed rightly, in too low a precision
 ROUNDED = 5
 
@@ -66,8 +81,31 @@ def compare(trace: Trace, case: Case, precision: Precision) -> list[Check]:
     return checks
 
 
-def twin(other: Adapter, trace: Trace, case: Case, precision: Precision) -> list[Check]:
-    """A second build, disturbed inside `epoch_end` and stopped before its end, repeats the first bit by bit."""
+def in_force(subject: Subject, case: Case, precision: Precision) -> list[Check]:
+    """Products are really rounded: logits and gradients are as far from the float64 run as rounding makes them.
+
+    Measured by the emulation that comes nearest. One that computes in float32 is nearer by a factor of thousands.
+    """
+    name, right = case.named(precision), quantities(reference(case, precision), case)
+    seen = quantities(observe(subject.build(case, precision), case, precision), case)
+    rounded = [
+        quantities(observe(make(case.setting("eager", "float32")), case, precision), case) for make in runs(precision)
+    ]
+    checks = []
+    for quantity in ("logits", "gradients"):
+        least = min(distance(emulated[quantity], right[quantity]) for emulated in rounded)
+        off = distance(seen[quantity], right[quantity])
+        nearer = least / off if off else float("inf")
+        reason = f"{quantity} are off by {off:.1e}, with {precision} products it would be {least:.1e} at least"
+        checks.append(judge(f"{precision} in force", f"{name}, {quantity}", nearer, NEARER, reason))
+    return checks
+
+
+def twin(subject: Subject, other: Adapter, trace: Trace, case: Case, precision: Precision) -> list[Check]:
+    """A second build, disturbed inside `epoch_end` and stopped before its end, repeats the first bit by bit.
+
+    Where sums have no fixed order: up to their rounding, which other random numbers exceed by far.
+    """
     name = case.named(precision)
     other.set_weights(case.weights(precision))
     until = case.recipe.epochs // 2
@@ -79,29 +117,30 @@ def twin(other: Adapter, trace: Trace, case: Case, precision: Precision) -> list
         default=np.inf,
     )
     ran = len(recorder.weights)
+    near = 0.0 if subject.repeats else max(SAFETY * FLOAT32_FLOOR, UNIT[precision] * case.recipe.learning_rate)
     return [
-        judge("building twice", name, first, 0.0, "a second build with the same seed gives other weights"),
-        judge("predict inside epoch_end", name, rest, 0.0, "predict inside epoch_end changes what is learnt after it"),
+        judge("building twice", name, first, near, "a second build with the same seed gives other weights"),
+        judge("predict inside epoch_end", name, rest, near, "predict inside epoch_end changes what is learnt after it"),
         require("stopping", name, ran == until, f"told to stop after {until} epochs, it trained {ran}"),
     ]
 
 
 def kinds(trace: Trace, case: Case, precision: Precision) -> Check:
     """Shapes and types of what predict and get_weights return."""
-    wrong = []
+    wrong, due = [], storage(precision)
     for what, logits in (("predict before", trace.before), ("predict after", trace.after)):
         expected = (case.samples, case.model.widths[-1])
         if not isinstance(logits, np.ndarray):
             wrong.append(f"{what} training gives {type(logits).__name__}")
-        elif logits.shape != expected or logits.dtype != precision:
-            wrong.append(f"{what} training gives {logits.dtype} {logits.shape}, not {precision} {expected}")
+        elif logits.shape != expected or logits.dtype != due:
+            wrong.append(f"{what} training gives {logits.dtype} {logits.shape}, not {due} {expected}")
     for layers in (trace.start, *trace.epochs[-1:]):
         shapes = [(layer.kernel.shape, layer.bias.shape) for layer in layers]
         if shapes != [((n, m), (m,)) for n, m in case.model.shapes]:
             wrong.append(f"get_weights gives shapes {shapes}")
         types = {str(a.dtype) for layer in layers for a in layer}
-        if types != {precision}:
-            wrong.append(f"get_weights gives {', '.join(sorted(types))}, not {precision}")
+        if types != {due}:
+            wrong.append(f"get_weights gives {', '.join(sorted(types))}, not {due}")
     return require("shapes and types", case.named(precision), not wrong, "; ".join(dict.fromkeys(wrong)))
 
 
@@ -117,12 +156,16 @@ def round_trip(trace: Trace, case: Case, precision: Precision) -> Check:
 
 
 def told(trace: Trace, case: Case, precision: Precision) -> Check:
+    return told_events(trace.events, case, case.named(precision))
+
+
+def told_events(events: Sequence[str | int], case: Case, name: str) -> Check:
     expected: Sequence[str | int] = ["ready", *range(case.recipe.epochs)]
     return require(
         "ready and epochs",
-        case.named(precision),
-        trace.events == expected,
-        f"the watch was told {short(trace.events)}, not {short(expected)}",
+        name,
+        events == expected,
+        f"the watch was told {short(events)}, not {short(expected)}",
     )
 
 

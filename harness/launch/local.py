@@ -9,19 +9,24 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 from adapters.registry import AdapterInfo
+from harness import peak
 from harness.certify.certificate import Certificate, Check, fingerprint
 from harness.environments import DEFAULT, Environment, own
 from harness.launch.parent import Ending, ParentDied, WarmParent
 from harness.plan import Launch, Subject
+from harness.probes.probe import Watched
+from harness.probes.sampling import Sampled, Sampling
 from harness.record import Cell, Machine, Record
-from harness.worker import CertifyJob, Job, LaunchJob
+from harness.worker import CertifyJob, Job, LaunchJob, PeakJob
 from tasks.errors import UserError
 from tasks.task import Task
 
@@ -37,7 +42,25 @@ class Key(NamedTuple):
     device: str
     threads: int
     environment: str
+    replicas: int = 1  # that need cores, or accelerators, of their own
     plugin: str | None = None  # the module of a plug-in: nobody shares a process with foreign code
+    lane: int = 0  # of several parents that are otherwise alike
+
+
+def parent_key(info: AdapterInfo, wanted: Cell | Subject, cores: int) -> Key:
+    """Of the warm parent that makes a launch or a certificate, on a host with so many cores."""
+    timed = isinstance(wanted, Cell) and wanted.kind == "speed"
+    threads = wanted.threads if isinstance(wanted, Cell) and timed else cores
+    own = wanted.device != "cpu" or (timed and wanted.replication == "ranks")
+    key = _key(info, wanted.device, threads, wanted.environment, wanted.replicas if own else 1)
+    if isinstance(wanted, Cell) and wanted.kind == "learning" and info.framework == "numpy":
+        return key._replace(lane=zlib.crc32(wanted.id.encode()) % cores)  # a small parent: studies keep all cores busy
+    return key
+
+
+def _key(info: AdapterInfo, device: str, threads: int, environment: str, replicas: int = 1) -> Key:
+    plugin = None if info.builtin else info.module
+    return Key(info.framework, info.backend, device, threads, environment, replicas, plugin)
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,7 @@ class Done:
     failure: Ending | None = None
     log: str = ""
     import_seconds: float | None = None
+    sampled: Sampled | None = None  # of a speed launch
 
 
 class LocalLauncher:
@@ -66,9 +90,10 @@ class LocalLauncher:
         cold: bool = False,
         environments: Mapping[str, Environment] | None = None,
         memory_limit: int | None = None,
+        probes: bool = True,
     ) -> None:
-        """`time_limit` in seconds and `memory_limit` in bytes hold for each launch. Raises UserError when the folder
-        for temporary files cannot take the data."""
+        """`time_limit` in seconds and `memory_limit` in bytes hold for each launch; without `probes` nothing is sampled
+        beside speed launches. Raises UserError when the folder for temporary files cannot take the data."""
         self.memory_limit = memory_limit
         self.adapters, self.machine, self.cores, self.time_limit = adapters, machine, cores, time_limit
         self.cold = cold
@@ -81,21 +106,31 @@ class LocalLauncher:
             self.data = {name: self.folder / f"{name}.npz" for name in tasks}
             for name, task in tasks.items():
                 task.save(self.data[name])
+        self.sampling = Sampling(self.folder / "sampler.log", None if probes else "sampling was switched off")
 
-    def __enter__(self) -> LocalLauncher:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.closed = True
         for parent in list(self.parents.values()):
             parent.close()
+        self.sampling.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
-    def key(self, cell: Cell) -> Key:
-        """Launches with the same key share a warm parent, and so cannot be made at the same time."""
-        threads = len(self.cores) if cell.kind == "learning" else cell.threads
-        return self._key(cell.adapter, cell.device, threads, cell.environment)
+    @property
+    def hosts(self) -> Sequence[LocalLauncher]:
+        """It is its own only host."""
+        return [self]
+
+    def offers(self, cell: Cell) -> bool:
+        """Everything: what is not here, the plan or the launch itself says."""
+        return True
+
+    def key(self, wanted: Cell | Subject) -> Key:
+        """Launches and certificates with the same key share a warm parent, and cannot be made at the same time."""
+        return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
     def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
         """Make one launch, pinned to `core` if one is given, and return its record whatever happens."""
@@ -110,7 +145,8 @@ class LocalLauncher:
             cell=launch.cell,
             seed=launch.seed,
             seconds=launch.seconds,
-            core=core,
+            every=launch.every,
+            core=None if launch.cell.replication == "ranks" else core,
             data=self.data[launch.cell.task],
         )
         done = self._carry_out(job, launch.cell.adapter, self.key(launch.cell))
@@ -131,6 +167,9 @@ class LocalLauncher:
                 phases=phases,
             )
         phases |= done.result.pop("phases")
+        if done.sampled is not None:
+            done.result["utilisation"] |= done.sampled.utilisation
+            done.result["busy"] = done.sampled.busy
         return self._record(launch, attempt, started, status="ok", wall_seconds=wall, phases=phases, **done.result)
 
     def certify(
@@ -138,23 +177,35 @@ class LocalLauncher:
     ) -> Certificate:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
         info = self.adapters[subject.adapter]
+        if subject.replication == "ranks":  # which need a core each
+            core = None
         job = CertifyJob(
-            **self._common(subject.adapter, f"certify-{subject.adapter}-{subject.mode}", subject.device),
+            **self._common(
+                subject.adapter,
+                f"certify-{subject.adapter}-{subject.mode}-{subject.precision}-{subject.replicas}-{subject.replication}",
+                subject.device,
+            ),
             mode=subject.mode,
             device=subject.device,
-            threads=1 if core is not None else len(self.cores),
+            precision=subject.precision,
+            threads=1 if core is not None or subject.replication == "ranks" else len(self.cores),
+            replicas=subject.replicas,
+            replication=subject.replication,
             quick=quick,
             needs=needs,
             core=core,
         )
-        done = self._carry_out(job, subject.adapter, self.certify_key(subject))
+        done = self._carry_out(job, subject.adapter, self.key(subject))
         if done.failure is None:
-            return Certificate.model_validate(done.result)
+            return Certificate.model_validate(done.result | {"machine": str(self.machine.type)})
         return Certificate(
             adapter=subject.adapter,
             mode=subject.mode,
             device=subject.device,
+            precision=subject.precision,
             threads=job.threads,
+            replicas=subject.replicas,
+            replication=subject.replication,
             quick=quick,
             seed=0,
             proves=(),
@@ -164,16 +215,29 @@ class LocalLauncher:
             versions=info.versions(self.environments[subject.environment].installed),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             fingerprint=fingerprint(info.source),
+            machine=str(self.machine.type),
         )
 
-    def certify_key(self, subject: Subject) -> Key:
-        """As `key`: certifications share the warm parents of the launches."""
-        return self._key(subject.adapter, subject.device, len(self.cores), subject.environment)
-
-    def _key(self, adapter: str, device: str, threads: int, environment: str) -> Key:
+    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+        """What the framework behind `adapter` gets out of the device, or why that cannot be measured."""
         info = self.adapters[adapter]
-        plugin = None if info.builtin else info.module
-        return Key(info.framework, info.backend, device, threads, environment, plugin)
+        name = f"peak-{info.runtime}-{subject.device}-{subject.precision}-{subject.threads}"
+        job = PeakJob(**self._common(adapter, name, subject.device), **subject._asdict())
+        done = self._carry_out(job, adapter, _key(info, subject.device, subject.threads, DEFAULT))
+        reason = None if done.failure is None else self._unnamed(str(done.failure))
+        return peak.Candidate(
+            framework=info.runtime,
+            version=info.versions().get(info.runtime),
+            trials=done.result.get("trials", ()),
+            reason=reason,
+            contaminated=done.result.get("contaminated"),
+        )
+
+    def end_all_but(self, cells: Iterable[Cell]) -> None:
+        """End the warm parents that none of these cells' launches will use; in cold runs all of them."""
+        needed = set() if self.cold else {self.key(cell) for cell in cells}
+        for key in self.parents.keys() - needed:
+            self.parents.pop(key).close()
 
     def _common(self, adapter: str, name: str, device: str) -> dict[str, Any]:
         info, stem = self.adapters[adapter], name.replace("/", "_")
@@ -196,16 +260,21 @@ class LocalLauncher:
         parent = self.parents.get(key)
         try:
             if parent is None:
-                parent = self.parents[key] = self._start(adapter, key)
+                parent = self.parents[key] = self.start(adapter, key)
             if (error := parent.errors.get(job.module)) is not None:
                 return Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
-            failure = parent.run(job, self.time_limit, self.memory_limit)
+            timed = isinstance(job, LaunchJob) and job.what == "speed"
+            started = partial(self._sample, key) if timed else None
+            if timed:
+                self.sampling.open()
+            failure = parent.run(job, self.time_limit, self.memory_limit, started)
             result = json.loads(job.result.read_text()) if job.result.exists() else {}
+            sampled = self.sampling.stop(result.pop("window", None)) if timed else None
             if "error" in result:
                 failure = Ending(result.pop("error"), result.pop("failure"))
             if failure is None and not result:
                 failure = Ending("ended with exit code 0 and without a result", "no result")
-            return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds)
+            return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds, sampled)
         except (ParentDied, TimeoutError) as error:
             if self.closed:
                 raise  # the launch did not fail, it was given up
@@ -221,18 +290,24 @@ class LocalLauncher:
             job.log.unlink(missing_ok=True)
             job.result.unlink(missing_ok=True)
 
-    def _start(self, adapter: str, key: Key) -> WarmParent:
+    def _sample(self, key: Key, pid: int) -> None:
+        cores = min(key.threads * key.replicas, len(self.cores))
+        self.sampling.start(Watched(pid, key.device, cores, family=key.replicas > 1))
+
+    def start(self, adapter: str, key: Key) -> WarmParent:
+        """A warm parent as `key` says; the caller ends it, or keeps it in `parents`."""
         info = self.adapters[adapter]
-        family = [
-            i for i in self.adapters.values() if self._key(i.name, key.device, key.threads, key.environment) == key
-        ]
+        alike = key._replace(lane=0)
+        shared = (key.device, key.threads, key.environment, key.replicas)
+        family = [i for i in self.adapters.values() if _key(i, *shared) == alike]
         installed = self.environments[key.environment].installed
         modules = sorted({i.module for i in family if not i.missing(installed)})
         if self.cold:
             modules = [info.module]
-        cores, log = self.cores[: key.threads], self._parent_log(key)
+        cores, log = self.cores[: key.threads * key.replicas], self._parent_log(key)
         python = self.environments[key.environment].python
-        return WarmParent(info, modules, key.device, key.threads, cores, log, preload=not self.cold, python=python)
+        where = (key.device, key.threads, cores, log)
+        return WarmParent(info, modules, *where, preload=not self.cold, python=python, replicas=key.replicas)
 
     def _parent_log(self, key: Key) -> Path:
         return self.folder / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import cache
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -28,18 +29,36 @@ def resident(pid: int) -> int:
 
 def descendants(pid: int) -> list[int]:
     """The processes below one, without itself."""
-    if Path("/proc/self/task").exists() and Path(f"/proc/self/task/{os.getpid()}/children").exists():
+    if _told_by_system():
         found, ask = [], [pid]
         while ask:
-            with contextlib.suppress(OSError):  # gone meanwhile
-                for task in Path(f"/proc/{ask.pop()}/task").iterdir():
-                    below = [int(word) for word in (task / "children").read_text().split()]
-                    found += below
-                    ask += below
+            below = children(ask.pop())
+            found += below
+            ask += below
         return found
+    return _told_by_psutil(pid, recursive=True)
+
+
+def children(pid: int) -> list[int]:
+    """Those that one has started itself, and that have not been waited for."""
+    if not _told_by_system():
+        return _told_by_psutil(pid, recursive=False)
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # gone meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(word) for word in (task / "children").read_text().split()]
+    return found
+
+
+@cache
+def _told_by_system() -> bool:
+    return Path("/proc/self/task").exists() and Path(f"/proc/self/task/{os.getpid()}/children").exists()
+
+
+def _told_by_psutil(pid: int, recursive: bool) -> list[int]:
     import psutil
 
     try:
-        return [process.pid for process in psutil.Process(pid).children(recursive=True)]
+        return [process.pid for process in psutil.Process(pid).children(recursive=recursive)]
     except psutil.Error:
         return []

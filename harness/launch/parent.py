@@ -22,7 +22,7 @@ from harness.worker import MOST_OUTPUT, Job
 
 _IMPORT_LIMIT = 300.0  # seconds
 _LOOK_EVERY = 0.5  # seconds, at the memory of a launch: some 50 µs of another core
-_ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Ending(str):
@@ -57,11 +57,12 @@ class WarmParent:
         log: Path,
         preload: bool = True,
         python: str = sys.executable,
+        replicas: int = 1,
     ) -> None:
         self.log = log
         ours, theirs = socket.socketpair()
-        variables = runtimes.environment(info.framework, info.backend, device, threads)
-        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        variables = runtimes.environment(info.framework, info.backend, device, threads, replicas)
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
         def pin() -> None:  # before the framework is imported: the one control that all of them obey
             if hasattr(os, "sched_setaffinity"):
@@ -93,12 +94,20 @@ class WarmParent:
         self.import_seconds: float = hello["seconds"]
         self.errors: dict[str, str | None] = hello["errors"]
 
-    def run(self, job: Job, limit: float, most_memory: int | None = None) -> Ending | None:
-        """Carry out a job. None when the child ended well, else how it ended. Raises ParentDied.
+    def run(
+        self,
+        job: Job,
+        limit: float,
+        most_memory: int | None = None,
+        started: Callable[[int], None] | None = None,
+    ) -> Ending | None:
+        """Carry out a job; `started` is told the child's pid. None when the child ended well, else how it ended.
+        Raises ParentDied.
 
         The child and all that it starts may use `most_memory` bytes more than the parent has, looked at twice a second.
+        Ranks share the parent's pages as the child does.
         """
-        base = memory.resident(self.process.pid)
+        base = memory.resident(self.process.pid) * job.processes
         used = 0
 
         def too_much() -> bool:
@@ -107,7 +116,10 @@ class WarmParent:
             return used > (most_memory or 0)
 
         self._say(job.model_dump(mode="json"))
-        self.child = self._hear(10.0)["pid"]
+        child: int = self._hear(10.0)["pid"]
+        self.child = child
+        if started is not None:
+            started(child)
         try:
             ended = self._hear(limit, None if most_memory is None else too_much)
         except (TimeoutError, TooMuch) as error:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters import runtimes
-from adapters.adapter import Setting, facts, unsupported
+from adapters.adapter import Setting, refusal
 from adapters.registry import AdapterInfo, find
 from harness import machine
 from harness.plan import has_compiler
@@ -63,7 +63,7 @@ def main() -> int:
 
 def _reason(info: AdapterInfo, mode: str) -> str | None:
     setting = Setting(MLP((64, 128, 10)), Recipe("momentum"), mode=mode)
-    return info.missing() or unsupported(info.limits, facts(setting, compiler=has_compiler()))
+    return info.missing() or refusal(info, setting, compiler=has_compiler())
 
 
 def _time(info: AdapterInfo, mode: str, threads: int, path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -86,11 +87,16 @@ def test_the_quick_form_proves_what_is_needed(words: set[str]) -> None:
     assert words <= set(certify(NumpyManual, "eager", quick=True, needs=words).proves)
 
 
+def test_the_quick_form_examines_the_idiomatic_track_only_where_it_is_needed() -> None:
+    for words in ({"momentum", "relu"}, {"momentum", "relu", "idiomatic"}):
+        checks = {check.name for check in certify(NumpyManual, "eager", quick=True, needs=words).checks}
+        assert any(name.startswith("own ") for name in checks) is ("idiomatic" in words)
+
+
 def test_the_full_form_proves_every_word() -> None:
-    every = set().union(
-        *(needs(o, a, 1, 0.5, 1.0, "regression") for o in ("sgd", "momentum", "nesterov", "adam", "adamw") for a in
-          ("relu", "tanh", "sigmoid"))
-    )  # fmt: skip
+    optimizers, activations = ("sgd", "momentum", "nesterov", "adam", "adamw"), ("relu", "tanh", "sigmoid")
+    cells = itertools.product(optimizers, activations)
+    every = set().union(*(needs(o, a, 1, 0.5, 1.0, "regression", "idiomatic") for o, a in cells))
     assert every == set(certify(NumpyManual, "eager").proves)
 
 

@@ -61,6 +61,15 @@ STORE = "parameter[...] = value"
 TANH = "h = np.tanh(h)\n                    factor = 1 - h * h"
 DATA = "x = train.x.astype(self.dtype)"
 PARAMETERS = "[np.zeros(s, self.dtype) for n, m in self.model.shapes for s in ((n, m), (m,))]"
+OWN_WEIGHTS = "self.set_weights([Layer(self.random.uniform(-0.1, 0.1, s), np.zeros(s[1])) for s in self.model.shapes])"
+OWN_ORDER = "replace(self.order, samples=len(x))"
+
+
+def loader(indices: str) -> str:
+    """An order of the samples of epoch `e`, in place of NumPy's own."""
+    own = f"type('Own', (BatchOrder,), {{'epoch': lambda s, e: {indices}}})"
+    return f"{own}(len(x), self.order.batch_size, self.order.epochs, self.order.seed)"
+
 
 FAULTS = [
     # The forward pass
@@ -445,6 +454,64 @@ FAULTS = [
         DATA,
         "x = np.nan_to_num(train.x.astype(self.dtype))",
         "trained on it",
+    ),
+    # The idiomatic track
+    Fault(
+        "the matched track's initial weights for its own",
+        "own initial weights",
+        OWN_WEIGHTS,
+        "self.set_weights(self.model.initial_weights(setting.seed))",
+        "not ours",
+    ),
+    Fault(
+        "its own initial weights do not follow the seed",
+        "own initial weights",
+        "self.random.uniform(",
+        "np.random.default_rng(0).uniform(",
+        "two seeds",
+    ),
+    Fault(
+        "its own initial weights are not seeded",
+        "own initial weights",
+        "self.random.uniform(",
+        "np.random.default_rng().uniform(",
+        "equal seeds",
+    ),
+    Fault(
+        "its own learning rate for the recipe's",
+        "own first step",
+        OWN_WEIGHTS,
+        OWN_WEIGHTS + "\n            self.recipe = replace(self.recipe, learning_rate=0.01)",
+    ),
+    Fault(
+        "its own loader drops the partial last batch",
+        "own loader, each sample once",
+        OWN_ORDER,
+        "replace(self.order, samples=len(x), partial=False)",
+    ),
+    Fault(
+        "its own loader draws with replacement",
+        "own loader, each sample once",
+        OWN_ORDER,
+        loader("np.random.default_rng(e).integers(0, s.samples, s.samples)"),
+    ),
+    Fault(
+        "its own loader never shuffles",
+        "own loader, shuffling",
+        OWN_ORDER,
+        loader("np.arange(s.samples)"),
+    ),
+    Fault(
+        "its own loader shuffles once",
+        "own loader, shuffling",
+        OWN_ORDER,
+        loader("BatchOrder.epoch(s, 0)"),
+    ),
+    Fault(
+        "its own loader takes batches of another size",
+        "own loader, each sample once",
+        OWN_ORDER,
+        "replace(self.order, samples=len(x), batch_size=self.order.batch_size + 1)",
     ),
 ]
 

@@ -25,6 +25,7 @@ MARK = "LEVELFIELD_CHAOS_MARK"
 SUITE = """
 name = "chaos"
 baseline = "numpy-manual"
+peaks = false
 time-limit = 60.0
 
 [tasks.dots]

@@ -17,12 +17,15 @@ import pytest
 import harness
 from harness.record import Record
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 ROOT = Path(harness.__file__).resolve().parent.parent
 MARK = "LEVELFIELD_TEST_MARK"
 
 TINY = """
 name = "tiny"
 baseline = "numpy-manual"
+peaks = false
 time-limit = {time_limit}
 
 [models.small]

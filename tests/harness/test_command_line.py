@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.registry import find
+from harness import cli
 from harness.record import Record
 from tasks import registry as tasks
 
@@ -139,6 +140,11 @@ def test_bad_usage_is_answered_with_two_lines_and_exit_code_2(levelfield, argume
         assert words in done.stderr
 
 
+def test_an_argument_that_no_shell_can_pass_is_refused_all_the_same(capsys):
+    assert cli.main(["report", "runs/\0"]) == 2
+    assert "null character" in capsys.readouterr().err
+
+
 def test_nothing_selected_is_exit_code_5(levelfield):
     done = levelfield("run", "smoke", "-a", "numpy-manual", "--mode", "scan")
     assert done.returncode == 5
@@ -195,6 +201,8 @@ def test_quiet_is_quiet(levelfield, ran):
     done = levelfield("run", "small.toml", "-q", "-a", "numpy-manual", "-o", "quiet", "--no-certify")
     assert done.returncode == 0
     assert "[1/" not in done.stderr
+    told = levelfield("show", "quiet").stdout
+    assert "not certified" in told  # whatever a busy machine left to be judged
 
 
 # show
@@ -206,6 +214,7 @@ def test_show_prints_a_run(levelfield, ran):
     assert done.returncode == 0, done.stderr
     assert "numpy-manual" in done.stdout
     assert "iris" in done.stdout
+    assert "none were examined" not in done.stdout
 
 
 def test_show_prints_the_records_of_a_cell(levelfield, ran):

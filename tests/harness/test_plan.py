@@ -249,3 +249,9 @@ def test_a_huge_plan_is_refused_before_it_is_built():
     assert "launches are asked for" in caught.value.message
     assert "GiB" in caught.value.message
     assert caught.value.hint
+
+
+def test_a_track_of_the_suite_is_planned_and_can_be_selected():
+    both = SUITE.format(seed=0).replace("[[speed]]", '[[speed]]\ntrack = ["matched", "idiomatic"]')
+    assert {launch.cell.track for launch in planned(both)} == {"matched", "idiomatic"}
+    assert {launch.cell.track for launch in planned(both, tracks=("matched",))} == {"matched"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,8 @@ from adapters.registry import find
 from adapters.runtimes import plain
 from harness import machine, protocol, suite
 from harness.launch.local import LocalLauncher
-from harness.plan import Surroundings, plan
+from harness.plan import Surroundings, has_compiler, plan
+from harness.probes.worker import Steady
 from tasks import registry, score
 from tasks.mlp import MLP
 from tasks.recipe import Recipe
@@ -161,7 +165,7 @@ def test_clocks_stop_before_and_start_after_what_the_harness_does_between_epochs
             now[0] += 2
 
     monkeypatch.setattr(protocol, "clock", lambda: now[0])
-    watch = protocol.SpeedWatch(Model(), Plain, 1.0)  # type: ignore[arg-type]
+    watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(plain, setting()))  # type: ignore[arg-type]
     now[0] += 10
     watch.ready()
     for epoch in range(3):
@@ -195,13 +199,13 @@ def test_regression_is_evaluated_by_its_squared_error_and_has_no_accuracy():
 
 RECOMPILES = """
 import numpy as np
-from adapters.jax_grad import JaxGrad
+from {module} import {base}
 
-class ChangesItsShapes(JaxGrad):
-    name = "jax-{name}"
-    framework = "jax"
+class ChangesItsShapes({base}):
+    name = "late-{adapter}"
+    framework = "{framework}"
     api = "low"
-    modes = ("jit",)
+    modes = ("{mode}",)
 
     def fit(self, train, order, watch):
         class Watch:
@@ -210,34 +214,81 @@ class ChangesItsShapes(JaxGrad):
             @staticmethod
             def epoch_end(epoch):
                 go_on = watch.epoch_end(epoch)
-                if epoch == {when}:
-                    self.train(train.x, train.y, self.state, np.arange(5))
+                if epoch == 1:
+                    {again}
                 return go_on
 
         super().fit(train, order, Watch)
 """
+AGAIN = {  # a step with another shape, in the words of each framework
+    ("jax-grad", "jit"): "self.train(train.x, train.y, self.state, np.arange(5))",
+    ("torch-nn", "compile"): (
+        "import torch; self.loss(torch.tensor(train.x[:5], dtype=self.dtype), torch.tensor(train.y[:5])).backward()"
+    ),
+    ("tensorflow-tape", "graph"): "self.step(train.x[:5].astype('float32'), train.y[:5])",
+}
 
 
 @pytest.mark.frameworks
-def test_a_launch_that_recompiles_after_its_first_epoch_is_void(install, tiny, tmp_path, monkeypatch):
-    adapters = find().adapters
-    if (missing := adapters["jax-grad"].missing()) is not None:
+@pytest.mark.parametrize(("adapter", "mode"), AGAIN)
+def test_a_launch_that_recompiles_after_its_first_epoch_is_void(adapter, mode, install, tiny, tmp_path, monkeypatch):
+    info = find().adapters[adapter]
+    if (missing := info.missing()) is not None:
         pytest.skip(missing)
-    install(
-        tmp_path,
-        {"late": "late:ChangesItsShapes"},
-        {"late.py": RECOMPILES.format(name="late", when=1)},
-    )
+    if mode == "compile" and not has_compiler():
+        pytest.skip("there is no C++ compiler here")
+    text = RECOMPILES.format(
+        module=info.module, base=info.qualname, adapter=adapter, framework=info.framework, mode=mode,
+        again=AGAIN[adapter, mode],
+    )  # fmt: skip
+    install(tmp_path, {"late": "late:ChangesItsShapes"}, {"late.py": text})
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     adapters = find().adapters
-    text = tiny(
-        speed='adapters = ["jax-late", "jax-grad"]\nmodes = "default"\nblocks = 1\nthreads = 1\nseconds = 0.0001'
-    )
+    names = f'adapters = ["late-{adapter}", "{adapter}"]\nmodes = ["{mode}"]'
+    text = tiny(speed=f"{names}\nblocks = 1\nthreads = 1\nseconds = 0.0001", time_limit=120)
     launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"iris": IRIS}, 1))
     with LocalLauncher(adapters, {"iris": IRIS}, machine.describe(True), machine.cores(), 120.0) as launcher:
         records = {one.cell.adapter: launcher.launch(one) for one in launches}
-    assert records["jax-grad"].status == "ok", records["jax-grad"].log
-    assert records["jax-late"].status == "failed"
-    assert "recompiled after its first epoch" in records["jax-late"].reason
-    assert records["jax-late"].epoch_seconds == []
+    assert records[adapter].status == "ok", records[adapter].log
+    late = records[f"late-{adapter}"]
+    assert late.status == "failed"
+    assert "recompiled after its first epoch" in late.reason, late.log
+    assert late.epoch_seconds == []
+
+
+TORCH = """
+import torch
+from adapters.runtimes import torch as runtime
+double = torch.compile(lambda x: 2 * x, backend="eager", dynamic=False)
+counts = [runtime.compilations()]
+for size in (3, 3, 4):
+    double(torch.ones(size))
+    counts.append(runtime.compilations())
+print(counts)
+"""
+TENSORFLOW = """
+import tensorflow as tf
+from adapters.runtimes import tensorflow as runtime
+double = tf.function(lambda x: 2 * x)
+counts = [runtime.compilations()]
+for size in (3, 3, 4):
+    double(tf.ones(size))
+    counts.append(runtime.compilations())
+print(counts)
+"""
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize(("adapter", "program"), [("torch-nn", TORCH), ("tensorflow-tape", TENSORFLOW)])
+def test_every_new_shape_counts_as_a_compilation_and_an_old_one_does_not(adapter, program):
+    if (missing := find().adapters[adapter].missing()) is not None:
+        pytest.skip(missing)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 0, done.stderr
+    none, first, again, other = json.loads(done.stdout.splitlines()[-1])
+    assert first > none
+    assert again == first
+    assert other > again

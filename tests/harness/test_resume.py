@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -51,11 +52,13 @@ def wait_for(levelfield, process, folder: Path, records: int) -> None:
 
 
 def wait_for_a_launch(levelfield, process) -> None:
-    """Until a child of a warm parent is at work."""
+    """Until a child of a warm parent is at work: one look at the whole tree, since two looks take a parent that
+    starts between them for a child."""
     while process.poll() is None:
-        parents = {one.pid for one in psutil.Process(process.pid).children()}
-        if any(one.pid not in parents for one in psutil.Process(process.pid).children(recursive=True)):
-            return
+        for one in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if one.ppid() != process.pid:
+                    return
         time.sleep(0.005)
     raise AssertionError(f"ended too early: {process.communicate()[1]}")
 

@@ -150,6 +150,15 @@ def test_a_record_of_a_later_version_with_unknown_fields_is_set_aside_not_misrea
     assert len(contents.damaged) == 1
 
 
+def test_a_number_that_no_export_can_hold_is_damage(kept):
+    kept.append(record(0))
+    text = records_file(kept).read_text()
+    records_file(kept).write_text(text.replace('"threads":1', f'"threads":{2**63}'))
+    contents = store.read(kept.folder)
+    assert contents.records == []
+    assert "threads" in contents.damaged[0]
+
+
 @pytest.mark.parametrize("head", [b"", b"{}", b"null", b"\xff", b"{" * 100_000, RUN.model_dump_json().encode()[:-20]])
 def test_a_damaged_head_is_one_clear_error(kept, head):
     (kept.folder / "run.json").write_bytes(head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -56,11 +57,24 @@ def test_a_shipped_suite_can_be_read_and_planned(name):
     assert named <= set(registry.names())
     iris = registry.load("iris")  # the plan needs the shapes of data; those of iris will do for all
     launches = plan(chosen, Surroundings(find().adapters, dict.fromkeys(named, iris), cores=2))
-    assert {launch.cell.adapter for launch in launches} == set(find().adapters)
+    few = {
+        "scaling": {"numpy-manual", "torch-nn", "jax-grad", "tensorflow-tape"},
+        "replicas": {"torch-nn", "torch-lightning", "jax-grad"},
+    }
+    assert {launch.cell.adapter for launch in launches} == few.get(name, set(find().adapters))
 
 
-def test_the_four_suites_are_there():
-    assert suite.names() == ["default", "mnist", "smoke", "thorough"]
+def test_the_suites_that_readme_names_are_there():
+    readme = (suite.SUITES.parents[1] / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^levelfield run ([a-z][a-z-]*)\s", readme, re.MULTILINE))
+    assert {"default", "scaling", "smoke"} <= named
+    assert named <= set(suite.names())
+
+
+def test_every_batch_size_of_the_scaling_suite_divides_its_training_split():
+    chosen, _ = suite.read("scaling")
+    samples = len(registry.load("clouds").train.x)
+    assert [name for name, recipe in chosen.recipes.items() if samples % recipe.batch_size] == []
 
 
 # What a suite means

@@ -30,9 +30,10 @@ from adapters.registry import find
 from harness import machine, store, suite
 from harness.goal import Goal
 from harness.lanes import Stop
+from harness.launch.dry import DryHost, DryLauncher
 from harness.plan import Launch, Surroundings, plan
 from harness.progress import Progress
-from harness.record import Cell, Record
+from harness.record import Record
 from harness.schedule import carry_out
 from harness.session import begin
 from tasks import registry as tasks
@@ -41,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SUITE = """
 name = "soak"
 baseline = "numpy-manual"
+peaks = false
 time-limit = 60.0
 
 [models.small]
@@ -104,22 +106,6 @@ def ends(values: list[float], edge: int, of: Any) -> dict[str, float]:
     return {"first": first, "last": last, "ratio": last / first}
 
 
-class Instant:
-    """A launcher whose launches are done at once, as the record of a real one."""
-
-    cores = machine.cores()
-
-    def __init__(self, like: Record) -> None:
-        self.like = like
-
-    def key(self, cell: Cell) -> str:
-        return cell.adapter
-
-    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
-        changed = {"cell": launch.cell, "seed": launch.seed, "block": launch.block, "attempt": attempt}
-        return self.like.model_copy(update=changed)
-
-
 def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, Any]:
     """Plan, schedule, store and show so many launches that take no time; seconds of this process' CPU."""
     many = f"seeds = {planned}" if kind == "learning" else f"blocks = {planned}\nthreads = 1"
@@ -131,10 +117,13 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
     planning = time.process_time() - start
     assert len(launches) == planned
     options = argparse.Namespace(
-        **dict.fromkeys(("threads", "blocks", "seeds", "data_dir", "budget", "precision")),
-        **dict.fromkeys(("cold", "no_certify", "anonymous"), False),
-        **{name: [] for name in ("adapter", "task", "mode")},
+        **dict.fromkeys(
+            ("device", "matmul_precision", "threads", "blocks", "seeds", "data_dir", "budget", "precision")
+        ),
+        **dict.fromkeys(("cold", "full", "no_certify", "no_probes", "anonymous"), False),
+        **{name: [] for name in ("adapter", "task", "mode", "track")},
         suite="soak.toml",
+        launcher="local",
         output=folder / f"scheduled-{kind}",
     )
     kept, head = begin(options, chosen, there, text)
@@ -149,7 +138,7 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
             progress.finished(launch, record)
             costs.append((time.process_time(), time.perf_counter()))
 
-        carry_out(launches, Instant(like), finished, Stop(), goal.reached)
+        carry_out(launches, DryLauncher([DryHost(like=like)]).hosts, finished, Stop(), goal.reached)
         progress.close()
     kept.close()
     assert len(store.read(kept.folder).records) == planned

@@ -1,6 +1,7 @@
 """What every plain script starts from: the data, initial weights and batch order that the adapters are given.
 
 Nothing here runs inside the clock but `batch_order`, which is the adapters' too, and `goes_on` between two epochs.
+`levelfield doctor` sets `wait`, so that a script and a launch of the harness take turns.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _train = digits.load().train
 _order = BatchOrder(len(_train.x), BATCH, epochs=0, seed=0, partial=False)
 STEPS = _order.steps
 
+wait: Callable[[], float] | None = None  # called between two epochs; the seconds that it took are in neither
+_waited: dict[int, float] = {}  # by the epoch that followed
+
 
 def begin(*modes: str) -> tuple[str, Callable[[list[float]], bool]]:
     """The mode to train in (the first by default), and ``goes_on(marks)``: whether another epoch is wanted.
@@ -38,9 +42,11 @@ def begin(*modes: str) -> tuple[str, Callable[[list[float]], bool]]:
     options = parser.parse_args()
 
     def goes_on(marks: list[float]) -> bool:
+        if wait is not None and len(marks) > 1:
+            _waited[len(marks) - 1] = wait()
         if options.epochs is not None:
             return len(marks) <= options.epochs
-        return len(marks) <= 4 or marks[-1] - marks[1] < options.seconds
+        return len(marks) <= 4 or marks[-1] - marks[1] - sum(_waited.values()) < options.seconds
 
     return options.mode, goes_on
 
@@ -63,7 +69,7 @@ def batch_order(epoch: int) -> np.ndarray:
 def report(marks: Sequence[float], weights: Sequence[np.ndarray]) -> None:
     """One JSON line for each steady epoch, and one with the training loss of the final weights."""
     for epoch, (before, after) in enumerate(pairwise(marks[1:]), 1):
-        print(json.dumps({"epoch": epoch, "seconds": after - before}))
+        print(json.dumps({"epoch": epoch, "seconds": after - before - _waited.get(epoch, 0.0)}))
     w1, b1, w2, b2 = (np.asarray(w, np.float64) for w in weights)
     z = np.maximum(_train.x @ w1 + b1, 0) @ w2 + b2
     z -= z.max(axis=1, keepdims=True)

@@ -1,0 +1,66 @@
+"""Launches that are not made: their records are there at once. For tests of all that surrounds a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from harness import peak
+from harness.certify.certificate import Certificate
+from harness.machine import cores, describe
+from harness.plan import Launch, Subject
+from harness.record import Cell, Machine, Record
+
+
+@dataclass
+class DryHost:
+    """Answers every launch with a record like `like`, by default a skipped one."""
+
+    machine: Machine = field(default_factory=describe)
+    cores: list[int] = field(default_factory=cores)
+    like: Record | None = None
+
+    def offers(self, cell: Cell) -> bool:
+        return cell.cores <= len(self.cores)
+
+    def key(self, wanted: Cell | Subject) -> str:
+        return wanted.adapter
+
+    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
+        about: dict[str, Any] = {
+            "cell": launch.cell,
+            "seed": launch.seed,
+            "block": launch.block,
+            "attempt": attempt,
+            "machine": self.machine,
+        }
+        if self.like is not None:
+            return self.like.model_copy(update=about)
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return Record(status="skipped", reason="a dry run", started=started, **about)
+
+    def certify(
+        self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
+    ) -> Certificate:
+        raise NotImplementedError("a dry host proves nothing")
+
+    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+        return peak.Candidate(framework=adapter, version=None, reason="a dry run")
+
+    def end_all_but(self, cells: Iterable[Cell]) -> None:
+        pass
+
+
+class DryLauncher:
+    """Hosts that make nothing."""
+
+    def __init__(self, hosts: Sequence[DryHost] = ()) -> None:
+        self.hosts = list(hosts) or [DryHost()]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

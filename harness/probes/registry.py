@@ -1,0 +1,46 @@
+"""The probes that are sampled outside the worker: ours, and those of outside packages.
+
+A package offers one under the entry-point group ``levelfield.probes``, with the value ``module:Class``: a subclass of
+`harness.probes.probe.Probe`. Foreign code is loaded in the sampler's process only.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from harness.probes.busy import Busy
+from harness.probes.clock import CpuClock
+from harness.probes.gpm import Gpm
+from harness.probes.nvml import Nvml
+from harness.probes.probe import Probe, unavailable, why
+from harness.probes.rapl import Rapl
+from harness.probes.tpu import Tpu
+from harness.quantity import Quantity
+
+GROUP = "levelfield.probes"
+OURS: tuple[type[Probe], ...] = (Busy, CpuClock, Rapl, Nvml, Gpm, Tpu)
+
+
+def names(kind: str) -> list[str]:
+    """Of the quantities that our own probes give on this kind of device."""
+    return list(dict.fromkeys(name for probe in OURS if kind in probe.kinds for name in probe.names))
+
+
+def load() -> tuple[list[type[Probe]], dict[str, Quantity]]:
+    """Ours and the outside ones; for each that cannot be loaded, the reason under the name of its entry point."""
+    found: list[type[Probe]] = list(OURS)
+    problems: dict[str, Quantity] = {}
+    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
+        try:
+            found.append(_checked(point.load()))
+        except BaseException as error:  # a plug-in may raise anything, SystemExit included
+            problems |= unavailable([point.name], f"the probe cannot be loaded: {why(error)}")
+    return found, problems
+
+
+def _checked(probe: object) -> type[Probe]:
+    if not (isinstance(probe, type) and issubclass(probe, Probe)):
+        raise TypeError("it is no subclass of harness.probes.probe.Probe")
+    if not (isinstance(getattr(probe, "names", None), tuple) and all(isinstance(name, str) for name in probe.names)):
+        raise TypeError("its names must be a tuple of strings")
+    return probe

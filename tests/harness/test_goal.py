@@ -1,0 +1,75 @@
+"""When a run has blocks enough: by its budget, and by that of a suite on a machine that is slower than thought."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.registry import find
+from harness.goal import Goal
+from harness.plan import Launch
+from harness.record import Cell, Machine, Model, RecipeSpec, Record
+from harness.statistics import LEAST_BLOCKS
+
+MOST = 12
+MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)
+CELL = Cell(
+    kind="speed",
+    task="digits",
+    model=Model(name="multi-layer", hidden=(128,)),
+    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    adapter="numpy-manual",
+    framework="numpy",
+    backend=None,
+    api="low",
+    mode="eager",
+)
+
+
+def blocks_made(budget: float | None, a_block: float, *, elastic: bool) -> int:
+    """Of at most twelve, where each takes `a_block` seconds, by a clock of the test's own."""
+    now = 0.0
+    goal = Goal(
+        [Launch(CELL, block, 0, 0.1) for block in range(MOST)],
+        "numpy-manual",
+        find().adapters,
+        budget,
+        None,
+        elastic,
+        lambda: now,
+    )
+    for block in range(MOST):
+        if goal.reached():
+            return block
+        now += a_block
+        goal.add(
+            Record(cell=CELL, seed=0, block=block, status="skipped", started="", machine=MACHINE, wall_seconds=a_block)
+        )
+    return MOST
+
+
+@pytest.mark.parametrize(
+    ("a_block", "made"),
+    [(10.0, MOST), (25.0, 9), (48.0, 5), (60.0, 5), (90.0, 5), (96.0, 5), (100.0, 4), (480.0, 1), (1000.0, 1)],
+)
+def test_a_suites_own_budget_reaches_to_five_blocks_up_to_twice(a_block, made):
+    assert blocks_made(240.0, a_block, elastic=True) == made
+
+
+def test_a_budget_that_the_user_gave_is_kept():
+    assert blocks_made(240.0, 60.0, elastic=False) == 4
+
+
+def test_without_a_budget_all_blocks_are_made():
+    assert blocks_made(None, 1000.0, elastic=True) == MOST
+
+
+@given(budget=st.floats(1, 1000), a_block=st.floats(0.5, 5000), elastic=st.booleans())
+def test_no_more_than_the_budget_is_spent_but_for_the_first_block(budget, a_block, elastic):
+    made = blocks_made(budget, a_block, elastic=elastic)
+    assert 1 <= made <= MOST
+    spent = made * a_block
+    assert (
+        made == 1 or spent <= budget * (1 + 1e-9) or (elastic and made <= LEAST_BLOCKS and spent <= 2.000001 * budget)
+    )
