@@ -23,7 +23,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The proof, or its failure, for one adapter in one mode on one device."""
+    """The proof, or its failure, for one adapter in one mode on one device in one precision."""
 
     adapter: str
     mode: str
@@ -31,6 +31,25 @@ class Certificate:
     device: str = "cpu"
     reason: str | None = None  # why it could not be examined
     versions: Mapping[str, str] = field(default_factory=dict)
+    precision: str = "float32"
+    machine: str | None = None  # the type of the one it was made on
+    replicas: int = 1
+    replication: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The device; with it precision and replicas, where they are not the usual ones."""
+        return ", ".join([self.device, *self.unusual])
+
+    @property
+    def unusual(self) -> list[str]:
+        told = [self.precision] * (self.precision != "float32")
+        return told + [f"{self.replicas} {self.replication}"] * (self.replicas > 1)
+
+    @property
+    def subject(self) -> tuple[str, str, int, str | None]:
+        """Where and how the adapter computed."""
+        return (self.device, self.precision, self.replicas, self.replication)
 
     @property
     def held(self) -> bool:
@@ -49,4 +68,5 @@ def summary(full: harness.Certificate) -> Certificate:
     if failed:
         first = failed[0]
         reason = f"{first.name} in {first.case}" + (f": {first.reason}" if first.reason else "")
-    return Certificate(full.adapter, full.mode, checks, full.device, reason, full.versions)
+    where = (full.device, reason, full.versions, full.precision, full.machine, full.replicas, full.replication)
+    return Certificate(full.adapter, full.mode, checks, *where)

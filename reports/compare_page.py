@@ -99,8 +99,9 @@ def ordered(found: Sequence[Change]) -> list[Change]:
 
 
 def where(cell: Cell) -> str:
-    threads = count(cell.threads, "thread")
-    return f"{cell.task} · {cell.model.name} · {cell.recipe.name}, {cell.track}, {cell.device}, {threads}"
+    threads = count(cell.threads, "thread") + (f", {cell.over}" if cell.over else "")
+    precision = f", {cell.precision}" if cell.precision != "float32" else ""
+    return f"{cell.task} · {cell.model.name} · {cell.recipe.name}, {cell.track}, {cell.device}, {threads}{precision}"
 
 
 def summary(pair: Pair) -> str:
@@ -119,10 +120,14 @@ def summary(pair: Pair) -> str:
 def told(pair: Pair) -> list[str]:
     """A sentence for every cell that is shown to differ."""
     return [
-        f"{Entry.of(c.cell).label} on {c.cell.task} · {c.cell.model.name} is {words.speed_phrase(c.verdict, BASE)}."
+        f"{Entry.of(c.cell).label} on {workload(c.cell)} is {words.speed_phrase(c.verdict, BASE)}."
         for word in ("slower", "faster")
         for c in pair.with_word(word)
     ]
+
+
+def workload(cell: Cell) -> str:
+    return f"{cell.task} · {cell.model.name}" + (f", over {cell.over}" if cell.over else "")
 
 
 def draw(own: Sequence[Change], name: str) -> figure.Markup:

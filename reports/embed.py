@@ -17,7 +17,8 @@ def document(evidence: Evidence) -> dict[str, Any]:
     """`json`: what the page embeds; `complete`: whether these are all records."""
     run = evidence.run.model_dump(mode="python")
     records = [plain(r.model_dump(mode="python")) for r in evidence.records]
-    text = encode({"run": plain(run), "records": records})
+    peaks = [plain(p.model_dump(mode="python")) for p in evidence.peaks]
+    text = encode({"run": plain(run), "records": records, "peaks": peaks})
     if len(text) <= LARGEST:
         return {"json": text, "complete": True, "size": len(text)}
     cells = [
@@ -34,7 +35,7 @@ def document(evidence: Evidence) -> dict[str, Any]:
         for comparison in evidence.speed
         for p in comparison.places
     ]
-    return {"json": encode({"run": plain(run), "cells": cells}), "complete": False, "size": len(text)}
+    return {"json": encode({"run": plain(run), "cells": cells, "peaks": peaks}), "complete": False, "size": len(text)}
 
 
 def plain(value: Any) -> Any:

@@ -148,6 +148,14 @@ def panel(
     return figure, axes
 
 
+def plot(height: float) -> tuple[Figure, Axes]:
+    """A figure with one axes across the page, `height` inches high, with room for a legend above."""
+    left, bottom, top = 0.95, 0.5, LEGEND
+    total = height + bottom + top
+    figure = Figure(figsize=(WIDTH, total))
+    return figure, figure.add_axes((left / WIDTH, bottom / total, (WIDTH - left - 0.25) / WIDTH, height / total))
+
+
 def grid(count: int, most_columns: int, row: float, *, top: float = 0.2) -> tuple[Figure, list[Axes]]:
     """`count` small panels that share both axes, each `row` inches high; only the outer ones carry labels."""
     columns = min(most_columns, count)
@@ -216,11 +224,11 @@ def gap_reason(axes: Axes, y: float, text: str) -> None:
 
 
 def log_times(axes: Axes, which: str = "x") -> None:
-    _log_axis(axes, which, lambda value, _: _tick_time(value))
+    log_axis(axes, which, lambda value, _: _tick_time(value))
 
 
 def log_ratios(axes: Axes, which: str = "x") -> None:
-    _log_axis(axes, which, lambda value, _: factor(value))
+    log_axis(axes, which, lambda value, _: factor(value))
 
 
 def _tick_time(seconds: float) -> str:
@@ -228,20 +236,24 @@ def _tick_time(seconds: float) -> str:
     return f"{round(seconds / scale, 6):g}{NARROW}{unit}"
 
 
-def _tick_count(value: float) -> str:
-    scale, suffix = next((pair for pair in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= pair[0]), (1.0, ""))
+def tick(value: float, unit: str = "") -> str:
+    """A round number with a decimal prefix: ``10 GFLOP/s``, ``20 k``."""
+    steps = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+    scale, prefix = next((pair for pair in steps if value >= pair[0]), (1.0, ""))
+    suffix = prefix + unit
     return f"{round(value / scale, 6):g}{suffix and NARROW + suffix}"
 
 
 def log_losses(axes: Axes) -> None:
-    _log_axis(axes, "y", lambda value, _: significant(value, 1 if value < 10 else 2))
+    log_axis(axes, "y", lambda value, _: significant(value, 1 if value < 10 else 2))
 
 
 def log_counts(axes: Axes) -> None:
-    _log_axis(axes, "x", lambda value, _: _tick_count(value), whole=True)
+    log_axis(axes, "x", lambda value, _: tick(value), whole=True)
 
 
-def _log_axis(axes: Axes, which: str, text: Any, *, whole: bool = False) -> None:
+def log_axis(axes: Axes, which: str, text: Any, *, whole: bool = False) -> None:
+    """A logarithmic axis with few ticks, which `text(value, position)` writes; set its limits before."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = sorted(axes.get_xlim() if which == "x" else axes.get_ylim())

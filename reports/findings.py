@@ -13,12 +13,14 @@ from math import inf
 from typing import Any, Literal, Protocol
 
 from harness import statistics
-from harness.record import Cell, LaunchKind, Model, RecipeSpec, Record, Run
+from harness.peak import Peak
+from harness.record import Cell, LaunchKind, MachineType, Model, Precision, RecipeSpec, Record, Replication, Run
 from harness.statistics import Interval, Verdict
 from harness.tables import step_seconds
 from reports.certificate import Certificate
 from reports.text import count, listing
 from tasks.errors import unknown
+from tasks.variant import UNVARIED, Variant
 
 CONFIDENCE = 0.95
 MARGIN = 0.03
@@ -41,6 +43,8 @@ class Described(Protocol):
     def notes(self) -> Sequence[str]: ...
     @property
     def limits(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def defaults(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +87,7 @@ class Workload:
     """What entries must share to be compared: the problem, the model, the recipe, the track and the resources.
 
     `cold`: timed in processes of their own. Forked launches are another comparison, never part of one interval.
+    `machine`: the type of machine, where it is another one than the run's own.
     """
 
     kind: LaunchKind
@@ -93,21 +98,50 @@ class Workload:
     device: str
     threads: int
     cold: bool = False
+    precision: Precision = "float32"
+    variant: Variant = UNVARIED
+    machine: MachineType | None = None
+    replicas: int = 1
+    replication: Replication | None = None
 
     @classmethod
-    def of(cls, record: Record) -> Workload:
+    def of(cls, record: Record, run: Run) -> Workload:
         cell = record.cell
         cold = record.cold and cell.kind == "speed"  # what is learnt does not depend on it
-        return cls(cell.kind, cell.task, cell.model, cell.recipe, cell.track, cell.device, cell.threads, cold)
+        machine = record.machine.type if record.machine.type != run.machine.type else None
+        where = (cell.track, cell.device, cell.threads, cold, cell.precision, cell.variant, machine)
+        several = (cell.replicas, cell.replication)
+        return cls(cell.kind, cell.task, cell.model, cell.recipe, *where, *several)
 
     @property
     def label(self) -> str:
-        return f"{self.task} · {self.model.name}"
+        told = [self.task, self.model.name] + ([self.variant.label] if self.variant.label else [])
+        return " · ".join(told)
+
+    @property
+    def where(self) -> str:
+        """How sentences about it begin."""
+        over = f" over {self.replicas} {self.replication}" if self.replicas > 1 else ""
+        return f"{'On' if self.track == 'matched' else 'By default, on'} {self.label}{over}"
+
+    @property
+    def share_cores(self) -> bool:
+        """As `harness.record.Cell.share_cores`."""
+        return self.replicas > 1 and self.replication == "devices" and self.device == "cpu"
+
+    @property
+    def over(self) -> str:
+        """What its batches are split over, where that is more than one."""
+        if self.replicas == 1:
+            return ""
+        return f"{self.replicas} {self.replication}{' on the same cores' if self.share_cores else ''}"
 
     @property
     def resources(self) -> str:
         threads = f"{self.device}, {self.threads} thread{'' if self.threads == 1 else 's'}"
-        return threads + (", cold launches" if self.cold else "")
+        threads += f", {self.over}" if self.over else ""
+        threads += f", {self.precision}" if self.precision != "float32" else ""
+        return threads + (", cold launches" if self.cold else "") + (f", on {self.machine}" if self.machine else "")
 
     @property
     def full(self) -> str:
@@ -115,8 +149,18 @@ class Workload:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        where = (self.track != "matched", self.device, self.threads, self.cold)
-        return (*where, self.task, self.model.name, self.recipe.name)
+        where = (
+            self.track != "matched",
+            self.device,
+            self.threads,
+            self.cold,
+            self.precision != "float32",
+            self.precision,
+            self.machine or (),
+            self.replicas,
+            self.replication or "",
+        )
+        return (*where, self.task, self.model.name, self.recipe.name, str(self.variant))
 
 
 @dataclass(frozen=True)
@@ -199,6 +243,7 @@ class Evidence:
     certificates: tuple[Certificate, ...] | None = None
     adapters: Mapping[str, Described] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    peaks: tuple[Peak, ...] = ()
 
     @property
     def baseline_label(self) -> str:
@@ -219,6 +264,7 @@ def gather(
     certificates: Iterable[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
     sources: Mapping[str, str] | None = None,
+    peaks: Sequence[Peak] = (),
 ) -> Evidence:
     """Everything that the records say. `baseline`: ``adapter`` or ``adapter:mode``, else the run's.
 
@@ -233,7 +279,7 @@ def gather(
     held = None if certificates is None else tuple(certificates)
     places: dict[tuple[Workload, Entry], list[Record]] = defaultdict(list)
     for record in latest:
-        places[Workload.of(record), Entry.of(record.cell)].append(record)
+        places[Workload.of(record, run), Entry.of(record.cell)].append(record)
     by_workload: dict[Workload, dict[Entry, tuple[Record, ...]]] = defaultdict(dict)
     for (workload, entry), launches in sorted(places.items(), key=lambda item: item[0][1]):
         by_workload[workload][entry] = tuple(launches)
@@ -248,6 +294,7 @@ def gather(
         certificates=held,
         adapters=adapters,
         sources=sources or {},
+        peaks=tuple(peaks),
         _by_place={key: tuple(value) for key, value in places.items()},
     )
 
@@ -275,14 +322,25 @@ def find_baseline(name: str, entries: Sequence[Entry], adapters: Mapping[str, De
     return min(own, key=lambda e: (e.environment != "default", e.feed != "resident", ranks.get(e.mode, inf), e))
 
 
+def baseline_among(entries: Sequence[Entry], baseline: Entry | None) -> Entry | None:
+    """The baseline as it occurs on one workload: the idiomatic track may feed it in another way."""
+    if baseline is None or baseline in entries:
+        return baseline
+    return next((e for e in sorted(entries) if replace(e, feed=baseline.feed) == baseline), baseline)
+
+
 def holds_certificate(
-    entry: Entry, device: str, certificates: Sequence[Certificate] | None, launches: Sequence[Record] = ()
+    entry: Entry, workload: Workload, certificates: Sequence[Certificate] | None, launches: Sequence[Record] = ()
 ) -> bool | None:
-    """Whether one is held for these `launches`: a certificate is void for other versions than it was made with."""
+    """Whether one is held for these `launches`: a certificate is void for other versions than it was made with, and on
+    another type of machine."""
     if certificates is None:
         return None
-    own = [c for c in certificates if (c.adapter, c.mode, c.device) == (entry.adapter, entry.mode, device)]
+    where = (workload.device, workload.precision, workload.replicas, workload.replication)
+    own = [c for c in certificates if (c.adapter, c.mode) == (entry.adapter, entry.mode) and c.subject == where]
     used = launches[-1].versions if launches else {}
+    if launches:
+        own = [c for c in own if c.machine in (None, str(launches[-1].machine.type))]
     return any(c.held and all(used.get(name, version) == version for name, version in c.versions.items()) for c in own)
 
 
@@ -302,7 +360,7 @@ def place_of(
         workload,
         Counter(r.status for r in launches),
         reason,
-        holds_certificate(entry, workload.device, certificates, launches),
+        holds_certificate(entry, workload, certificates, launches),
         disturbed,
         steps,
         statistics.median_interval(list(steps.values())) if steps else None,
@@ -323,6 +381,7 @@ def compare_speed(
     """Verdicts and tiers of one workload. Uncertified entries are shown and take no part."""
     places = [place_of(workload, entry, own, certificates) for entry, own in launches.items()]
     taking_part = {str(i): p.steps for i, p in enumerate(places) if p.steps and p.certified is not False}
+    baseline = baseline_among([p.entry for p in places], baseline)
     base = next((str(i) for i, p in enumerate(places) if p.entry == baseline), None)
     why = None
     if base is None:
@@ -330,6 +389,8 @@ def compare_speed(
     elif base not in taking_part:
         uncertified = places[int(base)].certified is False
         why = "the baseline is not certified" if uncertified else "no launch of the baseline gave a clean time"
+        if places[int(base)].outcome == "unsupported":
+            why += f": {places[int(base)].reason}"
     verdicts: dict[str, Verdict] = {}
     tier: dict[str, int] = {}
     if base is not None and why is None:
@@ -354,7 +415,7 @@ def outcome_counts(evidence: Evidence) -> dict[str, int]:
         counts["not certified"] = sum(p.counts.get("ok", 0) for p in lacking)
         for workload, own in evidence.learning:
             for entry, launches in own.items():
-                if not holds_certificate(entry, workload.device, evidence.certificates, launches):
+                if not holds_certificate(entry, workload, evidence.certificates, launches):
                     counts["not certified"] += sum(r.status == "ok" for r in launches)
     return dict(counts)
 

@@ -13,7 +13,7 @@ from harness.history import History, Place
 from harness.record import Run
 from harness.statistics import Interval, Verdict
 from reports import embed, figure, page, words
-from reports.compare_page import where
+from reports.compare_page import where, workload
 from reports.findings import Entry
 from reports.section import MOST_PICTURES, Column, Heading, Line, Picture, Section, Table, Value, absent, drawn, text
 from reports.text import count, duration, factor, listing, span
@@ -36,7 +36,7 @@ class Move:
         cell = self.place[0]
         phrase = words.speed_phrase(self.verdict, f"in {self.old.name}")
         why = f" with {listing(list(self.changed))}" if self.changed else " with the same versions"
-        return f"In {self.new.name}, {label(self.place)} on {cell.task} · {cell.model.name} is {phrase},{why}."
+        return f"In {self.new.name}, {label(self.place)} on {workload(cell)} is {phrase},{why}."
 
 
 def label(place: Place) -> str:

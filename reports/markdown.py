@@ -5,14 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from harness.peak import Peak
 from harness.record import Record, Run
-from reports import page, words
+from reports import page, publishable, words
 from reports.certificate import Certificate
 from reports.findings import Described, Evidence, disturbances, gather, outcome_counts
 from reports.section import Section, Table
 from reports.text import count, visible
 
-SECTIONS = ("summary", "speed", "tax", "startup", "gap", "certificates", "failures")
+SECTIONS = (
+    "summary",
+    "speed",
+    "tax",
+    "startup",
+    "scaling",
+    "ranks",
+    "utilisation",
+    "gap",
+    "defaults",
+    "studies",
+    "certificates",
+    "failures",
+)
+
+# Whose tables a pull request has no room for: a comment holds some 65,000 characters
+SENTENCES_ONLY = frozenset({"certificates"})
 
 
 def build(
@@ -22,9 +39,10 @@ def build(
     baseline: str | None = None,
     certificates: Sequence[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
+    peaks: Sequence[Peak] = (),
 ) -> str:
     """Markdown text: the summary open, the other sections folded. Raises UserError for an unknown baseline."""
-    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters)
+    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters, peaks=peaks)
     counts = outcome_counts(evidence)
     told = words.outcomes(counts)
     machine = run.machine
@@ -32,7 +50,7 @@ def build(
         f"## {escape(run.name)}",
         "",
         f"{told or 'no launch yet'}; baseline {escape(evidence.baseline_label)}; "
-        f"{escape(machine.cpu)}, {count(machine.cores, 'core')}.",
+        f"{escape(machine.cpu)}, {count(machine.cores, 'core')}. {escape(publishable.stamp(evidence))}",
         "",
         *(f"> {escape(warning)}\n" for warning in [*run.warnings, *disturbances(evidence)]),
     ]
@@ -46,7 +64,8 @@ def _section(name: str, evidence: Evidence) -> list[str]:
     if section.missing:
         return [f"### {module.TITLE}", "", f"Not measured in this run. {escape(section.missing)}", ""]
     body = [line for s in section.sentences for line in (f"- {escape(s)}",)] + [""]
-    tables = [line for t in section.tables for line in [f"**{escape(t.caption)}**", "", *table(t), ""]]
+    kept = () if name in SENTENCES_ONLY else section.tables
+    tables = [line for t in kept for line in [f"**{escape(t.caption)}**", "", *table(t), ""]]
     if tables and name != "summary":
         tables = ["<details><summary>Table</summary>", "", *tables, "</details>", ""]
     return [f"### {module.TITLE}", "", *body, *tables]

@@ -15,8 +15,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.peak import Peak
 from harness.record import Record, Run
-from reports import embed, figure, sections, text, words
+from reports import embed, figure, publishable, sections, text, words
 from reports.certificate import Certificate
 from reports.findings import Described, Evidence, disturbances, gather, outcome_counts
 from reports.section import Section
@@ -30,14 +31,24 @@ def build(
     sources: Mapping[str, str] | None = None,
     certificates: Sequence[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
+    peaks: Sequence[Peak] = (),
 ) -> str:
     """The page as HTML text.
 
     `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `sources`: adapter → its source text.
     `certificates`: None where none were looked for; else entries without a held one take no part in verdicts.
-    `adapters`: adapter → its modes, notes and limits. Raises UserError for an unknown baseline.
+    `adapters`: adapter → its modes, notes and limits. `peaks`: what the run's devices can do.
+    Raises UserError for an unknown baseline.
     """
-    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters, sources=sources)
+    evidence = gather(
+        run,
+        records,
+        baseline=baseline,
+        certificates=certificates,
+        adapters=adapters,
+        sources=sources,
+        peaks=peaks,
+    )
     return render(evidence)
 
 
@@ -57,6 +68,8 @@ def _render(evidence: Evidence) -> str:
         for name, module, section in parts
         if getattr(module, "QUESTION", None) and evidence.latest
     ]
+    if evidence.run.study:  # it is what the run was made for
+        findings.sort(key=lambda finding: finding[0] != "studies")
     questions = {name: module.QUESTION for name, module, _ in parts if getattr(module, "QUESTION", None)}
     bodies = [
         {
@@ -88,6 +101,7 @@ def _render(evidence: Evidence) -> str:
         run=evidence.run,
         evidence=evidence,
         counts=outcome_counts(evidence),
+        stamp=publishable.stamp(evidence),
         warnings=[*evidence.run.warnings, *disturbances(evidence)],
         records=len(evidence.records),
     )

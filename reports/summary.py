@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from harness.record import Record, Run
-from reports import words
+from reports import publishable, words
 from reports.certificate import Certificate
 from reports.findings import Comparison, Described, Evidence, Place, disturbances, gather, outcome_counts
 from reports.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
 from reports.sections import failures, gap
+from reports.sections import studies as what_makes_the_gap
 from reports.text import duration, factor, factors, fixed, shorten, significant, span, visible
 
 WIDEST = 60  # characters of one column
@@ -38,6 +39,9 @@ def lines(evidence: Evidence) -> list[str]:
         visible(f"baseline {evidence.baseline_label}" + ("" if evidence.baseline else " (no launch in this run)")),
     ]
     result += [visible(f"warning: {warning}") for warning in [*evidence.run.warnings, *disturbances(evidence)]]
+    result.append(visible(publishable.stamp(evidence)))
+    if evidence.run.study:
+        result += ["", f"Study: {evidence.run.study}", *map(visible, what_makes_the_gap.section(evidence).sentences)]
     for comparison in evidence.speed:
         result += ["", visible(f"Speed: {comparison.workload.full}"), *table(_speed_rows(comparison))]
         result.append(visible(words.lead_sentence(comparison)))
@@ -48,10 +52,13 @@ def lines(evidence: Evidence) -> list[str]:
     missing = failures.find(evidence)
     if missing:
         result += ["", "Without a number"]
-        result += table(
-            [["", "", ""]] + [[t.entry.label, f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing]
-        )[1:]
+        result += table([["", "", ""]] + [[_cell(t), f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing])[1:]
     return result
+
+
+def _cell(trouble: failures.Trouble) -> str:
+    over = trouble.workload.over
+    return f"{trouble.entry.label}, {over}" if over else trouble.entry.label
 
 
 def _speed_rows(comparison: Comparison) -> list[list[str]]:

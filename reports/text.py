@@ -95,6 +95,19 @@ def clock(seconds: float) -> str:
     return f"{sign}{minutes}{NARROW}min{NARROW}{rest:02d}{NARROW}s" if minutes else f"{sign}{rest}{NARROW}s"
 
 
+def scaled(value: float, unit: str) -> str:
+    """With three significant digits and a decimal prefix: ``12.3 GFLOP/s``, ``512 MB``."""
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= scale:
+            return f"{significant(value / scale)}{NARROW}{prefix}{unit}"
+    return f"{significant(value)}{NARROW}{unit}"
+
+
+def percent(share: float) -> str:
+    """A share with two significant digits: ``0.42 %``, ``37 %``."""
+    return f"{significant(100 * share, 2)}{NARROW}%"
+
+
 def span(low: float, high: float) -> str:
     """A range of durations in one unit: ``11.9–12.8 ms``."""
     if not (math.isfinite(low) and math.isfinite(high)):

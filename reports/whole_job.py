@@ -7,7 +7,7 @@ its median steady epoch. Of forked launches the import is that of the parent pro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
 from typing import Protocol
@@ -53,9 +53,7 @@ def find(evidence: Evidence, workload: Workload, starts: Sequence[Started]) -> t
 
 
 def _twin(forked: Workload, other: Workload) -> bool:
-    return other.cold and (other.task, other.model, other.recipe, other.track, other.device, other.threads) == (
-        forked.task, forked.model, forked.recipe, forked.track, forked.device, forked.threads,
-    )  # fmt: skip
+    return other.cold and replace(other, cold=False) == forked
 
 
 def complete(record: Record) -> bool:
@@ -79,7 +77,7 @@ def sentence(jobs: Sequence[Job]) -> str:
             what += f" to {duration(high.totals[n].estimate)} ({high.place.entry.label})"
         told.append(f"{what} for {count(n, 'epoch')}")
     import_ = "a cold import" if workload.cold else "the import, which forked launches share,"
-    return f"On {workload.label} a whole job with {import_} took {'; '.join(told)}: described, not judged."
+    return f"{workload.where} a whole job with {import_} took {'; '.join(told)}: described, not judged."
 
 
 def table(jobs: Sequence[Job], name: str) -> Table:

@@ -11,6 +11,8 @@ from reports.text import TIMES, count, factor_digits, factors, listing
 SIGNS = {"faster": "▲", "slower": "▼", "tied": "≈", "inconclusive": "?", "not judged": "–", "baseline": "•"}
 WORDS = ("faster", "slower", "tied", "inconclusive", "not judged")
 
+TRACKS = {"matched": "like for like", "idiomatic": "by default"}
+
 
 def why_nothing(evidence: Evidence) -> str:
     places = [p for c in evidence.speed for p in c.places]
@@ -48,7 +50,13 @@ def lead_sentence(comparison: Comparison) -> str:
 
     A tier of one means that the next entry is shown to take longer; nothing is claimed of wider ones further down.
     """
-    where = f"On {comparison.workload.label}"
+    workload = comparison.workload
+    caution = f" {workload.over.capitalize()}: not a scaling measurement." if workload.share_cores else ""
+    return _lead(comparison) + caution
+
+
+def _lead(comparison: Comparison) -> str:
+    where = comparison.workload.where
     if not comparison.measured:
         reasons = sorted({p.reason for p in comparison.places if p.reason})
         return f"{where} no launch gave a clean step time{': ' + listing(reasons, most=2) if reasons else ''}."

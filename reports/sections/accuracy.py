@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.tables import step_seconds
 from reports import figure
-from reports.findings import Evidence
+from reports.findings import Evidence, Workload
 from reports.learning import Learner, Study, studies
 from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
 from reports.text import duration, listing
@@ -32,6 +32,11 @@ class Reach:
     def middle(self) -> float | None:
         return median(self.epochs) if self.epochs else None
 
+    @property
+    def seconds(self) -> float | None:
+        """Of training, estimated: as many steady epochs."""
+        return self.middle * self.epoch_seconds if self.middle is not None and self.epoch_seconds else None
+
 
 @dataclass(frozen=True)
 class Race:
@@ -41,7 +46,7 @@ class Race:
 
     @property
     def sentence(self) -> str:
-        where = f"On {self.study.workload.label}, {100 * self.target:.1f} % validation accuracy"
+        where = f"{self.study.workload.where}, {100 * self.target:.1f} % validation accuracy"
         full = [r for r in self.reaches if r.epochs and not r.missed]
         never = [r.learner.entry.label for r in self.reaches if not r.epochs]
         partly = [r.learner.entry.label for r in self.reaches if r.epochs and r.missed]
@@ -87,10 +92,7 @@ def _epoch_seconds(evidence: Evidence, learner: Learner) -> float | None:
     w = learner.workload
     for comparison in evidence.speed:
         other = comparison.workload
-        if (other.task, other.model, other.track, other.device) == (w.task, w.model, w.track, w.device) and (
-            other.recipe.model_copy(update={"epochs": 0, "name": ""})
-            == w.recipe.model_copy(update={"epochs": 0, "name": ""})
-        ):
+        if _but_epochs(other) == _but_epochs(w):
             own = [
                 s * r.steps_per_epoch
                 for r in evidence.speed_records(other, learner.entry)
@@ -99,6 +101,11 @@ def _epoch_seconds(evidence: Evidence, learner: Learner) -> float | None:
             if own:
                 return median(own)
     return None
+
+
+def _but_epochs(w: Workload) -> Workload:
+    """The same for launches that learn and launches that are timed, on whatever threads they are."""
+    return replace(w, kind="speed", recipe=w.recipe.model_copy(update={"epochs": 0, "name": ""}), threads=0, cold=False)
 
 
 def section(evidence: Evidence) -> Section:
@@ -171,7 +178,6 @@ def table(race: Race, name: str) -> Table:
     for r in race.reaches:
         total = len(r.epochs) + r.missed
         spread = f"{r.epochs[0]}–{r.epochs[-1]}" if r.epochs else ""
-        seconds = r.middle * r.epoch_seconds if r.middle is not None and r.epoch_seconds else None
         lines.append(
             Line(
                 (
@@ -180,8 +186,8 @@ def table(race: Race, name: str) -> Table:
                     number(f"{r.middle:g}", r.middle, detail=spread)
                     if r.middle is not None
                     else absent("", "not reached"),
-                    number(duration(seconds), seconds, detail="estimated")
-                    if seconds is not None
+                    number(duration(r.seconds), r.seconds, detail="estimated")
+                    if r.seconds is not None
                     else absent("" if r.middle is None else "no speed launch of the same recipe"),
                 ),
                 facets(r.learner.entry, race.study.workload, "ok"),

@@ -22,7 +22,7 @@ def section(evidence: Evidence) -> Section:
             missing="Not certified yet: no certificate was examined for this page, so nothing here is proved equal. "
             "levelfield certify makes them."
         )
-    certificates = sorted(evidence.certificates, key=lambda c: (c.adapter, c.mode, c.device))
+    certificates = sorted(evidence.certificates, key=lambda c: (c.adapter, c.mode, c.where))
     examined = [c for c in certificates if c.checks]
     return Section(
         sentences=(sentence(evidence, certificates),),
@@ -59,7 +59,7 @@ def sentence(evidence: Evidence, certificates: Sequence[Certificate]) -> str:
         told += f"; the closest call used {used} % of its tolerance ({closest.quantity})"
     failed = [c for c in certificates if not c.held]
     if failed:
-        told += f"; not held: {listing([f'{c.adapter} · {c.mode}' for c in failed])}"
+        told += f"; not held: {listing([_label(c) for c in failed])}"
     if without:
         told += f". Measured without a certificate, so outside every verdict: {listing(without)}"
     return told + "."
@@ -71,10 +71,14 @@ def _share(check: Check) -> float:
     return check.deviation / check.tolerance if check.tolerance > 0 else (0.0 if check.deviation == 0 else float("inf"))
 
 
+def _label(c: Certificate) -> str:
+    return " · ".join([c.adapter, c.mode, *[c.device] * (c.device != "cpu"), *c.unusual])
+
+
 def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:
     rows = list(certificates)
     drawing, axes = figure.panel(len(rows), top=0.15)
-    figure.name_rows(axes, [f"{c.adapter} · {c.mode}" for c in rows])
+    figure.name_rows(axes, [_label(c) for c in rows])
     axes.axvline(0, color=figure.INK, linewidth=1.1)
     for row, certificate in enumerate(rows):
         for check in certificate.checks:
@@ -108,7 +112,7 @@ def table(certificates: Sequence[Certificate]) -> Table:
         label = Entry(c.adapter, c.mode).label
         if not c.checks:
             values: tuple[Value, ...] = (
-                text(c.device),
+                text(c.where),
                 text("not examined", detail=c.reason or "no check was made", tone="absent"),
                 *[absent()] * 3,
             )
@@ -117,7 +121,7 @@ def table(certificates: Sequence[Certificate]) -> Table:
             Line(
                 (
                     text(label),
-                    text(c.device),
+                    text(c.where),
                     text(k.quantity),
                     number(significant(k.deviation), k.deviation if isfinite(k.deviation) else float("1e300")),
                     number(significant(k.tolerance), k.tolerance),
@@ -132,7 +136,7 @@ def table(certificates: Sequence[Certificate]) -> Table:
         "Deviation from the float64 reference",
         (
             Column("Adapter · mode", numeric=False),
-            Column("Device", numeric=False),
+            Column("Device, precision, replicas", numeric=False),
             Column("Quantity", numeric=False),
             Column("Largest deviation"),
             Column("Tolerance"),

@@ -44,7 +44,7 @@ def picture(study: Study, number_: int) -> Picture:
 
 def sentence(study: Study) -> str:
     """How the entries' final training losses lie together, and where validation was best."""
-    where = f"On {study.workload.label}"
+    where = study.workload.where
     ends = [m.estimate for x in study.measured if (m := mean_of(x.ends(), lambda s: s.train.loss))]
     epochs = [s.epoch for x in study.measured for s in x.bests().values()]
     lost = [x.entry.label for x in study.measured if len(x.bests()) < len(x.curves)]

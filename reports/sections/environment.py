@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import groupby
 
-from reports.findings import Evidence
+from reports.findings import Entry, Evidence
 from reports.section import Column, Line, Section, Table, Value, absent, text
 from reports.text import NARROW, count, fixed, listing
 
@@ -25,10 +26,15 @@ def section(evidence: Evidence) -> Section:
         ("Seed of the plan", str(evidence.run.plan_seed)),
         ("Seeds of the launches", _seeds(sorted({r.seed for r in evidence.latest}))),
     ]
-    others = {r.machine for r in evidence.latest} - {machine}
+    hosts = [r.machine for r in evidence.latest if r.machine != machine]
+    for type_, own in groupby(sorted(hosts, key=lambda m: m.type), key=lambda m: m.type):
+        names = dict.fromkeys(m.host or "not named" for m in own)
+        facts.append((f"Launches on {listing(sorted(names), most=8)}", str(type_)))
     return Section(
-        sentences=(sentence(evidence, len(others)),),
-        blocks=tuple(t for t in (versions(evidence), tasks(evidence)) if t.lines),
+        sentences=(sentence(evidence),),
+        blocks=tuple(
+            t for t in (versions(evidence), in_force(evidence), placement(evidence), tasks(evidence)) if t.lines
+        ),
         extra=facts,
     )
 
@@ -40,12 +46,14 @@ def _seeds(seeds: list[int]) -> str:
     return f"{seeds[0]}–{seeds[-1]}" if whole else listing([str(s) for s in seeds], most=12)
 
 
-def sentence(evidence: Evidence, others: int) -> str:
+def sentence(evidence: Evidence) -> str:
     machine = evidence.run.machine
     told = f"Measured on {machine.cpu} with {count(machine.cores, 'core')}, {machine.system}, Python {machine.python}"
     mixed = [name for name, found in _versions(evidence).items() if len(found) > 1]
-    if others:
-        told += f"; {count(others, 'other machine')} also gave records, which a comparison should not mix"
+    types = {r.machine.type for r in evidence.latest if r.machine.type != machine.type}
+    if types:
+        others = count(len(types), "other type")
+        told += f"; launches were made on {others} of machine too, each of which has its own tables"
     if mixed:
         told += f"; more than one version of {listing(mixed)} occurs"
     return told + "."
@@ -71,6 +79,69 @@ def versions(evidence: Evidence) -> Table:
         tuple(
             Line((text(name), text(", ".join(sorted(found))), text(listing(sorted(users[name]), most=20))))
             for name, found in _versions(evidence).items()
+        ),
+    )
+
+
+def in_force(evidence: Evidence) -> Table:
+    """What each framework reported of its settings, by what was asked of it."""
+    told: dict[tuple[str, str, str, int], set[str]] = defaultdict(set)
+    for record in evidence.latest:
+        cell = record.cell
+        if record.runtime:
+            settings = "; ".join(f"{name}: {value}" for name, value in sorted(record.runtime.items()))
+            told[cell.backend or cell.framework, cell.device, cell.precision, cell.threads].add(settings)
+    return Table(
+        "in-force-table",
+        "Settings in force, as the frameworks report them",
+        (
+            Column("Framework", numeric=False),
+            Column("Device", numeric=False),
+            Column("Precision", numeric=False),
+            Column("Threads"),
+            Column("Reported", numeric=False),
+        ),
+        tuple(
+            Line(
+                (
+                    text(name),
+                    text(device),
+                    text(precision),
+                    Value(str(threads), threads),
+                    text(" / ".join(sorted(found))),
+                )
+            )
+            for (name, device, precision, threads), found in sorted(told.items())
+        ),
+    )
+
+
+def placement(evidence: Evidence) -> Table:
+    """Of several replicas: how many samples of a batch each device computed, as the frameworks report it."""
+    told = {
+        (Entry.of(record.cell).label, record.cell.over, record.cell.recipe.batch_size): record.placement
+        for record in evidence.latest
+        if record.placement
+    }
+    return Table(
+        "placement-table",
+        "Where a batch was computed, as the frameworks report it",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Replicas", numeric=False),
+            Column("Samples of a batch"),
+            Column("Reported", numeric=False),
+        ),
+        tuple(
+            Line(
+                (
+                    text(label),
+                    text(over),
+                    Value(str(size), size),
+                    text(", ".join(f"{part} on {device}" for device, part in parts.items())),
+                )
+            )
+            for (label, over, size), parts in sorted(told.items())
         ),
     )
 

@@ -42,7 +42,7 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
     groups: dict[tuple[Workload, Entry, str, str], list[Record]] = defaultdict(list)
     totals: dict[tuple[Workload, Entry], int] = defaultdict(int)
     for record in evidence.latest:
-        place = (Workload.of(record), Entry.of(record.cell))
+        place = (Workload.of(record, evidence.run), Entry.of(record.cell))
         totals[place] += 1
         if is_disturbed(record):
             groups[(*place, "disturbed", rule(record))].append(record)

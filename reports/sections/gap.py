@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from statistics import median
+from typing import Any
 
+from harness import statistics
+from harness.equivalence import MARGIN, Comparison
 from harness.statistics import Interval
 from reports import figure
-from reports.findings import Evidence
+from reports.findings import CONFIDENCE, Evidence
 from reports.learning import (
-    ACCURACY_MARGIN,
-    Equivalence,
+    JUDGED,
     Learner,
     Study,
     accuracy_gap,
@@ -42,17 +46,42 @@ ORDER, SHORT, TITLE = 90, "Generalisation", "Generalisation gap and test accurac
 QUESTION = "Does any framework generalise worse?"
 
 
+SUITES = {"matched": "parity", "idiomatic": "defaults"}  # have the seeds and the samples that judging needs
+
+
 @dataclass(frozen=True)
 class Gap:
-    """Means over seeds; `word` and `difference`: test accuracy (regression: none) against the baseline."""
+    """Means over seeds; `against`: test accuracy and gap in accuracy to the baseline, where there are pairs."""
 
     learner: Learner
     best_loss: Interval | None
     end_loss: Interval | None
     best_accuracy: Interval | None
     test: Interval | None
-    word: Equivalence
-    difference: Interval | None
+    against: Mapping[str, Comparison]
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {what: c.word for what, c in self.against.items()}
+
+    def moved(self, what: str) -> int:
+        """−1 or 1 where it is shown to be lower or higher than the baseline's, else 0."""
+        c = self.against.get(what)
+        if c is None or c.word != "different" or c.difference is None:
+            return 0
+        return 1 if c.difference.estimate > 0 else -1
+
+    @property
+    def worse(self) -> bool:
+        """Less accurate on the test split; or with a larger gap that no higher accuracy goes along with."""
+        accuracy = self.moved("test accuracy")
+        return accuracy < 0 or (accuracy == 0 and self.moved("gap") > 0)
+
+    @property
+    def differences(self) -> str:
+        """``keras-jax · default (test accuracy −0.81 points, −1.02 to −0.60)``, or nothing."""
+        told = [f"{what} {points(d)}" for what, c in self.against.items() if self.moved(what) and (d := c.difference)]
+        return f"{self.learner.entry.label} ({'; '.join(told)})" if told else ""
 
 
 @dataclass(frozen=True)
@@ -62,45 +91,60 @@ class Gaps:
 
     @property
     def sentence(self) -> str:
-        where, own = f"On {self.study.workload.label}", [g for g in self.gaps if g.best_loss]
-        if not own:
-            return f"{where} no gap is known: no seed kept a finite loss."
-        values = [g.best_loss.estimate for g in own if g.best_loss]
-        low, high = _number(min(values)), _number(max(values))
-        spread = low if low == high else f"{low} to {high}"
-        seeds = count(self.study.seeds, "seed")
-        entries = "one entry" if len(own) == 1 else f"{len(own)} entries"
-        told = f"{where} the gap in loss at the best validation snapshot is {spread} over {entries} ({seeds})"
-        if self.study.seeds == 1:
-            told += ", without an interval because there is one seed"
-        return f"{told}; {self.judged}."
+        where = self.study.workload.where
+        why = self.study.why_not_judged()
+        if not self.study.classification:
+            return (
+                f"{where} it is not judged whether one generalises worse: the margin is one of accuracy. {self.spread}"
+            )
+        if why:
+            suite = f"levelfield run {SUITES.get(self.study.workload.track, 'defaults')}"
+            return f"{where} it is not judged whether one generalises worse: {why}; {suite} has both. {self.spread}"
+        judged = [g for g in self.gaps if g.against and "not judged" not in g.words.values()]
+        worse = [g.differences for g in judged if g.worse]
+        verb = "is" if len(worse) == 1 else "are"
+        who = f"{listing(worse, most=4)} {verb}" if worse else "no entry is"
+        others = [g.differences for g in judged if g.differences and not g.worse]
+        different = f" Different, and not worse: {listing(others, most=4)}." if others else ""
+        counted = self.counted(judged)
+        return f"{where} {who} shown to generalise worse than {self.baseline}: {counted}.{different} {self.spread}"
 
     @property
-    def judged(self) -> str:
-        why = self.study.why_not_judged()
-        if why or not self.study.classification:
-            return f"whether one generalises worse is not judged: {why or 'the margin is one of accuracy'}"
-        words = {w: [g for g in self.gaps if g.word == w] for w in ("equivalent", "different", "inconclusive")}
-        worse = [g for g in words["different"] if g.difference and g.difference.estimate < 0]
-        better = [g for g in words["different"] if g not in worse]
-        told = [
-            f"test accuracy is equivalent to the baseline's (±{100 * ACCURACY_MARGIN:g} points) "
-            f"for {len(words['equivalent'])}"
-        ]
-        if worse:
-            told.append(f"lower for {listing([g.learner.entry.label for g in worse])}")
-        if better:
-            told.append(f"higher for {listing([g.learner.entry.label for g in better])}")
-        if words["inconclusive"]:
-            told.append(f"inconclusive for {len(words['inconclusive'])}")
-        return ", ".join(told)
+    def baseline(self) -> str:
+        return self.study.baseline.entry.label if self.study.baseline else "the baseline"
+
+    def counted(self, judged: Sequence[Gap]) -> str:
+        told = []
+        for what in JUDGED:
+            found = [g.words[what] for g in judged]
+            counts = [f"{w} for {found.count(w)}" for w in ("equivalent", "different", "inconclusive") if w in found]
+            told.append(f"{what} is {', '.join(counts)}")
+        left = len(self.gaps) - 1 - len(judged)
+        rest = f"; {left} not judged" if left else ""
+        return (
+            f"of {len(judged)} judged, {' and '.join(told)} "
+            f"(±{100 * MARGIN:g} points, {count(self.study.seeds, 'seed')}){rest}"
+        )
+
+    @property
+    def spread(self) -> str:
+        values = [g.best_loss.estimate for g in self.gaps if g.best_loss]
+        if not values:
+            return "No gap is known: no seed kept a finite loss."
+        low, high = _number(min(values)), _number(max(values))
+        spread = low if low == high else f"{low} to {high}"
+        entries = "one entry" if len(values) == 1 else f"{len(values)} entries"
+        told = f"The gap in loss at the best validation snapshot is {spread} over {entries}"
+        if self.study.seeds == 1:
+            return f"{told}, without an interval because there is one seed."
+        return f"{told} ({count(self.study.seeds, 'seed')})."
 
 
 def find(study: Study) -> Gaps:
+    against = {what: against_baseline(study, what) for what in JUDGED} if study.classification else {}
     gaps = []
     for x in study.learners:
         bests, ends = x.bests(), x.ends()
-        word, difference = against_baseline(study, x, accuracy_on_test, ACCURACY_MARGIN)
         gaps.append(
             Gap(
                 x,
@@ -108,15 +152,14 @@ def find(study: Study) -> Gaps:
                 mean_of(ends, loss_gap),
                 mean_of(bests, accuracy_gap),
                 mean_of(bests, accuracy_on_test if study.classification else loss_on_test),
-                word,
-                difference,
+                {what: found[x.entry] for what, found in against.items() if x.entry in found},
             )
         )
     return Gaps(study, tuple(gaps))
 
 
 def section(evidence: Evidence) -> Section:
-    found = [find(s) for s in studies(evidence) if s.measured]
+    found = sorted((find(s) for s in studies(evidence) if s.measured), key=lambda g: bool(g.study.why_not_judged()))
     if not found:
         return Section(missing="It has no learning launch that finished: add a [[learning]] part to the suite.")
     return Section(
@@ -124,11 +167,46 @@ def section(evidence: Evidence) -> Section:
         blocks=by_workload(
             found,
             lambda g: g.study.workload,
-            lambda g, i: [picture(g, i)] if any(own.best_loss for own in g.gaps) else [],
+            pictures,
             lambda g, i: table(g, f"gap-table-{i}"),
         ),
         notes=drawn(len(found)),
     )
+
+
+def pictures(found: Gaps, number_: int) -> list[Picture]:
+    """The verdicts first, where there are any."""
+    drawn_ = [differences_picture(found, number_)] if any(g.words for g in found.gaps) else []
+    return drawn_ + ([picture(found, number_)] if any(g.best_loss for g in found.gaps) else [])
+
+
+def differences_picture(found: Gaps, number_: int) -> Picture:
+    return Picture(
+        f"parity-{number_}",
+        partial(draw_differences, found, f"parity-{number_}"),
+        f"Difference to {found.baseline} over {count(found.study.seeds, 'seed')}: {found.study.workload.full}.",
+        "Marker: test accuracy. Tick: gap in accuracy. Bars: simultaneous 95 % intervals. Band: the margin.",
+    )
+
+
+def draw_differences(found: Gaps, name: str) -> figure.Markup:
+    rows = [g for g in found.gaps if g.against]
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
+    figure.name_rows(axes, [g.learner.entry.label for g in rows])
+    axes.axvspan(-100 * MARGIN, 100 * MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
+    axes.axvline(0, color=figure.INK, linewidth=0.9, zorder=1)
+    for row, gap in enumerate(rows):
+        for what, y, colour in (("gap", row + 0.2, figure.MUTED), ("test accuracy", row - 0.1, figure.INK)):
+            if what not in gap.against or not (difference := gap.against[what].difference):
+                continue
+            _interval(axes, scaled(difference, 100), y, colour)
+            mark: dict[str, Any] = {"marker": "|", "markersize": 7, "color": colour, "markeredgewidth": 1.8}
+            if what == "test accuracy":
+                mark = {**figure.marker(gap.learner.entry), "markersize": 6.5}
+            axes.plot([100 * difference.estimate], [y], linestyle="none", **mark)
+    axes.set_xlabel("points of accuracy, own − baseline")
+    figure.legend(drawing, [g.learner.entry for g in rows])
+    return figure.to_svg(drawing, name, found.sentence)
 
 
 def picture(found: Gaps, number_: int) -> Picture:
@@ -177,15 +255,17 @@ def table(found: Gaps, name: str) -> Table:
         x = g.learner
         status = "ok" if x.curves else next((s for s in ("failed", "unsupported", "skipped") if x.counts.get(s)), "ok")
         if not x.curves:
-            values: tuple[Value, ...] = (absent(x.reason or "", status), *[absent()] * 5)
+            values: tuple[Value, ...] = (absent(x.reason or "", status), *[absent()] * 8)
         else:
             values = (
                 number(str(len(x.curves)), len(x.curves)),
                 _loss(g.best_loss),
                 _loss(g.end_loss),
+                _onset(x),
+                _loss(excess_loss(x)),
                 _points(g.best_accuracy),
                 _percent(g.test) if study.classification else _loss(g.test),
-                difference_value(g, study),
+                *(difference_value(g, study, what) for what in JUDGED),
             )
         lines.append(Line((text(x.entry.label), *values), facets(x.entry, study.workload, status)))
     return Table(
@@ -196,23 +276,55 @@ def table(found: Gaps, name: str) -> Table:
             Column("Seeds"),
             Column("Gap in loss", "at the best snapshot"),
             Column("Gap in loss", "at the end"),
+            Column("Overfitting sets in", "epoch, median"),
+            Column("Excess validation loss", "at the end, after it"),
             Column("Gap in accuracy", "at the best, points"),
             Column(*test),
-            Column("Test accuracy, difference", "to the baseline, points"),
+            *(Column(f"{what.capitalize()}, difference", "to the baseline, points") for what in JUDGED),
         ),
         tuple(lines),
     )
 
 
-def difference_value(gap: Gap, study: Study) -> Value:
+def _onset(learner: Learner) -> Value:
+    epochs = [epoch for seed in learner.curves if (epoch := learner.onset(seed)) is not None]
+    seeds = f"{len(epochs)} of {count(len(learner.curves), 'seed')}"
+    return number(f"{median(epochs):g}", median(epochs), detail=seeds) if epochs else absent("no seed", "not reached")
+
+
+def excess_loss(learner: Learner) -> Interval | None:
+    """Mean over seeds, of the last evaluation against the best one."""
+    values = [e for seed in learner.curves if (e := learner.excess(seed)) is not None and isfinite(e)]
+    return statistics.mean_interval(values, CONFIDENCE) if values else None
+
+
+def difference_value(gap: Gap, study: Study, what: str) -> Value:
     if study.baseline and gap.learner.entry == study.baseline.entry:
         return text("• baseline")
-    if gap.difference is None:
+    if gap.learner.certified is False:
+        return absent("not certified: takes no part")
+    found = gap.against.get(what)
+    if found is None or found.difference is None:
         return absent("no pairs of seeds")
-    d = gap.difference
+    d = found.difference
     detail = f"{fixed(100 * d.low, 2)} … {fixed(100 * d.high, 2)}" if isfinite(d.low) else ""
-    tone = {"different": "slower" if d.estimate < 0 else "faster", "inconclusive": "inconclusive"}.get(gap.word, "")
-    return number(f"{fixed(100 * d.estimate, 2)} · {gap.word}", d.estimate, detail=detail, tone=tone)
+    better = {"test accuracy": 1, "gap": -1}[what] == gap.moved(what)
+    tone = {"different": "faster" if better else "slower", "inconclusive": "inconclusive"}.get(found.word, "")
+    return number(f"{signed(d.estimate)} · {found.word}", d.estimate, detail=detail, tone=tone)
+
+
+def points(d: Interval) -> str:
+    """``−0.81 points, −1.02 to −0.60``."""
+    return f"{signed(d.estimate)} points, {signed(d.low)} to {signed(d.high)}"
+
+
+def signed(share: float) -> str:
+    shown = fixed(100 * share, 2)
+    return f"+{shown}" if share > 0 and float(shown) else shown
+
+
+def scaled(x: Interval, by: float) -> Interval:
+    return Interval(by * x.estimate, by * x.low, by * x.high, x.n, x.confidence)
 
 
 def _number(value: float) -> str:

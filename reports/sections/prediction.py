@@ -69,7 +69,7 @@ def picture(latencies: Sequence[Latency], number_: int) -> Picture:
 
 def sentence(latencies: Sequence[Latency]) -> str:
     """Ranges only: latencies are not paired by block here, so nothing is said of who leads."""
-    where = f"On {latencies[0].place.workload.label}"
+    where = latencies[0].place.workload.where
     told = []
     for size in _ends(latencies):
         own = [lat.by_batch[size].estimate for lat in latencies if size in lat.by_batch]

@@ -1,21 +1,220 @@
-"""Throughput over batch size and width."""
+"""Throughput over batch size, width and depth: where dispatch stops being the limit."""
 
 from __future__ import annotations
 
-from reports.findings import Evidence
-from reports.section import Section
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-ORDER, SHORT, TITLE = 50, "Scaling", "Batch and width scaling"
+from harness.quantity import Unavailable
+from harness.roofline import rate
+from harness.statistics import Interval
+from reports import device_use, figure
+from reports.device_use import Use
+from reports.findings import Comparison, Entry, Evidence, Place, Workload
+from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
+from reports.text import NARROW, factor_digits, listing, percent, scaled
+
+ORDER, SHORT, TITLE = 50, "Scaling", "Batch, width and depth scaling"
+MOST = 6  # sweeps on a page
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Workloads that differ in one size alone, ascending. `axis`: batch size, width or depth."""
+
+    axis: str
+    comparisons: tuple[tuple[int, Comparison], ...]
+    uses: dict[int, dict[Entry, Use]]
+
+    @property
+    def sizes(self) -> list[int]:
+        return [size for size, _ in self.comparisons]
+
+    @property
+    def entries(self) -> list[Entry]:
+        return sorted({p.entry for _, c in self.comparisons for p in c.places})
+
+    @property
+    def title(self) -> str:
+        first = self.comparisons[0][1].workload
+        kept = {"batch size": first.label, "width": f"{first.task} · {first.recipe.name}"}.get(
+            self.axis, f"{first.task} · {first.recipe.name}, width {first.model.hidden[0] if first.model.hidden else 0}"
+        )
+        return f"{self.axis} on {kept} ({first.track}, {first.resources})"
+
+    def place(self, size: int, entry: Entry) -> Place | None:
+        comparison = dict(self.comparisons)[size]
+        return next((p for p in comparison.places if p.entry == entry), None)
+
+    def throughput(self, size: int, entry: Entry) -> Interval | None:
+        """Samples per second of steady training."""
+        place = self.place(size, entry)
+        return rate(place.workload.recipe.batch_size, place.interval) if place and place.interval else None
+
+
+def find(evidence: Evidence) -> list[Sweep]:
+    """All sweeps of at least three sizes, or of two where there are no more."""
+    found: list[Sweep] = []
+    for axis, (fixed, size) in AXES.items():
+        groups: dict[Hashable, dict[int, Comparison]] = defaultdict(dict)
+        for comparison in evidence.speed:
+            workload = comparison.workload
+            if (value := size(workload)) is not None:
+                groups[fixed(workload)].setdefault(value, comparison)
+        for group in groups.values():
+            if len(group) > 1 and any(c.measured for c in group.values()):
+                own = tuple(sorted(group.items()))
+                uses = {n: {u.place.entry: u for u in device_use.find(evidence, c)} for n, c in own}
+                found.append(Sweep(axis, own, uses))
+    widest = max((len(sweep.sizes) for sweep in found), default=0)
+    return [sweep for sweep in found if len(sweep.sizes) >= min(3, widest)][:MOST]
+
+
+def _around(w: Workload) -> tuple[Hashable, ...]:
+    m, r = w.model, w.recipe
+    return (w.task, m.activation, m.dropout, m.l2, r.optimizer, w.track, w.resources)
+
+
+def _width(w: Workload) -> int | None:
+    return w.model.hidden[0] if w.model.hidden and len(set(w.model.hidden)) == 1 else None
+
+
+def _depth(w: Workload) -> int | None:
+    return len(w.model.hidden) if _width(w) else None
+
+
+AXES: dict[str, tuple[Callable[[Workload], Hashable], Callable[[Workload], int | None]]] = {
+    "batch size": (lambda w: (*_around(w), w.model.hidden), lambda w: w.recipe.batch_size),
+    "width": (lambda w: (*_around(w), len(w.model.hidden), w.recipe.batch_size), _width),
+    "depth": (lambda w: (*_around(w), _width(w), w.recipe.batch_size), _depth),
+}
 
 
 def section(evidence: Evidence) -> Section:
-    sizes = sorted({c.workload.recipe.batch_size for c in evidence.speed})
-    return Section(
-        missing=f"Its speed launches use {_sizes(sizes)}; a sweep over batch sizes and widths is a suite of its own."
-    )
+    sweeps = find(evidence)
+    if not sweeps:
+        sizes = sorted({c.workload.recipe.batch_size for c in evidence.speed})
+        told = f"Its speed launches use {_sizes(sizes)}; levelfield run scaling sweeps batch sizes, widths and depths."
+        return Section(missing=told)
+    blocks: list[Heading | Picture | Table] = []
+    for i, sweep in enumerate(sweeps, start=1):
+        if len(sweeps) > 1:
+            blocks.append(Heading(f"By {sweep.title}"))
+        blocks.append(picture(sweep, i))
+        blocks.append(table(sweep, i))
+    return Section(sentences=tuple(sentence(sweep) for sweep in sweeps), blocks=tuple(blocks))
 
 
-def _sizes(sizes: list[int]) -> str:
+def _sizes(sizes: Sequence[int]) -> str:
     if not sizes:
         return "no batch size at all"
     return f"batch size {sizes[0]} only" if len(sizes) == 1 else f"the batch sizes {', '.join(map(str, sizes))} only"
+
+
+def sentence(sweep: Sweep) -> str:
+    """How throughput grows, where dispatch is the limit of all, and the largest share of the peak; no verdicts."""
+    low, high = sweep.sizes[0], sweep.sizes[-1]
+    parts = [p for p in (_growth(sweep, low, high), _dispatch(sweep), _largest(sweep)) if p]
+    told = "; ".join(parts) or "no entry was measured at more than one size"
+    return f"By {sweep.title}: {told}. These differences are described, not judged."
+
+
+def _growth(sweep: Sweep, low: int, high: int) -> str:
+    ends = [(sweep.throughput(low, e), sweep.throughput(high, e)) for e in sweep.entries]
+    ratios = sorted(b.estimate / a.estimate for a, b in ends if a and b)
+    if not ratios:
+        return ""
+    shown = [factor_digits(r) for r in (ratios[0], ratios[-1])]
+    span = shown[0] if shown[0] == shown[1] else f"{shown[0]} to {shown[1]}"
+    return f"from {low} to {high} the samples per second change by factors of {span}, depending on the entry"
+
+
+def _dispatch(sweep: Sweep) -> str:
+    """Up to which size every measured entry is dispatch-bound, in a row from the smallest."""
+    up_to = None
+    for size in sweep.sizes:
+        regimes = [use.regime for use in sweep.uses[size].values()]
+        if not regimes or None in regimes:
+            return "regimes are not known, because this run measured no peak" if up_to is None else ""
+        if any(r != "dispatch-bound" for r in regimes):
+            break
+        up_to = size
+    if up_to is None:
+        return f"at {sweep.sizes[0]} already not every entry is dispatch-bound"
+    if up_to == sweep.sizes[-1]:
+        return "every entry is dispatch-bound at every size"
+    return f"up to {up_to} every entry is dispatch-bound"
+
+
+def _largest(sweep: Sweep) -> str:
+    known = [
+        (use.share.value, size, use)
+        for size, own in sweep.uses.items()
+        for use in own.values()
+        if not isinstance(use.share, Unavailable)
+    ]
+    if not known:
+        return ""
+    share, size, use = max(known, key=lambda entry: (entry[0], -entry[1]))
+    return f"the largest share of the measured peak is {percent(share)}, {use.place.entry.label} at {size}"
+
+
+def picture(sweep: Sweep, number_: int) -> Picture:
+    return Picture(
+        f"scaling-{number_}",
+        partial(draw, sweep, f"scaling-{number_}"),
+        f"Samples per second by {sweep.title}.",
+        "Bar: interval of the median over launches. ×: no launch gave a time, see the table.",
+    )
+
+
+def draw(sweep: Sweep, name: str) -> figure.Markup:
+    drawing, axes = figure.plot(3.0)
+    found = {e: {s: t for s in sweep.sizes if (t := sweep.throughput(s, e))} for e in sweep.entries}
+    values = [v for own in found.values() for t in own.values() for v in (t.low, t.high)]
+    bottom = min(values) / 2.5
+    for entry, own in found.items():
+        colour = figure.family_colour(entry.family)
+        style = "-" if entry.compiled else (0, (4, 2))
+        axes.plot(list(own), [t.estimate for t in own.values()], color=colour, linewidth=1.2, linestyle=style, zorder=1)
+        for size, t in own.items():
+            axes.plot([size, size], [t.low, t.high], color=figure.INK, linewidth=1.1, zorder=2)
+            axes.plot([size], [t.estimate], linestyle="none", **figure.marker(entry), markersize=5.5, zorder=3)
+        lost = [size for size in sweep.sizes if sweep.place(size, entry) and size not in own]
+        axes.plot(lost, [bottom] * len(lost), linestyle="none", marker="x", color=colour, markersize=7, clip_on=False)
+    axes.set_xlim(sweep.sizes[0] / 1.25, sweep.sizes[-1] * 1.25)
+    axes.set_ylim(bottom, max(values) * 1.6)
+    axes.set_xscale("log")
+    axes.set_xticks(sweep.sizes, [str(size) for size in sweep.sizes])
+    axes.set_xticks([], minor=True)
+    figure.log_axis(axes, "y", lambda value, _: figure.tick(value))
+    axes.set_xlabel(f"{sweep.axis}, log scale")
+    figure.outer_labels(drawing, "", "samples per second")
+    figure.legend(drawing, sweep.entries)
+    return figure.to_svg(drawing, name, sentence(sweep))
+
+
+def table(sweep: Sweep, number_: int) -> Table:
+    columns = [Column("Adapter · mode", numeric=False)]
+    columns += [Column(f"{sweep.axis.capitalize()} {size}", "samples per second") for size in sweep.sizes]
+    first = sweep.comparisons[0][1].workload
+    lines = []
+    for entry in sweep.entries:
+        values = tuple(_cell(sweep, size, entry) for size in sweep.sizes)
+        lines.append(Line((text(entry.label), *values), facets(entry, first)))
+    return Table(f"scaling-table-{number_}", f"Samples per second by {sweep.title}", tuple(columns), tuple(lines), True)
+
+
+def _cell(sweep: Sweep, size: int, entry: Entry) -> Value:
+    place, throughput = sweep.place(size, entry), sweep.throughput(size, entry)
+    if place is None:
+        return absent("not part of the run")
+    if throughput is None:
+        return absent(place.reason or "", place.outcome)
+    use = sweep.uses[size].get(entry)
+    told = []
+    if use and not isinstance(use.share, Unavailable):
+        told = [f"{percent(use.share.value)} of peak", use.regime or ""]
+    return number(f"{scaled(throughput.estimate, '').strip(NARROW)}/s", throughput.estimate, detail=listing(told))

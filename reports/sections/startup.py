@@ -180,7 +180,7 @@ def pictures(starts: Sequence[Start], paybacks: Sequence[Payback], number_: int)
 
 def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
     """How many compiled modes pay, and after how many steps; each by itself is told by `Payback.sentence`."""
-    where = f"On {starts[0].place.workload.label}"
+    where = starts[0].place.workload.where
     if paybacks:
         pays = sorted((p for p in paybacks if p.steps), key=lambda p: p.steps.estimate if p.steps else 0.0)
         counted = words.word_counts([p.verdict.word for p in paybacks if p not in pays])

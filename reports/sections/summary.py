@@ -13,6 +13,7 @@ from harness.statistics import Interval
 from reports import figure, words
 from reports.findings import CONFIDENCE, Comparison, Entry, Evidence, Place
 from reports.section import MOST_TABLES, Column, Line, Picture, Section, Table, Value, absent, facets, number, text
+from reports.sections import studies
 from reports.text import count, duration, factor, factors, fixed, listing, significant, span, unit_for
 
 ORDER, SHORT, TITLE = 10, "Summary", "Summary"
@@ -44,10 +45,10 @@ class Matrix:
 
 
 def find(evidence: Evidence) -> tuple[Matrix, ...]:
-    groups: dict[tuple[str, str, int, bool], list[Comparison]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[Comparison]] = defaultdict(list)
     for comparison in evidence.speed:
         w = comparison.workload
-        groups[w.track, w.device, w.threads, w.cold].append(comparison)
+        groups[w.track, w.resources].append(comparison)
     return tuple(_matrix(tuple(group)) for group in groups.values())
 
 
@@ -110,15 +111,22 @@ def section(evidence: Evidence) -> Section:
 
 
 def sentences(evidence: Evidence, matrices: Sequence[Matrix]) -> tuple[str, ...]:
+    if not evidence.speed and evidence.run.study:
+        return (studies.section(evidence).finding,)
     if not evidence.speed:
         return (f"{count(len(evidence.latest), 'launch')}, none of them a speed launch.",)
-    places = [p for c in evidence.speed for p in c.places if p.entry != c.baseline and p.interval]
     if not any(c.judged for c in evidence.speed):
         return (f"Nothing is judged in this run: {evidence.speed[0].why_unjudged}.",)
     base = evidence.baseline_label
-    return (
-        f"Against the baseline {base}: {words.verdict_counts(places)}, over {count(len(evidence.speed), 'workload')}.",
-    )
+    tracks = {c.workload.track for c in evidence.speed}
+    told = []
+    for track, name in words.TRACKS.items():
+        if track in tracks:
+            own = [c for c in evidence.speed if c.workload.track == track]
+            places = [p for c in own for p in c.places if p.entry != c.baseline and p.interval]
+            by = f"{name}: " if len(tracks) > 1 else ""
+            told.append(f"{by}{words.verdict_counts(places) or 'none judged'}, over {count(len(own), 'workload')}")
+    return (f"Against the baseline {base}: {'; '.join(told)}.",)
 
 
 def _mean_note(matrix: Matrix) -> tuple[str, ...]:
@@ -147,7 +155,7 @@ def table(matrix: Matrix, name: str, evidence: Evidence) -> Table:
         values = [cell(p, c) for p, c in zip(places, own, strict=True)]
         if matrix.means:
             mean = matrix.means.get(entry)
-            is_base = entry == evidence.baseline
+            is_base = entry == own[0].baseline
             values.append(
                 absent("not complete")
                 if mean is None

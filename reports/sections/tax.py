@@ -163,7 +163,7 @@ def by_size(taxes: Sequence[Tax]) -> list[Tax]:
 
 def summarise(taxes: Sequence[Tax]) -> str:
     """How many higher APIs take longer and by how much; the pairs by themselves are told by `Tax.sentence`."""
-    where, total = f"On {taxes[0].workload.label}", len(taxes)
+    where, total = taxes[0].workload.where, len(taxes)
     slower = sorted(t.verdict.ratio.estimate for t in taxes if t.verdict.word == "slower" and t.verdict.ratio)
     counted = words.word_counts([t.verdict.word for t in taxes if t.verdict.word != "slower"])
     if not slower:

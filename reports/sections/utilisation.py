@@ -1,15 +1,328 @@
-"""How much of the device was used."""
+"""How much of the device was used: FLOP/s under the measured ceilings, busy cores, memory, energy."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from harness.peak import Peak
+from harness.quantity import Estimated, Quantity, Unavailable
+from harness.roofline import DISPATCH, Regime
+from reports import device_use, figure, words
+from reports.device_use import Use
 from reports.findings import Evidence
-from reports.section import Section
+from reports.section import (
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    by_workload,
+    drawn,
+    facets,
+    number,
+    text,
+)
+from reports.text import NARROW, count, fixed, listing, percent, scaled, significant
 
 ORDER, SHORT, TITLE = 60, "Utilisation", "Device utilisation"
+QUESTION = "How much of the device was used?"
+REGIMES: tuple[Regime, ...] = ("dispatch-bound", "memory-bound", "compute-bound", "between regimes")
 
 
 def section(evidence: Evidence) -> Section:
+    found = [uses for c in evidence.speed if (uses := device_use.find(evidence, c))]
+    if not found:
+        return Section(missing=words.why_nothing(evidence))
     return Section(
-        missing="Its records hold no counters of the device: achieved FLOP/s against the measured peak, busy cores, "
-        "memory and energy need probes that this run did not use."
+        sentences=tuple(sentence(uses) for uses in found),
+        blocks=(
+            *roofs(found),
+            *memories(found),
+            *by_workload(
+                found,
+                lambda uses: uses[0].workload,
+                lambda uses, i: [*strips(uses, i), *energies(uses, i)],
+                lambda uses, i: table(uses, f"use-table-{i}"),
+            ),
+            *ceilings(evidence.peaks),
+        ),
+        notes=(*drawn(len(found)), *notes(found)),
     )
+
+
+def sentence(uses: Sequence[Use]) -> str:
+    """Ranges and regimes; nothing is said of who is faster."""
+    where = f"{uses[0].workload.where} · {uses[0].workload.recipe.name}"
+    known = sorted(u.achieved.value for u in uses if not isinstance(u.achieved, Unavailable))
+    if not known:
+        return f"{where} no FLOP/s can be told: {_reason(uses[0].achieved)}."
+    rates = _range(known, lambda value: scaled(value, "FLOP/s"))
+    shares = sorted(u.share.value for u in uses if not isinstance(u.share, Unavailable))
+    cells = count(len(known), "cell")
+    if not shares:
+        return f"{where}, {cells} reached {rates}; of what share of the peak is not known: {_reason(uses[0].share)}."
+    peak = uses[0].peak
+    assert peak is not None
+    what = peak.flops
+    assert not isinstance(what, Unavailable)
+    counted = Counter(u.regime for u in uses if u.regime)
+    regimes = listing([f"{counted[r]} {r}" for r in REGIMES if counted[r]])
+    return (
+        f"{where}, {cells} reached {_range(shares, percent)} of the measured peak of {scaled(what.value, 'FLOP/s')} "
+        f"({rates}): {regimes}."
+    )
+
+
+def _range(values: Sequence[float], shown: Callable[[float], str]) -> str:
+    low, high = shown(values[0]), shown(values[-1])
+    return low if low == high else f"{low} to {high}"
+
+
+def _reason(quantity: Quantity) -> str:
+    return quantity.reason if isinstance(quantity, Unavailable) else ""
+
+
+def notes(found: Sequence[Sequence[Use]]) -> list[str]:
+    """Why a figure is not there."""
+    uses = [u for own in found for u in own]
+    told = []
+    if not any(u.peak for u in uses):
+        told.append("No roofline is drawn, because this run measured no peak.")
+    for disturbed in sorted({u.peak.disturbed for u in uses if u.peak and u.peak.disturbed}):
+        told.append(f"The peak was disturbed while it was measured ({disturbed}): it may be too low, shares too high.")
+    if not any(u.busy for u in uses):
+        told.append("No busy cores over time are drawn: " + device_use.NOT_RECORDED + ".")
+    if all(isinstance(u.energy, Unavailable) for u in uses):
+        reasons = Counter(_reason(u.energy) for u in uses).most_common(1)
+        told.append(f"Energy was not measured: {reasons[0][0]}.")
+    return told
+
+
+# Figures
+
+
+def roofs(found: Sequence[Sequence[Use]]) -> list[Picture]:
+    """One roofline for each device, precision and number of threads that has a peak."""
+    groups: dict[str, list[Use]] = defaultdict(list)
+    for use in (u for own in found for u in own if u.peak and u.peak.ceiling and u.work and u.rate):
+        groups[use.workload.resources].append(use)
+    return [
+        Picture(
+            f"roofline-{i}",
+            partial(draw_roof, uses, f"roofline-{i}"),
+            f"Achieved FLOP/s under the measured ceilings: {resources}.",
+            "Line: what the device can do at that intensity. Dashed: a quarter of it, below which a step is "
+            "dispatch-bound. The numbers are in the tables below.",
+        )
+        for i, (resources, uses) in enumerate(sorted(groups.items())[:2], start=1)
+    ]
+
+
+def draw_roof(uses: Sequence[Use], name: str) -> figure.Markup:
+    assert uses[0].peak
+    ceiling = uses[0].peak.ceiling
+    assert ceiling
+    drawing, axes = figure.plot(3.4)
+    intensities = [u.work.intensity for u in uses if u.work]
+    xs = np.geomspace(min(*intensities, ceiling.ridge) / 3, max(*intensities, ceiling.ridge) * 3, 80)
+    roof = np.array([ceiling.attainable(x) for x in xs])
+    axes.plot(xs, roof, color=figure.INK, linewidth=1.6)
+    axes.plot(xs, roof / DISPATCH, color=figure.MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
+    rates = []
+    for use in uses:
+        assert use.work
+        assert use.rate
+        x, y = use.work.intensity, use.rate
+        rates += [y.low, y.high]
+        axes.plot([x, x], [y.low, y.high], color=figure.MUTED, linewidth=1.0, zorder=2)
+        axes.plot([x], [y.estimate], linestyle="none", **figure.marker(use.place.entry), markersize=5.5, zorder=3)
+    axes.set_xlim(xs[0], xs[-1])
+    axes.set_ylim(min(*rates, roof[0] / DISPATCH) / 2, max(*rates, ceiling.flops) * 2)
+    figure.log_axis(axes, "x", lambda value, _: figure.tick(value))
+    figure.log_axis(axes, "y", lambda value, _: figure.tick(value, "FLOP/s"))
+    axes.set_xlabel("arithmetic intensity, FLOP per byte, log scale")
+    figure.legend(drawing, [u.place.entry for u in uses])
+    return figure.to_svg(drawing, name, sentence(uses))
+
+
+def memories(found: Sequence[Sequence[Use]]) -> list[Picture]:
+    """Memory against parameters, where there are models of several sizes."""
+    uses = [u for own in found for u in own if u.parameters and not isinstance(u.memory, Unavailable)]
+    uses = [u for u in uses if not isinstance(u.memory, Unavailable) and u.memory.value > 0]
+    uses = [u for u in uses if u.workload.replicas == 1]  # each of several holds the parameters
+    if len({u.parameters for u in uses}) < 2:
+        return []
+    what = "Peak memory above the process' floor against the number of parameters."
+    return [Picture("memory-1", partial(draw_memory, uses, "memory-1"), what, "The numbers are in the tables below.")]
+
+
+def draw_memory(uses: Sequence[Use], name: str) -> figure.Markup:
+    drawing, axes = figure.plot(2.6)
+    values = []
+    for use in uses:
+        assert not isinstance(use.memory, Unavailable)
+        values.append(use.memory.value)
+        axes.plot(
+            [use.parameters or 1],
+            [use.memory.value],
+            linestyle="none",
+            **figure.marker(use.place.entry),
+            markersize=5.5,
+        )
+    sizes = [use.parameters or 1 for use in uses]
+    axes.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
+    axes.set_ylim(min(values) / 1.5, max(values) * 1.5)
+    figure.log_counts(axes)
+    figure.log_axis(axes, "y", lambda value, _: figure.tick(value, "B"))
+    axes.set_xlabel("parameters, log scale")
+    figure.legend(drawing, [u.place.entry for u in uses])
+    low, high = scaled(min(values), "B"), scaled(max(values), "B")
+    return figure.to_svg(drawing, name, f"Peak memory above the floor lies between {low} and {high}.")
+
+
+def strips(uses: Sequence[Use], number_: int) -> list[Picture]:
+    own = [u for u in uses if u.busy]
+    if not own:
+        return []
+    name = f"busy-{number_}"
+    return [
+        Picture(
+            name,
+            partial(draw_busy, own, name),
+            f"Cores kept busy over the steady epochs: {uses[0].workload.full}.",
+            "Full height: all cores of the process. One launch each, that with the median step.",
+        )
+    ]
+
+
+def draw_busy(uses: Sequence[Use], name: str) -> figure.Markup:
+    drawing, axes = figure.panel(len(uses), row=0.3)
+    figure.name_rows(axes, [u.place.entry.label for u in uses])
+    for row, use in enumerate(uses):
+        share = np.clip(use.busy, 0, 1)
+        edges = np.linspace(0, 1, len(share) + 1)
+        colour = figure.family_colour(use.place.entry.family)
+        axes.stairs(row + 0.42 - 0.8 * share, edges, baseline=row + 0.42, fill=True, color=colour, linewidth=0)
+        axes.plot([0, 1], [row + 0.42] * 2, color=figure.LINE, linewidth=0.8)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["start", "half", "end"])
+    axes.set_xlabel("steady epochs of one launch")
+    ends = sorted(float(np.mean(u.busy)) for u in uses)
+    return figure.to_svg(drawing, name, f"On average {_range(ends, percent)} of the cores were busy.")
+
+
+def energies(uses: Sequence[Use], number_: int) -> list[Picture]:
+    """Where any cell has one; the notes say why there is none."""
+    own = [u for u in uses if not isinstance(u.energy, Unavailable) and u.energy.value > 0]
+    if not own:
+        return []
+    name = f"energy-{number_}"
+    what = f"Energy of a steady epoch: {uses[0].workload.full}."
+    return [Picture(name, partial(draw_energy, own, name), what, "Median over launches.")]
+
+
+def draw_energy(uses: Sequence[Use], name: str) -> figure.Markup:
+    drawing, axes = figure.panel(len(uses), top=figure.LEGEND)
+    figure.name_rows(axes, [u.place.entry.label for u in uses])
+    joules = [u.energy.value for u in uses if not isinstance(u.energy, Unavailable)]
+    axes.set_xlim(min(joules) / 1.3, max(joules) * 1.3)
+    for row, (use, x) in enumerate(zip(uses, joules, strict=True)):
+        figure.point(axes, x, x, x, row, use.place.entry)
+    figure.log_axis(axes, "x", lambda value, _: scaled(value, "J"))
+    axes.set_xlabel("energy of a steady epoch, log scale")
+    figure.legend(drawing, [u.place.entry for u in uses])
+    return figure.to_svg(drawing, name, f"A steady epoch took {_range(sorted(joules), lambda v: scaled(v, 'J'))}.")
+
+
+# Tables
+
+
+def table(uses: Sequence[Use], name: str) -> Table:
+    """With a column of energy where any cell has one."""
+    energy = any(not isinstance(use.energy, Unavailable) for use in uses)
+    return Table(
+        name,
+        f"Utilisation: {uses[0].workload.full}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Cores busy", "of its steady epochs"),
+            Column("Achieved", "FLOP/s of the model's products"),
+            Column("Share of peak"),
+            Column("Peak memory", "above the process' floor"),
+            Column("Intensity", "FLOP per byte"),
+            Column("Regime", numeric=False),
+            *([Column("Energy", "of a steady epoch")] if energy else []),
+        ),
+        tuple(_line(use, energy) for use in uses),
+    )
+
+
+def _line(use: Use, energy: bool) -> Line:
+    rate = use.rate
+    return Line(
+        (
+            text(use.place.entry.label),
+            value(use.cores_busy, lambda v: fixed(v, 2), f"of {use.workload.threads}"),
+            value(use.achieved, lambda v: scaled(v, "FLOP/s"), _ends(rate.low, rate.high) if rate else ""),
+            value(use.share, percent),
+            value(use.memory, lambda v: scaled(v, "B")),
+            number(significant(use.work.intensity), use.work.intensity) if use.work else absent(_reason(use.achieved)),
+            text(use.regime) if use.regime else absent(_reason(use.share)),
+            *([value(use.energy, lambda v: scaled(v, "J"))] if energy else []),
+        ),
+        facets(use.place.entry, use.workload, use.place.outcome),
+    )
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{scaled(low, '').strip(NARROW)}–{scaled(high, '').strip(NARROW)}"
+
+
+def value(quantity: Quantity, shown: Callable[[float], str], detail: str = "") -> Value:
+    """A number with its source, or the reason why there is none."""
+    if isinstance(quantity, Unavailable):
+        return absent(quantity.reason)
+    counter = isinstance(quantity, Estimated) and quantity.unit in ("J", "B", "cores")
+    return number(
+        shown(quantity.value), quantity.value, detail="estimated" if counter else detail, hint=quantity.source
+    )
+
+
+def ceilings(peaks: Sequence[Peak]) -> list[Heading | Table]:
+    """What every framework got out of the device: the ceilings are the best of it."""
+    if not peaks:
+        return []
+    lines = []
+    for peak in peaks:
+        for candidate in peak.candidates:
+            where = f"{peak.device}, {count(peak.threads, 'thread')}, {peak.precision}"
+            where += f", on {peak.machine}" if len({other.machine for other in peaks}) > 1 else ""
+            rates = [
+                [t.rate for t in candidate.trials if t.operation == operation] for operation in ("product", "addition")
+            ]
+            lines.append(
+                Line(
+                    (
+                        text(f"{candidate.framework} {candidate.version or ''}".strip()),
+                        text(where),
+                        *(
+                            number(scaled(max(own), unit), max(own)) if own else absent(candidate.reason or "")
+                            for own, unit in zip(rates, ("FLOP/s", "B/s"), strict=True)
+                        ),
+                    )
+                )
+            )
+    columns = (
+        Column("Framework", numeric=False),
+        Column("Device", numeric=False),
+        Column("Matrix product", "best of its sizes"),
+        Column("Memory", "addition of two vectors"),
+    )
+    return [Heading("The measured ceilings"), Table("peak-table", "The measured ceilings", columns, tuple(lines))]

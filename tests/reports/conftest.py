@@ -140,7 +140,7 @@ def full_page() -> str:
 
     from reports import page
 
-    return page.build(factory.make_run(), factory.full_records(), sources=factory.SOURCES)
+    return page.build(factory.make_run(), factory.full_records(), sources=factory.SOURCES, peaks=factory.PEAKS)
 
 
 @pytest.fixture(scope="session")

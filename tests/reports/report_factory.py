@@ -7,8 +7,11 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from harness.peak import Candidate, Peak, Trial
+from harness.quantity import Measured, Unavailable
 from harness.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
 from reports.certificate import Certificate, Check
+from tasks import mlp as tasks_mlp
 
 MACHINE = Machine(
     host="bench-7",
@@ -19,6 +22,7 @@ MACHINE = Machine(
     python="3.11.9",
     commit="0123abcd",
 )
+HEAD: dict[str, Any] = {"status": "ok", "started": "2024-05-17T10:10:00Z", "machine": MACHINE}
 RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.1, batch_size=32, epochs=20)
 MLP = Model(name="multi", hidden=(64,), activation="relu")
 LINEAR = Model(name="single")
@@ -122,10 +126,48 @@ def speed_record(
         "final": EpochScores(
             epoch=10, train=_score(0.05, 0.99), validation=_score(0.12, 0.965), test=_score(0.13, 0.96)
         ),
+        "utilisation": {
+            "cores_busy": Measured(value=1 + 0.1 * rng.random(), unit="cores", source="process CPU time"),
+            "memory_above_floor": Measured(value=2e7 * (1 + rng.random()), unit="B", source="VmHWM less VmRSS before"),
+            "energy": Unavailable(reason="there is no RAPL counter on this machine"),
+        },
+        "busy": [round(0.5 + 0.4 * rng.random(), 3) for _ in range(20)],
         "versions": {"numpy": "2.4.6", cell.framework: "1.2.3"},
         "machine": MACHINE,
     }
     return Record(**(values | changes))
+
+
+def sweep_records(blocks: int = 6, entries: Sequence[Sequence[Any]] | None = None) -> list[Record]:
+    """Batch sizes, widths and depths: an overhead for each step, and arithmetic at 40 GFLOP/s."""
+    records = []
+    sizes = [((256,), b) for b in (1, 16, 1024)] + [((w,), 128) for w in (16, 2048)] + [((256, 256), 128)]
+    for hidden, batch in sizes:
+        model = Model(name=f"wide-{'-'.join(map(str, hidden))}", hidden=hidden)
+        recipe = RECIPE.model_copy(update={"name": f"batch-{batch}", "batch_size": batch})
+        network = tasks_mlp.MLP((64, *hidden, 10))
+        flops = network.flops(batch)
+        for entry in entries or (ENTRIES[0], ENTRIES[3], ENTRIES[14]):
+            cell = make_cell(entry, model=model, recipe=recipe)
+            step = entry[5] + flops / 40e9
+            records += [
+                speed_record(cell, b, step * (1 + 0.002 * b), parameters=network.parameters) for b in range(blocks)
+            ]
+    return records
+
+
+PEAKS = (
+    Peak(
+        device="cpu", precision="float32", threads=1, date="2024-05-17T09:30:00+00:00",
+        candidates=(
+            Candidate(framework="numpy", version="2.4.6", trials=(
+                Trial(operation="product", size=2048, seconds=(0.35, 0.34, 0.36), itemsize=4),
+                Trial(operation="addition", size=2**24, seconds=(0.0052, 0.005, 0.005), itemsize=4),
+            )),
+            Candidate(framework="jax", version="1.2.3", reason="ended by SIGSEGV"),
+        ),
+    ),
+)  # fmt: skip
 
 
 def failed_record(
@@ -232,9 +274,11 @@ def full_records(blocks: int = 6, seeds: int = 2) -> list[Record]:
 def few_records() -> list[Record]:
     """Something in every section, and few rows: what axe judges takes its time by the element."""
     records = speed_records(ENTRIES[:6], blocks=6)
+    records += speed_records(ENTRIES[:2], blocks=6, track="idiomatic", feed="loader")
     for entry in ENTRIES[:3]:
-        cell = make_cell(entry, kind="learning")
-        records += [learning_record(cell, seed) for seed in range(2)]
+        for changes in ({}, {"track": "idiomatic", "feed": "loader"}):
+            cell = make_cell(entry, kind="learning", **changes)
+            records += [learning_record(cell, seed) for seed in range(2)]
     for entry, status in zip(ENTRIES[6:], ("failed", "skipped", "unsupported"), strict=False):
         records.append(failed_record(make_cell(entry), 0, status))
     return records

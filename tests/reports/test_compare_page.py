@@ -130,6 +130,30 @@ def test_the_command_writes_the_page_and_prints_its_path(tmp_path, capsys):
     assert "1.40 × slower" in out.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("factors", "code"), [({SLOWER: 1.4}, 1), ({FASTER: 0.5}, 0), ({SLOWER: 1.02}, 0), ({}, 0)])
+def test_a_pipeline_fails_on_what_became_materially_slower_and_on_nothing_else(tmp_path, capsys, factors, code):
+    base, new = pair(factors, blocks=8)
+    folders = [stored(tmp_path / name, *own) for name, own in (("a", base), ("b", new))]
+    assert cli.main(["compare", *folders, "--fail-on", "slower"]) == code
+    assert cli.main(["compare", *folders]) == 0
+    assert ("slower, materially" in capsys.readouterr().out) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "common", "says"),
+    [(8, False, "no speed cell with clean launches is in both runs"), (3, True, "no cell has enough clean launches")],
+)
+def test_runs_that_allow_no_comparison_are_no_success(tmp_path, capsys, blocks, common, says):
+    base, new = pair(blocks=blocks)
+    mine, others = (
+        [r for r in records if common or (r.cell.adapter == FASTER) == first]
+        for records, first in ((base[1], True), (new[1], False))
+    )
+    folders = [stored(tmp_path / "a", base[0], mine), stored(tmp_path / "b", new[0], others)]
+    assert cli.main(["compare", *folders, "--fail-on", "slower"]) == cli.NOTHING
+    assert f"nothing compared: {says}" in capsys.readouterr().err
+
+
 @pytest.mark.browser
 def test_the_page_is_silent_accessible_and_narrow(changed, visit, violations):
     visited = visit(changed)

@@ -93,6 +93,29 @@ def test_cells_are_compared_only_with_the_same_resources_and_track():
     assert [(w.track, w.threads) for w in workloads] == [("matched", 1), ("matched", 2), ("idiomatic", 1)]
 
 
+def test_cells_of_different_precision_never_stand_in_one_comparison_and_its_name_says_which():
+    records = factory.speed_records(factory.ENTRIES[:2])
+    records += factory.speed_records(factory.ENTRIES[:2], precision="bfloat16")
+    first, second = (c.workload for c in gather(factory.make_run(), records).speed)
+    assert (first.precision, second.precision) == ("float32", "bfloat16")
+    assert "bfloat16" in second.resources
+    assert "bfloat16" in second.full
+    assert "float32" not in first.full
+
+
+def test_a_certificate_serves_no_other_precision_and_no_other_device():
+    records = factory.speed_records(factory.ENTRIES[:1], precision="bfloat16")
+    adapter, mode = records[0].cell.adapter, records[0].cell.mode
+
+    def certified(**where):
+        proof = Certificate(adapter, mode, (Check("logits", 0.1, 1.0),), **where)
+        return gather(factory.make_run(), records, certificates=[proof]).speed[0].places[0].certified
+
+    assert certified(precision="bfloat16") is True
+    assert certified() is False
+    assert certified(precision="bfloat16", device="gpu:0") is False
+
+
 def test_a_partly_failed_cell_keeps_its_number_and_says_what_was_lost():
     records = factory.speed_records(factory.ENTRIES[:2])
     records.append(factory.failed_record(factory.make_cell(TORCH), 0, reason="time limit"))

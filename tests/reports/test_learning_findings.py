@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.record import EpochScores, Score
 from reports.findings import gather
-from reports.learning import mean_curve, mean_of, studies, thin
+from reports.learning import Learner, mean_curve, mean_of, studies, thin
 from reports.sections import accuracy, curves, gap
 
 BIG = {"digits": {"samples": {"train": 3000, "validation": 800, "test": 800}}}
@@ -59,7 +59,7 @@ def test_differences_are_not_judged_from_few_seeds_or_a_small_test_split():
     small = gap.find(study(learners(2, seeds=20)))
     assert "needs 20 seeds (here 5)" in few.sentence
     assert "test split of 700 samples (here 270)" in small.sentence
-    assert {g.word for g in few.gaps + small.gaps} == {"not judged"}
+    assert {word for g in few.gaps + small.gaps for word in g.words.values()} == {"not judged"}
 
 
 def test_the_idiomatic_track_needs_sixty_seeds():
@@ -68,10 +68,49 @@ def test_the_idiomatic_track_needs_sixty_seeds():
 
 def test_equal_entries_are_equivalent_and_a_worse_one_is_found():
     found = gap.find(study(learners(3, seeds=20, shifts={2: 0.02}), tasks=BIG))
-    assert [g.word for g in found.gaps] == ["not judged", "different", "equivalent"]
+    assert [g.words for g in found.gaps] == [
+        {},
+        {"test accuracy": "different", "gap": "different"},
+        {"test accuracy": "equivalent", "gap": "equivalent"},
+    ]
     assert found.gaps[0].learner.entry.label == "numpy-manual · eager"
-    assert "lower for torch-autograd · compile" in found.sentence
-    assert "equivalent to the baseline's (±0.5 points) for 1" in found.sentence
+    assert "torch-autograd · compile (test accuracy −2.00 points" in found.sentence
+    assert "is shown to generalise worse than numpy-manual · eager: of 2 judged" in found.sentence
+    assert "test accuracy is equivalent for 1, different for 1" in found.sentence
+
+
+def test_a_larger_gap_with_a_higher_accuracy_is_different_and_not_worse():
+    records = learners(2, seeds=20)
+    for i, record in enumerate(records):
+        if record.cell.adapter != "numpy-manual":
+            better = [
+                s.model_copy(update={"test": s.test.model_copy(update={"accuracy": s.test.accuracy + 0.02}),
+                                     "train": s.train.model_copy(update={"accuracy": s.train.accuracy + 0.02})})
+                for s in record.epochs
+            ]  # fmt: skip
+            records[i] = record.model_copy(update={"epochs": better, "final": better[-1]})
+    sentence = gap.find(study(records, tasks=BIG)).sentence
+    assert "no entry is shown to generalise worse" in sentence
+    assert "Different, and not worse: torch-autograd · eager (test accuracy +2.00 points" in sentence
+
+
+def test_an_uncertified_entry_or_baseline_is_not_judged():
+    records = learners(2, seeds=20)
+    held = factory.CERTIFICATES[:1]
+    (alone,) = studies(gather(factory.make_run(tasks=BIG), records, certificates=held))
+    assert gap.find(alone).gaps[1].words == {}
+    (none,) = studies(gather(factory.make_run(tasks=BIG), records, certificates=factory.CERTIFICATES[1:]))
+    assert "a certificate of the baseline" in gap.find(none).sentence
+
+
+def test_verdicts_are_drawn_where_there_are_pairs_and_the_judged_workload_comes_first():
+    few, many = learners(2, seeds=2, task="iris"), learners(2, seeds=20)
+    run = factory.make_run(tasks=factory.make_run().tasks | BIG)
+    found = gap.section(gather(run, few + many))
+    names = [b.name for b in found.blocks if b.kind == "picture"]
+    assert names == ["parity-1", "gap-1", "parity-2", "gap-2"]
+    assert "no entry is shown to generalise worse" in found.sentences[0]
+    assert "levelfield run parity" in found.sentences[1]
 
 
 def test_a_diverged_seed_is_named_and_leaves_the_means_finite():
@@ -137,3 +176,17 @@ def test_mean_curves_average_over_the_seeds_that_were_evaluated():
     assert epochs == list(range(7))
     assert means[1] == pytest.approx((short.epochs[1].train.loss + long.epochs[1].train.loss) / 2)
     assert means[6] == long.epochs[6].train.loss
+
+
+def test_overfitting_sets_in_at_the_best_validation_loss_and_what_is_lost_after_it_is_its_excess():
+    def scores(epoch: int, loss: float) -> EpochScores:
+        one = Score(loss=loss)
+        return EpochScores(epoch=epoch, train=one, validation=one, test=one)
+
+    def learner(*losses: float) -> Learner:
+        curve = tuple(scores(i, loss) for i, loss in enumerate(losses))
+        return Learner(None, None, {0: curve}, {}, None, None)
+
+    turned, still_falling = learner(3.0, 1.0, 1.5, 2.0), learner(3.0, 2.0, 1.0)
+    assert (turned.onset(0), turned.excess(0)) == (1, 1.0)
+    assert (still_falling.onset(0), still_falling.excess(0)) == (None, 0.0)

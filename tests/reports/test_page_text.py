@@ -58,8 +58,8 @@ NAMES = [m.__name__.rpartition(".")[2] for m in page.modules()]
 
 def test_sections_stand_in_the_order_of_the_layout():
     assert NAMES == [
-        "summary", "speed", "tax", "startup", "prediction", "scaling", "utilisation", "accuracy", "curves", "gap",
-        "certificates", "failures", "caveats", "environment", "method", "reproduce",
+        "summary", "speed", "tax", "startup", "prediction", "scaling", "ranks", "utilisation", "accuracy", "curves",
+        "gap", "defaults", "studies", "certificates", "failures", "caveats", "environment", "method", "reproduce",
     ]  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_every_section_is_there_whatever_the_run_holds(records, full):
 
 
 def test_what_was_not_measured_is_said_and_not_invented(full):
-    for name in ("scaling", "utilisation", "certificates"):
+    for name in ("scaling", "certificates"):
         body = re.search(rf'<section id="{name}".*?</section>', full, re.DOTALL).group()
         assert "Not measured in this run." in body
         assert "<table" not in body
@@ -207,7 +207,13 @@ def hostile_run_and_records(evil):
 @pytest.mark.parametrize("evil", factory.HOSTILE)
 def test_nothing_from_records_becomes_markup_or_hides(evil, full):
     run, records = hostile_run_and_records(evil)
-    about = type("About", (), {"modes": (evil,), "notes": (evil,), "limits": ({evil: evil, "because": evil},)})
+    literals = {
+        "modes": (evil,),
+        "notes": (evil,),
+        "limits": ({evil: evil, "because": evil},),
+        "defaults": {evil: evil},
+    }
+    about = type("About", (), literals)
     certificates = [Certificate("x" + evil + "0", evil, (Check(evil, 1.0, 2.0),), device=evil)]
     text = page.build(
         run, records, sources={evil: evil}, adapters={records[0].cell.adapter: about}, certificates=certificates
@@ -314,3 +320,11 @@ def test_many_workloads_are_bounded_and_the_page_says_so():
     text = page.build(factory.make_run(), records)
     assert text.count('id="speed-table-') == 40
     assert "The first 6 of 45 workloads are drawn; the first 40 have tables, the records hold all." in text
+
+
+def test_the_page_tells_what_the_frameworks_report_of_their_settings():
+    plain = factory.speed_records(factory.ENTRIES[:2], precision="bfloat16")
+    records = [record.model_copy(update={"runtime": {"threads": "2 <of them>"}}) for record in plain]
+    found = page.build(factory.make_run(), records)
+    assert "Settings in force" in found
+    assert "threads: 2 &lt;of them&gt;" in found

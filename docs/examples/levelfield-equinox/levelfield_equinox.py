@@ -35,9 +35,10 @@ class Equinox(Adapter):
     api = "mixed"
     modes = ("filter_jit",)
     packages = ("optax",)
+    limits = ({"precision": "bfloat16", "because": "eqx.nn.Linear computes in the type of its parameters"},)
 
     def __init__(self, setting: Setting) -> None:
-        model, self.dtype, self.key = setting.model, jnp.dtype(setting.precision), jax.random.key(setting.seed)
+        model, self.dtype, self.key = setting.model, jnp.dtype(setting.dtype), jax.random.PRNGKey(setting.seed)
         self.network, optim = build(model, self.dtype, self.key), optimizer(setting.recipe)
         self.state = optim.init(eqx.filter(self.network, eqx.is_array))
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels

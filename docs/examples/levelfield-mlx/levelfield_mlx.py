@@ -34,7 +34,7 @@ class MLX(Adapter):
     notes = ("On Linux its CPU build computes on one thread, over the reference BLAS: threads change nothing.",)
 
     def __init__(self, setting: Setting) -> None:
-        model, self.dtype = setting.model, getattr(mx, setting.precision)
+        model, self.dtype = setting.model, getattr(mx, setting.dtype)
         mx.set_default_device(mx.cpu if setting.device == "cpu" else mx.gpu)
         mx.random.seed(setting.seed)
         activation = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}[model.activation]

@@ -1,0 +1,343 @@
+"""What you get by default beside like for like: the same adapters on both tracks, and the defaults themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import isfinite, log
+
+from harness import statistics
+from harness.statistics import Interval, Verdict
+from reports import figure, words
+from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload
+from reports.learning import Learner, Study, accuracy_on_test, mean_of, studies
+from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
+from reports.sections import gap
+from reports.sections.speed import verdict_detail
+from reports.text import NARROW, count, duration, factor, factors, fixed, listing
+
+ORDER, SHORT, TITLE = 95, "Defaults", "What you get by default, beside like for like"
+QUESTION = "What changes with each framework's own defaults?"
+RUN = "levelfield run defaults"
+
+Key = tuple[str, str, str]  # an entry on either track: adapter, mode, environment; it may be fed in another way
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An entry on both tracks. `verdict`: its default step against the step like for like, paired by block."""
+
+    matched: Place | None
+    own: Place
+    verdict: Verdict
+
+    @property
+    def entry(self) -> Entry:
+        return self.own.entry
+
+
+@dataclass(frozen=True)
+class Speeds:
+    matched: Comparison | None
+    own: Comparison
+    pairs: tuple[Pair, ...]
+
+    @property
+    def sentence(self) -> str:
+        where = f"On {self.own.workload.label}"
+        judged = [p for p in self.pairs if p.verdict.word != "not judged"]
+        if not judged:
+            return f"{where} no default step is judged against the step like for like: {self.pairs[0].verdict.reason}."
+        told = []
+        for word, verb in (("slower", "longer than like for like"), ("faster", "less")):
+            found = [p for p in judged if p.verdict.word == word]
+            if found:
+                most = max(found, key=lambda p: abs(_log(p.verdict)))
+                assert most.verdict.ratio
+                times = factor(most.verdict.ratio.estimate)
+                told.append(f"{verb} for {len(found)} (most of all {most.entry.adapter}: {times} its time)")
+        rest = words.word_counts([p.verdict.word for p in judged if p.verdict.word in ("tied", "inconclusive")])
+        moved = (
+            f"a step by default takes {', '.join(told)}" if told else "no default step is shown to take another time"
+        )
+        return f"{where}, of {len(judged)} entries judged {moved}{f'; {rest}' if rest else ''}.{self.leads}"
+
+    @property
+    def leads(self) -> str:
+        if not self.matched or not self.matched.tiers or not self.own.tiers:
+            return ""
+        first, own = (next(iter(c.tiers.values())) for c in (self.matched, self.own))
+        like, by_default = (listing([p.entry.label for p in places]) for places in (first, own))
+        return f" In the lead are, like for like, {like}; by default {by_default}."
+
+
+@dataclass(frozen=True)
+class Qualities:
+    """The same workload learnt on both tracks; `matched` is None where this run has it on the idiomatic one only."""
+
+    matched: Study | None
+    own: Study
+    gaps: gap.Gaps
+
+    def like(self, learner: Learner) -> Interval | None:
+        found = [x for x in self.matched.measured if _key(x.entry) == _key(learner.entry)] if self.matched else []
+        return mean_of(found[0].bests(), accuracy_on_test) if found else None
+
+
+def find_speeds(evidence: Evidence) -> tuple[Speeds, ...]:
+    by_workload = {c.workload: c for c in evidence.speed}
+    found = []
+    for own in evidence.speed:
+        if own.workload.track != "matched" and own.measured:
+            matched = by_workload.get(replace(own.workload, track="matched"))
+            found.append(Speeds(matched, own, _pairs(own, matched)))
+    return tuple(found)
+
+
+def _pairs(own: Comparison, matched: Comparison | None) -> tuple[Pair, ...]:
+    others = {_key(p.entry): p for p in matched.measured} if matched else {}
+    both = [(p, others.get(_key(p.entry))) for p in own.measured]
+    reasons = {id(p): _why_unjudged(p, other) for p, other in both}
+    each = statistics.shared_confidence(max(1, sum(not why for why in reasons.values())), CONFIDENCE)
+    pairs = []
+    for place, other in both:
+        why = reasons[id(place)]
+        verdict = Verdict("not judged", False, None, MARGIN, why)
+        if other and not why:
+            blocks = sorted(place.steps.keys() & other.steps.keys())
+            ratio = statistics.paired_ratio([place.steps[b] for b in blocks], [other.steps[b] for b in blocks], each)
+            verdict = statistics.judge(ratio, MARGIN)
+        pairs.append(Pair(other, place, verdict))
+    return tuple(pairs)
+
+
+def _why_unjudged(own: Place, other: Place | None) -> str:
+    if other is None:
+        return "not measured like for like in this run"
+    if own.certified is False or other.certified is False:
+        return "not certified"
+    blocks = len(own.steps.keys() & other.steps.keys())
+    return "" if blocks >= statistics.LEAST_BLOCKS else f"{blocks} common blocks, {statistics.LEAST_BLOCKS} needed"
+
+
+def find_qualities(evidence: Evidence) -> tuple[Qualities, ...]:
+    found = studies(evidence)
+    by_workload = {s.workload: s for s in found}
+    return tuple(
+        Qualities(by_workload.get(replace(s.workload, track="matched")), s, gap.find(s))
+        for s in found
+        if s.workload.track != "matched" and s.measured
+    )
+
+
+def _key(entry: Entry) -> Key:
+    return entry.adapter, entry.mode, entry.environment
+
+
+def _log(verdict: Verdict) -> float:
+    return log(verdict.ratio.estimate) if verdict.ratio else 0.0
+
+
+def section(evidence: Evidence) -> Section:
+    speeds, qualities = find_speeds(evidence), find_qualities(evidence)
+    if not speeds and not qualities:
+        return Section(missing=f"It has no launch that trained with a framework's own defaults: {RUN}.")
+    blocks: list[Heading | Picture | Table] = []
+    for i, s in enumerate(speeds, start=1):
+        blocks += [Heading(f"Speed: {_title(s.own.workload)}")]
+        drawn = any(p.verdict.ratio for p in s.pairs)
+        blocks += [speed_picture(s, i)] if drawn else []
+        blocks.append(replace(speed_table(s, f"defaults-speed-table-{i}"), folded=drawn))
+    for i, q in enumerate(qualities, start=1):
+        blocks += [Heading(f"Quality: {_title(q.own.workload)}")]
+        drawn = q.own.classification and any(g.test for g in q.gaps.gaps)
+        blocks += [quality_picture(q, i)] if drawn else []
+        blocks.append(replace(quality_table(q, f"defaults-quality-table-{i}"), folded=drawn))
+    stated = find_defaults(evidence)
+    if stated:
+        blocks += [Heading("The defaults, with their values"), defaults_table(stated, evidence)]
+    return Section(
+        sentences=(*(s.sentence for s in speeds), *(q.gaps.sentence for q in qualities), *_differ(stated)),
+        blocks=tuple(blocks),
+    )
+
+
+def _title(workload: Workload) -> str:
+    return f"{workload.label} · {workload.recipe.name}, {workload.resources}"
+
+
+def find_defaults(evidence: Evidence) -> dict[str, dict[str, list[str]]]:
+    """Name of the default → value → the adapters of this run's idiomatic launches that state it."""
+    names = sorted({r.cell.adapter for r in evidence.latest if r.cell.track != "matched"})
+    found: dict[str, dict[str, list[str]]] = {}
+    for adapter in names:
+        about = evidence.adapters.get(adapter)
+        for name, value in (about.defaults if about else {}).items():
+            if name == "source":  # of the documentation, no default
+                continue
+            found.setdefault(name, defaultdict(list))[value].append(adapter)
+    return found
+
+
+def _differ(stated: Mapping[str, Mapping[str, Sequence[str]]]) -> tuple[str, ...]:
+    several = [f"{name} in {len(values)} ways" for name, values in stated.items() if len(values) > 1]
+    if not stated:
+        return ()
+    adapters = {a for values in stated.values() for own in values.values() for a in own}
+    told = f"Of their defaults {count(len(adapters), 'adapter')} state"
+    return (f"{told} {listing(several, most=12)}." if several else f"{told} the same.",)
+
+
+def defaults_table(stated: Mapping[str, Mapping[str, Sequence[str]]], evidence: Evidence) -> Table:
+    """One line for each value of each default; that of the baseline first and marked."""
+    base = evidence.baseline.adapter if evidence.baseline else None
+    lines = []
+    for name, values in stated.items():
+        for value, adapters in sorted(values.items(), key=lambda item: (base not in item[1], -len(item[1]), item[0])):
+            mark = "the baseline's" if base in adapters else "other than the baseline's" if base else ""
+            lines.append(Line((text(name), text(value, detail=mark), text(", ".join(adapters)))))
+    columns = (
+        Column("Default", numeric=False),
+        Column("Value", "as the adapter states it", numeric=False),
+        Column("Adapters", numeric=False),
+    )
+    return Table("defaults-table", "Defaults of this run's adapters, and who has them", columns, tuple(lines))
+
+
+def speed_picture(speeds: Speeds, number_: int) -> Picture:
+    name = f"defaults-speed-{number_}"
+    return Picture(
+        name,
+        partial(draw_speeds, speeds, name),
+        f"A step by default against like for like: {_title(speeds.own.workload)}.",
+        "Simultaneous 95 % intervals. Right of 1: by default it takes longer. Band: the margin of ±3 %.",
+    )
+
+
+def draw_speeds(speeds: Speeds, name: str) -> figure.Markup:
+    rows = sorted(speeds.pairs, key=lambda p: (not p.verdict.ratio, _log(p.verdict), p.entry))
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
+    figure.name_rows(axes, [p.entry.label for p in rows])
+    ratios = [p.verdict.ratio for p in rows if p.verdict.ratio]
+    axes.set_xlim(min([r.low for r in ratios] + [0.95]) / 1.08, max([r.high for r in ratios] + [1.05]) * 1.08)
+    axes.axvspan(1 / (1 + MARGIN), 1 + MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
+    axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
+    for row, pair in enumerate(rows):
+        if pair.verdict.ratio:
+            r = pair.verdict.ratio
+            figure.point(axes, r.estimate, r.low, r.high, row, pair.entry)
+        else:
+            figure.gap_reason(axes, row, f"not judged: {pair.verdict.reason}")
+    figure.log_ratios(axes)
+    axes.set_xlabel("step by default over step like for like, log scale")
+    figure.legend(drawing, [p.entry for p in rows])
+    return figure.to_svg(drawing, name, speeds.sentence)
+
+
+def speed_table(speeds: Speeds, name: str) -> Table:
+    lines = []
+    for p in speeds.pairs:
+        word = p.verdict.word
+        ratio = p.verdict.ratio
+        fed = "fed by a loader" if p.entry.feed == "loader" else "fed from arrays"
+        lines.append(
+            Line(
+                (
+                    text(f"{p.entry.adapter} · {p.entry.mode}"),
+                    _step(p.matched),
+                    _step(p.own, fed),
+                    number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
+                    if ratio
+                    else absent(),
+                    text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(p.verdict)),
+                ),
+                facets(p.entry, speeds.own.workload, "ok"),
+            )
+        )
+    return Table(
+        name,
+        f"Steady step like for like and by default: {_title(speeds.own.workload)}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Like for like"),
+            Column("By default"),
+            Column("Ratio", "simultaneous 95 %"),
+            Column("Verdict", "by default", numeric=False),
+        ),
+        tuple(lines),
+    )
+
+
+def _step(place: Place | None, detail: str = "") -> Value:
+    if place is None or place.interval is None:
+        return absent("not in this run")
+    return number(duration(place.interval.estimate), place.interval.estimate, detail=detail)
+
+
+def quality_picture(q: Qualities, number_: int) -> Picture:
+    name = f"defaults-quality-{number_}"
+    return Picture(
+        name,
+        partial(draw_quality, q, name),
+        f"Test accuracy, mean over {count(q.own.seeds, 'seed')}: {_title(q.own.workload)}.",
+        "Marker: by default. Tick: like for like, where it is in this run. Bars: 95 % intervals over seeds.",
+    )
+
+
+def draw_quality(q: Qualities, name: str) -> figure.Markup:
+    rows = [g for g in q.gaps.gaps if g.test]
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
+    figure.name_rows(axes, [g.learner.entry.label for g in rows])
+    for row, g in enumerate(rows):
+        mark = {**figure.marker(g.learner.entry), "markersize": 6.5}
+        tick = {"marker": "|", "markersize": 7, "color": figure.MUTED, "markeredgewidth": 1.8}
+        for mean, y, colour, drawn in (
+            (q.like(g.learner), row + 0.2, figure.MUTED, tick),
+            (g.test, row - 0.1, figure.INK, mark),
+        ):
+            if mean is None:
+                continue
+            if isfinite(mean.low):
+                axes.plot([100 * mean.low, 100 * mean.high], [y, y], color=colour, linewidth=1.2)
+            axes.plot([100 * mean.estimate], [y], linestyle="none", **drawn)
+    axes.set_xlabel("test accuracy at the best validation snapshot, %")
+    figure.legend(drawing, [g.learner.entry for g in rows])
+    return figure.to_svg(drawing, name, q.gaps.sentence)
+
+
+def quality_table(q: Qualities, name: str) -> Table:
+    percent = f"{NARROW}%"
+    lines = []
+    for g in q.gaps.gaps:
+        x = g.learner
+        values: tuple[Value, ...] = (absent(x.reason or "no finite loss"), absent(), *[absent()] * 3)
+        if g.test:
+            values = (
+                number(str(len(x.curves)), len(x.curves)),
+                _mean(q.like(x), percent) if q.own.classification else absent("no accuracy"),
+                _mean(g.test, percent) if q.own.classification else absent("no accuracy"),
+                *(gap.difference_value(g, q.own, what) for what in gap.JUDGED),
+            )
+        lines.append(Line((text(x.entry.label), *values), facets(x.entry, q.own.workload, "ok" if x.curves else "")))
+    return Table(
+        name,
+        f"Test accuracy like for like and by default: {_title(q.own.workload)}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Seeds", "by default"),
+            Column("Like for like"),
+            Column("By default"),
+            *(Column(f"{what.capitalize()}, difference", "by default, to the baseline, points") for what in gap.JUDGED),
+        ),
+        tuple(lines),
+    )
+
+
+def _mean(interval: Interval | None, unit: str) -> Value:
+    if interval is None:
+        return absent("not in this run")
+    low, high = fixed(100 * interval.low, 2), fixed(100 * interval.high, 2)
+    detail = f"{low} … {high}" if isfinite(interval.low) else "one seed: no interval"
+    return number(f"{fixed(100 * interval.estimate, 2)}{unit}", interval.estimate, detail=detail)

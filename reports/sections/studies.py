@@ -1,0 +1,185 @@
+"""What makes the gap: the finding of the run's study."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from math import isfinite
+
+from matplotlib.figure import Figure
+
+from harness.record import Study as StudyName
+from harness.statistics import Interval
+from reports import figure, five_points
+from reports.findings import Evidence
+from reports.section import Column, Line, Picture, Section, Table, Value, absent, number, text
+from reports.study import QUANTITIES, Level, Series, series
+from reports.text import count, significant
+
+ORDER, SHORT, TITLE = 97, "Study", "What makes the gap"
+QUESTION = "What makes the gap?"
+KEY = "Bars: 95 % intervals. Crosses: single fits in other frameworks, of the first seeds."
+ERRORS = ("training loss", "validation loss")
+ORDERED: tuple[StudyName, ...] = ("capacity", "samples", "noise", "bias-variance")  # whose levels have an order
+LOSSES = ("squared loss", "cross-entropy", "0-1 loss")
+PARTS = tuple(f"{part}, {loss}" for loss in LOSSES for part in ("bias", "variance"))
+
+
+def section(evidence: Evidence) -> Section:
+    study = evidence.run.study
+    found = series(evidence, study) if study else ()
+    if study is None or not found:
+        return Section(missing="Each cause has a suite of its own, as in: levelfield run capacity.")
+    shown = {"five-points": ERRORS, "bias-variance": PARTS}.get(study, tuple(QUANTITIES))
+    sentences: list[str] = []
+    blocks: list[Picture | Table] = []
+    remedies = study == "regularisation"
+    for i, one in enumerate(found, start=1):
+        sentences += findings(one, shown, against_first=remedies)
+        sentences += turns(one, shown) if study in ORDERED else ()
+        sentences.append(agreement(one, shown, against_first=remedies))
+        told = f"Means over seeds against {one.axis}. {one.main[0]} ({one.main[1]})."
+        means = Picture(f"study-{i}", partial(draw, one, shown, f"study-{i}", sentences[0]), told, KEY)
+        fitted = (
+            five_points.picture(evidence, *one.main, f"study-{i}", sentences[0]) if study == "five-points" else None
+        )
+        blocks += [fitted or means, table(one, shown, f"study-table-{i}")]
+    return Section(tuple(sentences), tuple(blocks))
+
+
+def compared(one: Series, against_first: bool) -> list[tuple[Level, Level]]:
+    """The ends of the axis; for remedies none, with each of them."""
+    first, *rest = one.levels
+    return [(first, end) for end in (rest if against_first else rest[-1:])]
+
+
+def findings(one: Series, shown: tuple[str, ...], *, against_first: bool) -> list[str]:
+    """How each quantity changes from one end of the axis to the other; for remedies, from none to each of them."""
+    ends = compared(one, against_first)
+    told = []
+    for first, end in ends:
+        parts = []
+        for quantity in shown:
+            change = one.change(quantity, first, end, len(ends) * len(shown))
+            if change is not None:
+                parts.append(f"the {quantity} {_change(one, quantity, first.mean(quantity, one.main), change)}")
+        if parts:
+            told.append(f"Along {one.axis}, from {first.name} to {end.name}: {'; '.join(parts)}.")
+    return told or [f"Along {one.axis} nothing can be said: that needs two seeds."]
+
+
+def _change(one: Series, quantity: str, start: Interval | None, change: Interval) -> str:
+    limits = _limits(change)
+    if change.low > 0 or change.high < 0:
+        before = significant(start.estimate) if start else "?"
+        word = "grows" if change.estimate > 0 else "shrinks"
+        size = significant(abs(change.estimate), _digits(change))
+        return f"{word} by {size} from {before} (simultaneous 95 % interval of the change {limits})"
+    return f"shows no resolved change (interval {limits})"
+
+
+def _limits(change: Interval) -> str:
+    digits = _digits(change)
+    return f"{significant(change.low, digits)} to {significant(change.high, digits)}"
+
+
+def _size(change: Interval) -> Interval:
+    return change if change.low > 0 else replace(change, low=-change.high, high=-change.low)
+
+
+def _digits(change: Interval) -> int:
+    """Two, or three where the limits would look alike."""
+    return 2 if significant(change.low, 2) != significant(change.high, 2) else 3
+
+
+def turns(one: Series, shown: tuple[str, ...]) -> list[str]:
+    """Which quantities are lowest or highest between the ends of the axis, where the intervals say so."""
+    told = []
+    for quantity in shown:
+        for turn in one.turns(quantity, len(shown)):
+            falls = turn.before.estimate < 0
+            before, after = _size(turn.before), _size(turn.after)
+            mean = turn.level.mean(quantity, one.main)
+            assert mean
+            told.append(
+                f"the {quantity} {'falls' if falls else 'rises'} to {significant(mean.estimate)} at {turn.level.name} "
+                f"(by {_limits(before)}), then {'rises' if falls else 'falls'} (by {_limits(after)})"
+            )
+    if not told:
+        return []
+    return [
+        f"Between the ends of {one.axis}, {'; '.join(told)}. In brackets: simultaneous 95 % intervals of the changes."
+    ]
+
+
+def agreement(one: Series, shown: tuple[str, ...], *, against_first: bool) -> str:
+    """How far the other adapters are from the main one on the same levels and seeds, and whether they change alike."""
+    parts = []
+    for quantity in shown:
+        others = one.others(quantity)
+        if others:
+            parts.append(f"at most {significant(max(others.values()), 2)} in the {quantity}")
+    if not parts:
+        return f"Along {one.axis}, no other adapter confirms it in this run."
+    entries = len({where for quantity in shown for where in one.others(quantity)})
+    told = f"{count(entries, 'other adapter')} {'differs' if entries == 1 else 'differ'}"
+    ends = compared(one, against_first)
+    alike: list[bool] = []
+    for (first, end), quantity in product(ends, shown):
+        change = one.change(quantity, first, end, len(ends) * len(shown))
+        if change is not None and (change.low > 0 or change.high < 0):
+            alike += one.same_way(quantity, first, end, change.estimate > 0)
+    same = f"{sum(alike)} of {count(len(alike), 'case')}"
+    told_too = f" Where a change is resolved above, theirs has the same direction in {same}." if alike else ""
+    where = f"on {one.confirmed(shown[0])} of {len(one.levels)} levels, on the same seeds,"
+    return f"Along {one.axis}, {where} {told} by {', '.join(parts)}.{told_too}"
+
+
+def draw(one: Series, shown: tuple[str, ...], name: str, alt: str) -> figure.Markup:
+    columns = 2 if len(shown) <= 2 else 3
+    rows = 1 if len(shown) <= 3 else 2
+    drawing = Figure(figsize=(figure.WIDTH, 2.7 * rows))
+    order = shown if rows == 1 else [q for part in ("bias", "variance") for q in shown if q.startswith(part)]
+    for i, quantity in enumerate(order):
+        axes = drawing.add_subplot(rows, columns, i + 1)
+        for x, level in enumerate(one.levels):
+            mean = level.mean(quantity, one.main)
+            for where, values in level.values.get(quantity, {}).items():
+                if where != one.main:
+                    axes.plot([x] * len(values), list(values.values()), "x", color=figure.MUTED, markersize=4)
+            if mean is not None:
+                if isfinite(mean.low):
+                    axes.plot([x, x], [mean.low, mean.high], color=figure.INK, linewidth=1.2)
+                axes.plot([x], [mean.estimate], "o", color=figure.BLUE, markersize=5)
+        axes.set_xticks(range(len(one.levels)), [figure.label(level.name, 16) for level in one.levels])
+        axes.tick_params(axis="x", labelsize=6.5, rotation=30 if len(one.levels) > 6 or one.axis == "remedy" else 0)
+        axes.set_title(quantity)
+        axes.set_xlabel(one.axis)
+    drawing.tight_layout()
+    return figure.to_svg(drawing, name, alt)
+
+
+def table(one: Series, shown: tuple[str, ...], name: str) -> Table:
+    def value(interval: Interval | None) -> Value:
+        if interval is None:
+            return absent("no fit that ended")
+        limits = f"{significant(interval.low)} … {significant(interval.high)}" if isfinite(interval.low) else "one seed"
+        return number(significant(interval.estimate), interval.estimate, detail=limits)
+
+    return Table(
+        name,
+        f"Against {one.axis}: {one.main[0]} ({one.main[1]}), means over seeds",
+        (Column(one.axis, numeric=False), Column("Fits"), *(Column(q) for q in shown)),
+        tuple(
+            Line(
+                (
+                    text(level.name),
+                    number(str(n := len(level.of(shown[0], one.main))), n),
+                    *(value(level.mean(q, one.main)) for q in shown),
+                )
+            )
+            for level in one.levels
+        ),
+        folded=True,
+    )
