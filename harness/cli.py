@@ -127,11 +127,25 @@ def _parser() -> Parser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
 
+    duel = add("duel", _duel, "Which of two is faster? Their launches take turns, so that few of them suffice.")
+    duel.add_argument("first", metavar="ADAPTER[:MODE]", help="one side; without a mode its first one")
+    duel.add_argument("second", metavar="ADAPTER[:MODE]", help="the other; the verdict is about the first against it")
+    duel.add_argument("--suite", default="default", metavar="SUITE", help="whose speed work they do (default: default)")
+    duel.add_argument(
+        "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
+    )
+    duel.add_argument("--budget", type=_duration, default=60.0, metavar="TIME", help="stop then (default: 60s)")
+    duel.add_argument("--pairs", type=_positive, default=1000, metavar="N", help="at most so many")
+    duel.add_argument("--precision", type=_percent, default=0.01, metavar="P", help="stop at ± this (default: 1%%)")
+    duel.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    duel.add_argument("--json", action="store_true", help="the verdict and every pair")
+
     doctor = add("doctor", _doctor, "How far this machine and this tool can be trusted: look, and measure.")
     much = doctor.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")
     much.add_argument("--full", action="store_true", help="every adapter and mode; 34 minutes")
-    only = "these parts alone, each to its end: start, half, product, probed, itself, overhead, cold, time"
+    only = "these parts alone, each to its end: start, half, product, probed, itself, duel, overhead, cold, time"
     doctor.add_argument("--only", type=_names, default=[], metavar="PART,…", help=only)
     doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
     doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
@@ -312,6 +326,12 @@ def _new_adapter(options: argparse.Namespace) -> int:
         install = "" if package is None else f"pip install -e '{paths[0].parent}[test]' && "
         print(f"next: {install}levelfield certify {name}", file=sys.stderr)
     return OK
+
+
+def _duel(options: argparse.Namespace) -> int:
+    from harness import dueling
+
+    return dueling.run(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -68,11 +68,11 @@ def _overhead(overheads: Sequence[Overhead]) -> Bar:
 
 
 def _resolved(trials: Sequence[Trial]) -> Bar:
-    bar = f"a difference of {RESOLUTION:.0%} resolved at 95 % within {RESOLVED_SECONDS:g} s of a pair by "
+    bar = f"a difference of {RESOLUTION:.0%} resolved at 95 % within {RESOLVED_SECONDS:g} s of a pair, in turns, by "
     bar += ", ".join(RESOLVED)
     found = {name: _seconds(name, trials) for name in RESOLVED}
     text = "; ".join(f"{name} {text}" for name, (_, text) in found.items())
-    return Bar("2a", bar, text, _all(word for word, _ in found.values()), "itself")
+    return Bar("2a", bar, text, _all(word for word, _ in found.values()), "duel")
 
 
 def _others(overheads: Sequence[Overhead]) -> Bar:
@@ -93,7 +93,7 @@ def _seconds(name: str, trials: Sequence[Trial]) -> tuple[Word, str]:
     for trial in trials:
         for comparison in trial.comparisons:
             stop = comparison.stop
-            if trial.adapter != name or trial.neighbour or comparison.delay != RESOLUTION or stop is None:
+            if trial.adapter != name or not trial.turns or comparison.delay != RESOLUTION or stop is None:
                 continue
             if stop.pairs is None or stop.pairs_90 is None or stop.slower is None:
                 return "does not hold", "not within its series"

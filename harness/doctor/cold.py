@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from adapters.adapter import facts, unsupported
 from adapters.registry import AdapterInfo
 from harness import plan
-from harness.disturbance import MOST_REPEATS
-from harness.doctor.series import Bench, Series, cell
-from harness.plan import Launch
+from harness.doctor.series import Bench, cell
+from harness.duel import THREADS, LaunchFailed, Pair, Side
 from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
 
 MARGIN = 0.10
@@ -25,8 +24,7 @@ class Agreement:
     mode: str
     reason: str | None = None
     ratio: Interval | None = None
-    cold_seconds: float | None = None  # of a cold launch, start-up included
-    disturbed: int = 0
+    import_seconds: float | None = None  # of a cold launch
 
     @property
     def agree(self) -> bool | None:
@@ -40,42 +38,30 @@ class Agreement:
 
 
 def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bool]) -> Agreement:
-    """A warm and a cold launch in turn, each pair in random order, until `pairs` or `enough`."""
+    """A warm and a cold launch in turns (see `harness.turns`), until `pairs` or `enough`."""
     mode = info.modes[0]
-    work = cell(info, mode, bench.threads)
+    work = cell(info, mode, THREADS)
     known = facts(plan.setting(work, bench.task, 0), compiler=plan.has_compiler())
     if (reason := info.missing() or unsupported(info.limits, known)) is not None:
         return Agreement(info.name, mode, reason)
-    found, shuffle = Series(), random.Random(0)  # noqa: S311 - an order, not a secret
-    with bench.launcher({info.name: info}) as warm, bench.launcher({info.name: info}, cold=True) as cold:
-        launchers = {"warm": warm, "cold": cold}
-        for block in range(pairs):
-            for side in shuffle.sample(list(launchers), 2):
-                for attempt in range(1 + MOST_REPEATS):
-                    if enough():
-                        return judge(info.name, mode, found)
-                    launch = Launch(work, block, seed=block, seconds=bench.seconds)
-                    record = launchers[side].launch(launch, attempt=attempt)
-                    found.add(side, record)
-                    if found.failure is not None:
-                        return Agreement(info.name, mode, f"the {side} launch failed: {found.failure}")
-                    if record.contaminated is None:
-                        break
+    found: list[Pair] = []
+    try:
+        sides = Side(info, work), Side(info, work, cold=True)
+        with bench.ground(*sides) as ground:
+            for block in range(pairs):
+                if enough():
+                    break
+                if (pair := ground.pair(*sides, block, bench.seconds)) is not None:
+                    found.append(pair)
+    except LaunchFailed as error:
+        return Agreement(info.name, mode, str(error))
     return judge(info.name, mode, found)
 
 
-def judge(adapter: str, mode: str, series: Series) -> Agreement:
-    """From the values of the labels "warm" and "cold"."""
-    warm, cold = series.pairs("warm", "cold")
-    if len(warm) < LEAST_BLOCKS:
-        made = f"{len(warm)} were made ({series.disturbed} launches were void)"
-        reason = f"{LEAST_BLOCKS} undisturbed pairs are needed and {made}"
-        return Agreement(adapter, mode, reason, disturbed=series.disturbed)
-    walls = series.wall["cold"].values()
-    return Agreement(
-        adapter=adapter,
-        mode=mode,
-        ratio=paired_ratio(warm, cold),
-        cold_seconds=sum(walls) / len(walls),
-        disturbed=series.disturbed,
-    )
+def judge(adapter: str, mode: str, pairs: Sequence[Pair]) -> Agreement:
+    """From pairs of a warm and a cold launch."""
+    if len(pairs) < LEAST_BLOCKS:
+        return Agreement(adapter, mode, f"{LEAST_BLOCKS} pairs are needed and {len(pairs)} were made")
+    imports = [pair.records[1].phases["import"] for pair in pairs]
+    ratio = paired_ratio([pair.first for pair in pairs], [pair.second for pair in pairs])
+    return Agreement(adapter, mode, None, ratio, median(imports))

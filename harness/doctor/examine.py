@@ -26,7 +26,17 @@ from harness.record import Machine
 from tasks import registry as task_registry
 from tasks.errors import UserError
 
-PARTS = ("start", "half", "product", "probed", "itself", "overhead", "cold", "time")  # in the order they are measured
+PARTS = (
+    "start",
+    "half",
+    "product",
+    "probed",
+    "itself",
+    "duel",
+    "overhead",
+    "cold",
+    "time",
+)  # in the order they are measured
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class Effort:
     noisy: int = 0  # blocks of the series with a neighbour; 0: none
     pairs: int = 40
     turns: int = 12  # pairs that take turns, which need fewer
+    duels: int = 20  # pairs of each delay
     dear: int = 5
     cold_pairs: int = 10
     starts: int = 10
@@ -55,7 +66,7 @@ class Effort:
 
 
 TOLD = ("numpy-manual", "torch-autograd", "jax-grad")  # the adapters whose sensitivity has a bar of its own
-_QUICK = ("start", "half", "itself", "overhead", "time")
+_QUICK = ("start", "half", "itself", "duel", "overhead", "time")
 EFFORTS = {
     "quick": Effort("quick", _QUICK, TOLD[:1], TOLD[:1], TOLD[:1], seconds=0.1, budget=45.0),
     "normal": Effort("normal", (*_QUICK, "product", "probed"), TOLD[:2], TOLD, TOLD[:1], budget=300.0),
@@ -184,6 +195,13 @@ def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, fou
                 found.trials,
                 partial(trial.measure, bench, info, noisy, blocks),
             )
+    for name in wanted("duel", effort.itself):
+        add(
+            f"{name} against itself in turns, and slowed down by 1, 2 and 5 %",
+            2 * (1 + len(trial.DELAYS)) * effort.duels * _launch_seconds(adapters[name]),
+            found.trials,
+            partial(trial.in_turns, bench, adapters[name], effort.duels),
+        )
     builtin = [name for name, info in adapters.items() if info.builtin]
     for name in wanted("overhead", builtin if effort.overhead is None else effort.overhead):
         info = adapters[name]

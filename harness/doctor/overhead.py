@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,21 +16,19 @@ from adapters.registry import AdapterInfo
 from harness import plan
 from harness.doctor import replay, script
 from harness.doctor.series import Bench, Series, cell
-from harness.doctor.turns import TURNS, by_turn, ended, pipes, turned
+from harness.duel import THREADS
 from harness.launch.local import LocalLauncher
 from harness.launch.parent import ParentDied
 from harness.plan import Launch
 from harness.record import Cell, Record
 from harness.statistics import LEAST_BLOCKS, Interval, paired_difference, paired_ratio
+from harness.turns import SIDES, by_turn, compared, counted, together, turned
 from harness.worker import ScriptJob
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks" / "plain"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
-# One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
-# and which of them a side's first thread is on is chance. Nor do idle threads then spin while it is the other's turn
-THREADS = 1
 LONGER = 2  # times the steady seconds of other launches: an epoch of 50 ms makes few turns
 
 
@@ -59,7 +57,7 @@ class Overhead:
 
 
 def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Callable[[], bool]) -> Overhead:
-    """Launches and scripts, both of a pair in turns (see `harness.doctor.turns`), until `pairs` or `enough`."""
+    """Launches and scripts, both of a pair in turns (see `harness.turns`), until `pairs` or `enough`."""
     work = cell(info, mode, THREADS)
     setting = plan.setting(work, bench.task, 0)
     if (reason := info.missing() or refusal(info, setting, compiler=plan.has_compiler())) is not None:
@@ -68,20 +66,21 @@ def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Call
     if not path.is_file():
         return Overhead(info.name, mode, f"there is no plain script {path.name}; they come with the source checkout")
     found = Series()
-    with tempfile.TemporaryDirectory(prefix="levelfield-") as name, ThreadPoolExecutor(1) as pool:
+    with tempfile.TemporaryDirectory(prefix="levelfield-") as name:
         folder = Path(name)
-        own = turned(info, folder)
+        own = turned(info, folder, SIDES[0])
         both = {info.name: info, own.name: own}
         with bench.launcher(both) as launches, bench.launcher(both) as scripts:
             for block in range(pairs):
                 if enough():
                     break
                 launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=LONGER * bench.seconds)
-                with pipes(folder):
-                    script = pool.submit(_run, scripts, work, path, launch.seconds, folder)
-                    record = launches.launch(launch)
-                    ended(folder, "launch")
-                    found.failure = _add(found, record, script.result(), folder)
+                record, script = together(
+                    folder,
+                    partial(launches.launch, launch),
+                    partial(_run, scripts, work, path, launch.seconds, folder),
+                )
+                found.failure = _add(found, record, script, folder)
                 if found.failure is not None:
                     return Overhead(info.name, mode, found.failure)
     return judge(info.name, mode, found)
@@ -97,12 +96,15 @@ def _add(found: Series, record: Record, script: dict[str, Any], folder: Path) ->
         return f"the script failed: {script['error']}"
     if record.status != "ok":
         return f"the launch failed: {record.reason}"
-    epochs = json.loads((folder / TURNS).read_text(encoding="utf-8"))
-    own, base = by_turn(record.epoch_seconds, epochs), by_turn(script["epoch_seconds"], script["turns"])
-    if ratios := [a / b for a, b in zip(own, base, strict=False)]:
-        found.values.setdefault("script", {})[record.block] = median(base)
-        found.values.setdefault("launch", {})[record.block] = median(base) * median(ratios)
+    own, base = by_turn(record.epoch_seconds, counted(folder, SIDES[0])), by_turn(*_epochs(script))
+    if epochs := compared(own, base):
+        for label, seconds in zip(("launch", "script"), epochs, strict=True):
+            found.values.setdefault(label, {})[record.block] = seconds
     return None
+
+
+def _epochs(script: dict[str, Any]) -> tuple[list[float], list[int]]:
+    return script["epoch_seconds"], script["turns"]
 
 
 def judge(adapter: str, mode: str, series: Series) -> Overhead:
@@ -144,6 +146,5 @@ def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, folder
     except (ParentDied, TimeoutError) as error:
         return {"error": str(error) or "the warm parent did not answer in time"}
     finally:
-        ended(folder, "script")
         result.unlink(missing_ok=True)
         log.unlink(missing_ok=True)

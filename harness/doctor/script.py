@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.doctor.turns import SIDES, Turns
+from harness.turns import SIDES, Turns
 
 
 def run(script: Path, arguments: list[str]) -> dict[str, Any]:
-    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch.
+    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch, the first side.
 
     The first argument is the folder of their `turns`. The result has `epoch_seconds` (steady epochs, s), `turns` (the
     epochs of each) and `loss`.

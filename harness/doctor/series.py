@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import median
 
 from adapters.registry import AdapterInfo
+from harness.duel import Ground, Pair, Side, ground
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Launch
@@ -34,6 +36,10 @@ class Bench:
     def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalLauncher:
         return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
+    def ground(self, first: Side, second: Side) -> AbstractContextManager[Ground]:
+        """Where two sides take turns."""
+        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT)
+
 
 @dataclass
 class Series:
@@ -58,6 +64,15 @@ class Series:
             self.disturbed += 1
         else:
             self.values.setdefault(label, {})[record.block] = median(record.epoch_seconds)
+
+    def add_pair(self, label: str, pair: Pair | None, block: int) -> None:
+        """A duel: the label's value, and that of "`label` base"."""
+        self.launches += 2
+        self.wall.setdefault(label, {})[block] = 0.0 if pair is None else pair.wall
+        self.wall.setdefault(f"{label} base", {})[block] = 0.0
+        if pair is not None:
+            self.values.setdefault(label, {})[block] = pair.first
+            self.values.setdefault(f"{label} base", {})[block] = pair.second
 
     def nothing(self) -> str:
         """Why it holds no value."""

@@ -34,6 +34,7 @@ TITLES = {
     "conditions": "What disturbs measurements",
     "itself": "An adapter against itself: false verdicts",
     "delays": "A known delay in every step: how soon it is found",
+    "duel": "In turns: an adapter against itself, and a known delay in every step",
     "overhead": "Through the harness, against a plain script",
     "cold": "Warm against cold launches",
     "time": "Time inside measured phases",
@@ -58,8 +59,9 @@ class Section:
 def sections(found: Examination) -> list[Section]:
     """What was looked at, each part with its date, in the order of `TITLES`."""
     measured = {
-        _itself: found.trials,
-        _sensitivity: found.trials,
+        _itself: _trials(found, turns=False),
+        _sensitivity: _trials(found, turns=False),
+        _duels: _trials(found, turns=True),
         _overhead: found.overheads,
         _cold: found.agreements,
         _time: found.time_share,
@@ -151,7 +153,7 @@ def merge(old: str, found: Examination) -> str:
 
 def _bar_rows(found: Examination, old: str) -> list[tuple[str, ...]]:
     """Of each bar the row of the part that was measured now, else the one that `old` has."""
-    parts = {part for part in ("itself", "overhead", "time", "start") if _measured(found, part)} | {"soak"}
+    parts = {part for part in ("itself", "duel", "overhead", "time", "start") if _measured(found, part)} | {"soak"}
     older = {cells[0]: cells for line in old.splitlines() if (cells := _cells(line))}
     return [_bar_cells(bar) if bar.part in parts else older.get(bar.row, _bar_cells(bar)) for bar in _all_bars(found)]
 
@@ -220,9 +222,14 @@ def _bar_cells(bar: bars.Bar) -> tuple[str, ...]:
     return (bar.row, bar.bar, bar.found, bar.word)
 
 
+def _trials(found: Examination, turns: bool) -> list[Trial]:
+    return [trial for trial in found.trials if trial.turns == turns]
+
+
 def _itself(found: Examination) -> Section:
     rows = []
-    for trial in found.trials:
+    trials = _trials(found, turns=False)
+    for trial in trials:
         for rates in bars.together(trial):
             runs = f"{rates.pairs} pairs"
             rows.append((*_who(trial), runs, _share(rates.called), _share(rates.differs), _windows(rates.differs)))
@@ -231,8 +238,8 @@ def _itself(found: Examination) -> Section:
             if stop is not None and stop.differs is not None:
                 runs = f"until ± {stop.precision:.0%} ({stop.pairs:g} pairs)"
                 rows.append((*_who(trial), runs, "", _share(stop.differs), _windows(stop.differs)))
-    sentences = [_why(trial) for trial in found.trials if trial.reason is not None]
-    for trial in found.trials:
+    sentences = [_why(trial) for trial in trials if trial.reason is not None]
+    for trial in trials:
         for comparison in trial.comparisons[:1]:
             if not comparison.rates:
                 sentences.append(f"{_name(trial)}: not judged, because {_pairs(comparison)} were too few.")
@@ -246,7 +253,7 @@ def _itself(found: Examination) -> Section:
                 )
                 + "."
             )
-    if any(trial.neighbour for trial in found.trials):
+    if any(trial.neighbour for trial in trials):
         sentences.append(
             f"With a neighbour {TOGETHER} labels are compared with the baseline at once; their intervals hold together."
         )
@@ -255,36 +262,67 @@ def _itself(found: Examination) -> Section:
 
 
 def _sensitivity(found: Examination) -> Section:
-    rows = []
-    for trial in found.trials:
-        for comparison in (one for one in trial.comparisons if one.delay > 0):
-            fixed = ", ".join(f"{r.pairs}: {r.slower.share:.0%}" for r in comparison.rates) or "too few pairs"
-            stop = comparison.stop
-            if stop is None or stop.slower is None or stop.pairs is None or stop.pairs_90 is None:
-                until, share, seconds = "never in this series", "", ""
-            else:
-                until, share = f"{stop.pairs:g} ({stop.pairs_90:g})", _share(stop.slower)
-                seconds = f"{stop.pairs * comparison.pair_seconds:.0f} ({stop.pairs_90 * comparison.pair_seconds:.0f})"
-            true = "" if comparison.injected is None else f"{1 + comparison.injected:.3f}"
-            measured = _ratio(comparison.ratio)
-            rows.append((trial.adapter, f"{comparison.delay:.0%}", true, measured, fixed, until, seconds, share))
+    rows = [
+        _delay(trial, comparison)
+        for trial in _trials(found, turns=False)
+        for comparison in trial.comparisons
+        if comparison.delay > 0
+    ]
     sentences = [] if rows else ["Not measured, because no series of the section before could be recorded."]
     if rows:
-        sentences.append(
-            "A run stops when its interval is as narrow as the delay; pairs and seconds are the median and, in "
-            "brackets, the 90th percentile over runs that begin at every block of the series."
-        )
-    header = (
-        "adapter",
-        "delay",
-        "true ratio",
-        "measured ratio",
-        "found after n pairs",
-        "pairs to stop",
-        "seconds",
-        "found by then",
+        sentences.append(_STOP)
+    return Section(TITLES["delays"], _DELAY, rows, sentences, bool(rows))
+
+
+def _duels(found: Examination) -> Section:
+    trials = _trials(found, turns=True)
+    rows = [_delay(trial, comparison) for trial in trials for comparison in trial.comparisons]
+    sentences = [_why(trial) for trial in trials if trial.reason is not None]
+    if rows:
+        sentences += [_STOP, "Without a delay, what is found is false; such a run stops at ± 2%."]
+    return Section(TITLES["duel"], _DELAY, rows, sentences, bool(rows))
+
+
+_STOP = (
+    "A run stops when its interval is as narrow as the delay; pairs and seconds are the median and, in brackets, the "
+    "90th percentile over runs that begin at every block of the series."
+)
+_DELAY = (
+    "adapter",
+    "delay",
+    "true ratio",
+    "measured ratio",
+    "pairs",
+    "found after n pairs",
+    "pairs to stop",
+    "seconds",
+    "found by then",
+)
+
+
+def _delay(trial: Trial, comparison: Comparison) -> tuple[str, ...]:
+    """One delay's row, by the names of `_DELAY`."""
+    found = [(rates.pairs, rates.slower if comparison.delay else rates.differs) for rates in comparison.rates]
+    fixed = ", ".join(f"{pairs}: {share.share:.0%}" for pairs, share in found) or "too few pairs"
+    stop = comparison.stop
+    if stop is None or stop.slower is None or stop.differs is None or stop.pairs is None or stop.pairs_90 is None:
+        until, share, seconds = "never in this series", "", ""
+    else:
+        until, share = f"{stop.pairs:g} ({stop.pairs_90:g})", _share(stop.slower if comparison.delay else stop.differs)
+        seconds = f"{stop.pairs * comparison.pair_seconds:.0f} ({stop.pairs_90 * comparison.pair_seconds:.0f})"
+    true = "" if comparison.injected is None else f"{1 + comparison.injected:.3f}"
+    pairs = "" if comparison.ratio is None else str(comparison.ratio.n)
+    return (
+        trial.adapter,
+        f"{comparison.delay:.0%}",
+        true,
+        _ratio(comparison.ratio),
+        pairs,
+        fixed,
+        until,
+        seconds,
+        share,
     )
-    return Section(TITLES["delays"], header, rows, sentences, bool(rows))
 
 
 def _overhead(found: Examination) -> Section:
@@ -319,14 +357,14 @@ def _overhead(found: Examination) -> Section:
 def _cold(found: Examination) -> Section:
     rows, sentences = [], []
     for row in found.agreements:
-        if row.ratio is None or row.cold_seconds is None:
+        if row.ratio is None or row.import_seconds is None:
             sentences.append(f"{row.adapter} ({row.mode}): not measured, because {_plain(row.reason)}.")
             continue
         word = {True: "agree", False: "differ", None: "open"}[row.agree]
-        cells = (row.adapter, row.mode, f"{row.cold_seconds:.1f}", _ratio(row.ratio), str(row.ratio.n), word)
+        cells = (row.adapter, row.mode, f"{row.import_seconds:.1f}", _ratio(row.ratio), str(row.ratio.n), word)
         rows.append(cells)
     sentences.append(f"They agree where the whole interval lies within ± {MARGIN:.0%}.")
-    header = ("adapter", "mode", "a cold launch, s", "steady epochs, warm / cold", "pairs", "word")
+    header = ("adapter", "mode", "a cold import, s", "steady epochs, warm / cold", "pairs", "word")
     return Section(TITLES["cold"], header, rows, sentences, bool(rows))
 
 

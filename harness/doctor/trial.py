@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from statistics import median
 
 from adapters.registry import AdapterInfo
 from harness.doctor import replay, series
 from harness.doctor.delay import delayed
 from harness.doctor.neighbour import neighbour
-from harness.doctor.series import RECIPE, Bench, Series
+from harness.doctor.series import RECIPE, Bench, Series, cell
+from harness.duel import THREADS, LaunchFailed, Side
 from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
 
 DELAYS = (0.01, 0.02, 0.05)  # of the adapter's own step
@@ -44,6 +47,7 @@ class Trial:
     adapter: str
     mode: str
     neighbour: bool
+    turns: bool = False  # duels (see `harness.duel`) instead of a run's launches
     reason: str | None = None
     step_seconds: float | None = None
     launches: int = 0
@@ -59,7 +63,7 @@ def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: C
     """
     mode = info.modes[0]
     if (missing := info.missing()) is not None:
-        return Trial(info.name, mode, noisy, missing)
+        return Trial(info.name, mode, noisy, reason=missing)
     delays = {f"{info.name} +0%": 0.0, f"{info.name} again": 0.0}
     if noisy:
         delays |= {f"{info.name} again, {number}": 0.0 for number in range(2, TOGETHER + 1)}
@@ -76,20 +80,52 @@ def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: C
         first = series.record(launcher, bench, [labels(0.0)[baseline]], mode, CALIBRATION, enough)
         epochs = first.values.get(baseline)
         if not epochs:
-            return Trial(
-                info.name, mode, noisy, first.failure or first.nothing(), None, first.launches, first.disturbed
-            )
+            reason = first.failure or first.nothing()
+            return Trial(info.name, mode, noisy, False, reason, None, first.launches, first.disturbed)
         step = median(epochs.values()) / steps
         launcher.adapters = {info.name: info} | labels(step)
         with neighbour() if noisy else nullcontext():
             found = series.record(launcher, bench, list(labels(step).values()), mode, blocks, enough)
     if found.failure is not None:
-        return Trial(info.name, mode, noisy, found.failure, step, found.launches, found.disturbed)
+        return Trial(info.name, mode, noisy, False, found.failure, step, found.launches, found.disturbed)
     together = len(others) if noisy else 1
     comparisons = [
         compare(found, label, baseline, delays[label], delays[label] * step * steps, together) for label in others
     ]
-    return Trial(info.name, mode, noisy, None, step, found.launches, found.disturbed, comparisons, found.values)
+    return Trial(info.name, mode, noisy, False, None, step, found.launches, found.disturbed, comparisons, found.values)
+
+
+def in_turns(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bool]) -> Trial:
+    """Duels of the adapter with itself, undelayed and with each delay by turns, until `pairs` of each or `enough`."""
+    mode = info.modes[0]
+    trial = partial(Trial, info.name, mode, neighbour=False, turns=True)
+    if (missing := info.missing()) is not None:
+        return trial(reason=missing)
+    steps = len(bench.task.train.x) // RECIPE.batch_size
+    work = cell(info, mode, THREADS)
+    found, step = Series(), None
+
+    def side(delay: float) -> Side:
+        return Side(delayed(info, f"{info.name} +{delay:.0%}", delay * (step or 0.0)), work)
+
+    try:
+        with bench.ground(Side(info, work), Side(info, work)) as ground:
+            first = [ground.pair(side(0), side(0), block, bench.seconds) for block in range(CALIBRATION)]
+            epochs = [pair.second for pair in first if pair is not None]
+            if not epochs:
+                return trial(reason="its launches were over before both had had a turn")
+            step = median(epochs) / steps
+            for block, delay in product(range(pairs), (0.0, *DELAYS)):
+                if enough():
+                    break
+                pair = ground.pair(side(delay), side(0), block, bench.seconds)
+                found.add_pair(f"+{delay:.0%}", pair, block)
+    except LaunchFailed as error:
+        return trial(reason=str(error), launches=found.launches)
+    comparisons = [
+        compare(found, f"+{delay:.0%}", f"+{delay:.0%} base", delay, delay * step * steps) for delay in (0.0, *DELAYS)
+    ]
+    return trial(step_seconds=step, launches=found.launches, comparisons=comparisons, values=found.values)
 
 
 def compare(found: Series, label: str, baseline: str, delay: float, seconds: float, together: int = 1) -> Comparison:

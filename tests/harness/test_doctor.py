@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +40,7 @@ from harness.doctor.series import Series
 from harness.doctor.share import TimeShare, time_share
 from harness.doctor.startup import Startup
 from harness.doctor.trial import TOGETHER, Trial, compare
+from harness.duel import Pair
 from harness.peak import Candidate, Peak
 from harness.record import Machine, Record
 from harness.statistics import Interval
@@ -61,6 +63,13 @@ def series(factors: dict[str, float], blocks: int = 120, spread: float = 0.01) -
         found.values[label] = dict(enumerate(noise(seed, blocks, factor, spread)))
         found.wall[label] = dict.fromkeys(range(blocks), 0.5)
     return found
+
+
+def duels(factor: float, pairs: int = 20, spread: float = 0.01) -> list[Pair]:
+    """Of a warm launch against a cold one, which imported for two seconds."""
+    records = (None, SimpleNamespace(phases={"import": 2.0}))
+    values = zip(noise(0, pairs, factor, spread), noise(1, pairs, 1.0, spread), strict=True)
+    return [Pair(warm, cold_, 1.0, records) for warm, cold_ in values]  # type: ignore[arg-type]
 
 
 # Replay
@@ -438,16 +447,17 @@ def examination() -> Examination:
         frameworks={"numpy": "2.0", "torch": None},
         conditions=surroundings.conditions(Path("/nonexistent")),
         trials=[
-            Trial("a", "eager", False, None, 1e-4, 360, 7, comparisons, found.values),
-            Trial("b", "eager", True, None, 1e-4, 6, 0, [few]),
-            Trial("c", "eager", False, "needs c: pip install c"),
+            Trial("a", "eager", False, False, None, 1e-4, 360, 7, comparisons, found.values),
+            Trial("b", "eager", True, False, None, 1e-4, 6, 0, [few]),
+            Trial("c", "eager", False, False, "needs c: pip install c"),
+            Trial("d", "eager", False, True, None, 1e-4, 480, 0, comparisons, found.values),
         ],
         overheads=[
             overhead.judge("a", "eager", series({"launch": 1.0, "script": 1.0})),
             overhead.Overhead("c", "eager", "needs c: pip install c"),
         ],
         agreements=[
-            cold.judge("a", "eager", series({"warm": 1.0, "cold": 1.0})),
+            cold.judge("a", "eager", duels(1.0)),
             cold.Agreement("c", "eager", "needs c: pip install c"),
         ],
         startups=[Startup("--help", 0.02, interval(3.0)), Startup("list", 0.02, interval(9.0))],
@@ -499,11 +509,13 @@ def test_the_page_says_what_was_found_and_why_the_rest_was_not():
     (slow,) = [line for line in page.splitlines() if line.split()[:2] == ["a", "5%"]]
     assert "1.050" in slow
     assert "12: 100%" in slow
+    (in_turns,) = [line for line in page.splitlines() if line.split()[:2] == ["d", "5%"]]
+    assert in_turns.split()[2:] == slow.split()[2:]
 
 
 def test_every_row_of_a_table_is_as_long_as_its_header():
     lengths = [{len(s.header), *map(len, s.rows)} for s in tables.sections(examination()) if s.rows]
-    assert len(lengths) == 8
+    assert len(lengths) == 9
     assert all(len(length) == 1 for length in lengths)
 
 
@@ -583,13 +595,13 @@ def test_the_document_that_it_is_for_has_every_section_it_writes(tmp_path):
 
 @pytest.mark.parametrize(("warm", "spread", "agree"), [(1.02, 0.01, True), (1.2, 0.01, False), (1.08, 0.2, None)])
 def test_warm_and_cold_agree_only_where_the_whole_interval_is_within_ten_per_cent(warm, spread, agree):
-    assert cold.judge("a", "eager", series({"warm": warm, "cold": 1.0}, blocks=12, spread=spread)).agree is agree
+    assert cold.judge("a", "eager", duels(warm, 12, spread)).agree is agree
 
 
 def test_too_few_cold_launches_prove_no_agreement():
-    found = cold.judge("a", "eager", series({"warm": 1.0, "cold": 1.0}, blocks=3))
+    found = cold.judge("a", "eager", duels(1.0, 3))
     assert found.agree is None
-    assert "5 undisturbed pairs are needed and 3 were made" in (found.reason or "")
+    assert "5 pairs are needed and 3 were made" in (found.reason or "")
 
 
 def test_one_part_takes_the_adapters_that_are_named_and_its_time():
@@ -629,7 +641,7 @@ def resolving(spread: float, pair_seconds: float) -> list[Trial]:
     for name in bars.RESOLVED:
         found = series({"a": 1.0, "b": 1.02}, spread=spread)
         found.wall = {label: dict.fromkeys(range(120), pair_seconds / 2) for label in "ab"}
-        trials.append(Trial(name, "m", False, comparisons=[compare(found, "b", "a", 0.02, 0.02)]))
+        trials.append(Trial(name, "m", False, True, comparisons=[compare(found, "b", "a", 0.02, 0.02)]))
     return trials
 
 
@@ -738,8 +750,9 @@ def test_the_doctor_examines_whatever_it_finds_in_the_time_that_it_is_given(tmp_
     )
     found = json.loads(done.stdout)
     assert {c["name"] for c in found["conditions"]} >= {"governor", "virtual machine", "CPU quota", "others"}
-    (trial,) = found["trials"]
-    assert trial["reason"] or [c["delay"] for c in trial["comparisons"]] == [0.0, 0.01, 0.02, 0.05]
+    assert [trial["turns"] for trial in found["trials"]] == [False, True]
+    for trial in found["trials"]:
+        assert trial["reason"] or [c["delay"] for c in trial["comparisons"]] == [0.0, 0.01, 0.02, 0.05]
     (row,) = found["overheads"]
     assert row["reason"] or row["ratio"]["n"] >= 5
     assert found["frameworks"]["numpy"] == np.__version__

@@ -1,4 +1,4 @@
-"""A launch and a plain script take turns: never both at once, and neither waits for one that has ended."""
+"""Two processes take turns: never both at once, and neither waits for one that has ended."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.doctor import turns
-from harness.doctor.turns import SIDES, Turns, by_turn, ended, pipes
+from harness import turns
+from harness.turns import SIDES, Turns, by_turn, ended, pipes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIDE = """
 import sys, time
 from pathlib import Path
-from harness.doctor import turns
+from harness import turns
 
 turns.TURN = 0.001
 folder, side, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -59,15 +59,15 @@ def test_two_processes_are_never_at_work_together(tmp_path):
 
 def test_a_side_goes_on_alone_when_the_other_has_ended(tmp_path):
     with pipes(tmp_path):
-        ended(tmp_path, "launch")
-        alone = begin(tmp_path, "script", 5)
+        ended(tmp_path, "first")
+        alone = begin(tmp_path, "second", 5)
         assert alone.wait(timeout=60) == 0
 
 
 def test_a_side_that_is_silent_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(turns, "PATIENCE", 0.01)
     with pipes(tmp_path), pytest.raises(TimeoutError, match="did not pass the turn"):
-        Turns(tmp_path, "launch").epoch_end()
+        Turns(tmp_path, "first").epoch_end()
 
 
 def test_of_a_turn_the_first_epoch_only_warms_up_where_there_are_others():

@@ -5,7 +5,8 @@ a second: its neighbours' doing, probably. Launches one after the other meet tha
 meet it alike, so that their ratio says more (duet benchmarking: Bulej et al. 2020, whose pairs run at the same time on
 cores of their own).
 
-`turned` gives the registry's entry of an adapter that takes turns; its class is made on demand, as those of the delays.
+`turned` gives the registry's entry of an adapter that takes turns; its class is made on demand, when a warm parent asks
+for it by module and name.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ import importlib
 import json
 import os
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.adapter import Watch
 from adapters.registry import AdapterInfo
@@ -30,8 +32,11 @@ from tasks.task import Split
 
 TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
 PATIENCE = 100.0  # seconds that a side waits for the other
-SIDES = ("launch", "script")
-TURNS = "turns.json"  # how many epochs each turn of the launch had
+SIDES = ("first", "second")
+
+A = TypeVar("A")
+B = TypeVar("B")
+T = TypeVar("T")
 
 
 class Turns:
@@ -97,6 +102,30 @@ def ended(folder: Path, side: str) -> None:
     os.close(pipe)
 
 
+def together(folder: Path, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Do both at the same time, each the part of one side; whichever ends leaves the other to go on alone."""
+
+    def told(side: str, part: Callable[[], T]) -> T:
+        try:
+            return part()
+        finally:
+            ended(folder, side)
+
+    with pipes(folder), ThreadPoolExecutor(1) as pool:
+        other = pool.submit(told, SIDES[1], second)
+        return told(SIDES[0], first), other.result()
+
+
+def compared(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
+    """An epoch of each side, s, from the values of their turns; None without a turn of both.
+
+    The second's is the median, the first's that times the median ratio of the turns that followed each other.
+    """
+    ratios = [a / b for a, b in zip(first, second, strict=False)]
+    base = median(second) if second else 0.0
+    return (base * median(ratios), base) if ratios else None
+
+
 def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float]:
     """The median steady epoch of each whole turn, in seconds; the first epoch of several in a turn only warms up."""
     bounds = [0, *accumulate(epochs)]
@@ -104,10 +133,16 @@ def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float
     return [median(turn[1:] or turn) for turn in turns]
 
 
-def turned(info: AdapterInfo, folder: Path) -> AdapterInfo:
-    """The adapter as the side that begins; leaves the epochs of its turns in `folder`."""
+def turned(info: AdapterInfo, folder: Path, side: str) -> AdapterInfo:
+    """The adapter as one side; `counted` has the epochs of its turns afterwards."""
     label = f"{info.name} in turns"
-    return replace(info, name=label, module=__name__, qualname=f"{info.module}:{info.qualname}:{folder}")
+    return replace(info, name=label, module=__name__, qualname=f"{info.module}:{info.qualname}:{side}:{folder}")
+
+
+def counted(folder: Path, side: str) -> list[int]:
+    """How many epochs each whole turn of a launch had."""
+    found: list[int] = json.loads((folder / f"{side}.json").read_text(encoding="utf-8"))
+    return found
 
 
 class TurnWatch:
@@ -129,17 +164,17 @@ class TurnWatch:
 
 
 def __getattr__(name: str) -> Any:
-    """The class for ``module:class:folder``."""
-    module, colon, rest = name.partition(":")
-    if not colon:
+    """The class for ``module:class:side:folder``; the class may have a name of that kind too."""
+    if name.count(":") < 3:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    qualname, _, folder = rest.partition(":")
-    adapter, place = getattr(importlib.import_module(module), qualname), Path(folder)
+    module, _, rest = name.partition(":")
+    qualname, side, place = rest.rsplit(":", 2)
+    adapter, folder = getattr(importlib.import_module(module), qualname), Path(place)
 
     class InTurns(adapter):  # type: ignore[valid-type, misc]
-        def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
-            turns = Turns(place, SIDES[0])
+        def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
+            turns = Turns(folder, side)
             super().fit(train, order, TurnWatch(watch, turns))
-            (place / TURNS).write_text(json.dumps(turns.epochs), encoding="utf-8")
+            (folder / f"{side}.json").write_text(json.dumps(turns.epochs), encoding="utf-8")
 
     return InTurns

@@ -1,0 +1,157 @@
+"""A duel says which of two is faster, or why it cannot; both compute the same thing before they are timed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.duel import Pair, decided, ratio, verdict
+
+PLUGIN = """
+import os, signal
+from adapters.numpy_manual import NumpyManual
+
+class Dies(NumpyManual):
+    name = "dies"
+    framework = "numpy"
+    api = "low"
+    modes = ("eager",)
+    def fit(self, train, order, watch):
+        if watch.__class__.__name__ == "TurnWatch":  # certified, and killed when it is timed
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().fit(train, order, watch)
+
+class Halves(NumpyManual):
+    name = "halves"
+    framework = "numpy"
+    api = "low"
+    modes = ("eager",)
+    def gradients(self, x, y):
+        return [g / 2 for g in super().gradients(x, y)]
+"""
+SPEED = 'adapters = ["*"]\nblocks = 1\nseconds = 0.05'
+
+
+@pytest.fixture(scope="module")
+def levelfield(command_line, install, tiny, tmp_path_factory):
+    entries = {"dies": "duellists:Dies", "halves": "duellists:Halves"}
+    plugin = install(tmp_path_factory.mktemp("plugin"), entries, {"duellists.py": PLUGIN})
+    levelfield = command_line(plugins=(plugin,))
+    (levelfield.folder / "mine.toml").write_text(tiny(speed=SPEED))
+    return levelfield
+
+
+@pytest.fixture(scope="module")
+def done(levelfield):
+    options = ("--suite", "mine.toml", "--budget", "10m", "--pairs", "6", "--json")
+    return levelfield("duel", "numpy-manual", "sklearn-mlp", *options)
+
+
+def test_the_first_is_judged_against_the_second(done):
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["first"], found["second"]) == ("numpy-manual (eager)", "sklearn-mlp (default)")
+    assert found["workload"] == "iris small momentum"
+    assert found["ratio"]["n"] == len(found["pairs"]) == 6
+    assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
+    assert found["word"] in ("faster", "slower", "tied", "inconclusive")
+
+
+def test_progress_tells_how_wide_the_interval_is_and_never_where_it_lies(done):
+    assert "pair 5, the ratio within ± " in done.stderr
+    assert "faster" not in done.stderr
+    assert "slower" not in done.stderr
+
+
+def test_for_people_the_verdict_is_three_lines(levelfield):
+    done = levelfield(
+        "duel", "numpy-manual", "numpy-manual", "--suite", "mine.toml", "--pairs", "5", "--budget", "10m", "-q"
+    )
+    assert done.returncode == 0, done.stderr
+    head, verdict_line, epochs = done.stdout.splitlines()
+    assert head == (
+        "numpy-manual (eager) against numpy-manual (eager): iris small momentum, one thread, in turns on one core"
+    )
+    assert "× the time, " in verdict_line
+    assert " ms against " in epochs
+    assert done.stderr == ""
+
+
+def test_too_few_pairs_are_not_judged(levelfield):
+    done = levelfield("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--pairs", "4", "--budget", "10m")
+    assert done.returncode == 1
+    assert "not judged" in done.stdout
+    assert "× the time" not in done.stdout
+
+
+def test_who_computes_something_else_is_not_timed(levelfield):
+    done = levelfield("duel", "numpy-manual", "halves", "--suite", "mine.toml", "--budget", "3s")
+    assert done.returncode == 1
+    assert "not judged, because not certified: halves (eager)" in done.stderr
+    assert "pair" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("sides", [("dies", "numpy-manual"), ("numpy-manual", "dies")])
+def test_a_killed_launch_ends_the_duel_and_leaves_nothing_behind(levelfield, sides):
+    done = levelfield("duel", *sides, "--suite", "mine.toml", "--budget", "10s")
+    assert done.returncode == 1
+    assert "not judged: a launch of dies failed: " in done.stderr
+    assert "SIGKILL" in done.stderr
+    assert levelfield.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("numpy-manul", "sklearn-mlp"), "numpy-manual"),
+        (("numpy-manual:egaer", "sklearn-mlp"), "eager"),
+        (("numpy-manual", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual (eager) and"),
+        (
+            ("numpy-manual", "sklearn-mlp", "--suite", "two.toml"),
+            "2 workloads: iris small momentum, iris wide momentum",
+        ),
+        (("numpy-manual", "sklearn-mlp", "--suite", "two.toml", "--workload", "tall"), "iris wide momentum"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, told):
+    narrow = tiny(speed='adapters = ["numpy-manual"]\nblocks = 1')
+    (levelfield.folder / "narrow.toml").write_text(narrow)
+    two = tiny(speed=SPEED).replace("[models.small]", "[models.wide]\nhidden = [16]\n\n[models.small]")
+    (levelfield.folder / "two.toml").write_text(two.replace('model = "small"', 'model = ["small", "wide"]'))
+    suite = () if "--suite" in arguments else ("--suite", "mine.toml")
+    done = levelfield("duel", *arguments, *suite)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+# Pairs
+
+epochs = st.floats(1e-4, 10)
+
+
+def pairs_of(values):
+    return [Pair(first, second, 1.0, ()) for first, second in values]
+
+
+@settings(deadline=None)  # the first call imports
+@given(st.lists(st.tuples(epochs, epochs), min_size=5, max_size=12))
+def test_who_is_faster_does_not_depend_on_the_unit_or_on_who_is_first(values):
+    word = verdict(pairs_of(values), 0.03).word
+    opposite = {"faster": "slower", "slower": "faster"}
+    assert verdict(pairs_of([(7 * a, 7 * b) for a, b in values]), 0.03).word == word
+    assert verdict(pairs_of([(b, a) for a, b in values]), 0.03).word == opposite.get(word, word)
+
+
+@settings(deadline=None)  # the first call imports
+@given(st.lists(st.tuples(epochs, epochs), min_size=8, max_size=12), st.floats(0.5, 2))
+def test_the_stop_sees_widths_only(values, factor):
+    shifted = pairs_of([(factor * a, b) for a, b in values])
+    width = (ratio(pairs_of(values)).high / ratio(pairs_of(values)).low) ** 0.5 - 1
+    assert decided(pairs_of(values), 1.01 * width + 1e-9)
+    assert decided(shifted, 1.01 * width + 1e-9)
+    assert not decided(shifted[:7], 1e9)
