@@ -19,7 +19,8 @@ from tasks.task import Task
 
 TASK = "digits"
 MODEL = Model(name="multi-layer", hidden=(128,))
-RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=32)
+# At 0.05 hidden units die out, and their momentum ends in subnormal numbers: docs/statistics.md
+RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.01, batch_size=32)
 TIME_LIMIT = 120.0  # seconds a launch may take
 
 

@@ -90,7 +90,7 @@ def model(subject: tuple[str, str], task: Any, pytestconfig: pytest.Config) -> A
     name, mode = subject
     info = find().adapters[name]
     network = MLP((task.features, 128, task.outputs))
-    recipe = Recipe("momentum", learning_rate=0.05, batch_size=BATCH)
+    recipe = Recipe("momentum", learning_rate=0.01, batch_size=BATCH)
     setting = Setting(network, recipe, mode=mode, threads=pytestconfig.getoption("--threads"))
     runtimes.load(info.runtime).configure(setting)
     adapter = getattr(importlib.import_module(info.module), info.qualname)(setting)

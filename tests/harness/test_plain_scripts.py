@@ -16,6 +16,7 @@ from adapters import runtimes
 from adapters.adapter import Setting
 from adapters.numpy_manual import NumpyManual
 from adapters.registry import find
+from harness.doctor.series import RECIPE
 from harness.plan import has_compiler
 from tasks import digits, score
 from tasks.mlp import MLP
@@ -39,7 +40,8 @@ def reference() -> float:
     """The training loss after `EPOCHS` in float64."""
     train = digits.load().train
     model = MLP((64, 128, 10))
-    adapter = NumpyManual(Setting(model, Recipe("momentum", 0.05, 0.9, batch_size=32), precision="float64"))
+    recipe = Recipe(**RECIPE.model_dump(exclude={"name", "early_stopping"}))
+    adapter = NumpyManual(Setting(model, recipe, precision="float64"))
     adapter.set_weights(model.initial_weights(0))
     adapter.fit(train, BatchOrder(len(train.x), 32, EPOCHS, 0, partial=False), Watch())
     return score.loss(adapter.predict(train.x.astype(np.float64)), train.y, "classification")

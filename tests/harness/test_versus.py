@@ -154,13 +154,15 @@ def test_the_document_has_the_marks():
 
 
 def test_the_work_of_the_peers_is_the_loop_of_the_adapter(tmp_path):
-    """As many epochs of the work as of the adapter's fit leave the same weights."""
+    """As many epochs of the work as of the adapter's fit leave the same weights, and its recipe is the doctor's."""
     import work
 
     from adapters.numpy_manual import NumpyManual
+    from harness.doctor import series
     from tasks import registry
-    from tasks.recipe import BatchOrder
+    from tasks.recipe import BatchOrder, Recipe
 
+    assert Recipe(**series.RECIPE.model_dump(exclude={"name", "early_stopping"})) == work.RECIPE
     task = registry.load("digits")
     task.save(tmp_path / "task.npz")
     done = work.Work(tmp_path / "task.npz", 0.0)

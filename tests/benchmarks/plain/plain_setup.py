@@ -19,11 +19,16 @@ from tasks.recipe import BatchOrder
 
 WIDTHS = (64, 128, 10)
 BATCH = 32
-RATE = 0.05
 MOMENTUM = 0.9
 
+_work = argparse.ArgumentParser(add_help=False, allow_abbrev=False)  # scripts import RATE: it cannot wait for `begin`
+_work.add_argument("--rate", type=float, default=0.01, help="of learning; 0.01 unless given, as the doctor's launches")
+_work.add_argument("--seed", type=int, default=0, help="of initial weights and batches; 0 unless given")
+_asked = _work.parse_known_args()[0]
+RATE, SEED = _asked.rate, _asked.seed
+
 _train = digits.load().train
-_order = BatchOrder(len(_train.x), BATCH, epochs=0, seed=0, partial=False)
+_order = BatchOrder(len(_train.x), BATCH, epochs=0, seed=SEED, partial=False)
 STEPS = _order.steps
 
 wait: Callable[[], float] | None = None  # called between two epochs; the seconds that it took are in neither
@@ -35,7 +40,8 @@ def begin(*modes: str) -> tuple[str, Callable[[list[float]], bool]]:
 
     `marks` holds the clock at the start and after every epoch.
     """
-    parser = argparse.ArgumentParser(description="Train on digits and print the time of every steady epoch.")
+    about = "Train on digits and print the time of every steady epoch."
+    parser = argparse.ArgumentParser(description=about, parents=[_work])
     parser.add_argument("mode", nargs="?", choices=modes, default=modes[0])
     parser.add_argument("--seconds", type=float, default=1.0, help="of steady epochs, three at least")
     parser.add_argument("--epochs", type=int, help="exactly so many instead")
@@ -58,7 +64,7 @@ def training_data() -> tuple[np.ndarray, np.ndarray]:
 
 def initial_weights() -> list[np.ndarray]:
     """Kernel and bias of each layer in turn, float32."""
-    return [array for layer in MLP(WIDTHS).initial_weights(seed=0) for array in layer]
+    return [array for layer in MLP(WIDTHS).initial_weights(seed=SEED) for array in layer]
 
 
 def batch_order(epoch: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from tasks.recipe import BatchOrder, Recipe
 from tasks.task import Task
 
 ADAPTER = "adapters.numpy_manual:NumpyManual"
-RECIPE = Recipe("momentum", learning_rate=0.05, batch_size=32)
+RECIPE = Recipe("momentum", learning_rate=0.01, batch_size=32)
 
 
 class Work:
