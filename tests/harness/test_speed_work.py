@@ -2,6 +2,8 @@
 
 A hidden unit that never fires has no gradient; its momentum decays, by a tenth a step, into the subnormal numbers,
 which a processor may compute with far more slowly (docs/statistics.md, "Numbers too small to be fast").
+
+``python tests/harness/test_speed_work.py`` counts the seeds in which that happens, at several rates and in the suites.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from adapters.registry import find
 from harness import plan, suite
 from harness.doctor import series
 from harness.record import Cell
-from tasks import digits
+from tasks import registry
 from tasks.recipe import BatchOrder
 
 SEEDS = range(12)  # the blocks of the default suite
@@ -24,13 +26,19 @@ EPOCHS = 60
 SMALLEST = np.finfo(np.float32).smallest_normal
 
 
+def suite_cells(name: str) -> list[Cell]:
+    """The matched speed work of numpy-manual in a suite, but for MNIST's, which may not be there."""
+    chosen, _ = suite.read(name)
+    tasks = {task for part in (*chosen.speed, *chosen.learning) for task in part.task} - {"mnist"}
+    there = plan.Surroundings(find().adapters, {task: registry.load(task) for task in tasks}, cores=1)
+    only = plan.Selection(adapters=("numpy-manual",), tasks=tuple(tasks), tracks=("matched",))
+    cells = [launch.cell for launch in plan.plan(chosen, there, only) if launch.cell.kind == "speed"]
+    return list({cell.id: cell for cell in cells}.values())
+
+
 def suite_cell() -> Cell:
-    """Of numpy-manual on digits in the suite `default`."""
-    chosen, _ = suite.read("default")
-    named = {task for part in (*chosen.speed, *chosen.learning) for task in part.task}
-    there = plan.Surroundings(find().adapters, dict.fromkeys(named, digits.load()), cores=1)
-    only = plan.Selection(adapters=("numpy-manual",), tasks=("digits",))
-    (cell,) = {launch.cell for launch in plan.plan(chosen, there, only) if launch.cell.kind == "speed"}
+    """On digits in the suite `default`."""
+    (cell,) = suite_cells("default")
     return cell
 
 
@@ -56,7 +64,7 @@ class Looking:
 @cache
 def subnormals(cell: Cell, seed: int) -> int:
     """In weights and momentum, within `EPOCHS` epochs as a speed launch makes them."""
-    task = digits.load()
+    task = registry.load(cell.task)
     setting = plan.setting(cell, task, seed)
     model = NumpyManual(setting)
     model.set_weights(setting.model.initial_weights(seed))
@@ -71,6 +79,11 @@ def same_work(cell: Cell) -> Cell:
     return cell.model_copy(update={"recipe": recipe, "model": cell.model.model_copy(update={"name": ""}), "threads": 1})
 
 
+def at_rate(rate: float) -> Cell:
+    work = same_work(doctor_cell())
+    return work.model_copy(update={"recipe": work.recipe.model_copy(update={"learning_rate": rate})})
+
+
 @pytest.mark.parametrize("cell", [suite_cell, doctor_cell], ids=["default", "doctor"])
 def test_the_speed_work_on_digits_leaves_no_subnormal_numbers(cell):
     work = same_work(cell())
@@ -78,6 +91,14 @@ def test_the_speed_work_on_digits_leaves_no_subnormal_numbers(cell):
 
 
 def test_at_a_larger_rate_it_would():
-    work = same_work(doctor_cell())
-    faster = work.model_copy(update={"recipe": work.recipe.model_copy(update={"learning_rate": 0.05})})
+    faster = at_rate(0.05)
     assert [bool(subnormals(faster, seed)) for seed in range(3)] == [True, True, True]
+
+
+if __name__ == "__main__":
+    table = [(f"doctor at {rate}", at_rate(rate)) for rate in (0.05, 0.02, 0.01)]
+    for name in ("default", "defaults", "smoke", "thorough"):
+        table += [(f"{name}: {c.task} {c.model.name} {c.recipe.name}", same_work(c)) for c in suite_cells(name)]
+    for what, work in table:
+        hit = sum(bool(subnormals(work, seed)) for seed in SEEDS)
+        print(f"{what}: subnormal numbers in {hit} of {len(SEEDS)} seeds within {EPOCHS} epochs")
