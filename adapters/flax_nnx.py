@@ -17,23 +17,29 @@ from tasks.recipe import BatchOrder
 from tasks.task import Split
 
 
-class Network(nnx.Module):
-    def __init__(self, setting: Setting, rngs: nnx.Rngs) -> None:
-        model, self.depth = setting.model, len(setting.model.shapes)
-        types = {"param_dtype": setting.dtype, "dtype": jnp.bfloat16 if setting.precision == "bfloat16" else None}
-        for i, (n, m) in enumerate(model.shapes):  # attributes of their own: an nnx.List costs a tenth of a step's call
-            setattr(self, f"linear{i}", nnx.Linear(n, m, **types, rngs=rngs))
-        # Only where it is asked for: its random state would travel through every call of a jitted step
-        self.dropout = nnx.Dropout(model.dropout, rngs=rngs) if model.dropout else lambda x: x
-        self.activation = {"relu": nnx.relu, "tanh": nnx.tanh, "sigmoid": nnx.sigmoid}[model.activation]
+def build(setting: Setting) -> nnx.Module:
+    """The network. What never changes is no attribute of it: each call of a jitted step looks at all of them."""
+    model, depth = setting.model, len(setting.model.shapes)
+    activation = {"relu": nnx.relu, "tanh": nnx.tanh, "sigmoid": nnx.sigmoid}[model.activation]
 
-    linears = property(lambda self: [getattr(self, f"linear{i}") for i in range(self.depth)])
+    class Network(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            types = {"param_dtype": setting.dtype, "dtype": jnp.bfloat16 if setting.precision == "bfloat16" else None}
+            for i, (n, m) in enumerate(model.shapes):  # not an nnx.List, for the same reason
+                setattr(self, f"linear{i}", nnx.Linear(n, m, **types, rngs=rngs))
+            if model.dropout:
+                self.dropout = nnx.Dropout(model.dropout, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        dtype, (*hidden, last) = x.dtype, self.linears
-        for linear in hidden:
-            x = self.dropout(self.activation(linear(x)))
-        return last(x).astype(dtype)
+        linears = property(lambda self: [getattr(self, f"linear{i}") for i in range(depth)])
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            dtype, (*hidden, last) = x.dtype, self.linears
+            for linear in hidden:
+                x = activation(linear(x))
+                x = self.dropout(x) if model.dropout else x
+            return last(x).astype(dtype)
+
+    return Network(nnx.Rngs(setting.seed))
 
 
 def optimizer(setting: Setting) -> optax.GradientTransformation:
@@ -74,20 +80,20 @@ class FlaxNNX(Adapter):
         self.recipe, self.key = setting.recipe, jax.random.key(setting.seed)
         model, self.dtype = setting.model, jnp.dtype(setting.dtype)
         self.replicas = replicas = Replicas(setting)
-        self.network = Network(setting, nnx.Rngs(setting.seed))
+        self.network = build(setting)
         self.optimizer = nnx.Optimizer(self.network, optimizer(setting), wrt=nnx.Param)
 
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
         criterion = cross_entropy if setting.kind == "classification" else optax.squared_error
 
-        def loss(network: Network, x: jax.Array, y: jax.Array) -> jax.Array:
+        def loss(network: nnx.Module, x: jax.Array, y: jax.Array) -> jax.Array:
             value = criterion(replicas.seen(network(x)), y).mean()
             if model.l2:
                 value += model.l2 * sum(jnp.square(linear.kernel[...]).sum() for linear in network.linears)
             return value
 
         @nnx.jit
-        def step(network: Network, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
+        def step(network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
             optimizer.update(network, nnx.grad(loss)(network, *replicas.batch(x, y, i)))
 
         self.step, self.evaluate = step, nnx.jit(lambda network, x: network(x))

@@ -15,6 +15,7 @@ All state starts at zero. An L2 penalty belongs to the loss (see `tasks.mlp`), n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,7 +70,8 @@ class BatchOrder:
         n, b = self.samples_per_epoch, self.batch_size
         return [slice(i, min(i + b, n)) for i in range(0, n, b)]
 
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """The indices of each batch of one epoch."""
+    def batches(self, epoch: int) -> Iterator[np.ndarray]:
+        """The indices of each batch of one epoch, one after the other: a list of them would be alive all the while."""
         indices = self.epoch(epoch)
-        return [indices[s] for s in self.slices()]
+        for batch in self.slices():
+            yield indices[batch]

@@ -151,13 +151,13 @@ def explain(case: Case, read: list[list[set[int]]], asked: list[list[set[int]]])
     """Which order it was instead, where it is one that can be named."""
     if not any(read):
         return "no sample's change fits the first step: it is not a step of SGD on the mean of a batch"
-    known = {f"in the order of epoch {e}": case.order.batches(e) for e in range(case.recipe.epochs + 1)}
+    known = {f"in the order of epoch {e}": list(case.order.batches(e)) for e in range(case.recipe.epochs + 1)}
     known["backwards"] = []
     known["in the order of the data"] = [np.arange(case.samples)[part] for part in case.order.slices()]
     for epoch, (got, due) in enumerate(zip(read, asked, strict=True)):
         if got == due:
             continue
-        known["backwards"] = case.order.batches(epoch)[::-1]
+        known["backwards"] = list(case.order.batches(epoch))[::-1]
         for order, batches in known.items():
             if got[:3] == [set(batch.tolist()) for batch in batches][:3]:
                 return f"epoch {epoch} trained {order}"

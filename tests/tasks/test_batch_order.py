@@ -29,7 +29,7 @@ def test_no_sample_comes_twice_in_an_epoch(order: BatchOrder, epoch: int) -> Non
 
 @given(orders, st.integers(1, 5))
 def test_batches_are_the_epoch_cut_into_pieces(order: BatchOrder, epoch: int) -> None:
-    batches = order.batches(epoch)
+    batches = list(order.batches(epoch))
     assert len(batches) == len(order.slices()) == order.steps
     if batches:
         np.testing.assert_array_equal(np.concatenate(batches), order.epoch(epoch))
@@ -40,7 +40,7 @@ def test_batches_are_the_epoch_cut_into_pieces(order: BatchOrder, epoch: int) ->
 def test_with_the_partial_batch_every_epoch_is_a_permutation(order: BatchOrder) -> None:
     if order.partial:
         assert sorted(order.epoch(1)) == list(range(order.samples))
-        last = order.batches(1)[-1]
+        last = list(order.batches(1))[-1]
         assert len(last) == (order.samples % order.batch_size or order.batch_size)
 
 
