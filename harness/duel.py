@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from adapters.registry import AdapterInfo
@@ -71,22 +72,26 @@ class Ground:
         Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that. Raises
         LaunchFailed.
         """
+        sides, roles = (first, second), (SIDES[::-1] if block % 2 else SIDES)  # in every other pair the second begins
         begin = time.monotonic()
-        records = together(
-            self.folder, lambda: self._launch(0, first, block, seconds), lambda: self._launch(1, second, block, seconds)
-        )
+        parts = {
+            role: partial(self._launch, i, role, side, block, seconds)
+            for i, (role, side) in enumerate(zip(roles, sides, strict=True))
+        }
+        made = dict(zip(SIDES, together(self.folder, *(parts[role] for role in SIDES)), strict=True))
         wall = time.monotonic() - begin
-        failed = [(side, r) for side, r in zip((first, second), records, strict=True) if r.status != "ok"]
+        records = made[roles[0]], made[roles[1]]
+        failed = [(side, r) for side, r in zip(sides, records, strict=True) if r.status != "ok"]
         # Who waited in vain for the other is not the one that failed
         for side, record in sorted(failed, key=lambda one: "did not pass the turn" in str(one[1].reason)):
             raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
-        turns = [by_turn(r.epoch_seconds, counted(self.folder, side)) for r, side in zip(records, SIDES, strict=True)]
+        turns = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, roles, strict=True)]
         epochs = compared(*turns)
         return Pair(*epochs, wall, records) if epochs else None
 
-    def _launch(self, i: int, side: Side, block: int, seconds: float) -> Record:
+    def _launch(self, i: int, role: str, side: Side, block: int, seconds: float) -> Record:
         launcher = self.launchers[i]
-        own = turned(side.info, self.folder, SIDES[i])
+        own = turned(side.info, self.folder, role)
         launcher.adapters = {**launcher.adapters, own.name: own}
         cell = side.cell.model_copy(update={"adapter": own.name, "threads": THREADS})
         return launcher.launch(Launch(cell, block, seed=block, seconds=seconds))
