@@ -19,25 +19,23 @@ from tasks.task import Split
 
 def build(setting: Setting) -> nnx.Module:
     """The network. What never changes is no attribute of it: each call of a jitted step looks at all of them."""
-    model, depth = setting.model, len(setting.model.shapes)
+    model, dtype = setting.model, jnp.bfloat16 if setting.precision == "bfloat16" else None
     activation = {"relu": nnx.relu, "tanh": nnx.tanh, "sigmoid": nnx.sigmoid}[model.activation]
 
     class Network(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
-            types = {"param_dtype": setting.dtype, "dtype": jnp.bfloat16 if setting.precision == "bfloat16" else None}
             for i, (n, m) in enumerate(model.shapes):  # not an nnx.List, for the same reason
-                setattr(self, f"linear{i}", nnx.Linear(n, m, **types, rngs=rngs))
+                setattr(self, f"linear{i}", nnx.Linear(n, m, param_dtype=setting.dtype, dtype=dtype, rngs=rngs))
             if model.dropout:
                 self.dropout = nnx.Dropout(model.dropout, rngs=rngs)
 
-        linears = property(lambda self: [getattr(self, f"linear{i}") for i in range(depth)])
+        linears = property(lambda self: [getattr(self, f"linear{i}") for i in range(len(model.shapes))])
 
         def __call__(self, x: jax.Array) -> jax.Array:
-            dtype, (*hidden, last) = x.dtype, self.linears
+            given, (*hidden, last) = x.dtype, self.linears
             for linear in hidden:
-                x = activation(linear(x))
-                x = self.dropout(x) if model.dropout else x
-            return last(x).astype(dtype)
+                x = self.dropout(activation(linear(x))) if model.dropout else activation(linear(x))
+            return last(x).astype(given)
 
     return Network(nnx.Rngs(setting.seed))
 
@@ -47,8 +45,7 @@ def optimizer(setting: Setting) -> optax.GradientTransformation:
     r = setting.recipe
     match r.optimizer:
         case "sgd" | "momentum" | "nesterov":
-            momentum = None if r.optimizer == "sgd" else r.momentum
-            return optax.sgd(r.learning_rate, momentum, nesterov=r.optimizer == "nesterov")
+            return optax.sgd(r.learning_rate, r.momentum if r.optimizer != "sgd" else None, r.optimizer == "nesterov")
         case "adam" | "adamw" if setting.track == "idiomatic":
             return getattr(optax, r.optimizer)(r.learning_rate)
         case "adam":
@@ -88,9 +85,7 @@ class FlaxNNX(Adapter):
 
         def loss(network: nnx.Module, x: jax.Array, y: jax.Array) -> jax.Array:
             value = criterion(replicas.seen(network(x)), y).mean()
-            if model.l2:
-                value += model.l2 * sum(jnp.square(linear.kernel[...]).sum() for linear in network.linears)
-            return value
+            return value + model.l2 * sum((m.kernel[...] ** 2).sum() for m in network.linears) if model.l2 else value
 
         @nnx.jit
         def step(network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
