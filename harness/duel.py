@@ -1,7 +1,7 @@
 """``levelfield duel A B``: is A faster than B? By launches that take turns on one core (see `harness.turns`).
 
 The launches of a run follow one another, and on a machine whose speed changes between them many blocks are needed. A
-duel answers one question about two adapters, modes or versions with far fewer pairs, and nothing else: what a launch
+duel answers one question about two adapters or modes with far fewer pairs, and nothing else: what a launch
 uses of the machine cannot be told while another one waits beside it.
 """
 

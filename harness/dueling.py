@@ -95,25 +95,27 @@ def parse(text: str, adapters: Mapping[str, AdapterInfo]) -> tuple[AdapterInfo, 
 
 
 def named(cell: Cell) -> str:
-    """The work of a cell, whoever does it."""
-    return f"{cell.task} {cell.model.name} {cell.recipe.name}"
+    """The work of a cell, whoever does it; where and how precisely, if not as usual."""
+    unusual = [cell.device] * (cell.device != "cpu") + [cell.precision] * (cell.precision != "float32")
+    return " ".join([cell.task, cell.model.name, cell.recipe.name, *unusual])
 
 
 def workload(
     launches: Sequence[Launch], sides: Sequence[tuple[AdapterInfo, str]], part: str | None
 ) -> tuple[Launch, Launch]:
-    """The speed launches of both sides on the one workload whose name holds `part`, of a suite's plan."""
+    """The speed launches of both sides on the one workload whose name is, or holds, `part`, of a suite's plan."""
     found: dict[str, list[Launch]] = {}
     for launch in launches:
         cell = launch.cell
-        if cell.kind == "speed" and cell.track == "matched" and cell.replicas == 1 and launch.block == 0:
+        alike = cell.track == "matched" and cell.replicas == 1 and cell.environment == DEFAULT
+        if cell.kind == "speed" and alike and launch.block == 0:
             found.setdefault(named(cell), []).append(launch)
     pairs = dict(_with_both(found, sides))
     hint = "levelfield list suites, and --suite"
     if not pairs:
         wanted = " and ".join(dict.fromkeys(f"{info.name} ({mode})" for info, mode in sides))
         raise UserError(f"the suite has no speed cells of {wanted} on the same work", hint)
-    matching = [name for name in pairs if part is None or part in name]
+    matching = [str(part)] if part in pairs else [name for name in pairs if part is None or part in name]
     if not matching:
         raise unknown("workload", str(part), pairs, hint)
     if len(matching) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 from hypothesis import given, settings
@@ -127,6 +128,32 @@ def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, t
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stdout == ""
+
+
+def test_work_of_another_precision_is_other_work(levelfield, tiny):
+    text = tiny(speed=SPEED + '\nprecision = ["float32", "bfloat16"]')
+    (levelfield.folder / "precise.toml").write_text(text)
+    duel = ("duel", "numpy-manual", "sklearn-mlp", "--suite", "precise.toml", "--pairs", "1", "--budget", "10m")
+    assert "2 workloads: iris small momentum, iris small momentum bfloat16" in levelfield(*duel).stderr
+    done = levelfield(*duel, "--workload", "iris small momentum bfloat16")
+    assert done.returncode == 2
+    assert "numpy-manual (eager) cannot take part: " in done.stderr
+    assert "iris small momentum, one thread" in levelfield(*duel, "--workload", "iris small momentum").stdout
+
+
+def test_who_stops_it_gets_what_the_pairs_say_until_then(levelfield):
+    process = levelfield.start("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--budget", "10m")
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if line.startswith("pair 6"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (told, err)
+    assert "Traceback" not in err
+    assert "× the time, " in out
+    assert levelfield.left_behind() == []
 
 
 # Pairs
