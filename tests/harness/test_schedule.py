@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from dry_launcher import DryHost, DryLauncher
 
 from adapters.registry import find
 from harness import machine, suite
 from harness.lanes import Stop
-from harness.launch.dry import DryHost, DryLauncher
 from harness.launch.launcher import HostLost
 from harness.plan import Surroundings, plan
 from harness.record import Cell, Machine, Record

@@ -30,7 +30,6 @@ from adapters.registry import find
 from harness import machine, store, suite
 from harness.goal import Goal
 from harness.lanes import Stop
-from harness.launch.dry import DryHost, DryLauncher
 from harness.plan import Launch, Surroundings, plan
 from harness.progress import Progress
 from harness.record import Record
@@ -39,6 +38,9 @@ from harness.session import begin
 from tasks import registry as tasks
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "harness"))
+from dry_launcher import DryHost, DryLauncher  # noqa: E402
+
 SUITE = """
 name = "soak"
 baseline = "numpy-manual"
