@@ -68,7 +68,7 @@ class CommandLine:
         """Run to the end; whatever the input, no traceback may be seen."""
         process = self.start(*arguments)
         try:
-            out, err = process.communicate(timeout=300)
+            out, err = process.communicate(timeout=900)
         except subprocess.TimeoutExpired:
             process.kill()
             raise

@@ -61,7 +61,7 @@ def test_a_plain_script_ends_with_the_loss_of_the_reference(adapter, mode):
         env=os.environ | runtimes.environment(info.framework, info.backend, "cpu", 1),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

@@ -48,7 +48,7 @@ def test_two_processes_are_never_at_work_together(tmp_path):
         ]
         for thread in watching:
             thread.start()
-        told = [side.communicate(timeout=60)[0] for side in sides]
+        told = [side.communicate(timeout=300)[0] for side in sides]
         for thread in watching:
             thread.join()
     work = [sorted(tuple(map(float, line.split())) for line in text.splitlines()) for text in told]
