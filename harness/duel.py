@@ -29,7 +29,7 @@ from harness.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from harness.turns import SIDES, by_turn, compared, counted, together, turned
+from harness.turns import by_turn, compared, counted, roles, together, turned
 from tasks.task import Task
 
 # One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
@@ -43,11 +43,15 @@ class LaunchFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Side:
-    """An adapter on some work, in launches of warm parents or `cold`."""
+    """An adapter on some work, in processes of their own or in launches of a `warm` parent.
+
+    What lies where in the memory of a warm parent, all its launches inherit: two parents of the same adapter were seen
+    to differ by some two per cent for as long as they lived, which no number of pairs would tell from a difference.
+    """
 
     info: AdapterInfo
     cell: Cell
-    cold: bool = False
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,28 +76,28 @@ class Ground:
         Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that. Raises
         LaunchFailed.
         """
-        sides, roles = (first, second), (SIDES[::-1] if block % 2 else SIDES)  # in every other pair the second begins
+        own = roles(block)
         begin = time.monotonic()
-        parts = {
-            role: partial(self._launch, i, role, side, block, seconds)
-            for i, (role, side) in enumerate(zip(roles, sides, strict=True))
-        }
-        made = dict(zip(SIDES, together(self.folder, *(parts[role] for role in SIDES)), strict=True))
+        records = together(
+            self.folder,
+            own,
+            partial(self._launch, 0, own[0], first, block, seconds),
+            partial(self._launch, 1, own[1], second, block, seconds),
+        )
         wall = time.monotonic() - begin
-        records = made[roles[0]], made[roles[1]]
-        failed = [(side, r) for side, r in zip(sides, records, strict=True) if r.status != "ok"]
+        failed = [(side, r) for side, r in zip((first, second), records, strict=True) if r.status != "ok"]
         # Who waited in vain for the other is not the one that failed
         for side, record in sorted(failed, key=lambda one: "did not pass the turn" in str(one[1].reason)):
             raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
-        turns = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, roles, strict=True)]
+        turns = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, own, strict=True)]
         epochs = compared(*turns)
         return Pair(*epochs, wall, records) if epochs else None
 
     def _launch(self, i: int, role: str, side: Side, block: int, seconds: float) -> Record:
         launcher = self.launchers[i]
-        own = turned(side.info, self.folder, role)
-        launcher.adapters = {**launcher.adapters, own.name: own}
-        cell = side.cell.model_copy(update={"adapter": own.name, "threads": THREADS})
+        adapter = turned(side.info, self.folder, role)
+        launcher.adapters = {**launcher.adapters, adapter.name: adapter}
+        cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
         return launcher.launch(Launch(cell, block, seed=block, seconds=seconds))
 
 
@@ -106,7 +110,7 @@ def ground(first: Side, second: Side, task: Task, machine: Machine, cores: list[
             stack.enter_context(
                 # The adapter is among those known by its own name too, so that the warm parent imports its framework
                 LocalLauncher(
-                    {side.info.name: side.info}, {task.name: task}, machine, cores, limit, side.cold, probes=False
+                    {side.info.name: side.info}, {task.name: task}, machine, cores, limit, not side.warm, probes=False
                 )
             )
             for side in (first, second)

@@ -31,6 +31,7 @@ from tasks.recipe import BatchOrder
 from tasks.task import Split
 
 TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
+LEAST = 2  # epochs of a turn, the first of which only warms up
 PATIENCE = 100.0  # seconds that a side waits for the other
 SIDES = ("first", "second")
 
@@ -62,7 +63,7 @@ class Turns:
                 self._pass()  # both are ready once the side that begins has read this
         else:
             self.count += 1
-            if start - self.since < TURN:
+            if self.count < LEAST or start - self.since < TURN:
                 return 0.0
             self.epochs.append(self.count)
             self.count = 0
@@ -102,8 +103,14 @@ def ended(folder: Path, side: str) -> None:
     os.close(pipe)
 
 
-def together(folder: Path, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-    """Do both at the same time, each the part of one side; whichever ends leaves the other to go on alone."""
+def roles(block: int) -> tuple[str, str]:
+    """The sides that two parts of a pair take: to begin might be an advantage, so in every other the second does."""
+    first, second = SIDES
+    return (second, first) if block % 2 else (first, second)
+
+
+def together(folder: Path, roles: tuple[str, str], first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Do both parts at the same time, each as one side; whichever ends leaves the other to go on alone."""
 
     def told(side: str, part: Callable[[], T]) -> T:
         try:
@@ -112,14 +119,14 @@ def together(folder: Path, first: Callable[[], A], second: Callable[[], B]) -> t
             ended(folder, side)
 
     with pipes(folder), ThreadPoolExecutor(1) as pool:
-        other = pool.submit(told, SIDES[1], second)
-        return told(SIDES[0], first), other.result()
+        other = pool.submit(told, roles[1], second)
+        return told(roles[0], first), other.result()
 
 
 def compared(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
     """An epoch of each side, s, from the values of their turns; None without a turn of both.
 
-    The second's is the median, the first's that times the median ratio of the turns that followed each other.
+    The second's is the median, the first's that times the median ratio of the turns beside each other.
     """
     ratios = [a / b for a, b in zip(first, second, strict=False)]
     base = median(second) if second else 0.0
@@ -127,10 +134,10 @@ def compared(first: Sequence[float], second: Sequence[float]) -> tuple[float, fl
 
 
 def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float]:
-    """The median steady epoch of each whole turn, in seconds; the first epoch of several in a turn only warms up."""
+    """The median steady epoch of each whole turn, in seconds, without its first epoch, which only warms up."""
     bounds = [0, *accumulate(epochs)]
     turns = [list(epoch_seconds[a:b]) for a, b in pairwise(bounds)]
-    return [median(turn[1:] or turn) for turn in turns]
+    return [median(turn[1:]) for turn in turns]
 
 
 def turned(info: AdapterInfo, folder: Path, side: str) -> AdapterInfo:

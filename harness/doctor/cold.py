@@ -46,7 +46,7 @@ def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bo
         return Agreement(info.name, mode, reason)
     found: list[Pair] = []
     try:
-        sides = Side(info, work), Side(info, work, cold=True)
+        sides = Side(info, work, warm=True), Side(info, work)
         with bench.ground(*sides) as ground:
             for block in range(pairs):
                 if enough():

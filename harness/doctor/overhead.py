@@ -22,7 +22,7 @@ from harness.launch.parent import ParentDied
 from harness.plan import Launch
 from harness.record import Cell, Record
 from harness.statistics import LEAST_BLOCKS, Interval, paired_difference, paired_ratio
-from harness.turns import SIDES, by_turn, compared, counted, together, turned
+from harness.turns import by_turn, compared, counted, roles, together, turned
 from harness.worker import ScriptJob
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks" / "plain"
@@ -68,25 +68,29 @@ def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Call
     found = Series()
     with tempfile.TemporaryDirectory(prefix="levelfield-") as name:
         folder = Path(name)
-        own = turned(info, folder, SIDES[0])
-        both = {info.name: info, own.name: own}
-        with bench.launcher(both) as launches, bench.launcher(both) as scripts:
+        with bench.launcher({info.name: info}) as one, bench.launcher({info.name: info}) as other:
             for block in range(pairs):
                 if enough():
                     break
+                # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
+                launches, scripts = (other, one) if block // 2 % 2 else (one, other)
+                sides = roles(block)
+                own = turned(info, folder, sides[0])
+                launches.adapters = {info.name: info, own.name: own}
                 launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=LONGER * bench.seconds)
                 record, script = together(
                     folder,
+                    sides,
                     partial(launches.launch, launch),
-                    partial(_run, scripts, work, path, launch.seconds, folder),
+                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1]]),
                 )
-                found.failure = _add(found, record, script, folder)
+                found.failure = _add(found, record, script, folder, sides[0])
                 if found.failure is not None:
                     return Overhead(info.name, mode, found.failure)
     return judge(info.name, mode, found)
 
 
-def _add(found: Series, record: Record, script: dict[str, Any], folder: Path) -> str | None:
+def _add(found: Series, record: Record, script: dict[str, Any], folder: Path, side: str) -> str | None:
     """Take note of a pair: the script's median epoch, and that times the median ratio of the turns. A failure, if any.
 
     Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that.
@@ -96,15 +100,11 @@ def _add(found: Series, record: Record, script: dict[str, Any], folder: Path) ->
         return f"the script failed: {script['error']}"
     if record.status != "ok":
         return f"the launch failed: {record.reason}"
-    own, base = by_turn(record.epoch_seconds, counted(folder, SIDES[0])), by_turn(*_epochs(script))
-    if epochs := compared(own, base):
+    own = by_turn(record.epoch_seconds, counted(folder, side))
+    if epochs := compared(own, by_turn(script["epoch_seconds"], script["turns"])):
         for label, seconds in zip(("launch", "script"), epochs, strict=True):
             found.values.setdefault(label, {})[record.block] = seconds
     return None
-
-
-def _epochs(script: dict[str, Any]) -> tuple[list[float], list[int]]:
-    return script["epoch_seconds"], script["turns"]
 
 
 def judge(adapter: str, mode: str, series: Series) -> Overhead:
@@ -123,7 +123,7 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
     )
 
 
-def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, folder: Path) -> dict[str, Any]:
+def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns: list[str]) -> dict[str, Any]:
     """The plain script in a child of a warm parent like that which makes the launches."""
     key = launcher.key(work)
     result, log = launcher.folder / "script.json", launcher.folder / "script.log"
@@ -134,7 +134,7 @@ def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, folder
         result=result,
         log=log,
         script=path,
-        arguments=[str(folder), work.mode, "--seconds", repr(seconds)],
+        arguments=[*turns, work.mode, "--seconds", repr(seconds)],
     )
     log.touch()
     try:

@@ -15,19 +15,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.turns import SIDES, Turns
+from harness.turns import Turns
 
 
 def run(script: Path, arguments: list[str]) -> dict[str, Any]:
-    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch, the first side.
+    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch.
 
-    The first argument is the folder of their `turns`. The result has `epoch_seconds` (steady epochs, s), `turns` (the
-    epochs of each) and `loss`.
+    The first two arguments are the folder of their turns and the own side. The result has `epoch_seconds` (steady
+    epochs, s), `turns` (the epochs of each) and `loss`.
     """
-    folder, *rest = arguments
+    folder, side, *rest = arguments
     sys.argv = [str(script), *rest]
     sys.path.insert(0, str(script.parent))
-    turns = Turns(Path(folder), SIDES[1])
+    turns = Turns(Path(folder), side)
     importlib.import_module("plain_setup").wait = turns.epoch_end  # type: ignore[attr-defined]
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
