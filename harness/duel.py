@@ -35,6 +35,7 @@ from tasks.task import Task
 # One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
 # and which of them a side's first thread is on is chance. Nor do idle threads then spin while it is the other's turn
 THREADS = 1
+SECONDS = 0.5  # of steady epochs in a launch: a process of its own costs several, so that shorter ones gain nothing
 
 
 class LaunchFailed(RuntimeError):
@@ -67,11 +68,11 @@ class Pair:
 class Ground:
     """Where two sides meet: their launchers, kept from pair to pair."""
 
-    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path) -> None:
-        self.launchers, self.folder = launchers, folder
+    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path, core: int) -> None:
+        self.launchers, self.folder, self.core = launchers, folder, core
 
-    def pair(self, first: Side, second: Side, block: int, seconds: float) -> Pair | None:
-        """A launch of each, `seconds` of steady epochs long; None where they had no whole turn each.
+    def pair(self, first: Side, second: Side, block: int) -> Pair | None:
+        """A launch of each; None where they had no whole turn each.
 
         Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that. Raises
         LaunchFailed.
@@ -81,8 +82,8 @@ class Ground:
         records = together(
             self.folder,
             own,
-            partial(self._launch, 0, own[0], first, block, seconds),
-            partial(self._launch, 1, own[1], second, block, seconds),
+            partial(self._launch, 0, own[0], first, block),
+            partial(self._launch, 1, own[1], second, block),
         )
         wall = time.monotonic() - begin
         failed = [(side, r) for side, r in zip((first, second), records, strict=True) if r.status != "ok"]
@@ -93,12 +94,12 @@ class Ground:
         epochs = compared(*turns)
         return Pair(*epochs, wall, records) if epochs else None
 
-    def _launch(self, i: int, role: str, side: Side, block: int, seconds: float) -> Record:
+    def _launch(self, i: int, role: str, side: Side, block: int) -> Record:
         launcher = self.launchers[i]
         adapter = turned(side.info, self.folder, role)
         launcher.adapters = {**launcher.adapters, adapter.name: adapter}
         cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
-        return launcher.launch(Launch(cell, block, seed=block, seconds=seconds))
+        return launcher.launch(Launch(cell, block, seed=block, seconds=SECONDS), self.core)
 
 
 @contextmanager
@@ -110,12 +111,13 @@ def ground(first: Side, second: Side, task: Task, machine: Machine, cores: list[
             stack.enter_context(
                 # The adapter is among those known by its own name too, so that the warm parent imports its framework
                 LocalLauncher(
-                    {side.info.name: side.info}, {task.name: task}, machine, cores, limit, not side.warm, probes=False
+                    {side.info.name: side.info}, {task.name: task}, machine, own, limit, not side.warm, probes=False
                 )
             )
-            for side in (first, second)
+            # Each imports its framework on a core of its own, while the other does; they train on the same
+            for side, own in zip((first, second), (cores[:1], cores[-1:]), strict=True)
         ]
-        yield Ground(launchers, folder)
+        yield Ground(launchers, folder, cores[0])
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

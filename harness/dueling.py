@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             for block in range(options.pairs):
                 if time.monotonic() >= end or duel.decided(pairs, options.precision):
                     break
-                if (pair := ground.pair(first, second, block, launches[0].seconds)) is not None:
+                if (pair := ground.pair(first, second, block)) is not None:
                     pairs.append(pair)
                 width = f", the ratio within ± {half_width(duel.ratio(pairs)):.1%}" if len(pairs) > 2 else ""
                 tell(f"pair {len(pairs)}{width}")

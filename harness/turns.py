@@ -31,7 +31,7 @@ from tasks.recipe import BatchOrder
 from tasks.task import Split
 
 TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
-LEAST = 2  # epochs of a turn, the first of which only warms up
+LEAST = 2  # epochs of a turn, unless told otherwise; the first of several only warms up
 PATIENCE = 100.0  # seconds that a side waits for the other
 SIDES = ("first", "second")
 
@@ -43,11 +43,11 @@ T = TypeVar("T")
 class Turns:
     """One side's part, in its process: `epoch_end` after every epoch, the first of which belongs to no turn."""
 
-    def __init__(self, folder: Path, side: str) -> None:
+    def __init__(self, folder: Path, side: str, least: int = LEAST) -> None:
         (other,) = set(SIDES) - {side}
         # Opened for both, a pipe with a name neither waits for the other end nor ends with it
         self.own, self.other = (os.open(folder / name, os.O_RDWR) for name in (side, other))
-        self.begins = side == SIDES[0]
+        self.begins, self.least = side == SIDES[0], least
         self.epochs: list[int] = []  # of each whole turn
         self.count = 0
         self.since: float | None = None
@@ -63,7 +63,7 @@ class Turns:
                 self._pass()  # both are ready once the side that begins has read this
         else:
             self.count += 1
-            if self.count < LEAST or start - self.since < TURN:
+            if self.count < self.least or start - self.since < TURN:
                 return 0.0
             self.epochs.append(self.count)
             self.count = 0
@@ -134,16 +134,16 @@ def compared(first: Sequence[float], second: Sequence[float]) -> tuple[float, fl
 
 
 def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float]:
-    """The median steady epoch of each whole turn, in seconds, without its first epoch, which only warms up."""
+    """The median steady epoch of each whole turn, in seconds, without the first of several, which only warms up."""
     bounds = [0, *accumulate(epochs)]
     turns = [list(epoch_seconds[a:b]) for a, b in pairwise(bounds)]
-    return [median(turn[1:]) for turn in turns]
+    return [median(turn[1:] or turn) for turn in turns]
 
 
-def turned(info: AdapterInfo, folder: Path, side: str) -> AdapterInfo:
-    """The adapter as one side; `counted` has the epochs of its turns afterwards."""
+def turned(info: AdapterInfo, folder: Path, side: str, least: int = LEAST) -> AdapterInfo:
+    """The adapter as one side, with turns of `least` epochs; `counted` has the epochs of its turns afterwards."""
     label = f"{info.name} in turns"
-    return replace(info, name=label, module=__name__, qualname=f"{info.module}:{info.qualname}:{side}:{folder}")
+    return replace(info, name=label, module=__name__, qualname=f"{info.module}:{info.qualname}:{side}:{least}:{folder}")
 
 
 def counted(folder: Path, side: str) -> list[int]:
@@ -171,16 +171,16 @@ class TurnWatch:
 
 
 def __getattr__(name: str) -> Any:
-    """The class for ``module:class:side:folder``; the class may have a name of that kind too."""
-    if name.count(":") < 3:
+    """The class for ``module:class:side:least:folder``; the class may have a name of that kind too."""
+    if name.count(":") < 4:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, rest = name.partition(":")
-    qualname, side, place = rest.rsplit(":", 2)
+    qualname, side, least, place = rest.rsplit(":", 3)
     adapter, folder = getattr(importlib.import_module(module), qualname), Path(place)
 
     class InTurns(adapter):  # type: ignore[valid-type, misc]
         def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
-            turns = Turns(folder, side)
+            turns = Turns(folder, side, int(least))
             super().fit(train, order, TurnWatch(watch, turns))
             (folder / f"{side}.json").write_text(json.dumps(turns.epochs), encoding="utf-8")
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -68,10 +69,14 @@ class BatchOrder:
     def slices(self) -> list[slice]:
         """Where each batch lies within an epoch's indices."""
         n, b = self.samples_per_epoch, self.batch_size
-        return [slice(i, min(i + b, n)) for i in range(0, n, b)]
+        return list(map(slice, range(0, n, b), [*range(b, n, b), n]))
 
     def batches(self, epoch: int) -> Iterator[np.ndarray]:
-        """The indices of each batch of one epoch, one after the other: a list of them would be alive all the while."""
+        """The indices of each batch of one epoch, one after the other: a list of them would be alive all the while.
+
+        The rows of an array: a generator would cost every step as much as the bar leaves for the whole of an epoch.
+        """
         indices = self.epoch(epoch)
-        for batch in self.slices():
-            yield indices[batch]
+        whole = len(indices) - len(indices) % self.batch_size
+        rows = indices[:whole].reshape(-1, self.batch_size)
+        return chain(rows, [indices[whole:]]) if whole < len(indices) else iter(rows)

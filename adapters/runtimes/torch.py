@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,6 +35,8 @@ def synchronize(arrays: Iterable[Any] = ()) -> None:
 
 def compilations() -> int | None:
     """Frames that dynamo has compiled."""
+    if "torch._dynamo.utils" not in sys.modules:  # it takes as long to import as torch itself
+        return 0
     from torch._dynamo.utils import counters
 
     return int(counters["stats"]["unique_graphs"])

@@ -111,7 +111,7 @@ def _false(trials: Sequence[Trial]) -> Bar:
     bar = f"an adapter against itself, simultaneous, with a neighbour: at most {MOST_FALSE:.0%} false verdicts"
     noisy = [rates for trial in trials if trial.neighbour for rates in together(trial)[:1]]
     if not noisy:
-        return Bar("3", bar, "no series with a neighbour was recorded", "open", "itself")
+        return Bar("3", bar, "no series with a neighbour was recorded", "open", "neighbour")
     worth = sum(rates.called.independent for rates in noisy)
     share = sum(rates.called.share * rates.called.independent for rates in noisy) / worth
     low, high = replay.wilson(share * worth, worth)
@@ -120,7 +120,7 @@ def _false(trials: Sequence[Trial]) -> Bar:
     found = (
         f"{share:.1%} ({low:.1%} to {high:.1%}) of comparisons over {pairs} pairs, worth {worth:.0f} independent ones"
     )
-    return Bar("3", bar, found, word, "itself")
+    return Bar("3", bar, found, word, "neighbour")
 
 
 def together(trial: Trial) -> list[Rates]:

@@ -51,7 +51,7 @@ def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bo
             for block in range(pairs):
                 if enough():
                     break
-                if (pair := ground.pair(*sides, block, bench.seconds)) is not None:
+                if (pair := ground.pair(*sides, block)) is not None:
                     found.append(pair)
     except LaunchFailed as error:
         return Agreement(info.name, mode, str(error))

@@ -32,6 +32,7 @@ PARTS = (
     "product",
     "probed",
     "itself",
+    "neighbour",
     "duel",
     "overhead",
     "cold",
@@ -53,9 +54,9 @@ class Effort:
     probed: tuple[str, ...]
     cold: tuple[str, ...] | None = None  # None: one adapter of each framework
     blocks: int = 100
-    noisy: int = 0  # blocks of the series with a neighbour; 0: none
+    noisy: int = 120  # blocks of the series with a neighbour
     pairs: int = 40
-    turns: int = 12  # pairs that take turns, which need fewer
+    turns: int = 100  # pairs in turns with a plain script at most; most need a dozen
     duels: int = 20  # pairs of each delay
     dear: int = 5
     cold_pairs: int = 10
@@ -77,7 +78,6 @@ EFFORTS = {
         None,
         TOLD,
         blocks=80,
-        noisy=120,
         dear=6,
         seconds=0.15,
         budget=34 * 60.0,
@@ -87,6 +87,7 @@ EFFORTS = {
 # Seconds that a launch takes in all, about: what the parts of a budget are weighed by
 _LAUNCH = {"torch": 0.5, "jax": 1.0, "flax": 1.7, "tensorflow": 0.8, "keras": 1.6, "lightning": 0.7}
 _CHEAP, _COMPILED, _COLD = 0.4, 6.0, 3.0
+_USUAL = 12  # pairs in turns with a plain script
 
 
 @dataclass(frozen=True)
@@ -187,14 +188,19 @@ def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, fou
             partial(probed.measure, bench, adapters[name], effort.pairs),
         )
     for name in wanted("itself", effort.itself):
-        for noisy in (False, True) if effort.noisy else (False,):
-            info, blocks = adapters[name], effort.noisy if noisy else effort.blocks
-            add(
-                f"{name} against itself{' with a neighbour' if noisy else ', and slowed down by 1, 2 and 5 %'}",
-                (trial.TOGETHER + 1 if noisy else 2 + len(trial.DELAYS)) * blocks * _launch_seconds(info),
-                found.trials,
-                partial(trial.measure, bench, info, noisy, blocks),
-            )
+        add(
+            f"{name} against itself, and slowed down by 1, 2 and 5 %",
+            (2 + len(trial.DELAYS)) * effort.blocks * _launch_seconds(adapters[name]),
+            found.trials,
+            partial(trial.measure, bench, adapters[name], False, effort.blocks),
+        )
+    for name in wanted("neighbour", effort.itself):
+        add(
+            f"{name} against itself with a neighbour",
+            (trial.TOGETHER + 1) * effort.noisy * _launch_seconds(adapters[name]),
+            found.trials,
+            partial(trial.measure, bench, adapters[name], True, effort.noisy),
+        )
     for name in wanted("duel", effort.itself):
         add(
             f"{name} against itself in turns, and slowed down by 1, 2 and 5 %",
@@ -206,10 +212,10 @@ def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, fou
     for name in wanted("overhead", builtin if effort.overhead is None else effort.overhead):
         info = adapters[name]
         for mode in info.modes if effort.all_modes else info.modes[:1]:
-            pairs = effort.dear if mode == "compile" else effort.turns
+            pairs, usual = (effort.dear,) * 2 if mode == "compile" else (effort.turns, _USUAL)
             add(
                 f"{name} ({mode}) against a plain script",
-                4 * pairs * (_COMPILED if mode == "compile" else _launch_seconds(info)),
+                4 * usual * (_COMPILED if mode == "compile" else _launch_seconds(info)),
                 found.overheads,
                 partial(overhead.measure, bench, info, mode, pairs),
             )

@@ -21,7 +21,15 @@ from harness.launch.local import LocalLauncher
 from harness.launch.parent import ParentDied
 from harness.plan import Launch
 from harness.record import Cell, Record
-from harness.statistics import LEAST_BLOCKS, Interval, paired_difference, paired_ratio
+from harness.statistics import (
+    LEAST_BLOCKS,
+    LEAST_BLOCKS_TO_STOP,
+    Interval,
+    half_width,
+    paired_difference,
+    paired_ratio,
+    shared_confidence,
+)
 from harness.turns import by_turn, compared, counted, roles, together, turned
 from harness.worker import ScriptJob
 
@@ -29,13 +37,19 @@ SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
-LONGER = 2  # times the steady seconds of other launches: an epoch of 50 ms makes few turns
+# A width at which pairs end, so that an overhead of nothing lies within the bar with its whole interval
+ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.01, 5e-6
+LONGER = 4  # times the steady seconds of other launches: an epoch of 50 ms makes few turns
+# One epoch may be a turn: a long one needs no warming up. Keras on TensorFlow needs it, whose next epoch may wait for
+# a timer of tf.data's autotuner for as long as it computes; here it does that while it is the other's turn
+LEAST = 1
 
 
 @dataclass(frozen=True)
 class Overhead:
     """Of an adapter's mode: `ratio` launch / script and `extra` seconds an epoch, both at 95 %; or why there is none.
 
+    Both pay for the stop on their width.
     `pairs_to_2_percent`: how many pairs it takes until such a ratio is known within ±2 %.
     """
 
@@ -57,7 +71,7 @@ class Overhead:
 
 
 def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Callable[[], bool]) -> Overhead:
-    """Launches and scripts, both of a pair in turns (see `harness.turns`), until `pairs` or `enough`."""
+    """Launches and scripts, both of a pair in turns (see `harness.turns`), until `known`, `pairs` or `enough`."""
     work = cell(info, mode, THREADS)
     setting = plan.setting(work, bench.task, 0)
     if (reason := info.missing() or refusal(info, setting, compiler=plan.has_compiler())) is not None:
@@ -70,19 +84,19 @@ def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Call
         folder = Path(name)
         with bench.launcher({info.name: info}) as one, bench.launcher({info.name: info}) as other:
             for block in range(pairs):
-                if enough():
+                if enough() or known(found):
                     break
                 # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
                 launches, scripts = (other, one) if block // 2 % 2 else (one, other)
                 sides = roles(block)
-                own = turned(info, folder, sides[0])
+                own = turned(info, folder, sides[0], LEAST)
                 launches.adapters = {info.name: info, own.name: own}
                 launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=LONGER * bench.seconds)
                 record, script = together(
                     folder,
                     sides,
                     partial(launches.launch, launch),
-                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1]]),
+                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1], str(LEAST)]),
                 )
                 found.failure = _add(found, record, script, folder, sides[0])
                 if found.failure is not None:
@@ -107,6 +121,17 @@ def _add(found: Series, record: Record, script: dict[str, Any], folder: Path, si
     return None
 
 
+def known(series: Series) -> bool:
+    """Whether the pairs suffice to read the bar: their width tells, not where the interval lies."""
+    own, base = series.pairs("launch", "script")
+    if len(own) < LEAST_BLOCKS_TO_STOP:
+        return False
+    if median(base) >= LONG_EPOCH:
+        return half_width(paired_ratio(own, base, shared_confidence(1))) <= ENOUGH_RATIO
+    extra = paired_difference(own, base, shared_confidence(1))
+    return extra.high - extra.low <= 2 * ENOUGH_DIFFERENCE
+
+
 def judge(adapter: str, mode: str, series: Series) -> Overhead:
     """From the values of the labels "launch" and "script"."""
     own, base = series.pairs("launch", "script")
@@ -117,8 +142,8 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
         adapter=adapter,
         mode=mode,
         epoch_seconds=median(base),
-        ratio=paired_ratio(own, base),
-        extra=paired_difference(own, base),
+        ratio=paired_ratio(own, base, shared_confidence(1)),
+        extra=paired_difference(own, base, shared_confidence(1)),
         pairs_to_2_percent=stop.pairs if stop else None,
     )
 

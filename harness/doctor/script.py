@@ -21,13 +21,13 @@ from harness.turns import Turns
 def run(script: Path, arguments: list[str]) -> dict[str, Any]:
     """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch.
 
-    The first two arguments are the folder of their turns and the own side. The result has `epoch_seconds` (steady
-    epochs, s), `turns` (the epochs of each) and `loss`.
+    The first arguments are the folder of their turns, the own side and the least epochs of a turn. The result has
+    `epoch_seconds` (steady epochs, s), `turns` (the epochs of each) and `loss`.
     """
-    folder, side, *rest = arguments
+    folder, side, least, *rest = arguments
     sys.argv = [str(script), *rest]
     sys.path.insert(0, str(script.parent))
-    turns = Turns(Path(folder), side)
+    turns = Turns(Path(folder), side, int(least))
     importlib.import_module("plain_setup").wait = turns.epoch_end  # type: ignore[attr-defined]
     output = io.StringIO()
     with contextlib.redirect_stdout(output):

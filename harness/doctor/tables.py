@@ -33,6 +33,7 @@ TITLES = {
     "bars": "The bars",
     "conditions": "What disturbs measurements",
     "itself": "An adapter against itself: false verdicts",
+    "neighbour": "An adapter against itself with a neighbour: false verdicts",
     "delays": "A known delay in every step: how soon it is found",
     "duel": "In turns: an adapter against itself, and a known delay in every step",
     "overhead": "Through the harness, against a plain script",
@@ -59,8 +60,9 @@ class Section:
 def sections(found: Examination) -> list[Section]:
     """What was looked at, each part with its date, in the order of `TITLES`."""
     measured = {
-        _itself: _trials(found, turns=False),
-        _sensitivity: _trials(found, turns=False),
+        _itself: _trials(found),
+        _neighbour: _trials(found, neighbour=True),
+        _sensitivity: _trials(found),
         _duels: _trials(found, turns=True),
         _overhead: found.overheads,
         _cold: found.agreements,
@@ -153,7 +155,7 @@ def merge(old: str, found: Examination) -> str:
 
 def _bar_rows(found: Examination, old: str) -> list[tuple[str, ...]]:
     """Of each bar the row of the part that was measured now, else the one that `old` has."""
-    parts = {part for part in ("itself", "duel", "overhead", "time", "start") if _measured(found, part)} | {"soak"}
+    parts = {part for part in ("neighbour", "duel", "overhead", "time", "start") if _measured(found, part)} | {"soak"}
     older = {cells[0]: cells for line in old.splitlines() if (cells := _cells(line))}
     return [_bar_cells(bar) if bar.part in parts else older.get(bar.row, _bar_cells(bar)) for bar in _all_bars(found)]
 
@@ -222,22 +224,31 @@ def _bar_cells(bar: bars.Bar) -> tuple[str, ...]:
     return (bar.row, bar.bar, bar.found, bar.word)
 
 
-def _trials(found: Examination, turns: bool) -> list[Trial]:
-    return [trial for trial in found.trials if trial.turns == turns]
+def _trials(found: Examination, *, turns: bool = False, neighbour: bool = False) -> list[Trial]:
+    return [trial for trial in found.trials if trial.turns == turns and trial.neighbour == neighbour]
 
 
 def _itself(found: Examination) -> Section:
+    return _false(TITLES["itself"], _trials(found))
+
+
+def _neighbour(found: Examination) -> Section:
+    section = _false(TITLES["neighbour"], _trials(found, neighbour=True))
+    together = f"{TOGETHER} labels are compared with the baseline at once; their intervals hold together."
+    return replace(section, sentences=[*section.sentences, together])
+
+
+def _false(title: str, trials: Sequence[Trial]) -> Section:
     rows = []
-    trials = _trials(found, turns=False)
     for trial in trials:
         for rates in bars.together(trial):
             runs = f"{rates.pairs} pairs"
-            rows.append((*_who(trial), runs, _share(rates.called), _share(rates.differs), _windows(rates.differs)))
+            rows.append((trial.adapter, runs, _share(rates.called), _share(rates.differs), _windows(rates.differs)))
         for comparison in trial.comparisons[:1]:
             stop = comparison.stop
             if stop is not None and stop.differs is not None:
                 runs = f"until ± {stop.precision:.0%} ({stop.pairs:g} pairs)"
-                rows.append((*_who(trial), runs, "", _share(stop.differs), _windows(stop.differs)))
+                rows.append((trial.adapter, runs, "", _share(stop.differs), _windows(stop.differs)))
     sentences = [_why(trial) for trial in trials if trial.reason is not None]
     for trial in trials:
         for comparison in trial.comparisons[:1]:
@@ -253,22 +264,18 @@ def _itself(found: Examination) -> Section:
                 )
                 + "."
             )
-    if any(trial.neighbour for trial in trials):
-        sentences.append(
-            f"With a neighbour {TOGETHER} labels are compared with the baseline at once; their intervals hold together."
-        )
-    header = ("adapter", "noise", "a run of", "called faster or slower", "interval excludes 1", "windows")
-    return Section(TITLES["itself"], header, rows, sentences, bool(rows))
+    header = ("adapter", "a run of", "called faster or slower", "interval excludes 1", "windows")
+    return Section(title, header, rows, sentences, bool(rows))
 
 
 def _sensitivity(found: Examination) -> Section:
     rows = [
         _delay(trial, comparison)
-        for trial in _trials(found, turns=False)
+        for trial in _trials(found)
         for comparison in trial.comparisons
         if comparison.delay > 0
     ]
-    sentences = [] if rows else ["Not measured, because no series of the section before could be recorded."]
+    sentences = [] if rows else ["Not measured, because no series of an adapter against itself could be recorded."]
     if rows:
         sentences.append(_STOP)
     return Section(TITLES["delays"], _DELAY, rows, sentences, bool(rows))
@@ -448,10 +455,6 @@ def _commit(commit: str | None) -> str:
         return "as installed"
     revision, _, changes = commit.partition("+")
     return revision[:12] + (" with uncommitted changes" if changes else "")
-
-
-def _who(trial: Trial) -> tuple[str, str]:
-    return trial.adapter, "a neighbour" if trial.neighbour else "as it was"
 
 
 def _name(trial: Trial) -> str:

@@ -110,7 +110,7 @@ def in_turns(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], b
 
     try:
         with bench.ground(Side(info, work), Side(info, work)) as ground:
-            first = [ground.pair(side(0), side(0), block, bench.seconds) for block in range(CALIBRATION)]
+            first = [ground.pair(side(0), side(0), block) for block in range(CALIBRATION)]
             epochs = [pair.second for pair in first if pair is not None]
             if not epochs:
                 return trial(reason="its launches were over before both had had a turn")
@@ -118,7 +118,7 @@ def in_turns(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], b
             for block, delay in product(range(pairs), (0.0, *DELAYS)):
                 if enough():
                     break
-                pair = ground.pair(side(delay), side(0), block, bench.seconds)
+                pair = ground.pair(side(delay), side(0), block)
                 found.add_pair(f"+{delay:.0%}", pair, block)
     except LaunchFailed as error:
         return trial(reason=str(error), launches=found.launches)

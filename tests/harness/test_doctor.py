@@ -184,6 +184,17 @@ def test_an_interval_across_the_bar_leaves_it_open():
     assert overhead.judge("numpy-manual", "eager", found).holds is None
 
 
+@pytest.mark.parametrize(
+    ("script", "spread", "known"),
+    [(0.010, 0.002, True), (0.010, 0.1, False), (0.001, 0.002, True), (0.001, 0.02, False), (0.004, 0.006, False)],
+)
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.02, 2.0])
+def test_pairs_end_by_the_width_of_the_bar_that_is_read_wherever_the_interval_lies(script, spread, known, factor):
+    found = series({"launch": script * factor, "script": script}, blocks=12, spread=spread)
+    assert overhead.known(found) is known
+    assert not overhead.known(series({"launch": script * factor, "script": script}, blocks=7, spread=1e-6))
+
+
 def test_too_few_pairs_are_not_measured():
     found = overhead.judge("numpy-manual", "eager", series({"launch": 1.0, "script": 1.0}, blocks=4))
     assert found.ratio is None

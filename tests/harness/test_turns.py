@@ -85,8 +85,12 @@ def test_of_a_turn_the_first_epoch_only_warms_up():
     assert by_turn([1.0, 2.0], []) == []
 
 
+def test_an_epoch_that_is_a_turn_of_its_own_counts():
+    assert by_turn([9.0, 5.0, 1.0, 3.0], [1, 1, 2]) == [9.0, 5.0, 3.0]
+
+
 @given(
-    turn=st.lists(st.lists(st.floats(0.001, 1), min_size=2, max_size=5), max_size=8), rest=st.lists(st.floats(0.001, 1))
+    turn=st.lists(st.lists(st.floats(0.001, 1), min_size=1, max_size=5), max_size=8), rest=st.lists(st.floats(0.001, 1))
 )
 def test_each_whole_turn_has_a_value_within_its_own_epochs(turn, rest):
     seconds = [s for epochs in turn for s in epochs] + rest  # what follows the last whole turn is in none
