@@ -29,7 +29,7 @@ from harness.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from harness.turns import by_turn, compared, counted, roles, together, turned
+from harness.turns import LEAST, by_turn, compared, counted, roles, together, turned
 from tasks.task import Task
 
 # One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
@@ -68,8 +68,8 @@ class Pair:
 class Ground:
     """Where two sides meet: their launchers, kept from pair to pair."""
 
-    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path, core: int) -> None:
-        self.launchers, self.folder, self.core = launchers, folder, core
+    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path, core: int, least: int) -> None:
+        self.launchers, self.folder, self.core, self.least = launchers, folder, core, least
 
     def pair(self, first: Side, second: Side, block: int) -> Pair | None:
         """A launch of each; None where they had no whole turn each.
@@ -96,15 +96,17 @@ class Ground:
 
     def _launch(self, i: int, role: str, side: Side, block: int) -> Record:
         launcher = self.launchers[i]
-        adapter = turned(side.info, self.folder, role)
+        adapter = turned(side.info, self.folder, role, self.least)
         launcher.adapters = {**launcher.adapters, adapter.name: adapter}
         cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
         return launcher.launch(Launch(cell, block, seed=block, seconds=SECONDS), self.core)
 
 
 @contextmanager
-def ground(first: Side, second: Side, task: Task, machine: Machine, cores: list[int], limit: float) -> Iterator[Ground]:
-    """Ends every process that was started; `limit` in seconds holds for each launch."""
+def ground(
+    first: Side, second: Side, task: Task, machine: Machine, cores: list[int], limit: float, least: int = LEAST
+) -> Iterator[Ground]:
+    """Ends every process that was started; `limit` in seconds holds for each launch, `least` epochs are a turn."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levelfield-")))
         launchers = [
@@ -117,7 +119,7 @@ def ground(first: Side, second: Side, task: Task, machine: Machine, cores: list[
             # Each imports its framework on a core of its own, while the other does; they train on the same
             for side, own in zip((first, second), (cores[:1], cores[-1:]), strict=True)
         ]
-        yield Ground(launchers, folder, cores[0])
+        yield Ground(launchers, folder, cores[0], least)
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

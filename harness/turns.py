@@ -32,6 +32,9 @@ from tasks.task import Split
 
 TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
 LEAST = 2  # epochs of a turn, unless told otherwise; the first of several only warms up
+# For who compares the same with the same: a long epoch needs no warming up, and the one after it may, in Keras on
+# TensorFlow, wait for a timer of tf.data's autotuner as long as it computes. Alone in a turn, it waits in the other's
+ONE = 1
 PATIENCE = 100.0  # seconds that a side waits for the other
 SIDES = ("first", "second")
 

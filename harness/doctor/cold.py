@@ -12,6 +12,7 @@ from harness import plan
 from harness.doctor.series import Bench, cell
 from harness.duel import THREADS, LaunchFailed, Pair, Side
 from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
+from harness.turns import ONE
 
 MARGIN = 0.10
 
@@ -47,7 +48,7 @@ def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bo
     found: list[Pair] = []
     try:
         sides = Side(info, work, warm=True), Side(info, work)
-        with bench.ground(*sides) as ground:
+        with bench.ground(*sides, ONE) as ground:
             for block in range(pairs):
                 if enough():
                     break

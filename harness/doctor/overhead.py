@@ -30,7 +30,7 @@ from harness.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from harness.turns import by_turn, compared, counted, roles, together, turned
+from harness.turns import ONE, by_turn, compared, counted, roles, together, turned
 from harness.worker import ScriptJob
 
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks" / "plain"
@@ -40,9 +40,6 @@ MOST_DIFFERENCE = 10e-6  # seconds an epoch
 # A width at which pairs end, so that an overhead of nothing lies within the bar with its whole interval
 ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.01, 5e-6
 LONGER = 4  # times the steady seconds of other launches: an epoch of 50 ms makes few turns
-# One epoch may be a turn: a long one needs no warming up. Keras on TensorFlow needs it, whose next epoch may wait for
-# a timer of tf.data's autotuner for as long as it computes; here it does that while it is the other's turn
-LEAST = 1
 
 
 @dataclass(frozen=True)
@@ -89,14 +86,14 @@ def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Call
                 # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
                 launches, scripts = (other, one) if block // 2 % 2 else (one, other)
                 sides = roles(block)
-                own = turned(info, folder, sides[0], LEAST)
+                own = turned(info, folder, sides[0], ONE)
                 launches.adapters = {info.name: info, own.name: own}
                 launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=LONGER * bench.seconds)
                 record, script = together(
                     folder,
                     sides,
                     partial(launches.launch, launch),
-                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1], str(LEAST)]),
+                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1], str(ONE)]),
                 )
                 found.failure = _add(found, record, script, folder, sides[0])
                 if found.failure is not None:

@@ -15,6 +15,7 @@ from harness.launch.local import LocalLauncher
 from harness.plan import Launch
 from harness.record import Cell, Machine, Model, RecipeSpec, Record
 from harness.schedule import carry_out
+from harness.turns import LEAST
 from tasks.task import Task
 
 TASK = "digits"
@@ -37,9 +38,9 @@ class Bench:
     def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalLauncher:
         return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
-    def ground(self, first: Side, second: Side) -> AbstractContextManager[Ground]:
-        """Where two sides take turns."""
-        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT)
+    def ground(self, first: Side, second: Side, least: int = LEAST) -> AbstractContextManager[Ground]:
+        """Where two sides take turns of `least` epochs or more."""
+        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT, least)
 
 
 @dataclass
