@@ -87,7 +87,8 @@ EFFORTS = {
 # Seconds that a launch takes in all, about: what the parts of a budget are weighed by
 _LAUNCH = {"torch": 0.5, "jax": 1.0, "flax": 1.7, "tensorflow": 0.8, "keras": 1.6, "lightning": 0.7}
 _CHEAP, _COMPILED, _COLD = 0.4, 6.0, 3.0
-_USUAL = 12  # pairs in turns with a plain script
+# Pairs in turns with a plain script until the bar can be read: it is narrower where epochs are short
+_USUAL, _MANY, _SHORT = 12, 60, ("numpy", "jax")
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,8 @@ def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, fou
     for name in wanted("overhead", builtin if effort.overhead is None else effort.overhead):
         info = adapters[name]
         for mode in info.modes if effort.all_modes else info.modes[:1]:
-            pairs, usual = (effort.dear,) * 2 if mode == "compile" else (effort.turns, _USUAL)
+            pairs = effort.dear if mode == "compile" else effort.turns
+            usual = min(pairs, _MANY if info.framework in _SHORT else _USUAL)
             add(
                 f"{name} ({mode}) against a plain script",
                 4 * usual * (_COMPILED if mode == "compile" else _launch_seconds(info)),
