@@ -111,6 +111,9 @@ def obtain(
         else:
             found[piece] = certificate
 
+    # The longest first, or torch.compile's are made at the end, one after the other, while the other cores have nothing
+    missing.sort(key=lambda piece: piece.subject.mode != "compile")
+
     def work(piece: Piece, lane: Lane) -> None:
         subject = piece.subject
         certificate = lane.host.certify(subject, quick, wanted[subject] or None if quick else None, lane.core)
