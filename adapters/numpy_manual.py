@@ -101,7 +101,7 @@ class NumpyManual(Adapter):
         values, factors = self.forward(x, training=True)
         delta = self.slope(values[-1], y)
         gradients = []
-        for i in reversed(range(len(self.model.shapes))):
+        for i in reversed(range(len(self.parameters) // 2)):
             kernel = self.parameters[2 * i]
             gradient = values[i].T @ delta
             if self.model.l2:
