@@ -29,7 +29,7 @@ from harness.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from harness.turns import LEAST, by_turn, compared, counted, roles, together, turned
+from harness.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
 from tasks.task import Task
 
 # One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
@@ -68,8 +68,8 @@ class Pair:
 class Ground:
     """Where two sides meet: their launchers, kept from pair to pair."""
 
-    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path, core: int, least: int) -> None:
-        self.launchers, self.folder, self.core, self.least = launchers, folder, core, least
+    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path, cores: list[int], least: int) -> None:
+        self.launchers, self.folder, self.cores, self.least = launchers, folder, cores, least
 
     def pair(self, first: Side, second: Side, block: int) -> Pair | None:
         """A launch of each; None where they had no whole turn each.
@@ -96,10 +96,13 @@ class Ground:
 
     def _launch(self, i: int, role: str, side: Side, block: int) -> Record:
         launcher = self.launchers[i]
+        # Each imports its framework on a core of its own, and they train on the same: who came from elsewhere, perhaps
+        # with memory that is nearer there, changes with the roles
+        launcher.cores = self.cores[1:2] if role == SIDES[1] and len(self.cores) > 1 else self.cores[:1]
         adapter = turned(side.info, self.folder, role, self.least)
         launcher.adapters = {**launcher.adapters, adapter.name: adapter}
         cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
-        return launcher.launch(Launch(cell, block, seed=block, seconds=SECONDS), self.core)
+        return launcher.launch(Launch(cell, block, seed=block, seconds=SECONDS), self.cores[0])
 
 
 @contextmanager
@@ -113,13 +116,12 @@ def ground(
             stack.enter_context(
                 # The adapter is among those known by its own name too, so that the warm parent imports its framework
                 LocalLauncher(
-                    {side.info.name: side.info}, {task.name: task}, machine, own, limit, not side.warm, probes=False
+                    {side.info.name: side.info}, {task.name: task}, machine, cores, limit, not side.warm, probes=False
                 )
             )
-            # Each imports its framework on a core of its own, while the other does; they train on the same
-            for side, own in zip((first, second), (cores[:1], cores[-1:]), strict=True)
+            for side in (first, second)
         ]
-        yield Ground(launchers, folder, cores[0], least)
+        yield Ground(launchers, folder, cores, least)
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:
