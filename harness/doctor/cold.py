@@ -19,23 +19,18 @@ MARGIN = 0.10
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of an adapter's mode: the ratio warm / cold of steady epochs at 95 %, or why there is none."""
+    """Of an adapter's mode: the ratio warm / cold of steady epochs at 95 %, or why there is none.
+
+    `agree`: the whole interval lies within ±10 %; False where all of it lies outside, None where it reaches across.
+    """
 
     adapter: str
     mode: str
     reason: str | None = None
     ratio: Interval | None = None
     import_seconds: float | None = None  # of a cold launch
-
-    @property
-    def agree(self) -> bool | None:
-        """Whether the whole interval lies within ±10 %; False where all of it lies outside, else None."""
-        if self.ratio is None:
-            return None
-        low, high = 1 / (1 + MARGIN), 1 + MARGIN
-        if low <= self.ratio.low and self.ratio.high <= high:
-            return True
-        return False if self.ratio.high < low or self.ratio.low > high else None
+    agree: bool | None = None
+    measured: str = ""  # when, and with which commit
 
 
 def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bool]) -> Agreement:
@@ -65,4 +60,12 @@ def judge(adapter: str, mode: str, pairs: Sequence[Pair]) -> Agreement:
         return Agreement(adapter, mode, f"{LEAST_BLOCKS} pairs are needed and {len(pairs)} were made")
     imports = [pair.records[1].phases["import"] for pair in pairs]
     ratio = paired_ratio([pair.first for pair in pairs], [pair.second for pair in pairs])
-    return Agreement(adapter, mode, None, ratio, median(imports))
+    return Agreement(adapter, mode, None, ratio, median(imports), agree(ratio))
+
+
+def agree(ratio: Interval) -> bool | None:
+    """Whether the ratio is one of launches that agree."""
+    low, high = 1 / (1 + MARGIN), 1 + MARGIN
+    if low <= ratio.low and ratio.high <= high:
+        return True
+    return False if ratio.high < low or ratio.low > high else None

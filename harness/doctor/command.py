@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from adapters.registry import find
 from harness import machine
-from harness.doctor import tables
+from harness.doctor import document, tables
 from harness.doctor.examine import EFFORTS, PARTS, choose, examine
 from tasks.errors import unknown
 
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")
     if options.write is not None:
-        tables.check(options.write, machine.describe(True))
+        document.check(options.write, machine.describe(True))
     name = "quick" if options.quick else "full" if options.full else "normal"
     effort = choose(EFFORTS[name], options.adapter, options.only)
     if options.budget is not None:
@@ -37,6 +37,6 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it gets the tables all the same
     found = examine(effort, adapters, options.threads, tell)
     if options.write is not None:
-        tables.write(found, options.write)
+        document.write(found, options.write)
     print(tables.as_json(found) if options.json else tables.text(found), end="\n" if options.json else "")
     return 130 if found.stopped else 0

@@ -44,7 +44,7 @@ PARTS = (
 class Effort:
     """What is measured, on which adapters, and how much.
 
-    `seconds` of steady epochs in a launch; `dear` pairs in modes that are slow to start.
+    `seconds` of steady epochs in a launch, `steady` in one that takes turns with a script.
     """
 
     name: str
@@ -58,10 +58,10 @@ class Effort:
     pairs: int = 40
     turns: int = 100  # pairs in turns with a plain script at most; most need a dozen
     duels: int = 20  # pairs of each delay
-    dear: int = 5
     cold_pairs: int = 10
     starts: int = 10
     seconds: float = 0.2
+    steady: float = 0.4  # few seconds give few turns, and a pair costs its start too
     budget: float | None = None  # seconds for all
     all_modes: bool = False
 
@@ -78,17 +78,17 @@ EFFORTS = {
         None,
         TOLD,
         blocks=80,
-        dear=6,
         seconds=0.15,
+        steady=2.4,
         budget=34 * 60.0,
         all_modes=True,
     ),
 }
 # Seconds that a launch takes in all, about: what the parts of a budget are weighed by
 _LAUNCH = {"torch": 0.5, "jax": 1.0, "flax": 1.7, "tensorflow": 0.8, "keras": 1.6, "lightning": 0.7}
-_CHEAP, _COMPILED, _COLD = 0.4, 6.0, 3.0
+_CHEAP, _COMPILED, _COLD = 0.4, 4.0, 3.0
 # Pairs in turns with a plain script until the bar can be read: it is narrower where epochs are short
-_USUAL, _MANY, _SHORT = 12, 60, ("numpy", "jax")
+_USUAL, _MANY, _SHORT = 12, 30, ("numpy", "jax")
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,23 @@ def examine(
             part.measure(time_of.next(part.weight))
     except KeyboardInterrupt:
         stopped = True
-    return replace(found, took=time.monotonic() - start, stopped=stopped)
+    # Of these some adapters may be measured again on another day, so that each tells its own
+    when = f"{found.date[:10]}, {short(found.machine.commit)}"
+    return replace(
+        found,
+        overheads=[replace(row, measured=when) for row in found.overheads],
+        agreements=[replace(row, measured=when) for row in found.agreements],
+        took=time.monotonic() - start,
+        stopped=stopped,
+    )
+
+
+def short(commit: str | None) -> str:
+    """How tables name it."""
+    if commit is None:
+        return "as installed"
+    revision, _, changes = commit.partition("+")
+    return revision[:12] + (" with uncommitted changes" if changes else "")
 
 
 def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, found: Examination) -> list[Part]:
@@ -213,13 +229,12 @@ def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, fou
     for name in wanted("overhead", builtin if effort.overhead is None else effort.overhead):
         info = adapters[name]
         for mode in info.modes if effort.all_modes else info.modes[:1]:
-            pairs = effort.dear if mode == "compile" else effort.turns
-            usual = min(pairs, _MANY if info.framework in _SHORT else _USUAL)
+            usual = _MANY if info.framework in _SHORT else _USUAL
             add(
                 f"{name} ({mode}) against a plain script",
-                4 * usual * (_COMPILED if mode == "compile" else _launch_seconds(info)),
+                2 * usual * (effort.steady + (_COMPILED if mode == "compile" else _launch_seconds(info))),
                 found.overheads,
-                partial(overhead.measure, bench, info, mode, pairs),
+                partial(overhead.measure, bench, info, mode, effort.turns, effort.steady),
             )
     for name in wanted("cold", _one_of_each(adapters) if effort.cold is None else effort.cold):
         add(

@@ -39,14 +39,13 @@ MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
 # A width at which pairs end, so that an overhead of nothing lies within the bar with its whole interval
 ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.01, 5e-6
-LONGER = 4  # times the steady seconds of other launches: an epoch of 50 ms makes few turns
 
 
 @dataclass(frozen=True)
 class Overhead:
     """Of an adapter's mode: `ratio` launch / script and `extra` seconds an epoch, both at 95 %; or why there is none.
 
-    Both pay for the stop on their width.
+    Both pay for the stop on their width. `holds`: the bar does for the whole interval; None where it reaches across.
     `pairs_to_2_percent`: how many pairs it takes until such a ratio is known within ±2 %.
     """
 
@@ -57,18 +56,17 @@ class Overhead:
     ratio: Interval | None = None
     extra: Interval | None = None
     pairs_to_2_percent: float | None = None
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the bar holds for the whole interval; None where it reaches across."""
-        if self.ratio is None or self.extra is None or self.epoch_seconds is None:
-            return None
-        interval, bar = (self.ratio, MOST_RATIO) if self.epoch_seconds >= LONG_EPOCH else (self.extra, MOST_DIFFERENCE)
-        return True if interval.high <= bar else False if interval.low > bar else None
+    holds: bool | None = None
+    measured: str = ""  # when, and with which commit
 
 
-def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Callable[[], bool]) -> Overhead:
-    """Launches and scripts, both of a pair in turns (see `harness.turns`), until `known`, `pairs` or `enough`."""
+def measure(
+    bench: Bench, info: AdapterInfo, mode: str, pairs: int, seconds: float, enough: Callable[[], bool]
+) -> Overhead:
+    """Launches and scripts, both of a pair in turns (see `harness.turns`), until `known`, `pairs` or `enough`.
+
+    Each has `seconds` of steady epochs.
+    """
     work = cell(info, mode, THREADS)
     setting = plan.setting(work, bench.task, 0)
     if (reason := info.missing() or refusal(info, setting, compiler=plan.has_compiler())) is not None:
@@ -88,7 +86,7 @@ def measure(bench: Bench, info: AdapterInfo, mode: str, pairs: int, enough: Call
                 sides = roles(block)
                 own = turned(info, folder, sides[0], ONE)
                 launches.adapters = {info.name: info, own.name: own}
-                launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=LONGER * bench.seconds)
+                launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=seconds)
                 record, script = together(
                     folder,
                     sides,
@@ -135,14 +133,22 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
     if len(own) < LEAST_BLOCKS:
         return Overhead(adapter, mode, f"{LEAST_BLOCKS} pairs are needed and {len(own)} were made")
     stop = replay.until(own, base, 0.02)
+    epoch, ratio, extra = median(base), *(f(own, base, shared_confidence(1)) for f in (paired_ratio, paired_difference))
     return Overhead(
         adapter=adapter,
         mode=mode,
-        epoch_seconds=median(base),
-        ratio=paired_ratio(own, base, shared_confidence(1)),
-        extra=paired_difference(own, base, shared_confidence(1)),
+        epoch_seconds=epoch,
+        ratio=ratio,
+        extra=extra,
         pairs_to_2_percent=stop.pairs if stop else None,
+        holds=holds(epoch, ratio, extra),
     )
+
+
+def holds(epoch_seconds: float, ratio: Interval, extra: Interval) -> bool | None:
+    """Whether the bar does: of the ratio where epochs are long, else of the difference."""
+    interval, bar = (ratio, MOST_RATIO) if epoch_seconds >= LONG_EPOCH else (extra, MOST_DIFFERENCE)
+    return True if interval.high <= bar else False if interval.low > bar else None
 
 
 def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An examination as text for the terminal and as Markdown for a document: the same sections and tables."""
+"""An examination as text for the terminal and as Markdown: the same sections and tables."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from harness.doctor import bars
 from harness.doctor.cold import MARGIN
-from harness.doctor.examine import Examination
+from harness.doctor.examine import Examination, short
 from harness.doctor.half import MARGIN as HALF_MARGIN
 from harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO
 from harness.doctor.probed import MARGIN as PROBED_MARGIN
@@ -23,10 +22,6 @@ from harness.doctor.startup import BARS
 from harness.doctor.trial import TOGETHER, Comparison, Trial
 from harness.record import Machine
 from harness.statistics import Interval
-from tasks.errors import UserError
-
-START, END = "<!-- doctor -->", "<!-- end of doctor -->"
-
 
 TITLES = {
     "machine": "Machine and frameworks",
@@ -44,6 +39,9 @@ TITLES = {
     "probed": "Probes on against off",
     "product": "A matrix product of known size, as a share of its own peak",
 }
+
+HOLDS = {True: "yes", False: "no", None: "open"}
+AGREE = {True: "agree", False: "differ", None: "open"}
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,12 @@ def sections(found: Examination) -> list[Section]:
         _probed: found.probed,
         _product: found.products,
     }
-    when = f"Measured on {found.date[:10]} with {_threads(found)}, levelfield {_commit(found.machine.commit)}."
+    when = f"Measured on {found.date[:10]} with {_threads(found)}, levelfield {short(found.machine.commit)}."
     parts = [section(found) for section, results in measured.items() if results]
-    dated = [replace(part, sentences=[*part.sentences, when]) if part.found else part for part in parts]
+    dated = [
+        replace(part, sentences=[*part.sentences, when]) if part.found and "measured" not in part.header else part
+        for part in parts
+    ]
     return [_machine(found), _bars(found), _conditions(found), *dated]
 
 
@@ -97,10 +98,10 @@ def text(found: Examination) -> str:
 
 def markdown(found: Examination) -> str:
     """For a document that says how it came about itself."""
-    return "\n\n".join(_markdown(section) for section in sections(found)) + "\n"
+    return "\n\n".join(as_markdown(section) for section in sections(found)) + "\n"
 
 
-def _markdown(section: Section) -> str:
+def as_markdown(section: Section) -> str:
     lines = [f"### {section.title}", ""]
     if section.rows:
         lines += [_row(section.header), "|" + "---|" * len(section.header)]
@@ -117,78 +118,10 @@ def _row(cells: Sequence[str]) -> str:
 def as_json(found: Examination) -> str:
     """Everything, the recorded series included; a limit that is infinite is null."""
     data = asdict(found) | {"machine": found.machine.model_dump()}
-    data["overheads"] = [asdict(row) | {"holds": row.holds} for row in found.overheads]
     data["half_busy"] = [asdict(row) | {"holds": row.holds} for row in found.half_busy]
     data["probed"] = [asdict(row) | {"tied": row.tied} for row in found.probed]
-    data["agreements"] = [asdict(row) | {"agree": row.agree} for row in found.agreements]
-    data["bars"] = [asdict(row) for row in _all_bars(found)]
+    data["bars"] = [asdict(row) for row in all_bars(found)]
     return json.dumps(_finite(data), indent=1, allow_nan=False)
-
-
-def check(document: Path, machine: Machine) -> None:
-    """Raises UserError unless the document has the marks, and between them nothing of another machine."""
-    old = _between(_read(document), str(document))
-    if TITLES["machine"] in old and f"* {_cpu(machine)}, " not in old:
-        hint = f"empty the lines between {START} and {END} to start anew"
-        raise UserError(f"{document}: holds what was measured on another machine, this is {_cpu(machine)}", hint)
-
-
-def write(found: Examination, document: Path) -> None:
-    """Put what was measured between the marks of `document`; what was not keeps its older table and date."""
-    old = _read(document)
-    between = merge(_between(old, str(document)), found)
-    document.write_text(text_between(old, between, START, END, str(document)), encoding="utf-8")
-
-
-def merge(old: str, found: Examination) -> str:
-    """The sections of `found`, and those of `old` that it does not replace; so too the rows of the bars."""
-    blocks = {block.partition("\n")[0]: block.strip() for block in f"\n{old}".split("\n### ")[1:]}
-    kept = {title: f"### {block}" for title, block in blocks.items()}
-    new = {section.title: section for section in sections(found)}
-    for title, section in new.items():
-        if title == TITLES["bars"]:
-            section = replace(section, rows=_bar_rows(found, kept.get(title, "")))
-        if section.found or title not in kept:
-            kept[title] = _markdown(section)
-    return "\n\n".join(kept[title] for title in TITLES.values() if title in kept) + "\n"
-
-
-def _bar_rows(found: Examination, old: str) -> list[tuple[str, ...]]:
-    """Of each bar the row of the part that was measured now, else the one that `old` has."""
-    parts = {part for part in ("neighbour", "duel", "overhead", "time", "start") if _measured(found, part)} | {"soak"}
-    older = {cells[0]: cells for line in old.splitlines() if (cells := _cells(line))}
-    return [_bar_cells(bar) if bar.part in parts else older.get(bar.row, _bar_cells(bar)) for bar in _all_bars(found)]
-
-
-def _measured(found: Examination, part: str) -> bool:
-    titles = [section.title for section in sections(found) if section.found]
-    return TITLES[part] in titles
-
-
-def _cells(line: str) -> tuple[str, ...]:
-    return tuple(cell.strip() for cell in line.strip().strip("|").split("|")) if line.startswith("| ") else ()
-
-
-def _read(document: Path) -> str:
-    try:
-        return document.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{document}: {error.strerror}", "give a document that holds the marks") from None
-
-
-def _between(old: str, name: str) -> str:
-    """What stands between the doctor's marks of `old`, the contents of the document `name`."""
-    text_between(old, "", START, END, name)
-    return old.partition(START)[2].partition(END)[0]
-
-
-def text_between(old: str, new: str, start: str, end: str, name: str) -> str:
-    """`old`, the contents of the document `name`, with `new` between two marks."""
-    before, first, rest = old.partition(start)
-    _, last, after = rest.partition(end)
-    if not first or not last:
-        raise UserError(f"{name}: has no place for it", f"put {start} and {end} on lines of their own")
-    return f"{before}{start}\n{new.strip()}\n{end}{after}"
 
 
 def _machine(found: Examination) -> Section:
@@ -196,8 +129,8 @@ def _machine(found: Examination) -> Section:
     installed = ", ".join(f"{name} {version}" for name, version in found.frameworks.items() if version)
     missing = ", ".join(name for name, version in found.frameworks.items() if not version)
     sentences = [
-        f"{_cpu(machine)}, {machine.memory_bytes / 2**30:.1f} GiB, {machine.system}, "
-        f"Python {machine.python}, levelfield {_commit(machine.commit)}.",
+        f"{cpu(machine)}, {machine.memory_bytes / 2**30:.1f} GiB, {machine.system}, "
+        f"Python {machine.python}, levelfield {short(machine.commit)}.",
         f"Frameworks: {installed or 'none'}." + (f" Missing: {missing}." if missing else ""),
         f"Looked at on {found.date[:10]} with {_threads(found)} for {found.took:.0f} s ({found.effort} effort)."
         + (" It was stopped before everything was measured." if found.stopped else ""),
@@ -212,15 +145,15 @@ def _conditions(found: Examination) -> Section:
 
 def _bars(found: Examination) -> Section:
     sentences = ["Open: the interval holds both sides of the bar, or it was not measured."]
-    rows = [_bar_cells(bar) for bar in _all_bars(found)]
+    rows = [bar_cells(bar) for bar in all_bars(found)]
     return Section(TITLES["bars"], ("row", "bar", "found", "word"), rows, sentences)
 
 
-def _all_bars(found: Examination) -> list[bars.Bar]:
+def all_bars(found: Examination) -> list[bars.Bar]:
     return bars.bars(found.overheads, found.trials, found.time_share, found.startups)
 
 
-def _bar_cells(bar: bars.Bar) -> tuple[str, ...]:
+def bar_cells(bar: bars.Bar) -> tuple[str, ...]:
     return (bar.row, bar.bar, bar.found, bar.word)
 
 
@@ -339,7 +272,6 @@ def _overhead(found: Examination) -> Section:
             sentences.append(f"{row.adapter} ({row.mode}): not measured, because {_plain(row.reason)}.")
             continue
         pairs = "more" if row.pairs_to_2_percent is None else f"{row.pairs_to_2_percent:g}"
-        word = {True: "yes", False: "no", None: "open"}[row.holds]
         rows.append(
             (
                 row.adapter,
@@ -348,8 +280,9 @@ def _overhead(found: Examination) -> Section:
                 _ratio(row.ratio),
                 _microseconds(row.extra),
                 str(row.ratio.n),
-                word,
+                HOLDS[row.holds],
                 pairs,
+                row.measured,
             )
         )
     sentences.append("Both sides of a pair take turns of at least 20 ms on one core, with one thread.")
@@ -357,7 +290,17 @@ def _overhead(found: Examination) -> Section:
         f"The bar: a ratio of at most {MOST_RATIO:g} where an epoch lasts {1e3 * LONG_EPOCH:g} ms or more, else at "
         f"most {1e6 * MOST_DIFFERENCE:g} µs an epoch more; open: the interval holds both sides of it."
     )
-    header = ("adapter", "mode", "epoch, ms", "ratio", "more, µs an epoch", "pairs", "holds", "pairs to ± 2 %")
+    header = (
+        "adapter",
+        "mode",
+        "epoch, ms",
+        "ratio",
+        "more, µs an epoch",
+        "pairs",
+        "holds",
+        "pairs to ± 2 %",
+        "measured",
+    )
     return Section(TITLES["overhead"], header, rows, sentences, bool(rows))
 
 
@@ -367,11 +310,10 @@ def _cold(found: Examination) -> Section:
         if row.ratio is None or row.import_seconds is None:
             sentences.append(f"{row.adapter} ({row.mode}): not measured, because {_plain(row.reason)}.")
             continue
-        word = {True: "agree", False: "differ", None: "open"}[row.agree]
-        cells = (row.adapter, row.mode, f"{row.import_seconds:.1f}", _ratio(row.ratio), str(row.ratio.n), word)
-        rows.append(cells)
+        imports, ratio, pairs = f"{row.import_seconds:.1f}", _ratio(row.ratio), str(row.ratio.n)
+        rows.append((row.adapter, row.mode, imports, ratio, pairs, AGREE[row.agree], row.measured))
     sentences.append(f"They agree where the whole interval lies within ± {MARGIN:.0%}.")
-    header = ("adapter", "mode", "a cold import, s", "steady epochs, warm / cold", "pairs", "word")
+    header = ("adapter", "mode", "a cold import, s", "steady epochs, warm / cold", "pairs", "word", "measured")
     return Section(TITLES["cold"], header, rows, sentences, bool(rows))
 
 
@@ -442,19 +384,12 @@ def _time(found: Examination) -> Section:
     )
 
 
-def _cpu(machine: Machine) -> str:
+def cpu(machine: Machine) -> str:
     return f"{machine.cpu}, {machine.cores} cores"
 
 
 def _threads(found: Examination) -> str:
     return "1 thread" if found.threads == 1 else f"{found.threads} threads"
-
-
-def _commit(commit: str | None) -> str:
-    if commit is None:
-        return "as installed"
-    revision, _, changes = commit.partition("+")
-    return revision[:12] + (" with uncommitted changes" if changes else "")
 
 
 def _name(trial: Trial) -> str:

@@ -9,7 +9,7 @@ import pytest
 from doctor_examples import interval, series
 
 from harness.doctor import bars
-from harness.doctor.overhead import Overhead
+from harness.doctor.overhead import Overhead, holds
 from harness.doctor.share import TimeShare
 from harness.doctor.startup import Startup
 from harness.doctor.trial import TOGETHER, Trial, compare
@@ -35,7 +35,11 @@ def test_what_was_not_measured_is_open():
     ],
 )
 def test_the_overhead_holds_only_if_it_does_for_every_adapter_and_mode(ratios, word):
-    rows = [Overhead(str(i), "m", None, 0.01, ratio, interval(1e-6)) for i, ratio in enumerate(ratios)]
+    same = interval(1e-6)
+    rows = [
+        Overhead(str(i), "m", None, 0.01, ratio, same, holds=ratio and holds(0.01, ratio, same))
+        for i, ratio in enumerate(ratios)
+    ]
     assert words(overheads=rows)["1"] == word
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.registry import find
-from harness.doctor import overhead, surroundings, tables
+from harness.doctor import document, overhead, surroundings, tables
 from harness.doctor.examine import EFFORTS, Part, Parts, choose, examine
 
 
@@ -54,11 +54,11 @@ def test_an_interrupt_leaves_what_was_measured_before_it(monkeypatch):
 @pytest.mark.frameworks
 def test_the_doctor_examines_whatever_it_finds_in_the_time_that_it_is_given(tmp_path):
     """On a busy machine every launch may be void; then it must say so, and still be done."""
-    document = tmp_path / "trust.md"
-    document.write_text(f"{tables.START}\n{tables.END}\n")
+    page = tmp_path / "trust.md"
+    page.write_text(f"{document.START}\n{document.END}\n")
     command = [sys.executable, "-P", "-m", "harness.cli", "doctor", "--quick", "--json", "--budget", "6s"]
     done = subprocess.run(
-        [*command, "--write", str(document)], cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
+        [*command, "--write", str(page)], cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
     )
     found = json.loads(done.stdout)
     assert {c["name"] for c in found["conditions"]} >= {"governor", "virtual machine", "CPU quota", "others"}
@@ -68,4 +68,4 @@ def test_the_doctor_examines_whatever_it_finds_in_the_time_that_it_is_given(tmp_
     (row,) = found["overheads"]
     assert row["reason"] or row["ratio"]["n"] >= 5
     assert found["frameworks"]["numpy"] == np.__version__
-    assert "### Through the harness, against a plain script" in document.read_text()
+    assert "### Through the harness, against a plain script" in page.read_text()

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from doctor_examples import ROOT, examination, interval
+from doctor_examples import ROOT, examination, interval, series
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness import peak
-from harness.doctor import product, tables
+from harness.doctor import document, overhead, product, tables
 from harness.doctor.examine import Examination
 from harness.doctor.startup import Startup
 from harness.peak import Candidate, Peak
+from harness.statistics import Interval
 from tasks.errors import UserError
 
 
@@ -83,17 +86,17 @@ def measured_later(**parts) -> Examination:
     return replace(examination(), **nothing | {"date": "2026-02-02T00:00:00+00:00"} | parts)
 
 
-def document(path: Path, contents: str = "") -> Path:
-    path.write_text(f"before\n{tables.START}\n{contents}{tables.END}\nafter\n", encoding="utf-8")
+def page_of(path: Path, contents: str = "") -> Path:
+    path.write_text(f"before\n{document.START}\n{contents}{document.END}\nafter\n", encoding="utf-8")
     return path
 
 
 def test_what_was_not_measured_again_keeps_its_table_its_bar_and_its_date(tmp_path):
-    page = document(tmp_path / "trust.md")
-    tables.write(examination(), page)
+    page = page_of(tmp_path / "trust.md")
+    document.write(examination(), page)
     before = page.read_text(encoding="utf-8")
     slow = [Startup("--help", 0.02, interval(9.0)), Startup("list", 0.02, interval(9.0))]
-    tables.write(measured_later(startups=slow), page)
+    document.write(measured_later(startups=slow), page)
     after = page.read_text(encoding="utf-8")
     assert after.startswith("before\n")
     assert after.endswith("after\n")
@@ -107,29 +110,69 @@ def test_what_was_not_measured_again_keeps_its_table_its_bar_and_its_date(tmp_pa
 
 
 def test_what_could_not_be_measured_does_not_replace_what_once_was(tmp_path):
-    page = document(tmp_path / "trust.md")
-    tables.write(examination(), page)
-    tables.write(measured_later(products=[product.Product("it was killed")]), page)
+    page = page_of(tmp_path / "trust.md")
+    document.write(examination(), page)
+    document.write(measured_later(products=[product.Product("it was killed")]), page)
     assert "reads 97.0% of it" in page.read_text(encoding="utf-8").replace("\n  ", " ")
+
+
+def test_adapters_that_were_not_measured_again_keep_their_rows_and_count_for_the_bars(tmp_path):
+    page = page_of(tmp_path / "trust.md")
+    a, b = (overhead.judge(name, "m", series({"launch": ratio, "script": 1.0})) for name, ratio in (("a", 1), ("b", 2)))
+    document.write(measured_later(overheads=[replace(a, measured="1st"), replace(b, measured="1st")]), page)
+    assert "1 holds, 0 open, 1 does not hold (b (m))" in page.read_text(encoding="utf-8")
+    cheaper = overhead.judge("b", "m", series({"launch": 1.0, "script": 1.0}))
+    document.write(measured_later(overheads=[replace(cheaper, measured="2nd")]), page)
+    after = page.read_text(encoding="utf-8")
+    assert "2 holds, 0 open, 0 does not hold" in after
+    rows = [line for line in after.splitlines() if line.startswith(("| a | m", "| b | m"))]
+    assert [row.split(" | ")[-1] for row in rows] == ["1st |", "2nd |"]
+    document.write(measured_later(overheads=[overhead.Overhead("b", "m", "it was killed")]), page)
+    assert page.read_text(encoding="utf-8") == after
+
+
+def test_a_table_that_cannot_be_read_is_told_before_anything_is_measured(tmp_path):
+    whole = document.merge("", examination())
+    document.check(page_of(tmp_path / "trust.md", whole), examination().machine)
+    broken = page_of(tmp_path / "broken.md", whole.replace("| yes |", "| perhaps |"))
+    with pytest.raises(UserError, match="plain script' cannot be read"):
+        document.check(broken, examination().machine)
+
+
+numbers = st.floats(-1e3, 1e3).filter(lambda x: x == 0 or abs(x) > 1e-2)
+intervals = st.builds(
+    lambda a, b, c: Interval(sorted((a, b, c))[1], min(a, b, c), max(a, b, c), 9, 0.95), *3 * [numbers]
+)
+
+
+@given(intervals, intervals, st.sampled_from([True, False, None]), st.sampled_from([None, 8.0, 18.5]))
+def test_a_row_is_read_as_it_was_written(ratio, extra, holds, pairs):
+    micro = Interval(1e-6 * extra.estimate, 1e-6 * extra.low, 1e-6 * extra.high, 9, 0.95)
+    row = overhead.Overhead("a", "m", None, 0.0123, ratio, micro, pairs, holds, "today, abc")
+    once = document.merge("", measured_later(overheads=[row]))
+    other = overhead.Overhead("b", "m", "it was killed")
+    twice = document.merge(once, measured_later(overheads=[other]))
+    (before,), (after,) = ([line for line in text.splitlines() if line.startswith("| a | m")] for text in (once, twice))
+    assert before == after
 
 
 def test_a_document_without_marks_is_refused_before_anything_is_measured(tmp_path):
     (tmp_path / "trust.md").write_text("nothing here")
     with pytest.raises(UserError, match="no place"):
-        tables.check(tmp_path / "trust.md", examination().machine)
+        document.check(tmp_path / "trust.md", examination().machine)
 
 
 def test_the_tables_of_two_machines_are_not_mixed(tmp_path):
-    page = document(tmp_path / "trust.md", tables.markdown(examination()))
-    tables.check(page, examination().machine)
+    page = page_of(tmp_path / "trust.md", tables.markdown(examination()))
+    document.check(page, examination().machine)
     with pytest.raises(UserError, match="another machine, this is D, 2 cores"):
-        tables.check(page, examination().machine.model_copy(update={"cpu": "D"}))
+        document.check(page, examination().machine.model_copy(update={"cpu": "D"}))
 
 
 def test_the_document_that_it_is_for_has_every_section_it_writes(tmp_path):
     page = tmp_path / "trust.md"
     page.write_text((ROOT / "docs" / "trust.md").read_text(encoding="utf-8"), encoding="utf-8")
     before = page.read_text(encoding="utf-8")
-    tables.write(measured_later(), page)
+    document.write(measured_later(), page)
     headings = [line for line in before.splitlines() if line.startswith("### ")]
     assert [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("### ")] == headings

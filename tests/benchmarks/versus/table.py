@@ -9,8 +9,8 @@ from typing import Any
 
 from replay import LABELS, Row
 
+from harness.doctor.document import text_between
 from harness.doctor.replay import Share
-from harness.doctor.tables import text_between
 
 START, END = "<!-- versus -->", "<!-- end of versus -->"
 HEADER = ("tool", "its comparison", "noise", "seconds a side", "false, A/A", "2 % found", "5 % found", "windows")
