@@ -86,7 +86,14 @@ def recording(cycles: int, factors: dict[str, float]) -> list[dict]:
             for k, (label, f) in enumerate(factors.items())
         }
         wall = {label: dict.fromkeys(own, 0.2) for label, own in blocks.items()}
-        lines.append({"tool": "levelfield", "noise": "quiet", "values": blocks, "wall": wall})
+        lines.append({"tool": "levelfield run", "noise": "quiet", "values": blocks, "wall": wall})
+    for cycle in range(4 * cycles):
+        pairs, wall = {}, {}
+        for k, label in enumerate(set(factors) - {"base"}):
+            first, second = values(10**7 + 97 * cycle + k, 2)
+            pairs |= {label: {str(cycle): factors[label] * first}, f"{label} base": {str(cycle): second}}
+            wall |= {label: {str(cycle): 0.5}, f"{label} base": {str(cycle): 0.0}}
+        lines.append({"tool": "levelfield duel", "noise": "quiet", "values": pairs, "wall": wall})
     return lines
 
 
@@ -97,26 +104,28 @@ def test_a_recording_becomes_a_row_for_every_comparison_and_counts_what_windows_
     import replay
 
     rows = replay.rows(recording(6, FACTORS))
-    assert len(rows) == 2 * (3 + 1 + 2) + 2
+    assert len(rows) == 2 * (3 + 1 + 2) + 2 + 2
     for row in rows:
         same, _, five = (row.shares[label] for label in ("same", "+2%", "+5%"))
         assert same is not None
         assert five is not None
-        if row.tool != "levelfield":
+        assert same.low <= same.share <= same.high
+        if not row.tool.startswith("levelfield"):
             assert same.windows == (36 if row.apart == "a series" else 6)
             assert same.independent == 6
-        else:
-            assert "10 pairs" in row.test
-            assert (same.windows, same.independent) == (48, 4.8)
-            assert five.share == 1.0
-        assert same.low <= same.share <= same.high
+            continue
+        assert row.seconds == 2.0
+        assert five.share == 1.0
+        pairs, windows = (10, 48) if row.tool == "levelfield run" else (8, 24)
+        assert f"{pairs} pairs" in row.test
+        assert (same.windows, same.independent) == (windows, windows / pairs)
 
 
 def test_a_series_too_short_is_not_judged():
     import replay
     import table
 
-    (row, _) = [row for row in replay.rows(recording(2, FACTORS)) if row.tool == "levelfield"]
+    (row, _) = [row for row in replay.rows(recording(2, FACTORS)) if row.tool == "levelfield run"]
     assert row.shares["same"] is None
     assert "not judged" in "\n".join(table.table([row]))
 
@@ -125,11 +134,19 @@ def test_the_page_names_every_number_in_which_a_peer_did_better():
     import replay
     import table
 
-    rows = [row for row in replay.rows(recording(6, FACTORS)) if row.apart != "a series"]
-    assert table.better(rows) == ["Nowhere in these tables."] or all("against" in line for line in table.better(rows))
     worse = replay.rows(recording(6, FACTORS | {"same": 1.05}))  # levelfield calls what is not the same
-    lines = table.better([row for row in worse if row.apart != "a series"])
-    assert any("asv (compare, factor 1.1" in line and "A/A" in line for line in lines)
+    header, _, *lines = table.better([row for row in worse if row.apart != "a series"])
+    assert header.endswith("| levelfield run | levelfield duel |")
+    (line,) = [line for line in lines if "asv | compare, factor 1.1" in line and "A/A" in line]
+    assert line.count("100.0% (worse; the intervals") == 2
+
+
+def test_where_no_peer_did_better_the_page_says_so():
+    import replay
+    import table
+
+    ours = [row for row in replay.rows(recording(6, FACTORS)) if row.tool.startswith("levelfield")]
+    assert table.better(ours) == ["Nowhere."]
 
 
 def test_what_was_recorded_is_read_up_to_where_it_was_cut_off(tmp_path):

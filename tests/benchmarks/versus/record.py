@@ -1,7 +1,8 @@
 """Record series: every tool measures the same work under four labels, again and again, each run in equal time.
 
-A run of a peer is its own command from start to end, so that start-up counts as it does for its user. levelfield's
-launches are made in blocks by a warm parent, as `levelfield run` makes them.
+A run of a peer is its own command from start to end, so that start-up counts as it does for its user. levelfield is
+there twice: launches in blocks by a warm parent, as `levelfield run` makes them, and pairs in turns, as `levelfield
+duel` does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +26,9 @@ from adapters.registry import find
 from harness.doctor import series
 from harness.doctor.delay import delayed
 from harness.doctor.neighbour import neighbour
-from harness.doctor.series import Bench
+from harness.doctor.series import Bench, Series
+from harness.doctor.trial import CALIBRATION
+from harness.duel import THREADS, Side
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -31,8 +36,8 @@ ADAPTER, MODE = "numpy-manual", "eager"
 LABELS = {"base": 0.0, "same": 0.0, "+2%": 0.02, "+5%": 0.05}  # shares of a step
 SIDE = 8.0  # seconds that one measurement of one label may take, start-up included
 PYTEST_START = 1.5  # seconds of it in which pytest starts and ends
-BLOCKS = 8  # of levelfield, between two looks at the clock
-TOOLS = ("pytest-benchmark", "pyperf", "asv", "levelfield")
+BLOCKS = 8  # of levelfield's run, between two looks at the clock
+TOOLS = ("pytest-benchmark", "pyperf", "asv", "levelfield run", "levelfield duel")
 NOISES = ("quiet", "neighbour")
 
 
@@ -56,8 +61,10 @@ def record(bench: Bench, folder: Path, file: Path, seconds: float, tell: Callabl
         until = now + max(end - now, 0.0) / (len(parts) - done)
         tell(f"{tool}, {noise}: {until - now:.0f} s")
         with neighbour() if noise == "neighbour" else nullcontext():
-            cycles = _levelfield(bench, step, until) if tool == "levelfield" else _peer(bench, tool, data, step, until)
-            for cycle in cycles:
+            cycles = {"levelfield run": partial(_run, bench), "levelfield duel": partial(_duel, bench)}.get(
+                tool, partial(_peer, bench, tool, data)
+            )
+            for cycle in cycles(step, until):
                 append(file, {"tool": tool, "noise": noise, **cycle})
 
 
@@ -71,7 +78,7 @@ def _step(bench: Bench) -> float:
     return median(found.values[info.name].values()) / (len(bench.task.train.x) // series.RECIPE.batch_size)
 
 
-def _levelfield(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
+def _run(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
     info = find().adapters[ADAPTER]
     labels = {label: delayed(info, label, share * step) for label, share in LABELS.items()}
     with bench.launcher({info.name: info} | labels) as launcher:
@@ -84,6 +91,27 @@ def _levelfield(bench: Bench, step: float, until: float) -> Iterator[dict[str, A
                 raise SystemExit(f"a launch failed: {found.failure}")
             yield {"values": found.values, "wall": found.wall, "disturbed": found.disturbed}
             first += BLOCKS
+
+
+def _duel(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
+    """A cycle is a pair of each label with the base. Delays are shares of a step of a duel, which has one thread."""
+    info, shuffle = find().adapters[ADAPTER], random.Random(0)
+    work = series.cell(info, MODE, THREADS)
+
+    def side(label: str) -> Side:
+        return Side(delayed(info, label, LABELS[label] * step), work)
+
+    with bench.ground(Side(info, work), Side(info, work)) as ground:
+        first = [ground.pair(side("base"), side("base"), block) for block in range(CALIBRATION)]
+        step = median(pair.second for pair in first if pair) / (len(bench.task.train.x) // series.RECIPE.batch_size)
+        for block in count():
+            found = Series()
+            others = [label for label in LABELS if label != "base"]
+            for label in shuffle.sample(others, len(others)):
+                if time.monotonic() >= until:
+                    return
+                found.add_pair(label, ground.pair(side(label), side("base"), block), block)
+            yield {"values": found.values, "wall": found.wall, "step_seconds": step}
 
 
 def _peer(bench: Bench, tool: str, data: Path, step: float, until: float) -> Iterator[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 For a peer every measurement of the base is compared with every measurement of another label of the same series, as a
 stored baseline is compared with what is measured later. Those that lie in one cycle, minutes apart at most, are
-counted apart too. For levelfield a window is as many consecutive blocks as take the same time. Windows share
-measurements: a share is worth no more independent ones than there are cycles, or windows side by side.
+counted apart too. For levelfield a window is as many consecutive blocks, or pairs of a duel, as take the same time.
+Windows share measurements: a share is worth no more independent ones than there are cycles, or windows side by side.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def rows(lines: Sequence[dict[str, Any]]) -> list[Row]:
             series.setdefault((line["noise"], line["tool"]), []).append(line)
     found: list[Row] = []
     for (noise, tool), cycles in series.items():
-        found += _levelfield(noise, cycles, side) if tool == "levelfield" else _peer(tool, noise, cycles)
+        found += _peer(tool, noise, cycles) if tool in JUDGES else _levelfield(tool, noise, cycles, side)
     return found
 
 
@@ -81,19 +81,21 @@ def _counts(label: str) -> Callable[[Word], bool]:
     return (lambda word: word is not None) if label == "same" else (lambda word: word == "slower")
 
 
-def _levelfield(noise: str, cycles: Sequence[dict[str, Any]], side: float) -> Iterable[Row]:
+def _levelfield(tool: str, noise: str, cycles: Sequence[dict[str, Any]], side: float) -> Iterable[Row]:
+    """In blocks all labels share a base; the pairs of a duel each have their own, "`label` base"."""
     values: dict[str, dict[str, float]] = {}
-    wall: dict[str, list[float]] = {}
+    wall: dict[str, dict[str, float]] = {}
     for cycle in cycles:
-        for label, blocks in cycle["values"].items():
-            values.setdefault(label, {}).update(blocks)
-        for label, blocks in cycle["wall"].items():
-            wall.setdefault(label, []).extend(blocks.values())
-    launch = mean(seconds for all_of_it in wall.values() for seconds in all_of_it)
-    pairs = max(int(side / launch), LEAST_BLOCKS)
+        for label in cycle["values"]:
+            values.setdefault(label, {}).update(cycle["values"][label])
+            wall.setdefault(label, {}).update(cycle["wall"][label])
+    bases = {label: f"{label} base" if f"{label} base" in values else "base" for label in LABELS}
+    # A run's launches have a wall time each, of a duel's pair the first has that of both
+    pair = mean(mean(wall[label].values()) + mean(wall[bases[label]].values()) for label in LABELS)
+    pairs = max(int(2 * side / pair), LEAST_BLOCKS)
     found = {}
     for label in LABELS:
-        own, base = values.get(label, {}), values.get("base", {})
+        own, base = values[label], values[bases[label]]
         blocks = sorted(own.keys() & base.keys(), key=int)
         found[label] = rates([own[b] for b in blocks], [base[b] for b in blocks], pairs)
     for test in ("the interval excludes 1", "the word, margin ± 3 %"):
@@ -105,7 +107,7 @@ def _levelfield(noise: str, cycles: Sequence[dict[str, Any]], side: float) -> It
                 shares[label] = rate.called if label == "same" else rate.called_slower
             else:
                 shares[label] = rate.differs if label == "same" else rate.slower
-        yield Row("levelfield", f"{test}; {pairs} pairs", noise, pairs * launch, "a window", shares)
+        yield Row(tool, f"{test}; {pairs} pairs", noise, pairs * pair / 2, "a window", shares)
 
 
 def counted(hits: int, windows: int, independent: float) -> Share:

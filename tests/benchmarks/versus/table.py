@@ -7,7 +7,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from replay import LABELS, Row
+from judge import JUDGES
+from replay import Row
 
 from harness.doctor.document import text_between
 from harness.doctor.replay import Share
@@ -25,7 +26,7 @@ def markdown(head: dict[str, Any], rows: Sequence[Row]) -> str:
     lines += ["### Against any baseline of the series", "", *table(whole), ""]
     lines += ["### Against a baseline of the same cycle, measured within a minute", "", *table(near), ""]
     lines += ["### Where a peer did better than levelfield", ""]
-    lines += better(near + [row for row in whole if row.tool != "levelfield"])
+    lines += better(near + [row for row in whole if row.tool in JUDGES])
     return "\n".join(lines) + "\n"
 
 
@@ -54,23 +55,31 @@ def percent(share: Share | None) -> str:
 
 
 def better(rows: Sequence[Row]) -> list[str]:
-    """One line for each number of a peer that is better than levelfield's own of the same noise, whatever its cost."""
+    """A row for each number of a peer that is better than one of levelfield's, of the same noise, whatever its cost."""
+    own = [row for row in rows if row.tool not in JUDGES and row.test.startswith("the interval")]
+    tools = list(dict.fromkeys(row.tool for row in own))
     lines = []
-    for own in (row for row in rows if row.tool == "levelfield" and row.test.startswith("the interval")):
-        for peer in (row for row in rows if row.tool != "levelfield" and row.noise == own.noise):
-            for label in LABELS:
-                a, b = own.shares[label], peer.shares[label]
-                if a is None or b is None or (b.share >= a.share if label == "same" else b.share <= a.share):
-                    continue
-                sure = "the intervals are apart" if b.high < a.low or b.low > a.high else "the intervals overlap"
-                price = peer.shares["same"]
-                also = "" if label == "same" or price is None else f"; its false verdicts: {price.share:.1%}"
-                text = (
-                    f"* {own.noise}, {TITLES[label]}: {peer.tool} ({peer.test}, within {peer.apart}) {b.share:.1%} "
-                    f"against {a.share:.1%}; {sure}{also}."
-                )
-                lines.append(fill(text, 116, subsequent_indent="  "))
-    return lines or ["Nowhere in these tables."]
+    for peer in (row for row in rows if row.tool in JUDGES):
+        ours = {row.tool: row.shares for row in own if row.noise == peer.noise}
+        for label, theirs in peer.shares.items():
+            words = [against(ours[tool][label], theirs, label) if tool in ours else "" for tool in tools]
+            if theirs is None or not any("worse" in word for word in words):
+                continue
+            same = "" if label == "same" or peer.shares["same"] is None else f"{peer.shares['same'].share:.1%}"
+            cells = [peer.noise, TITLES[label], peer.tool, peer.test, peer.apart, f"{theirs.share:.1%}", same, *words]
+            lines.append("| " + " | ".join(cells) + " |")
+    header = ("noise", "label", "peer", "its comparison", "within", "share", "its false verdicts", *tools)
+    return ["| " + " | ".join(header) + " |", "|" + "---|" * len(header), *lines] if lines else ["Nowhere."]
+
+
+def against(own: Share | None, peer: Share | None, label: str) -> str:
+    """levelfield's share, and whether the intervals are apart where the peer's is better."""
+    if own is None or peer is None:
+        return "not judged"
+    if peer.share >= own.share if label == "same" else peer.share <= own.share:
+        return f"{own.share:.1%}"
+    sure = "are apart" if peer.high < own.low or peer.low > own.high else "overlap"
+    return f"{own.share:.1%} (worse; the intervals {sure})"
 
 
 def write(document: Path, text: str) -> None:
