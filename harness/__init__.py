@@ -52,16 +52,16 @@ def run(
     quiet: bool = True,
 ) -> Results:
     """Run a suite, by name or file, as ``levelfield run`` does, and load its results."""
-    from harness import cli, session
+    from harness import arguments, session
     from tasks.errors import UserError
 
-    arguments = ["run", suite, *(["--quiet"] if quiet else [])]
+    words = ["run", suite, *(["--quiet"] if quiet else [])]
     for flag, values in (("-a", adapters), ("-t", tasks), ("--mode", modes)):
-        arguments += [word for value in values for word in (flag, value)]
+        words += [word for value in values for word in (flag, value)]
     for flag, number in (("--blocks", blocks), ("--seeds", seeds)):
-        arguments += [flag, str(number)] if number is not None else []
-    arguments += ["-o", str(output)] if output is not None else []
-    outcome = session.run(cli.parse(arguments))
+        words += [flag, str(number)] if number is not None else []
+    words += ["-o", str(output)] if output is not None else []
+    outcome = session.run(arguments.parse(words))
     if outcome.folder is None:
         raise UserError("nothing was selected", "levelfield list adapters, levelfield list suites")
     return load(outcome.folder)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import cli
+from harness.arguments import parse
 from tasks.errors import UserError
 
 settings.load_profile("fuzz")
@@ -222,8 +223,8 @@ def test_command_lines(tool, first, rest):
         words.insert(1, "--dry-run")
     options = None
     with contextlib.suppress(UserError, SystemExit), contextlib.redirect_stdout(Capture()):
-        options = cli.parse(words)
-    command = getattr(options, "what_command", None)
+        options = parse(words)
+    command = getattr(options, "command", None)
     if command == "run":
         assert options.dry_run  # type: ignore[union-attr]
     if command in ("certify", "doctor") or getattr(options, "open", False):

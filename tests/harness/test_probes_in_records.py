@@ -8,7 +8,7 @@ import pytest
 
 from adapters.registry import find
 from harness import machine, session, suite, tables
-from harness.cli import parse
+from harness.arguments import parse
 from harness.launch.local import LocalLauncher
 from harness.plan import Surroundings, plan
 from harness.probes import registry
