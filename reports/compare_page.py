@@ -14,10 +14,10 @@ from markupsafe import Markup
 from harness.compare import Change, Comparison, machine_differences
 from harness.record import Cell, Run
 from reports import embed, figure, page, words
-from reports.findings import Entry
 from reports.section import MOST_PICTURES, Column, Heading, Line, Picture, Section, Table, absent, drawn, number, text
 from reports.sections.speed import verdict_detail
 from reports.text import count, factor, factors, listing
+from reports.workload import Entry
 
 BASE = "the base run"
 

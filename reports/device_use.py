@@ -14,7 +14,8 @@ from harness.record import Record
 from harness.roofline import Regime, Work
 from harness.statistics import Interval
 from harness.tables import step_seconds
-from reports.findings import Comparison, Evidence, Place, Workload
+from reports.findings import Comparison, Evidence, Place
+from reports.workload import Workload
 
 NOT_RECORDED = "the records of this run hold no such quantity"
 

@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from reports.findings import Entry
 from reports.text import NARROW, factor, shorten, significant, unit_for, visible
+from reports.workload import Entry
 
 INK, MUTED, LINE, PAPER = "#0a0b0c", "#5a5b5c", "#d2d3d4", "#fcfdfe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}

@@ -16,8 +16,9 @@ from harness import store
 from harness.statistics import Interval
 from reports import whole_job
 from reports.certificate import summary
-from reports.findings import Entry, Evidence, Workload, gather
+from reports.findings import Evidence, gather
 from reports.sections import accuracy, startup, tax
+from reports.workload import Entry, Workload
 from tasks.errors import UserError
 
 if TYPE_CHECKING:

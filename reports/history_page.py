@@ -14,9 +14,9 @@ from harness.record import Run
 from harness.statistics import Interval, Verdict
 from reports import embed, figure, page, words
 from reports.compare_page import where, workload
-from reports.findings import Entry
 from reports.section import MOST_PICTURES, Column, Heading, Line, Picture, Section, Table, Value, absent, drawn, text
 from reports.text import count, duration, factor, listing, span
+from reports.workload import Entry
 
 MOST_PANELS = 24
 

@@ -15,7 +15,8 @@ from harness import equivalence, statistics
 from harness.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES
 from harness.record import EpochScores, Record
 from harness.statistics import Interval
-from reports.findings import CONFIDENCE, Entry, Evidence, Workload, baseline_among, holds_certificate
+from reports.findings import CONFIDENCE, Evidence, baseline_among, holds_certificate
+from reports.workload import Entry, Workload
 
 
 @dataclass(frozen=True)

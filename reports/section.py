@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from markupsafe import Markup
 
-from reports.findings import Entry, Workload
+from reports.workload import Entry, Workload
 
 
 @dataclass(frozen=True)

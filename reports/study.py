@@ -12,7 +12,8 @@ import numpy as np
 from harness import bias_variance, statistics
 from harness.record import Cell, EpochScores, Record, Study
 from harness.statistics import Interval
-from reports.findings import CONFIDENCE, Entry, Evidence, Workload, holds_certificate
+from reports.findings import CONFIDENCE, Evidence, holds_certificate
+from reports.workload import Entry, Workload
 
 Where = tuple[str, str]  # adapter, mode
 Values = Mapping[Where, Mapping[int, float]]  # by seed

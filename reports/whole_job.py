@@ -16,9 +16,10 @@ from harness import statistics
 from harness.record import Record
 from harness.statistics import Interval
 from harness.tables import step_seconds
-from reports.findings import Evidence, Place, Workload
+from reports.findings import Evidence, Place
 from reports.section import Column, Line, Table, Value, absent, facets, number, text
 from reports.text import count, duration, span
+from reports.workload import Workload
 
 EPOCHS = (1, 10, 1000)
 PARTS = ("import", "build", "place", "first_epoch")

@@ -10,10 +10,11 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.tables import step_seconds
 from reports import figure
-from reports.findings import Evidence, Workload
+from reports.findings import Evidence
 from reports.learning import Learner, Study, studies
 from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
 from reports.text import duration, listing
+from reports.workload import Workload
 
 ORDER, SHORT, TITLE = 70, "To accuracy", "Epochs and time to accuracy"
 BELOW = 0.01  # the target lies one point under the baseline's mean best validation accuracy

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reports.findings import Entry, Evidence
+from reports.findings import Evidence
 from reports.section import Column, Line, Section, Table, absent, number, text
 from reports.text import listing
+from reports.workload import Entry
 
 ORDER, SHORT, TITLE = 120, "Adapters", "The adapters: caveats and source"
 

@@ -8,9 +8,10 @@ from math import isfinite, log10
 
 from reports import figure
 from reports.certificate import Certificate, Check
-from reports.findings import Entry, Evidence, Outcome
+from reports.findings import Evidence, Outcome
 from reports.section import Column, Line, Picture, Section, Table, Value, absent, number, text
 from reports.text import listing, significant
+from reports.workload import Entry
 
 ORDER, SHORT, TITLE = 100, "Certificates", "Certificates: is it the same mathematics?"
 QUESTION = "Is it the same mathematics?"

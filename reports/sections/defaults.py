@@ -11,12 +11,13 @@ from math import isfinite, log
 from harness import statistics
 from harness.statistics import Interval, Verdict
 from reports import figure, words
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload
+from reports.findings import CONFIDENCE, MARGIN, Comparison, Evidence, Place
 from reports.learning import Learner, Study, accuracy_on_test, mean_of, studies
 from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
 from reports.sections import gap
 from reports.sections.speed import verdict_detail
 from reports.text import NARROW, count, duration, factor, factors, fixed, listing
+from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 95, "Defaults", "What you get by default, beside like for like"
 QUESTION = "What changes with each framework's own defaults?"

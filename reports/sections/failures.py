@@ -8,9 +8,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from harness.record import Record
-from reports.findings import Entry, Evidence, Workload, is_disturbed, outcome_counts
+from reports.findings import Evidence, is_disturbed, outcome_counts
 from reports.section import Column, Line, Section, Table, facets, number, text
 from reports.text import count, listing
+from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
 QUESTION = "Why is a cell empty?"

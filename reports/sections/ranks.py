@@ -12,10 +12,11 @@ from harness.record import Cell, Record
 from harness.statistics import Interval, median_interval
 from harness.tables import step_seconds
 from reports import figure
-from reports.findings import DISTURBED, MARGIN, Entry, Evidence, Workload, holds_certificate, is_disturbed
+from reports.findings import DISTURBED, MARGIN, Evidence, holds_certificate, is_disturbed
 from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
 from reports.text import count, duration, factor, factors, listing, percent, significant
 from reports.words import SIGNS, speed_phrase
+from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 53, "Ranks", "Several ranks: speed-up and efficiency"
 SHARED = "devices of one process on a CPU share its cores: their runs are no scaling measurement and not shown here"

@@ -12,9 +12,10 @@ from harness.roofline import rate
 from harness.statistics import Interval
 from reports import device_use, figure
 from reports.device_use import Use
-from reports.findings import Comparison, Entry, Evidence, Place, Workload
+from reports.findings import Comparison, Evidence, Place
 from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
 from reports.text import NARROW, factor_digits, listing, percent, scaled
+from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 50, "Scaling", "Batch, width and depth scaling"
 MOST = 6  # sweeps on a page

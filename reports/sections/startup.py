@@ -16,7 +16,7 @@ from harness import statistics
 from harness.statistics import Interval, Verdict
 from harness.tables import step_seconds
 from reports import figure, whole_job, words
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Entry, Evidence, Place, Workload
+from reports.findings import CONFIDENCE, MARGIN, Comparison, Evidence, Place
 from reports.section import (
     Column,
     Line,
@@ -32,6 +32,7 @@ from reports.section import (
     text,
 )
 from reports.text import NARROW, duration, factor, listing, span
+from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 40, "First step", "First step against steady state"
 QUESTION = "After how many steps does compiling pay?"

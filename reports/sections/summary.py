@@ -11,10 +11,11 @@ from typing import Any
 from harness import statistics
 from harness.statistics import Interval
 from reports import figure, words
-from reports.findings import CONFIDENCE, Comparison, Entry, Evidence, Place
+from reports.findings import CONFIDENCE, Comparison, Evidence, Place
 from reports.section import MOST_TABLES, Column, Line, Picture, Section, Table, Value, absent, facets, number, text
 from reports.sections import studies
 from reports.text import count, duration, factor, factors, fixed, listing, significant, span, unit_for
+from reports.workload import Entry
 
 ORDER, SHORT, TITLE = 10, "Summary", "Summary"
 PROFILE_LEAST = 3

@@ -9,10 +9,11 @@ from functools import partial
 from harness import statistics
 from harness.statistics import Interval, Verdict
 from reports import figure, words
-from reports.findings import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Entry, Evidence, Place, Workload
+from reports.findings import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place
 from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
 from reports.sections.speed import verdict_detail
 from reports.text import duration, factor, factors, listing, span
+from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 30, "Framework tax", "The framework tax: what a higher API costs"
 QUESTION = "What does the high-level API cost over the low-level one?"

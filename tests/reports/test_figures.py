@@ -12,8 +12,9 @@ import pytest
 import report_factory as factory
 
 from reports import figure
-from reports.findings import Entry, gather
+from reports.findings import gather
 from reports.sections import speed
+from reports.workload import Entry
 
 PALETTE = {
     "black": "#16191d", "orange": figure.ORANGE, "sky": figure.SKY, "green": figure.GREEN, "blue": figure.BLUE,

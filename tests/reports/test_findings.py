@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from reports import words
 from reports.certificate import Certificate, Check
-from reports.findings import Entry, gather, last_of_each_launch, outcome_counts, step_seconds
+from reports.findings import gather, last_of_each_launch, outcome_counts, step_seconds
 from reports.sections import prediction, startup, summary, tax
+from reports.workload import Entry
 from tasks.errors import UserError
 
 NUMPY, TORCH = factory.ENTRIES[0], factory.ENTRIES[1]
