@@ -69,6 +69,8 @@ class KerasLoop(Adapter):
 
     def step_eager(self, x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            loss = self.loss(y, self.network(x, training=True)) + sum(self.network.losses)
+            loss = self.loss(y, self.network(x, training=True))
+            if self.setting.model.l2:
+                loss += sum(self.network.losses)
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
