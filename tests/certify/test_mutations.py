@@ -19,6 +19,8 @@ from harness.certify.plan import plan
 from harness.certify.run import certify
 from tasks.mlp import Layer
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(numpy_manual.__file__).read_text(encoding="utf-8")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "certificates.md"
 BEGIN, END = "<!-- mutations: begin -->", "<!-- mutations: end -->"

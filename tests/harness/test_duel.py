@@ -51,6 +51,7 @@ def done(levelfield):
     return levelfield("duel", "numpy-manual", "sklearn-mlp", *options)
 
 
+@pytest.mark.slow
 def test_the_first_is_judged_against_the_second(done):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -61,12 +62,14 @@ def test_the_first_is_judged_against_the_second(done):
     assert found["word"] in ("faster", "slower", "tied", "inconclusive")
 
 
+@pytest.mark.slow
 def test_progress_tells_how_wide_the_interval_is_and_never_where_it_lies(done):
     assert "pair 5, the ratio within ± " in done.stderr
     assert "faster" not in done.stderr
     assert "slower" not in done.stderr
 
 
+@pytest.mark.slow
 def test_for_people_the_verdict_is_three_lines(levelfield):
     done = levelfield(
         "duel", "numpy-manual", "numpy-manual", "--suite", "mine.toml", "--pairs", "5", "--budget", "10m", "-q"
@@ -81,6 +84,7 @@ def test_for_people_the_verdict_is_three_lines(levelfield):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_too_few_pairs_are_not_judged(levelfield):
     done = levelfield("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--pairs", "4", "--budget", "10m")
     assert done.returncode == 1
@@ -130,6 +134,7 @@ def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, t
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_work_of_another_precision_is_other_work(levelfield, tiny):
     text = tiny(speed=SPEED + '\nprecision = ["float32", "bfloat16"]')
     (levelfield.folder / "precise.toml").write_text(text)
@@ -141,6 +146,7 @@ def test_work_of_another_precision_is_other_work(levelfield, tiny):
     assert "iris small momentum, one thread" in levelfield(*duel, "--workload", "iris small momentum").stdout
 
 
+@pytest.mark.slow
 def test_who_stops_it_gets_what_the_pairs_say_until_then(levelfield):
     process = levelfield.start("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--budget", "10m")
     told = []

@@ -12,6 +12,8 @@ import pytest
 
 from harness import store
 
+pytestmark = pytest.mark.slow
+
 SUITE = {
     "learning": 'adapters = ["numpy-manual", "sklearn-mlp"]\nseeds = 3',
     "speed": 'adapters = ["numpy-manual"]\nblocks = 4\nseconds = 0.05\nthreads = 1',
@@ -69,9 +71,7 @@ def repeats_are_disturbed(records) -> bool:
     return all(record.contaminated for record in records if record is not last[record.launch_id])
 
 
-@pytest.mark.parametrize(
-    "records", [5, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 2, 3, 4, 6, 7, 8, 9))]
-)
+@pytest.mark.parametrize("records", range(10))
 def test_a_killed_run_goes_on_to_the_records_of_an_undisturbed_one(levelfield, undisturbed, records_of, records):
     folder = levelfield.folder / f"killed-{records}"
     process = levelfield.start("run", "mine.toml", "-o", folder, "--no-certify")

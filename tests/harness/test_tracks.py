@@ -8,6 +8,8 @@ import pytest
 
 from harness import store
 
+pytestmark = pytest.mark.slow
+
 BOTH = 'track = ["matched", "idiomatic"]\nadapters = ["numpy-manual", "sklearn-mlp"]\n'
 
 

@@ -14,6 +14,8 @@ import pytest
 from harness.launch import local, parent
 from harness.record import Record
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path

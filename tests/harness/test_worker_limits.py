@@ -9,6 +9,8 @@ import pytest
 
 from harness import worker
 
+pytestmark = pytest.mark.slow
+
 GREEDY = """
 import os, subprocess, sys, threading, time
 import numpy as np
