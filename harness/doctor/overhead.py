@@ -37,8 +37,8 @@ SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
-# A width at which pairs end, so that an overhead of nothing lies within the bar with its whole interval
-ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.01, 5e-6
+# A width at which pairs end, so that an overhead of half of what the bar allows lies within it with its whole interval
+ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.0075, 5e-6
 
 
 @dataclass(frozen=True)
