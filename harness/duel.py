@@ -68,8 +68,10 @@ class Pair:
 class Ground:
     """Where two sides meet: their launchers, kept from pair to pair."""
 
-    def __init__(self, launchers: Sequence[LocalLauncher], folder: Path, cores: list[int], least: int) -> None:
-        self.launchers, self.folder, self.cores, self.least = launchers, folder, cores, least
+    def __init__(
+        self, launchers: Sequence[LocalLauncher], folder: Path, cores: list[int], least: int, seconds: float
+    ) -> None:
+        self.launchers, self.folder, self.cores, self.least, self.seconds = launchers, folder, cores, least, seconds
 
     def pair(self, first: Side, second: Side, block: int) -> Pair | None:
         """A launch of each; None where they had no whole turn each.
@@ -102,14 +104,24 @@ class Ground:
         adapter = turned(side.info, self.folder, role, self.least)
         launcher.adapters = {**launcher.adapters, adapter.name: adapter}
         cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
-        return launcher.launch(Launch(cell, block, seed=block, seconds=SECONDS), self.cores[0])
+        return launcher.launch(Launch(cell, block, seed=block, seconds=self.seconds), self.cores[0])
 
 
 @contextmanager
 def ground(
-    first: Side, second: Side, task: Task, machine: Machine, cores: list[int], limit: float, least: int = LEAST
+    first: Side,
+    second: Side,
+    task: Task,
+    machine: Machine,
+    cores: list[int],
+    limit: float,
+    least: int = LEAST,
+    seconds: float = SECONDS,
 ) -> Iterator[Ground]:
-    """Ends every process that was started; `limit` in seconds holds for each launch, `least` epochs are a turn."""
+    """Ends every process that was started.
+
+    `limit` in seconds holds for each launch, `seconds` are its steady epochs, `least` of which are a turn.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levelfield-")))
         launchers = [
@@ -121,7 +133,7 @@ def ground(
             )
             for side in (first, second)
         ]
-        yield Ground(launchers, folder, cores, least)
+        yield Ground(launchers, folder, cores, least, seconds)
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

@@ -15,6 +15,7 @@ from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
 from harness.turns import ONE
 
 MARGIN = 0.10
+SECONDS = 2.4  # of steady epochs in a launch: a cold import takes as long, and few seconds give few turns
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bo
     found: list[Pair] = []
     try:
         sides = Side(info, work, warm=True), Side(info, work)
-        with bench.ground(*sides, ONE) as ground:
+        with bench.ground(*sides, ONE, SECONDS) as ground:
             for block in range(pairs):
                 if enough():
                     break

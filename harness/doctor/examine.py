@@ -86,7 +86,7 @@ EFFORTS = {
 }
 # Seconds that a launch takes in all, about: what the parts of a budget are weighed by
 _LAUNCH = {"torch": 0.5, "jax": 1.0, "flax": 1.7, "tensorflow": 0.8, "keras": 1.6, "lightning": 0.7}
-_CHEAP, _COMPILED, _COLD = 0.4, 4.0, 3.0
+_CHEAP, _COMPILED, _COLD = 0.4, 4.0, 8.0
 # Pairs in turns with a plain script until the bar can be read: it is narrower where epochs are short
 _USUAL, _MANY, _SHORT = 12, 30, ("numpy", "jax")
 

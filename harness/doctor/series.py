@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from adapters.registry import AdapterInfo
-from harness.duel import Ground, Pair, Side, ground
+from harness.duel import SECONDS, Ground, Pair, Side, ground
 from harness.lanes import Stop
 from harness.launch.local import LocalLauncher
 from harness.plan import Launch
@@ -38,9 +38,11 @@ class Bench:
     def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalLauncher:
         return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
-    def ground(self, first: Side, second: Side, least: int = LEAST) -> AbstractContextManager[Ground]:
-        """Where two sides take turns of `least` epochs or more."""
-        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT, least)
+    def ground(
+        self, first: Side, second: Side, least: int = LEAST, seconds: float = SECONDS
+    ) -> AbstractContextManager[Ground]:
+        """Where two sides take turns of `least` epochs or more, for `seconds` in all."""
+        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT, least, seconds)
 
 
 @dataclass
