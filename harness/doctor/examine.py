@@ -70,7 +70,7 @@ TOLD = ("numpy-manual", "torch-autograd", "jax-grad")  # the adapters whose sens
 _QUICK = ("start", "half", "itself", "duel", "overhead", "time")
 EFFORTS = {
     "quick": Effort("quick", _QUICK, TOLD[:1], TOLD[:1], TOLD[:1], seconds=0.1, budget=45.0),
-    "normal": Effort("normal", (*_QUICK, "product", "probed"), TOLD[:2], TOLD, TOLD[:1], budget=300.0),
+    "normal": Effort("normal", (*_QUICK, "product", "probed"), TOLD[:2], TOLD, TOLD[:1], steady=1.2, budget=300.0),
     "full": Effort(
         "full",
         PARTS,

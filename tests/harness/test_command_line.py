@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from adapters.registry import find
 from harness import cli
+from harness.arguments import _parser
 from harness.record import Record
 from tasks import registry as tasks
 
@@ -54,6 +56,11 @@ def test_help_and_list_import_no_framework_and_no_numpy(arguments):
     assert done.returncode == 0
     assert done.stdout
     assert {name.partition(".")[0] for name in done.stderr.split()} & HEAVY == set()
+
+
+def test_every_command_that_is_understood_is_carried_out():
+    (commands,) = [a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    assert set(commands) == set(cli.COMMANDS)
 
 
 def test_a_dry_run_imports_no_framework(tiny, tmp_path):
