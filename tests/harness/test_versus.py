@@ -130,6 +130,18 @@ def test_a_series_too_short_is_not_judged():
     assert "not judged" in "\n".join(table.table([row]))
 
 
+@pytest.mark.parametrize("tool", ["levelfield run", "levelfield duel"])
+def test_a_label_whose_launches_were_all_disturbed_is_not_judged_and_the_others_are(tool):
+    import replay
+
+    lines = [line for line in recording(6, FACTORS) if line.get("tool", tool) == tool]
+    for line in lines[1:]:
+        del line["values"]["+2%"]
+    for row in replay.rows(lines):
+        assert row.shares["+2%"] is None
+        assert row.shares["+5%"] is not None
+
+
 def test_the_page_names_every_number_in_which_a_peer_did_better():
     import replay
     import table

@@ -86,16 +86,23 @@ def _levelfield(tool: str, noise: str, cycles: Sequence[dict[str, Any]], side: f
     values: dict[str, dict[str, float]] = {}
     wall: dict[str, dict[str, float]] = {}
     for cycle in cycles:
-        for label in cycle["values"]:
-            values.setdefault(label, {}).update(cycle["values"][label])
-            wall.setdefault(label, {}).update(cycle["wall"][label])
-    bases = {label: f"{label} base" if f"{label} base" in values else "base" for label in LABELS}
+        for kind, all_of_it in (("values", values), ("wall", wall)):
+            for label, blocks in cycle[kind].items():
+                all_of_it.setdefault(label, {}).update(blocks)
+    bases = {label: f"{label} base" if f"{label} base" in wall else "base" for label in LABELS}
     # A run's launches have a wall time each, of a duel's pair the first has that of both
-    pair = mean(mean(wall[label].values()) + mean(wall[bases[label]].values()) for label in LABELS)
+    took = [
+        mean(wall[label].values()) + mean(wall[base].values())
+        for label, base in bases.items()
+        if label in wall and base in wall
+    ]
+    if not took:  # it was stopped before it had launched both sides of anything
+        return
+    pair = mean(took)
     pairs = max(int(2 * side / pair), LEAST_BLOCKS)
     found = {}
     for label in LABELS:
-        own, base = values[label], values[bases[label]]
+        own, base = values.get(label, {}), values.get(bases[label], {})
         blocks = sorted(own.keys() & base.keys(), key=int)
         found[label] = rates([own[b] for b in blocks], [base[b] for b in blocks], pairs)
     for test in ("the interval excludes 1", "the word, margin ± 3 %"):
