@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from tasks.mlp import MLP, Layer
-from tasks.recipe import BatchOrder, Recipe
-from tasks.task import Kind, Split
+from levelfield.tasks.mlp import MLP, Layer
+from levelfield.tasks.recipe import BatchOrder, Recipe
+from levelfield.tasks.task import Kind, Split
 
 Api = Literal["low", "high", "mixed"]
 Feed = Literal["resident", "loader"]

@@ -1,7 +1,7 @@
 """Which adapters there are, read from their source: no adapter and no framework is imported here.
 
-Adapters are the files of this folder and whatever installed packages offer in the entry-point group
-``levelfield.adapters`` (value ``module:Class``).
+Adapters are in the files of this folder and of its folders, one a framework, and whatever installed packages offer in
+the entry-point group ``levelfield.adapters`` (value ``module:Class``).
 """
 
 from __future__ import annotations
@@ -130,8 +130,10 @@ def version(distribution: str) -> str | None:
 def find() -> Registry:
     """All adapters. A plug-in that cannot be read, lacks a literal or repeats a name is a line in `problems`."""
     registry = Registry()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        _add(registry, source, f"adapters.{source.stem}", None)
+    here = Path(__file__).parent
+    for source in sorted([*here.glob("*.py"), *here.glob("*/*.py")]):
+        module = ".".join(source.relative_to(here).with_suffix("").parts)
+        _add(registry, source, f"{__package__}.{module}", None)
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
         if not re.fullmatch(r"[\w.]+:\w+", point.value):  # asking a malformed one for its module raises
             registry.problems.append(f"adapter {point.name!r}: entry point {point.value!r} is not module:Class")

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from harness.certify.certificate import Certificate
+    from levelfield.harness.records.certificate import Certificate
 
 Certify = Callable[[str, str], "Certificate"]
 
 
 def contract(adapter: str) -> Callable[[Certify, str], None]:
     """A test function for the adapter of this name, with one case for each of its modes."""
-    from adapters import registry
+    from levelfield.adapters import registry
 
     info = registry.find().adapters.get(adapter)
 
@@ -36,11 +36,11 @@ def contract(adapter: str) -> Callable[[Certify, str], None]:
 @pytest.fixture(scope="session")
 def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
     """A function of an adapter's name and mode: its certificate, or the test fails, or skips where it cannot run."""
-    from adapters import registry
-    from harness import machine
-    from harness.certifying import TIME_LIMIT, failure, unsupported_mode
-    from harness.launch.local import LocalLauncher
-    from harness.plan import Subject
+    from levelfield.adapters import registry
+    from levelfield.harness.cli.certify import TIME_LIMIT, failure, unsupported_mode
+    from levelfield.harness.launch.local import LocalLauncher
+    from levelfield.harness.plan.launches import Subject
+    from levelfield.harness.system import machine
 
     found = registry.find()
     quick = pytestconfig.getoption("--levelfield-quick")

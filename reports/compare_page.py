@@ -11,13 +11,26 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.compare import Change, Comparison, machine_differences
-from harness.record import Cell, Run
-from reports import embed, figure, page, words
-from reports.section import MOST_PICTURES, Column, Heading, Line, Picture, Section, Table, absent, drawn, number, text
-from reports.sections.speed import verdict_detail
-from reports.text import count, factor, factors, listing
-from reports.workload import Entry
+from levelfield.harness.records.record import Cell, Run
+from levelfield.harness.results.compare_runs import Change, Comparison, machine_differences
+from levelfield.reports.findings import words
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.text import count, factor, factors, listing
+from levelfield.reports.page import embed, figure, html
+from levelfield.reports.page.blocks import (
+    MOST_PICTURES,
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    absent,
+    drawn,
+    number,
+    text,
+)
+from levelfield.reports.sections.speed import verdict_detail
 
 BASE = "the base run"
 
@@ -50,11 +63,11 @@ def build(base_run: Run, new_run: Run, comparison: Comparison) -> str:
     data = {"json": embed.encode(heads | {"cells": rows}), "complete": True}
     with figure.style():
         bodies = [_body(name, short, title, make(pair)) for name, short, title, make in SECTIONS]
-        return page.shell("compare/page.html", bodies, data, pair=pair, run=new_run, records=len(comparison.changes))
+        return html.shell("compare/page.html", bodies, data, pair=pair, run=new_run, records=len(comparison.changes))
 
 
 def _body(name: str, short: str, title: str, section: Section) -> dict[str, Any]:
-    template = page.environment().get_template(f"compare/{name}.html")
+    template = html.environment().get_template(f"compare/{name}.html")
     return {"name": name, "short": short, "html": Markup(template.render(name=name, title=title, section=section))}  # noqa: S704
 
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from adapters import registry
-from harness import store
-from harness.statistics import Interval
-from reports import whole_job
-from reports.certificate import summary
-from reports.findings import Evidence, gather
-from reports.sections import accuracy, startup, tax
-from reports.workload import Entry, Workload
-from tasks.errors import UserError
+from levelfield.adapters import registry
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records import store
+from levelfield.reports.findings import whole_job
+from levelfield.reports.findings.certificates import summary
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import Evidence, gather
+from levelfield.reports.sections import accuracy, startup, tax
+from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     import pandas

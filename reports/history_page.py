@@ -9,14 +9,28 @@ from functools import partial
 
 from markupsafe import Markup
 
-from harness.history import History, Place
-from harness.record import Run
-from harness.statistics import Interval, Verdict
-from reports import embed, figure, page, words
-from reports.compare_page import where, workload
-from reports.section import MOST_PICTURES, Column, Heading, Line, Picture, Section, Table, Value, absent, drawn, text
-from reports.text import count, duration, factor, listing, span
-from reports.workload import Entry
+from levelfield.harness.judge.statistics import Interval, Verdict
+from levelfield.harness.records.record import Run
+from levelfield.harness.results.run_series import History, Place
+from levelfield.reports.compare_page import where, workload
+from levelfield.reports.findings import words
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.text import count, duration, factor, listing, span
+from levelfield.reports.page import embed, figure
+from levelfield.reports.page import html as page
+from levelfield.reports.page.blocks import (
+    MOST_PICTURES,
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    drawn,
+    text,
+)
 
 MOST_PANELS = 24
 

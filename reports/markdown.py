@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from harness.peak import Peak
-from harness.record import Record, Run
-from reports import page, publishable, words
-from reports.certificate import Certificate
-from reports.findings import Described, Evidence, disturbances, gather, outcome_counts
-from reports.section import Section, Table
-from reports.text import count, visible
+from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.record import Record, Run
+from levelfield.reports.findings import publishable, words
+from levelfield.reports.findings.certificates import Certificate
+from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
+from levelfield.reports.findings.text import count, visible
+from levelfield.reports.page import html
+from levelfield.reports.page.blocks import Section, Table
 
 SECTIONS = (
     "summary",
@@ -59,7 +60,7 @@ def build(
 
 
 def _section(name: str, evidence: Evidence) -> list[str]:
-    module = next(m for m in page.modules() if m.__name__.endswith(f".{name}"))
+    module = next(m for m in html.modules() if m.__name__.endswith(f".{name}"))
     section: Section = module.section(evidence)
     if section.missing:
         return [f"### {module.TITLE}", "", f"Not measured in this run. {escape(section.missing)}", ""]

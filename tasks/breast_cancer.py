@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.task import Task, make_task
+from levelfield.tasks.task import Task, make_task
 
 NAME = "breast-cancer"
 SOURCE = (

@@ -5,7 +5,7 @@ Like MNIST, the images are standardised as a whole, by the mean and the deviatio
 
 from __future__ import annotations
 
-from tasks.task import DEFAULT_SPLITS, Splits, Task, make_task
+from levelfield.tasks.task import DEFAULT_SPLITS, Splits, Task, make_task
 
 NAME = "digits"
 SOURCE = (

@@ -6,8 +6,8 @@ from make the gap larger, which is what this task is for.
 
 from __future__ import annotations
 
-from tasks import digits
-from tasks.task import Splits, Task
+from levelfield.tasks import digits
+from levelfield.tasks.task import Splits, Task
 
 NAME = "digits-half"
 SPLITS = Splits(0.4, 0.2, 0.4)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.task import Task, assemble
+from levelfield.tasks.task import Task, assemble
 
 NAME = "five-points"
 SOURCE = "made for this purpose: five points each to train, to validate and to test"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.task import Task, make_task
+from levelfield.tasks.task import Task, make_task
 
 NAME = "iris"
 SOURCE = "Fisher's Iris (1936), scikit-learn's copy: 150 flowers, 4 measurements in cm, 3 species"

@@ -27,8 +27,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from tasks.errors import UserError
-from tasks.task import Task, assemble, stratified_cut
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Task, assemble, stratified_cut
 
 NAME = "mnist"
 SOURCE = "MNIST handwritten digits (LeCun, Cortes & Burges): 70,000 images of 28×28 pixels, 10 classes"

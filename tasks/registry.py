@@ -6,24 +6,30 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import unknown
+from levelfield.tasks.errors import unknown
 
 if TYPE_CHECKING:
-    from tasks.task import Task
+    from levelfield.tasks.task import Task
 
 _TASKS = {
-    "iris": ("tasks.iris", "three species of flowers, 4 features, 150 samples"),
-    "digits": ("tasks.digits", "handwritten digits of 8×8 pixels, 64 features, 1,797 samples"),
+    "iris": ("levelfield.tasks.iris", "three species of flowers, 4 features, 150 samples"),
+    "digits": ("levelfield.tasks.digits", "handwritten digits of 8×8 pixels, 64 features, 1,797 samples"),
     "digits-half": (
-        "tasks.digits_half",
+        "levelfield.tasks.digits_half",
         "digits, split to judge half a point of accuracy, 64 features, 1,797 samples, 719 for the test",
     ),
-    "mnist": ("tasks.mnist", "handwritten digits of 28×28 pixels, 784 features, 70,000 samples; downloaded once"),
-    "wine": ("tasks.wine", "three growers of wine, 13 features, 178 samples"),
-    "breast-cancer": ("tasks.breast_cancer", "malignant or benign tumours, 30 features, 569 samples"),
-    "blobs": ("tasks.blobs", "two clouds of points in the plane, 2 features, 1,000 samples"),
-    "five-points": ("tasks.five_points", "a regression on five points, 1 feature, 15 samples"),
-    "clouds": ("tasks.clouds", "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths"),
+    "mnist": (
+        "levelfield.tasks.mnist",
+        "handwritten digits of 28×28 pixels, 784 features, 70,000 samples; downloaded once",
+    ),
+    "wine": ("levelfield.tasks.wine", "three growers of wine, 13 features, 178 samples"),
+    "breast-cancer": ("levelfield.tasks.breast_cancer", "malignant or benign tumours, 30 features, 569 samples"),
+    "blobs": ("levelfield.tasks.blobs", "two clouds of points in the plane, 2 features, 1,000 samples"),
+    "five-points": ("levelfield.tasks.five_points", "a regression on five points, 1 feature, 15 samples"),
+    "clouds": (
+        "levelfield.tasks.clouds",
+        "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths",
+    ),
 }
 
 
@@ -45,7 +51,7 @@ def load(name: str, *, data_dir: Path | None = None, seed: int = 0) -> Task:
     if name not in _TASKS:
         raise unknown("task", name, _TASKS, "levelfield list tasks")
     if name == "mnist":
-        from tasks import mnist
+        from levelfield.tasks import mnist
 
         return mnist.load(seed, data_dir=data_dir)
     module, _ = _TASKS[name]

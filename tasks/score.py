@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.task import Kind
+from levelfield.tasks.task import Kind
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

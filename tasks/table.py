@@ -15,9 +15,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from tasks.errors import UserError, unknown
-from tasks.table_file import Rows, Wanted, number, read_rows
-from tasks.task import DEFAULT_SPLITS, Kind, Splits, Task, assemble, make_task
+from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.table_file import Rows, Wanted, number, read_rows
+from levelfield.tasks.task import DEFAULT_SPLITS, Kind, Splits, Task, assemble, make_task
 
 SPLIT_NAMES = Splits._fields
 LICENCE = "the user's own data"

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tasks.errors import UserError, unknown
+from levelfield.tasks.errors import UserError, unknown
 
 MAX_BYTES = 256 * 2**20
 """The largest file that is read, and the most room that its features may take as float64 (2**25 cells)."""

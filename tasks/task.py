@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from tasks.errors import UserError
+from levelfield.tasks.errors import UserError
 
 Kind = Literal["classification", "regression"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.task import Split, Task
+from levelfield.tasks.task import Split, Task
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.task import Task, make_task
+from levelfield.tasks.task import Task, make_task
 
 NAME = "wine"
 SOURCE = "Wine recognition (Forina et al., 1991), scikit-learn's copy: 178 wines, 13 chemical analyses, 3 growers"

@@ -8,16 +8,16 @@ from statistics import median
 
 import numpy as np
 
-from adapters.adapter import Adapter, Precision, Setting
-from adapters.numpy_manual import NumpyManual
-from harness import shared_fit
-from harness.certify.cases import Case
-from harness.certify.certificate import Check
-from harness.certify.observe import COARSE, Subject, comparable, flat, observe
-from harness.certify.trajectory import compare, distance, judge, require, twin
-from harness.contract import BrokenContract
-from tasks.mlp import Layer, copy_layers
-from tasks.task import Split
+from levelfield.adapters.adapter import Adapter, Precision, Setting
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.cases import Case
+from levelfield.harness.certify.observe import COARSE, Subject, comparable, flat, observe
+from levelfield.harness.certify.trajectory import compare, distance, judge, require, twin
+from levelfield.harness.measure import train_in_ranks
+from levelfield.harness.measure.adapter_checks import BrokenContract
+from levelfield.harness.records.certificate import Check
+from levelfield.tasks.mlp import Layer, copy_layers
+from levelfield.tasks.task import Split
 
 # Share of an epoch that reading the weights may wait for after synchronize: nothing but a moment of bad luck
 WAITING = 0.15
@@ -56,7 +56,7 @@ def distributed(adapter: Adapter, subject: Subject, setting: Setting, name: str)
     """
     reason = ""
     try:
-        shared_fit.placement(adapter, setting, subject.ranks)
+        train_in_ranks.placement(adapter, setting, subject.ranks)
     except BrokenContract as error:
         reason = str(error)
     return require("work distributed", name, not reason, reason)

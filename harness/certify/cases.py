@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adapters.adapter import Precision, Setting, Track, storage
-from adapters.numpy_manual import NumpyManual
-from harness.certify.rounded import UNIT
-from tasks.mlp import MLP, Layer
-from tasks.recipe import BatchOrder, Recipe
-from tasks.task import Kind, Split
+from levelfield.adapters.adapter import Precision, Setting, Track, storage
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.rounded import UNIT
+from levelfield.tasks.mlp import MLP, Layer
+from levelfield.tasks.recipe import BatchOrder, Recipe
+from levelfield.tasks.task import Kind, Split
 
 # How near an input of a ReLU may come to its kink: a rounding error must not flip a unit
 KINK: dict[Precision, float] = {"float32": 1e-4, "tf32": 4 * UNIT["tf32"], "bfloat16": 4 * UNIT["bfloat16"]}

@@ -12,11 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from adapters.adapter import Adapter, Precision
-from adapters.numpy_manual import NumpyManual
-from harness.certify.cases import Case
-from harness.certify.certificate import Check
-from harness.certify.observe import (
+from levelfield.adapters.adapter import Adapter, Precision
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.cases import Case
+from levelfield.harness.certify.observe import (
     COARSE,
     FLOAT32_FLOOR,
     FLOAT64_TOLERANCE,
@@ -28,9 +27,10 @@ from harness.certify.observe import (
     flat,
     observe,
 )
-from harness.certify.rounded import UNIT, VARIANTS, Rounded, Rounding
-from harness.certify.trajectory import distance, judge, kinds, require, twin
-from tasks.mlp import Layer
+from levelfield.harness.certify.rounded import UNIT, VARIANTS, Rounded, Rounding
+from levelfield.harness.certify.trajectory import distance, judge, kinds, require, twin
+from levelfield.harness.records.certificate import Check
+from levelfield.tasks.mlp import Layer
 
 # Each scale is a quotient of two differences of weights, of which float32 knows some four digits
 SCALE_TOLERANCE = {"float32": 1e-3, "float64": 1e-8, "tf32": 16 * UNIT["tf32"], "bfloat16": 16 * UNIT["bfloat16"]}

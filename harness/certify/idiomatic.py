@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from adapters.adapter import Precision
-from adapters.numpy_manual import NumpyManual
-from harness.certify.cases import Case, Silent
-from harness.certify.certificate import Check
-from harness.certify.observe import Recorder, Subject, flat
-from harness.certify.order import read_epoch
-from harness.certify.trajectory import describe, distance, judge, require, told_events
+from levelfield.adapters.adapter import Precision
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.cases import Case, Silent
+from levelfield.harness.certify.observe import Recorder, Subject, flat
+from levelfield.harness.certify.order import read_epoch
+from levelfield.harness.certify.trajectory import describe, distance, judge, require, told_events
+from levelfield.harness.records.certificate import Check
 
 # One step of weights below 1
 TOLERANCE = {"float32": 2.0**-20, "float64": 1e-10}

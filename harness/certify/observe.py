@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from adapters import runtimes
-from adapters.adapter import Adapter, Precision, Replication, Setting, refusal, unsupported
-from adapters.numpy_manual import NumpyManual
-from harness.certify.cases import Case, relabelled
-from harness.certify.rounded import UNIT, VARIANTS, Rounded
-from harness.plan import has_compiler
-from harness.ranks import Ranks
-from tasks import score
-from tasks.mlp import Layer
-from tasks.task import Split
+from levelfield.adapters import runtimes
+from levelfield.adapters.adapter import Adapter, Precision, Replication, Setting, refusal, unsupported
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.cases import Case, relabelled
+from levelfield.harness.certify.rounded import UNIT, VARIANTS, Rounded
+from levelfield.harness.measure.rank_group import Ranks
+from levelfield.harness.plan.launches import has_compiler
+from levelfield.tasks import score
+from levelfield.tasks.mlp import Layer
+from levelfield.tasks.task import Split
 
 SAFETY = 4.0
 ENVELOPE_RUNS = 4

@@ -13,15 +13,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from adapters.adapter import Adapter, Precision
-from adapters.numpy_manual import NumpyManual
-from harness.certify.cases import Case, Silent
-from harness.certify.certificate import Check
-from harness.certify.observe import Subject, flat, observe, reference, tolerances
-from harness.certify.trajectory import compare, distance, judge, require
-from tasks.mlp import Layer
-from tasks.recipe import BatchOrder
-from tasks.score import log_softmax
+from levelfield.adapters.adapter import Adapter, Precision
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.cases import Case, Silent
+from levelfield.harness.certify.observe import Subject, flat, observe, reference, tolerances
+from levelfield.harness.certify.trajectory import compare, distance, judge, require
+from levelfield.harness.records.certificate import Check
+from levelfield.tasks.mlp import Layer
+from levelfield.tasks.recipe import BatchOrder
+from levelfield.tasks.score import log_softmax
 
 # A float32 row is known to some 1e-7; cases are chosen so that the changes at two steps differ by much more
 FIT = 2e-5

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from adapters.adapter import Precision, Setting
-from adapters.numpy_manual import NumpyManual
+from levelfield.adapters.adapter import Precision, Setting
+from levelfield.adapters.numpy.manual import NumpyManual
 
 # Half a unit in the last place of a number in [1, 2)
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24, "tf32": 2.0**-11, "bfloat16": 2.0**-8}

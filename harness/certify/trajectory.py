@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from adapters.adapter import Adapter, Precision, storage
-from harness.certify.cases import Case
-from harness.certify.certificate import Check
-from harness.certify.observe import (
+from levelfield.adapters.adapter import Adapter, Precision, storage
+from levelfield.harness.certify.cases import Case
+from levelfield.harness.certify.observe import (
     FLOAT32_FLOOR,
     SAFETY,
     Recorder,
@@ -22,9 +21,10 @@ from harness.certify.observe import (
     runs,
     tolerances,
 )
-from harness.certify.rounded import UNIT
-from tasks.mlp import Layer
-from tasks.task import Split
+from levelfield.harness.certify.rounded import UNIT
+from levelfield.harness.records.certificate import Check
+from levelfield.tasks.mlp import Layer
+from levelfield.tasks.task import Split
 
 # A precision is in force where results are at most this many times nearer to float64 than rounded products can be
 NEARER = 4.0

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.doctor import replay
-from harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO, Overhead
-from harness.doctor.replay import Rates
-from harness.doctor.share import TimeShare
-from harness.doctor.startup import BARS, Startup
-from harness.doctor.trial import Trial
+from levelfield.harness.doctor import replay
+from levelfield.harness.doctor.against_itself import Trial
+from levelfield.harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO, Overhead
+from levelfield.harness.doctor.replay import Rates
+from levelfield.harness.doctor.share import TimeShare
+from levelfield.harness.doctor.startup import BARS, Startup
+from levelfield.harness.system.paths import ROOT
 
 Word = Literal["holds", "does not hold", "open"]
 
-SOAK = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability" / "soak.json"
+SOAK = ROOT / "docs" / "reliability" / "soak.json"
 RESOLVED = ("numpy-manual", "torch-autograd", "jax-grad")  # within RESOLVED_SECONDS; the others within MOST_PAIRS
 RESOLUTION, RESOLVED_SECONDS, MOST_PAIRS = 0.02, 60.0, 40
 MOST_FALSE = 0.05

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from adapters.adapter import facts, unsupported
-from adapters.registry import AdapterInfo
-from harness import plan
-from harness.doctor.series import Bench, cell
-from harness.duel import THREADS, LaunchFailed, Pair, Side
-from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
-from harness.turns import ONE
+from levelfield.adapters.adapter import facts, unsupported
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.series import Bench, cell
+from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
+from levelfield.harness.measure.turns import ONE
+from levelfield.harness.plan import launches
+from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 
 MARGIN = 0.10
 SECONDS = 2.4  # of steady epochs in a launch: a cold import takes as long, and few seconds give few turns
@@ -35,10 +35,10 @@ class Agreement:
 
 
 def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bool]) -> Agreement:
-    """A warm and a cold launch in turns (see `harness.turns`), until `pairs` or `enough`."""
+    """A warm and a cold launch in turns (see `harness.measure.turns`), until `pairs` or `enough`."""
     mode = info.modes[0]
     work = cell(info, mode, THREADS)
-    known = facts(plan.setting(work, bench.task, 0), compiler=plan.has_compiler())
+    known = facts(launches.setting(work, bench.task, 0), compiler=launches.has_compiler())
     if (reason := info.missing() or unsupported(info.limits, known)) is not None:
         return Agreement(info.name, mode, reason)
     found: list[Pair] = []

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from harness.doctor.cold import Agreement
-from harness.doctor.examine import Examination
-from harness.doctor.overhead import Overhead
-from harness.doctor.tables import AGREE, HOLDS, TITLES, all_bars, as_markdown, bar_cells, cpu, sections
-from harness.record import Machine
-from harness.statistics import Interval, shared_confidence
-from tasks.errors import UserError
+from levelfield.harness.doctor.cold import Agreement
+from levelfield.harness.doctor.examine import Examination
+from levelfield.harness.doctor.overhead import Overhead
+from levelfield.harness.doctor.tables import AGREE, HOLDS, TITLES, all_bars, as_markdown, bar_cells, cpu, sections
+from levelfield.harness.judge.statistics import Interval, shared_confidence
+from levelfield.harness.records.record import Machine
+from levelfield.tasks.errors import UserError
 
 START, END = "<!-- doctor -->", "<!-- end of doctor -->"
 

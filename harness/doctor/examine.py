@@ -9,22 +9,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from adapters.registry import AdapterInfo
-from harness import machine, store
-from harness.doctor import cold, half, overhead, probed, product, startup, trial
-from harness.doctor.cold import Agreement
-from harness.doctor.half import HalfBusy
-from harness.doctor.overhead import Overhead
-from harness.doctor.probed import Probed
-from harness.doctor.product import Product
-from harness.doctor.series import TASK, Bench
-from harness.doctor.share import TimeShare, time_share
-from harness.doctor.startup import Startup
-from harness.doctor.surroundings import Condition, conditions, others
-from harness.doctor.trial import Trial
-from harness.record import Machine
-from tasks import registry as task_registry
-from tasks.errors import UserError
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor import against_itself, cold, half, overhead, probed, product, startup
+from levelfield.harness.doctor.against_itself import Trial
+from levelfield.harness.doctor.cold import Agreement
+from levelfield.harness.doctor.conditions import Condition, conditions, others
+from levelfield.harness.doctor.half import HalfBusy
+from levelfield.harness.doctor.overhead import Overhead
+from levelfield.harness.doctor.probed import Probed
+from levelfield.harness.doctor.product import Product
+from levelfield.harness.doctor.series import TASK, Bench
+from levelfield.harness.doctor.share import TimeShare, time_share
+from levelfield.harness.doctor.startup import Startup
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Machine
+from levelfield.harness.system import machine
+from levelfield.tasks import registry as task_registry
+from levelfield.tasks.errors import UserError
 
 PARTS = (
     "start",
@@ -207,23 +208,23 @@ def parts(effort: Effort, adapters: Mapping[str, AdapterInfo], bench: Bench, fou
     for name in wanted("itself", effort.itself):
         add(
             f"{name} against itself, and slowed down by 1, 2 and 5 %",
-            (2 + len(trial.DELAYS)) * effort.blocks * _launch_seconds(adapters[name]),
+            (2 + len(against_itself.DELAYS)) * effort.blocks * _launch_seconds(adapters[name]),
             found.trials,
-            partial(trial.measure, bench, adapters[name], False, effort.blocks),
+            partial(against_itself.measure, bench, adapters[name], False, effort.blocks),
         )
     for name in wanted("neighbour", effort.itself):
         add(
             f"{name} against itself with a neighbour",
-            (trial.TOGETHER + 1) * effort.noisy * _launch_seconds(adapters[name]),
+            (against_itself.TOGETHER + 1) * effort.noisy * _launch_seconds(adapters[name]),
             found.trials,
-            partial(trial.measure, bench, adapters[name], True, effort.noisy),
+            partial(against_itself.measure, bench, adapters[name], True, effort.noisy),
         )
     for name in wanted("duel", effort.itself):
         add(
             f"{name} against itself in turns, and slowed down by 1, 2 and 5 %",
-            2 * (1 + len(trial.DELAYS)) * effort.duels * _launch_seconds(adapters[name]),
+            2 * (1 + len(against_itself.DELAYS)) * effort.duels * _launch_seconds(adapters[name]),
             found.trials,
-            partial(trial.in_turns, bench, adapters[name], effort.duels),
+            partial(against_itself.in_turns, bench, adapters[name], effort.duels),
         )
     builtin = [name for name, info in adapters.items() if info.builtin]
     for name in wanted("overhead", builtin if effort.overhead is None else effort.overhead):

@@ -1,7 +1,7 @@
 """A loop whose use of the cores is known: busy for half of the time, on one of two cores. Do the probes say 25 %?
 
-``python -P -m harness.doctor.half SECONDS`` is the loop, and reads its own CPU time as a launch does; beside it the
-sampler takes the core-busy strip, as in a run.
+``python -P -m levelfield.harness.doctor.half SECONDS`` is the loop, and reads its own CPU time as a launch does; beside
+it the sampler takes the core-busy strip, as in a run.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import machine
-from harness.probes.cpu import CpuTime, mask
-from harness.probes.probe import Watched, Window
-from harness.probes.sampling import Sampling
-from harness.quantity import Measured
+from levelfield.harness.probes.client import Sampling
+from levelfield.harness.probes.cpu import CpuTime, mask
+from levelfield.harness.probes.probe import Watched, Window
+from levelfield.harness.records.quantity import Measured
+from levelfield.harness.system import machine
+from levelfield.harness.system.paths import ROOT
 
 MARGIN = 0.03
 _PIECE = 0.01  # seconds busy, then as long asleep
-_ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class HalfBusy:
 def measure(seconds: float = 2.0) -> HalfBusy:
     """Run the loop on at most two cores for so long."""
     cores = machine.cores()[:2]
-    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
     def pin() -> None:
         if hasattr(os, "sched_setaffinity"):

@@ -1,6 +1,6 @@
 """A neighbour: a process that wakes up at random and computes for a while, as other people's work does.
 
-Started as ``python -P -m harness.doctor.neighbour SEED``; ends with the process that started it.
+Started as ``python -P -m levelfield.harness.doctor.neighbour SEED``; ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from levelfield.harness.system.paths import ROOT
 
 ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
 
@@ -20,8 +21,7 @@ ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
 @contextmanager
 def neighbour(seed: int = 0) -> Iterator[None]:
     """One neighbour while the block lasts."""
-    root = Path(__file__).resolve().parent.parent.parent
-    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, str(seed)],
         env=os.environ | {"PYTHONPATH": path},

@@ -11,17 +11,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from adapters.adapter import refusal
-from adapters.registry import AdapterInfo
-from harness import plan
-from harness.doctor import replay, script
-from harness.doctor.series import Bench, Series, cell
-from harness.duel import THREADS
-from harness.launch.local import LocalLauncher
-from harness.launch.parent import ParentDied
-from harness.plan import Launch
-from harness.record import Cell, Record
-from harness.statistics import (
+from levelfield.adapters.adapter import refusal
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor import replay, script
+from levelfield.harness.doctor.series import Bench, Series, cell
+from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS,
     LEAST_BLOCKS_TO_STOP,
     Interval,
@@ -30,10 +24,17 @@ from harness.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from harness.turns import ONE, by_turn, compared, counted, roles, together, turned
-from harness.worker import ScriptJob
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.warm_parent import ParentDied
+from levelfield.harness.launch.worker import ScriptJob
+from levelfield.harness.measure.turns import ONE, by_turn, compared, counted, roles, together, turned
+from levelfield.harness.plan import launches as plan
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Cell, Record
+from levelfield.harness.run.duel import THREADS
+from levelfield.harness.system.paths import ROOT
 
-SCRIPTS = Path(__file__).resolve().parent.parent.parent / "tests" / "benchmarks" / "plain"
+SCRIPTS = ROOT / "tests" / "benchmarks" / "plain"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
@@ -63,7 +64,7 @@ class Overhead:
 def measure(
     bench: Bench, info: AdapterInfo, mode: str, pairs: int, seconds: float, enough: Callable[[], bool]
 ) -> Overhead:
-    """Launches and scripts, both of a pair in turns (see `harness.turns`), until `known`, `pairs` or `enough`.
+    """Launches and scripts, both of a pair in turns (see `harness.measure.turns`), until `known`, `pairs` or `enough`.
 
     Each has `seconds` of steady epochs.
     """

@@ -6,12 +6,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from adapters.registry import AdapterInfo
-from harness.disturbance import MOST_REPEATS
-from harness.doctor.series import Bench, Series, cell
-from harness.plan import Launch
-from harness.probes.sampling import Sampling
-from harness.statistics import LEAST_BLOCKS, Interval, paired_ratio
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.series import Bench, Series, cell
+from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
+from levelfield.harness.measure.disturbance import MOST_REPEATS
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.probes.client import Sampling
 
 MARGIN = 0.03
 

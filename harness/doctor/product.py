@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from adapters.registry import AdapterInfo
-from harness import peak, roofline
-from harness.doctor.series import Bench
-from harness.lanes import Stop
-from harness.peak import Candidate, Peak, Subject
-from harness.quantity import Unavailable
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.series import Bench
+from levelfield.harness.judge import roofline
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.measure import peak
+from levelfield.harness.measure.peak import Candidate, Peak, Subject
+from levelfield.harness.records.quantity import Unavailable
 
 LEAST_SHARE = 0.90
 

@@ -15,7 +15,7 @@ from statistics import median, quantiles
 
 import numpy as np
 
-from harness.statistics import (
+from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS,
     LEAST_BLOCKS_TO_STOP,
     Interval,

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from harness.turns import Turns
+from levelfield.harness.measure.turns import Turns
 
 
 def run(script: Path, arguments: list[str]) -> dict[str, Any]:

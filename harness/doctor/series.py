@@ -8,15 +8,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import median
 
-from adapters.registry import AdapterInfo
-from harness.duel import SECONDS, Ground, Pair, Side, ground
-from harness.lanes import Stop
-from harness.launch.local import LocalLauncher
-from harness.plan import Launch
-from harness.record import Cell, Machine, Model, RecipeSpec, Record
-from harness.schedule import carry_out
-from harness.turns import LEAST
-from tasks.task import Task
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.measure.turns import LEAST
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record
+from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
+from levelfield.harness.run.schedule import carry_out
+from levelfield.tasks.task import Task
 
 TASK = "digits"
 MODEL = Model(name="multi-layer", hidden=(128,))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from harness.record import Record
+from levelfield.harness.records.record import Record
 
 
 @dataclass(frozen=True)

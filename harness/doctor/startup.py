@@ -8,11 +8,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness.statistics import Interval, paired_ratio
+from levelfield.harness.judge.statistics import Interval, paired_ratio
+from levelfield.harness.system.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 BARS = {"--help": 4.0, "list": 8.0}  # bare starts
 _BARE = ["-c", "pass"]
 
@@ -34,7 +33,7 @@ class Startup:
 
 def measure(rounds: int) -> list[Startup]:
     """Start each command and the bare interpreter once a round, after one start of each to fill the disk's cache."""
-    words = {"bare": _BARE} | {command: ["-P", "-m", "harness.cli", command] for command in BARS}
+    words = {"bare": _BARE} | {command: ["-P", "-m", "levelfield.harness.cli.main", command] for command in BARS}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     times: dict[str, list[float]] = {name: [] for name in words}
     shuffle = random.Random(0)  # noqa: S311 - an order, not a secret

@@ -9,19 +9,19 @@ from math import isfinite
 from textwrap import fill
 from typing import Any
 
-from harness.doctor import bars
-from harness.doctor.cold import MARGIN
-from harness.doctor.examine import Examination, short
-from harness.doctor.half import MARGIN as HALF_MARGIN
-from harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO
-from harness.doctor.probed import MARGIN as PROBED_MARGIN
-from harness.doctor.product import LEAST_SHARE
-from harness.doctor.replay import Share
-from harness.doctor.share import TimeShare
-from harness.doctor.startup import BARS
-from harness.doctor.trial import TOGETHER, Comparison, Trial
-from harness.record import Machine
-from harness.statistics import Interval
+from levelfield.harness.doctor import bars
+from levelfield.harness.doctor.against_itself import TOGETHER, Comparison, Trial
+from levelfield.harness.doctor.cold import MARGIN
+from levelfield.harness.doctor.examine import Examination, short
+from levelfield.harness.doctor.half import MARGIN as HALF_MARGIN
+from levelfield.harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO
+from levelfield.harness.doctor.probed import MARGIN as PROBED_MARGIN
+from levelfield.harness.doctor.product import LEAST_SHARE
+from levelfield.harness.doctor.replay import Share
+from levelfield.harness.doctor.share import TimeShare
+from levelfield.harness.doctor.startup import BARS
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.record import Machine
 
 TITLES = {
     "machine": "Machine and frameworks",

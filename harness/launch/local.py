@@ -1,4 +1,4 @@
-"""Launches on this machine, each in a child of a warm parent (see `harness.worker`)."""
+"""Launches on this machine, each in a child of a warm parent (see `harness.launch.worker`)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
-from adapters.registry import AdapterInfo
-from harness import peak
-from harness.certify.certificate import Certificate, Check, fingerprint
-from harness.environments import DEFAULT, Environment, own
-from harness.launch.parent import Ending, ParentDied, WarmParent
-from harness.plan import Launch, Subject
-from harness.probes.probe import Watched
-from harness.probes.sampling import Sampled, Sampling
-from harness.record import Cell, Machine, Record
-from harness.worker import CertifyJob, Job, LaunchJob, PeakJob
-from tasks.errors import UserError
-from tasks.task import Task
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
+from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
+from levelfield.harness.measure import peak
+from levelfield.harness.plan.environments import DEFAULT, Environment, own
+from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.probes.client import Sampled, Sampling
+from levelfield.harness.probes.probe import Watched
+from levelfield.harness.records.certificate import Certificate, Check, fingerprint
+from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Task
 
 _PREFIX = "levelfield-"
 LOG_TAIL = 4000  # characters of a failed launch's output that its record keeps

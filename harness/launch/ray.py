@@ -20,16 +20,16 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from adapters.registry import AdapterInfo
-from harness import peak
-from harness.certify.certificate import Certificate
-from harness.launch.launcher import HostLost
-from harness.launch.local import Key, parent_key
-from harness.launch.node import Node, Terms, software
-from harness.plan import Launch, Subject, Surroundings
-from harness.record import Cell, Machine, Record
-from harness.suite import Suite
-from tasks.errors import UserError
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.launch.hosts import HostLost
+from levelfield.harness.launch.local import Key, parent_key
+from levelfield.harness.launch.ray_node import Node, Terms, software
+from levelfield.harness.measure import peak
+from levelfield.harness.plan.launches import Launch, Subject, Surroundings
+from levelfield.harness.plan.suite import Suite
+from levelfield.harness.records.certificate import Certificate
+from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.tasks.errors import UserError
 
 TOKEN = "levelfield"  # noqa: S105 - the resource of which a node declares one
 _CONTACT, _START, _CLOSE = 5.0, 120.0, 10.0  # seconds

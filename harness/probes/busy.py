@@ -7,11 +7,11 @@ import sys
 import time
 from collections.abc import Mapping
 
-from harness.launch.memory import children
-from harness.probes.cpu import seconds_of
-from harness.probes.probe import Probe, Watched, Window
-from harness.probes.samples import Samples, parts
-from harness.quantity import Quantity
+from levelfield.harness.probes.cpu import seconds_of
+from levelfield.harness.probes.probe import Probe, Watched, Window
+from levelfield.harness.probes.samples import Samples, parts
+from levelfield.harness.records.quantity import Quantity
+from levelfield.harness.system.memory import children
 
 MOST_PARTS = 100
 

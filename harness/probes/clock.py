@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import psutil
 
-from harness.probes.probe import Probe, Watched, Window, unavailable
-from harness.probes.samples import Samples, inside
-from harness.quantity import Measured, Quantity
+from levelfield.harness.probes.probe import Probe, Watched, Window, unavailable
+from levelfield.harness.probes.samples import Samples, inside
+from levelfield.harness.records.quantity import Measured, Quantity
 
 
 class CpuClock(Probe):

@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Mapping
 
-from harness.launch.memory import descendants
-from harness.probes.probe import Probe, Window
-from harness.quantity import Measured, Quantity
+from levelfield.harness.probes.probe import Probe, Window
+from levelfield.harness.records.quantity import Measured, Quantity
+from levelfield.harness.system.memory import descendants
 
 
 def seconds_of(pid: int) -> float:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from harness.probes.nvml import open_device
-from harness.probes.probe import Probe, Watched, Window, unavailable
-from harness.quantity import Measured, Quantity
+from levelfield.harness.probes.nvml import open_device
+from levelfield.harness.probes.probe import Probe, Watched, Window, unavailable
+from levelfield.harness.records.quantity import Measured, Quantity
 
 # quantity → the metric's name in NVML, which tells per cent
 METRICS = {

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.probes.probe import Probe, Watched, Window
-from harness.quantity import Measured, Quantity
+from levelfield.harness.probes.probe import Probe, Watched, Window
+from levelfield.harness.records.quantity import Measured, Quantity
 
 
 class Memory(Probe):

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from adapters import runtimes
-from harness.probes.probe import Probe, Watched, Window, unavailable, why
-from harness.probes.samples import Samples, at, inside
-from harness.quantity import Measured, Quantity
+from levelfield.adapters import runtimes
+from levelfield.harness.probes.probe import Probe, Watched, Window, unavailable, why
+from levelfield.harness.probes.samples import Samples, at, inside
+from levelfield.harness.records.quantity import Measured, Quantity
 
 AVERAGING = 1.0  # seconds over which the driver averages utilization.gpu and the power, at most
 LEAST_ENERGY = 3.0  # seconds; the counter moves in steps, of which a short window would show the edges

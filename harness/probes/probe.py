@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import ClassVar, NamedTuple
 
-from harness.quantity import Estimated, Measured, Quantity, Unavailable
+from levelfield.harness.records.quantity import Estimated, Measured, Quantity, Unavailable
 
 KINDS = ("cpu", "gpu", "tpu")
 LONGEST_REASON = 200  # characters

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.probes.probe import Probe, Watched, Window
-from harness.probes.samples import at, unwrapped
-from harness.quantity import Measured, Quantity
+from levelfield.harness.probes.probe import Probe, Watched, Window
+from levelfield.harness.probes.samples import at, unwrapped
+from levelfield.harness.records.quantity import Measured, Quantity
 
 
 class Rapl(Probe):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from harness.probes.busy import Busy
-from harness.probes.clock import CpuClock
-from harness.probes.gpm import Gpm
-from harness.probes.nvml import Nvml
-from harness.probes.probe import Probe, unavailable, why
-from harness.probes.rapl import Rapl
-from harness.probes.tpu import Tpu
-from harness.quantity import Quantity
+from levelfield.harness.probes.busy import Busy
+from levelfield.harness.probes.clock import CpuClock
+from levelfield.harness.probes.gpm import Gpm
+from levelfield.harness.probes.nvml import Nvml
+from levelfield.harness.probes.probe import Probe, unavailable, why
+from levelfield.harness.probes.rapl import Rapl
+from levelfield.harness.probes.tpu import Tpu
+from levelfield.harness.records.quantity import Quantity
 
 GROUP = "levelfield.probes"
 OURS: tuple[type[Probe], ...] = (Busy, CpuClock, Rapl, Nvml, Gpm, Tpu)
@@ -40,7 +40,7 @@ def load() -> tuple[list[type[Probe]], dict[str, Quantity]]:
 
 def _checked(probe: object) -> type[Probe]:
     if not (isinstance(probe, type) and issubclass(probe, Probe)):
-        raise TypeError("it is no subclass of harness.probes.probe.Probe")
+        raise TypeError("it is no subclass of levelfield.harness.probes.probe.Probe")
     if not (isinstance(getattr(probe, "names", None), tuple) and all(isinstance(name, str) for name in probe.names)):
         raise TypeError("its names must be a tuple of strings")
     return probe

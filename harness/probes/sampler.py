@@ -1,5 +1,5 @@
-"""The process that samples while a launch runs: ``python -P -m harness.probes.sampler``, started by
-`harness.probes.sampling`.
+"""The process that samples while a launch runs: ``python -P -m levelfield.harness.probes.sampler``, started by
+`harness.probes.client`.
 
 It talks in JSON lines, on its standard input and output:
 
@@ -22,9 +22,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from harness.probes import registry
-from harness.probes.probe import Probe, Watched, Window, complete, unavailable, why
-from harness.quantity import Quantity, Unavailable
+from levelfield.harness.probes import registry
+from levelfield.harness.probes.probe import Probe, Watched, Window, complete, unavailable, why
+from levelfield.harness.records.quantity import Quantity, Unavailable
 
 PATIENCE = 1.0  # seconds that all probes of a launch have to answer
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
 
-from harness.probes.probe import Window
+from levelfield.harness.probes.probe import Window
 
 Samples = list[tuple[float, float]]  # (seconds on the monotonic clock, value), in order of time
 

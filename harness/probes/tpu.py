@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.probes.probe import Probe, Watched, Window, unavailable, why
-from harness.probes.samples import Samples, inside
-from harness.quantity import Measured, Quantity
+from levelfield.harness.probes.probe import Probe, Watched, Window, unavailable, why
+from levelfield.harness.probes.samples import Samples, inside
+from levelfield.harness.records.quantity import Measured, Quantity
 
 # quantity → the library's metric, what one of its units is, our unit; `tpu_duty_cycle` reads 100 % where the tensor
 # core is 14 % busy, so prefer `tpu_tensorcore_util`

@@ -8,13 +8,25 @@ from statistics import median
 
 from matplotlib.ticker import MaxNLocator
 
-from harness.tables import step_seconds
-from reports import figure
-from reports.findings import Evidence
-from reports.learning import Learner, Study, studies
-from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
-from reports.text import duration, listing
-from reports.workload import Workload
+from levelfield.harness.results.tables import step_seconds
+from levelfield.reports.findings.entries import Workload
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.learning import Learner, Study, studies
+from levelfield.reports.findings.text import duration, listing
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    absent,
+    by_workload,
+    drawn,
+    facets,
+    number,
+    text,
+)
 
 ORDER, SHORT, TITLE = 70, "To accuracy", "Epochs and time to accuracy"
 BELOW = 0.01  # the target lies one point under the baseline's mean best validation accuracy

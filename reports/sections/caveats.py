@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reports.findings import Evidence
-from reports.section import Column, Line, Section, Table, absent, number, text
-from reports.text import listing
-from reports.workload import Entry
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.text import listing
+from levelfield.reports.page.blocks import Column, Line, Section, Table, absent, number, text
 
 ORDER, SHORT, TITLE = 120, "Adapters", "The adapters: caveats and source"
 

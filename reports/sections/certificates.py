@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from math import isfinite, log10
 
-from reports import figure
-from reports.certificate import Certificate, Check
-from reports.findings import Evidence, Outcome
-from reports.section import Column, Line, Picture, Section, Table, Value, absent, number, text
-from reports.text import listing, significant
-from reports.workload import Entry
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import Evidence, Outcome
+from levelfield.reports.findings.text import listing, significant
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, number, text
 
 ORDER, SHORT, TITLE = 100, "Certificates", "Certificates: is it the same mathematics?"
 QUESTION = "Is it the same mathematics?"

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from reports import figure
-from reports.findings import Evidence
-from reports.learning import Learner, Study, mean_curve, mean_of, studies
-from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
-from reports.text import count, fixed, listing, significant
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.learning import Learner, Study, mean_curve, mean_of, studies
+from levelfield.reports.findings.text import count, fixed, listing, significant
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    absent,
+    by_workload,
+    drawn,
+    facets,
+    number,
+    text,
+)
 
 ORDER, SHORT, TITLE = 80, "Learning curves", "Learning curves"
 MOST_STUDIES = 4

@@ -8,16 +8,29 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, log
 
-from harness import statistics
-from harness.statistics import Interval, Verdict
-from reports import figure, words
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Evidence, Place
-from reports.learning import Learner, Study, accuracy_on_test, mean_of, studies
-from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
-from reports.sections import gap
-from reports.sections.speed import verdict_detail
-from reports.text import NARROW, count, duration, factor, factors, fixed, listing
-from reports.workload import Entry, Workload
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval, Verdict
+from levelfield.reports.findings import words
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
+from levelfield.reports.findings.learning import Learner, Study, accuracy_on_test, mean_of, studies
+from levelfield.reports.findings.text import NARROW, count, duration, factor, factors, fixed, listing
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    facets,
+    number,
+    text,
+)
+from levelfield.reports.sections import gap
+from levelfield.reports.sections.speed import verdict_detail
 
 ORDER, SHORT, TITLE = 95, "Defaults", "What you get by default, beside like for like"
 QUESTION = "What changes with each framework's own defaults?"

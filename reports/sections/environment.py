@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import groupby
 
-from reports.findings import Evidence
-from reports.section import Column, Line, Section, Table, Value, absent, text
-from reports.text import NARROW, count, fixed, listing
-from reports.workload import Entry
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.text import NARROW, count, fixed, listing
+from levelfield.reports.page.blocks import Column, Line, Section, Table, Value, absent, text
 
 ORDER, SHORT, TITLE = 130, "Environment", "Environment and versions"
 

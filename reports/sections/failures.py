@@ -7,11 +7,11 @@ import shlex
 from collections import defaultdict
 from dataclasses import dataclass
 
-from harness.record import Record
-from reports.findings import Evidence, is_disturbed, outcome_counts
-from reports.section import Column, Line, Section, Table, facets, number, text
-from reports.text import count, listing
-from reports.workload import Entry, Workload
+from levelfield.harness.records.record import Record
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import Evidence, is_disturbed, outcome_counts
+from levelfield.reports.findings.text import count, listing
+from levelfield.reports.page.blocks import Column, Line, Section, Table, facets, number, text
 
 ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
 QUESTION = "Why is a cell empty?"

@@ -9,12 +9,11 @@ from math import isfinite
 from statistics import median
 from typing import Any
 
-from harness import statistics
-from harness.equivalence import MARGIN, Comparison
-from harness.statistics import Interval
-from reports import figure
-from reports.findings import CONFIDENCE, Evidence
-from reports.learning import (
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.equivalence import MARGIN, Comparison
+from levelfield.harness.judge.statistics import Interval
+from levelfield.reports.findings.evidence import CONFIDENCE, Evidence
+from levelfield.reports.findings.learning import (
     JUDGED,
     Learner,
     Study,
@@ -26,7 +25,9 @@ from reports.learning import (
     mean_of,
     studies,
 )
-from reports.section import (
+from levelfield.reports.findings.text import NARROW, count, fixed, listing, significant
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
     Column,
     Line,
     Picture,
@@ -40,7 +41,6 @@ from reports.section import (
     number,
     text,
 )
-from reports.text import NARROW, count, fixed, listing, significant
 
 ORDER, SHORT, TITLE = 90, "Generalisation", "Generalisation gap and test accuracy"
 QUESTION = "Does any framework generalise worse?"

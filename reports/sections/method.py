@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.disturbance import MOST_REPEATS, RULES
-from harness.statistics import LEAST_BLOCKS
-from reports.findings import CONFIDENCE, MARGIN, Evidence
-from reports.section import Section
-from reports.sections.failures import RULE_WORDS
+from levelfield.harness.judge.statistics import LEAST_BLOCKS
+from levelfield.harness.measure.disturbance import MOST_REPEATS, RULES
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Evidence
+from levelfield.reports.page.blocks import Section
+from levelfield.reports.sections.failures import RULE_WORDS
 
 ORDER, SHORT, TITLE = 140, "Method", "Method and glossary"
 

@@ -9,12 +9,25 @@ from functools import partial
 from math import isfinite
 from statistics import median
 
-from harness import statistics
-from harness.statistics import Interval
-from reports import figure, words
-from reports.findings import Comparison, Evidence, Place
-from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
-from reports.text import NARROW, duration, significant, span
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval
+from levelfield.reports.findings import words
+from levelfield.reports.findings.evidence import Comparison, Evidence, Place
+from levelfield.reports.findings.text import NARROW, duration, significant, span
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    absent,
+    by_workload,
+    drawn,
+    facets,
+    number,
+    text,
+)
 
 ORDER, SHORT, TITLE = 45, "Prediction", "Prediction: latency and throughput"
 

@@ -7,16 +7,28 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness.efficiency import Counterpart, Kind, Scaling, Steps, counterparts, scale
-from harness.record import Cell, Record
-from harness.statistics import Interval, median_interval
-from harness.tables import step_seconds
-from reports import figure
-from reports.findings import DISTURBED, MARGIN, Evidence, holds_certificate, is_disturbed
-from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
-from reports.text import count, duration, factor, factors, listing, percent, significant
-from reports.words import SIGNS, speed_phrase
-from reports.workload import Entry, Workload
+from levelfield.harness.judge.rank_scaling import Counterpart, Kind, Scaling, Steps, counterparts, scale
+from levelfield.harness.judge.statistics import Interval, median_interval
+from levelfield.harness.records.record import Cell, Record
+from levelfield.harness.results.tables import step_seconds
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import DISTURBED, MARGIN, Evidence, holds_certificate, is_disturbed
+from levelfield.reports.findings.text import count, duration, factor, factors, listing, percent, significant
+from levelfield.reports.findings.words import SIGNS, speed_phrase
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    facets,
+    number,
+    text,
+)
 
 ORDER, SHORT, TITLE = 53, "Ranks", "Several ranks: speed-up and efficiency"
 SHARED = "devices of one process on a CPU share its cores: their runs are no scaling measurement and not shown here"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reports.findings import Evidence
-from reports.section import Section
-from reports.text import count
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.text import count
+from levelfield.reports.page.blocks import Section
 
 ORDER, SHORT, TITLE = 150, "Reproduce", "Reproduce"
 

@@ -7,15 +7,28 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness.quantity import Unavailable
-from harness.roofline import rate
-from harness.statistics import Interval
-from reports import device_use, figure
-from reports.device_use import Use
-from reports.findings import Comparison, Evidence, Place
-from reports.section import Column, Heading, Line, Picture, Section, Table, Value, absent, facets, number, text
-from reports.text import NARROW, factor_digits, listing, percent, scaled
-from reports.workload import Entry, Workload
+from levelfield.harness.judge.roofline import rate
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.quantity import Unavailable
+from levelfield.reports.findings import utilisation
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import Comparison, Evidence, Place
+from levelfield.reports.findings.text import NARROW, factor_digits, listing, percent, scaled
+from levelfield.reports.findings.utilisation import Use
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    facets,
+    number,
+    text,
+)
 
 ORDER, SHORT, TITLE = 50, "Scaling", "Batch, width and depth scaling"
 MOST = 6  # sweeps on a page
@@ -67,7 +80,7 @@ def find(evidence: Evidence) -> list[Sweep]:
         for group in groups.values():
             if len(group) > 1 and any(c.measured for c in group.values()):
                 own = tuple(sorted(group.items()))
-                uses = {n: {u.place.entry: u for u in device_use.find(evidence, c)} for n, c in own}
+                uses = {n: {u.place.entry: u for u in utilisation.find(evidence, c)} for n, c in own}
                 found.append(Sweep(axis, own, uses))
     widest = max((len(sweep.sizes) for sweep in found), default=0)
     return [sweep for sweep in found if len(sweep.sizes) >= min(3, widest)][:MOST]

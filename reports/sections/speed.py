@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.statistics import Verdict
-from reports import figure, words
-from reports.findings import Comparison, Evidence, Place
-from reports.section import (
+from levelfield.harness.judge.statistics import Verdict
+from levelfield.reports.findings import words
+from levelfield.reports.findings.evidence import Comparison, Evidence, Place
+from levelfield.reports.findings.text import duration, factor, factors, span
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
     Column,
     Line,
     Picture,
@@ -21,7 +23,6 @@ from reports.section import (
     number,
     text,
 )
-from reports.text import duration, factor, factors, span
 
 ORDER, SHORT, TITLE = 20, "Speed", "Speed: time of a steady training step"
 QUESTION = "Which is fastest, and is it sure?"

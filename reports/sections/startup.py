@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from harness import statistics
-from harness.statistics import Interval, Verdict
-from harness.tables import step_seconds
-from reports import figure, whole_job, words
-from reports.findings import CONFIDENCE, MARGIN, Comparison, Evidence, Place
-from reports.section import (
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval, Verdict
+from levelfield.harness.results.tables import step_seconds
+from levelfield.reports.findings import whole_job, words
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
+from levelfield.reports.findings.text import NARROW, duration, factor, listing, span
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
     Column,
     Line,
     Picture,
@@ -31,8 +34,6 @@ from reports.section import (
     number,
     text,
 )
-from reports.text import NARROW, duration, factor, listing, span
-from reports.workload import Entry, Workload
 
 ORDER, SHORT, TITLE = 40, "First step", "First step against steady state"
 QUESTION = "After how many steps does compiling pay?"

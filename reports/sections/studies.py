@@ -9,13 +9,13 @@ from math import isfinite
 
 from matplotlib.figure import Figure
 
-from harness.record import Study as StudyName
-from harness.statistics import Interval
-from reports import figure, five_points
-from reports.findings import Evidence
-from reports.section import Column, Line, Picture, Section, Table, Value, absent, number, text
-from reports.study import QUANTITIES, Level, Series, series
-from reports.text import count, significant
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.record import Study as StudyName
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.series import QUANTITIES, Level, Series, series
+from levelfield.reports.findings.text import count, significant
+from levelfield.reports.page import figure, five_points
+from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, number, text
 
 ORDER, SHORT, TITLE = 97, "Study", "What makes the gap"
 QUESTION = "What makes the gap?"

@@ -8,14 +8,37 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from harness import statistics
-from harness.statistics import Interval
-from reports import figure, words
-from reports.findings import CONFIDENCE, Comparison, Evidence, Place
-from reports.section import MOST_TABLES, Column, Line, Picture, Section, Table, Value, absent, facets, number, text
-from reports.sections import studies
-from reports.text import count, duration, factor, factors, fixed, listing, significant, span, unit_for
-from reports.workload import Entry
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval
+from levelfield.reports.findings import words
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import CONFIDENCE, Comparison, Evidence, Place
+from levelfield.reports.findings.text import (
+    count,
+    duration,
+    factor,
+    factors,
+    fixed,
+    listing,
+    significant,
+    span,
+    unit_for,
+)
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    MOST_TABLES,
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    facets,
+    number,
+    text,
+)
+from levelfield.reports.sections import studies
 
 ORDER, SHORT, TITLE = 10, "Summary", "Summary"
 PROFILE_LEAST = 3

@@ -6,14 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness import statistics
-from harness.statistics import Interval, Verdict
-from reports import figure, words
-from reports.findings import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place
-from reports.section import Column, Line, Picture, Section, Table, absent, by_workload, drawn, facets, number, text
-from reports.sections.speed import verdict_detail
-from reports.text import duration, factor, factors, listing, span
-from reports.workload import Entry, Workload
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval, Verdict
+from levelfield.reports.findings import words
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place
+from levelfield.reports.findings.text import duration, factor, factors, listing, span
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
+    Column,
+    Line,
+    Picture,
+    Section,
+    Table,
+    absent,
+    by_workload,
+    drawn,
+    facets,
+    number,
+    text,
+)
+from levelfield.reports.sections.speed import verdict_detail
 
 ORDER, SHORT, TITLE = 30, "Framework tax", "The framework tax: what a higher API costs"
 QUESTION = "What does the high-level API cost over the low-level one?"

@@ -8,13 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from harness.peak import Peak
-from harness.quantity import Estimated, Quantity, Unavailable
-from harness.roofline import DISPATCH, Regime
-from reports import device_use, figure, words
-from reports.device_use import Use
-from reports.findings import Evidence
-from reports.section import (
+from levelfield.harness.judge.roofline import DISPATCH, Regime
+from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.quantity import Estimated, Quantity, Unavailable
+from levelfield.reports.findings import utilisation, words
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.text import NARROW, count, fixed, listing, percent, scaled, significant
+from levelfield.reports.findings.utilisation import Use
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import (
     Column,
     Heading,
     Line,
@@ -29,7 +31,6 @@ from reports.section import (
     number,
     text,
 )
-from reports.text import NARROW, count, fixed, listing, percent, scaled, significant
 
 ORDER, SHORT, TITLE = 60, "Utilisation", "Device utilisation"
 QUESTION = "How much of the device was used?"
@@ -37,7 +38,7 @@ REGIMES: tuple[Regime, ...] = ("dispatch-bound", "memory-bound", "compute-bound"
 
 
 def section(evidence: Evidence) -> Section:
-    found = [uses for c in evidence.speed if (uses := device_use.find(evidence, c))]
+    found = [uses for c in evidence.speed if (uses := utilisation.find(evidence, c))]
     if not found:
         return Section(missing=words.why_nothing(evidence))
     return Section(
@@ -98,7 +99,7 @@ def notes(found: Sequence[Sequence[Use]]) -> list[str]:
     for disturbed in sorted({u.peak.disturbed for u in uses if u.peak and u.peak.disturbed}):
         told.append(f"The peak was disturbed while it was measured ({disturbed}): it may be too low, shares too high.")
     if not any(u.busy for u in uses):
-        told.append("No busy cores over time are drawn: " + device_use.NOT_RECORDED + ".")
+        told.append("No busy cores over time are drawn: " + utilisation.NOT_RECORDED + ".")
     if all(isinstance(u.energy, Unavailable) for u in uses):
         reasons = Counter(_reason(u.energy) for u in uses).most_common(1)
         told.append(f"Energy was not measured: {reasons[0][0]}.")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import adapters
-from adapters.registry import AdapterInfo, Registry, find
+import levelfield
+from levelfield.adapters.registry import AdapterInfo, Registry, find
 
-ROOT = Path(adapters.__file__).resolve().parent.parent
+ROOT = Path(levelfield.__file__).resolve().parent.parent
 BUILTIN = list(find().adapters)
 LITERALS = {"name": '"outside"', "framework": '"outside-framework"', "api": '"low"', "modes": '("eager",)'}
 
@@ -147,7 +147,7 @@ def test_of_two_plug_ins_with_one_name_the_first_stays(plugin):
 def test_the_command_line_lists_the_good_and_names_the_bad(plugin, tmp_path):
     plugin({"good": "good:Plug", "bad": "bad:Plug"}, {"good.py": source(), "bad.py": "def"})
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
-    command = [sys.executable, "-P", "-m", "harness.cli", "list", "adapters", "--json"]
+    command = [sys.executable, "-P", "-m", "levelfield.harness.cli.main", "list", "adapters", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)}
@@ -171,10 +171,10 @@ def test_every_builtin_says_what_to_install_by_the_extra_that_brings_it():
 
 
 def test_limits_may_speak_of_the_facts_that_a_plan_knows():
-    from adapters.adapter import Setting, facts
-    from adapters.registry import FACTS
-    from tasks.mlp import MLP
-    from tasks.recipe import Recipe
+    from levelfield.adapters.adapter import Setting, facts
+    from levelfield.adapters.registry import FACTS
+    from levelfield.tasks.mlp import MLP
+    from levelfield.tasks.recipe import Recipe
 
     assert tuple(facts(Setting(MLP((2, 2)), Recipe()), compiler=True)) == FACTS
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.registry import AdapterInfo, find
-from harness import machine, suite
-from harness.lanes import Stop
-from harness.launch.local import LocalLauncher
-from harness.plan import Launch, Selection, Surroundings, plan
-from harness.record import Record
-from harness.schedule import carry_out
-from tasks.task import Task, make_task
+from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
+from levelfield.harness.records.record import Record
+from levelfield.harness.run.schedule import carry_out
+from levelfield.harness.system import machine
+from levelfield.tasks.task import Task, make_task
 
 BATCH, EPOCHS = 16, 3
 SUITE = f"""

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from adapters.registry import find
+from levelfield.adapters.registry import find
 
 ASKED = {
     "torch-nn": "import torch; o=torch.optim.AdamW([torch.zeros(1)]).defaults; l=torch.nn.Linear(400, 900); "

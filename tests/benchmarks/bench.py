@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from adapters import runtimes
-from adapters.adapter import Setting, refusal
-from adapters.registry import AdapterInfo, find
-from harness import machine
-from harness.plan import has_compiler
-from tasks.errors import UserError, unknown
-from tasks.mlp import MLP
-from tasks.recipe import Recipe
+from levelfield.adapters import runtimes
+from levelfield.adapters.adapter import Setting, refusal
+from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.plan.launches import has_compiler
+from levelfield.harness.system import machine
+from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 600  # seconds for one adapter in one mode

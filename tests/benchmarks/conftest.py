@@ -41,7 +41,7 @@ class Training:
     def __init__(self, model: Any, split: Any) -> None:
         from greenlet import getcurrent, greenlet
 
-        from tasks.recipe import BatchOrder
+        from levelfield.tasks.recipe import BatchOrder
 
         self.model, self.goes_on, self.outside = model, True, getcurrent()
         order = BatchOrder(len(split.x), BATCH, MOST_EPOCHS, 0, partial=False)
@@ -73,7 +73,7 @@ class Training:
 
 @pytest.fixture(scope="session")
 def task() -> Any:
-    from tasks import digits
+    from levelfield.tasks import digits
 
     return digits.load()
 
@@ -81,11 +81,11 @@ def task() -> Any:
 @pytest.fixture
 def model(subject: tuple[str, str], task: Any, pytestconfig: pytest.Config) -> Any:
     """A fresh adapter for digits, 64–128–10, momentum, with the canonical initial weights."""
-    from adapters import runtimes
-    from adapters.adapter import Setting
-    from adapters.registry import find
-    from tasks.mlp import MLP
-    from tasks.recipe import Recipe
+    from levelfield.adapters import runtimes
+    from levelfield.adapters.adapter import Setting
+    from levelfield.adapters.registry import find
+    from levelfield.tasks.mlp import MLP
+    from levelfield.tasks.recipe import Recipe
 
     name, mode = subject
     info = find().adapters[name]

@@ -15,16 +15,16 @@ from typing import get_args
 
 import numpy as np
 
-from adapters import runtimes
-from adapters.adapter import Adapter, Precision
-from adapters.registry import find
-from harness.certify.cases import Case, choose
-from harness.certify.certificate import Check
-from harness.certify.observe import Subject
-from harness.certify.plan import recipe
-from harness.certify.trajectory import trajectory
-from tasks.mlp import MLP, Activation
-from tasks.recipe import Optimizer
+from levelfield.adapters import runtimes
+from levelfield.adapters.adapter import Adapter, Precision
+from levelfield.adapters.registry import find
+from levelfield.harness.certify.cases import Case, choose
+from levelfield.harness.certify.catalogue import recipe
+from levelfield.harness.certify.observe import Subject
+from levelfield.harness.certify.trajectory import trajectory
+from levelfield.harness.records.certificate import Check
+from levelfield.tasks.mlp import MLP, Activation
+from levelfield.tasks.recipe import Optimizer
 
 
 def draw(rng: np.random.Generator, optimizers: tuple[str, ...] = get_args(Optimizer)) -> Case:

@@ -15,17 +15,17 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from adapters import runtimes
-from adapters.numpy_manual import NumpyManual
-from adapters.registry import find
-from harness.certify.behaviour import synchronize
-from harness.certify.cases import Probe, Silent, choose, relabelled
-from harness.certify.dropout import read_masks
-from harness.certify.observe import Subject, flat, observe, reference, tolerances
-from harness.certify.order import read_epoch
-from harness.certify.plan import Item, masks, one_hot, plan, steps
-from harness.certify.trajectory import distance
-from harness.plan import has_compiler
+from levelfield.adapters import runtimes
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.registry import find
+from levelfield.harness.certify.behaviour import synchronize
+from levelfield.harness.certify.cases import Probe, Silent, choose, relabelled
+from levelfield.harness.certify.catalogue import Item, masks, one_hot, plan, steps
+from levelfield.harness.certify.dropout import read_masks
+from levelfield.harness.certify.observe import Subject, flat, observe, reference, tolerances
+from levelfield.harness.certify.order import read_epoch
+from levelfield.harness.certify.trajectory import distance
+from levelfield.harness.plan.launches import has_compiler
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,9 +150,9 @@ def test_random_right_configurations_raise_no_alarm_in_any_framework(name: str, 
 EARLY = """
 import sys
 from adapters import jax_grad, runtimes
-from harness.certify.observe import Subject
-from harness.certify.behaviour import synchronize
-from harness.certify.plan import wide
+from levelfield.harness.certify.observe import Subject
+from levelfield.harness.certify.behaviour import synchronize
+from levelfield.harness.certify.catalogue import wide
 
 class Early(jax_grad.JaxGrad):
     def synchronize(self):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.numpy_manual import NumpyManual
-from adapters.registry import find
-from harness.certify import certificate as certificates
-from harness.certify.certificate import Certificate, Check, fingerprint, needs, valid
-from harness.certify.run import certify
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.registry import find
+from levelfield.harness.certify.examine import certify
+from levelfield.harness.records import certificate as certificates
+from levelfield.harness.records.certificate import Certificate, Check, fingerprint, needs, valid
 
 
 @pytest.fixture(scope="module")
@@ -136,35 +136,35 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for room in ("tasks", "adapters", "harness/certify"):
         shutil.copytree(certificates.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(certificates, "ROOT", tmp_path)
-    monkeypatch.setattr(certificates, "__file__", str(tmp_path / "harness/certify/certificate.py"))
+    monkeypatch.setattr(certificates, "__file__", str(tmp_path / "harness/records/certificate.py"))
     return tmp_path
 
 
 @pytest.mark.parametrize(
     "edited",
     [
-        "adapters/keras_custom_layer.py",
-        "adapters/keras_fit.py",  # imported by it
-        "adapters/keras_model.py",  # imported by that
-        "adapters/runtimes/tensorflow.py",
+        "adapters/keras/custom_layer.py",
+        "adapters/keras/fit.py",  # imported by it
+        "adapters/keras/model.py",  # imported by that
+        "adapters/tensorflow/runtime.py",
         "adapters/adapter.py",
-        "adapters/numpy_manual.py",
+        "adapters/numpy/manual.py",
         "tasks/mlp.py",
         "tasks/recipe.py",
         "harness/certify/order.py",
     ],
 )
 def test_an_edit_of_what_it_rests_on_voids_it(checkout: Path, edited: str) -> None:
-    adapter = checkout / "adapters/keras_custom_layer.py"
+    adapter = checkout / "adapters/keras/custom_layer.py"
     before = fingerprint(adapter)
     path = checkout / edited
     path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     assert fingerprint(adapter) != before
 
 
-@pytest.mark.parametrize("edited", ["adapters/jax_grad.py", "tasks/iris.py"])
+@pytest.mark.parametrize("edited", ["adapters/jax/grad.py", "tasks/iris.py"])
 def test_an_edit_of_anything_else_leaves_it_alone(checkout: Path, edited: str) -> None:
-    adapter = checkout / "adapters/keras_custom_layer.py"
+    adapter = checkout / "adapters/keras/custom_layer.py"
     before = fingerprint(adapter)
     (checkout / edited).write_text("raise SystemExit\n", encoding="utf-8")
     assert fingerprint(adapter) == before

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters import numpy_manual
-from adapters.adapter import Adapter, Setting
-from adapters.numpy_manual import NumpyManual
-from harness.certify.certificate import Certificate, Check
-from harness.certify.plan import plan
-from harness.certify.run import certify
-from tasks.mlp import Layer
+from levelfield.adapters.adapter import Adapter, Setting
+from levelfield.adapters.numpy import manual
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.catalogue import plan
+from levelfield.harness.certify.examine import certify
+from levelfield.harness.records.certificate import Certificate, Check
+from levelfield.tasks.mlp import Layer
 
 pytestmark = pytest.mark.slow
 
-SOURCE = Path(numpy_manual.__file__).read_text(encoding="utf-8")
+SOURCE = Path(manual.__file__).read_text(encoding="utf-8")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "certificates.md"
 BEGIN, END = "<!-- mutations: begin -->", "<!-- mutations: end -->"
 REWRITE = "LEVELFIELD_REWRITE_DOCS"
@@ -39,8 +39,8 @@ class Fault:
 
     def adapter(self) -> type[Adapter]:
         assert SOURCE.count(self.old) == 1, f"{self.old!r} must stand in the source once"
-        names: dict[str, Any] = {"__name__": numpy_manual.__name__, "_SHARED": {}}
-        exec(compile(SOURCE.replace(self.old, self.new), numpy_manual.__file__, "exec", dont_inherit=True), names)
+        names: dict[str, Any] = {"__name__": manual.__name__, "_SHARED": {}}
+        exec(compile(SOURCE.replace(self.old, self.new), manual.__file__, "exec", dont_inherit=True), names)
         return names["NumpyManual"]
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adapters.adapter import Precision, Setting
-from adapters.numpy_manual import NumpyManual
-from harness.certify.behaviour import synchronize
-from harness.certify.certificate import Check
-from harness.certify.observe import Subject
-from harness.certify.order import telling
-from harness.certify.plan import broad, ordered, plan, steps
-from harness.certify.rounded import UNIT, VARIANTS, Bfloat16Results, Rounded, Rounding, Tf32, shorten
-from harness.certify.run import certify, conclude
-from tasks.recipe import BatchOrder
+from levelfield.adapters.adapter import Precision, Setting
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.certify.behaviour import synchronize
+from levelfield.harness.certify.catalogue import broad, ordered, plan, steps
+from levelfield.harness.certify.examine import certify, conclude
+from levelfield.harness.certify.observe import Subject
+from levelfield.harness.certify.order import telling
+from levelfield.harness.certify.rounded import UNIT, VARIANTS, Bfloat16Results, Rounded, Rounding, Tf32, shorten
+from levelfield.harness.records.certificate import Check
+from levelfield.tasks.recipe import BatchOrder
 
 
 class Mixed(Rounded):

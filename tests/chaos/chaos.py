@@ -20,7 +20,7 @@ from pathlib import Path
 from faults import FAULTS
 from ground import Ground, Row
 
-from harness import machine
+from levelfield.harness.system import machine
 
 
 def main() -> int:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from harness import store
-from harness.record import Record
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "LEVELFIELD_CHAOS_MARK"
@@ -122,7 +122,7 @@ class Ground:
         """`limit_file` is the most bytes that any file may get, as a disk that refuses more."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("LEVELFIELD_")}
         here = {"PYTHONPATH": str(ROOT), MARK: self.mark, "LEVELFIELD_CACHE": str(self.folder / "cache")}
-        words = [sys.executable, "-P", "-m", "harness.cli", *map(str, arguments)]
+        words = [sys.executable, "-P", "-m", "levelfield.harness.cli.main", *map(str, arguments)]
         if limit_file is not None:
             words = ["prlimit", f"--fsize={limit_file}", *words]
         return subprocess.Popen(
@@ -170,7 +170,9 @@ class Ground:
 
     def workers(self, harness: subprocess.Popen[str]) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
-            return [p for p in psutil.Process(harness.pid).children() if "harness.worker" in p.cmdline()]
+            return [
+                p for p in psutil.Process(harness.pid).children() if "levelfield.harness.launch.worker" in p.cmdline()
+            ]
         return []
 
     def check(self, row: Row, folder: Path) -> list[Record]:

@@ -32,7 +32,7 @@ def tried() -> Iterator[Counter[tuple[str, int]]]:
     begin = time.monotonic()
     yield counts
     if "LEVELFIELD_FUZZ_JSON" in os.environ:
-        from harness import machine
+        from levelfield.harness.system import machine
 
         rows: dict[str, dict[str, int]] = {}
         for (what, code), number in sorted(counts.items()):

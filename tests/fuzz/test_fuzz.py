@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import cli
-from harness.arguments import parse
-from tasks.errors import UserError
+from levelfield.harness.cli import main
+from levelfield.harness.cli.arguments import parse
+from levelfield.tasks.errors import UserError
 
 settings.load_profile("fuzz")
 EXAMPLES = settings().max_examples
@@ -45,7 +45,7 @@ class Tool:
         out, err = Capture(), Capture("backslashreplace")  # as Python opens the two
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = cli.main([str(word) for word in arguments])
+                code = main.main([str(word) for word in arguments])
             except SystemExit as error:  # --help and --version
                 code = int(error.code or 0)
         self.tried[what, code] += 1

@@ -14,12 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-import harness
-from harness.record import Record
+import levelfield
+from levelfield.harness.records.record import Record
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-ROOT = Path(harness.__file__).resolve().parent.parent
+ROOT = Path(levelfield.__file__).resolve().parent.parent
 MARK = "LEVELFIELD_TEST_MARK"
 
 TINY = """
@@ -52,7 +52,7 @@ class CommandLine:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("LEVELFIELD_")}
         path = os.pathsep.join(map(str, [ROOT, *self.plugins]))
         return subprocess.Popen(
-            [str(self.python), "-P", "-m", "harness.cli", *map(str, arguments)],
+            [str(self.python), "-P", "-m", "levelfield.harness.cli.main", *map(str, arguments)],
             cwd=self.folder,
             env=inherited
             | {"PYTHONPATH": path, MARK: self.mark, "LEVELFIELD_CACHE": str(self.folder / "cache")}

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from harness.doctor import cold, overhead, probed, product, surroundings
-from harness.doctor.examine import Examination
-from harness.doctor.half import HalfBusy
-from harness.doctor.series import Series
-from harness.doctor.startup import Startup
-from harness.doctor.trial import Trial, compare
-from harness.duel import Pair
-from harness.record import Machine
-from harness.statistics import Interval
+from levelfield.harness.doctor import cold, conditions, overhead, probed, product
+from levelfield.harness.doctor.against_itself import Trial, compare
+from levelfield.harness.doctor.examine import Examination
+from levelfield.harness.doctor.half import HalfBusy
+from levelfield.harness.doctor.series import Series
+from levelfield.harness.doctor.startup import Startup
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.record import Machine
+from levelfield.harness.run.duel import Pair
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -54,7 +54,7 @@ def examination() -> Examination:
         machine=Machine(host=None, system="S", cpu="C", cores=2, memory_bytes=2**30, python="3", commit="abc+changes"),
         threads=1,
         frameworks={"numpy": "2.0", "torch": None},
-        conditions=surroundings.conditions(Path("/nonexistent")),
+        conditions=conditions.conditions(Path("/nonexistent")),
         trials=[
             Trial("a", "eager", False, False, None, 1e-4, 360, 7, comparisons, found.values),
             Trial("b", "eager", True, False, None, 1e-4, 6, 0, [few]),

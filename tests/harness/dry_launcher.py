@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from harness import peak
-from harness.certify.certificate import Certificate
-from harness.machine import cores, describe
-from harness.plan import Launch, Subject
-from harness.record import Cell, Machine, Record
+from levelfield.harness.measure import peak
+from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.records.certificate import Certificate
+from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.system.machine import cores, describe
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import Self
 
 import psutil
 
-from harness import machine
+from levelfield.harness.system import machine
 
 MARK = "LEVELFIELD_TEST_NODE"
 START = 180.0  # seconds for a node to be up: it takes 3 on an idle machine

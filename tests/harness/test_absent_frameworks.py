@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.registry import find
-from harness import store
+from levelfield.adapters.registry import find
+from levelfield.harness.records import store
 
 ADAPTERS = find().adapters
 EXTRAS = {"optax": "flax"}

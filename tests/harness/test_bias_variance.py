@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import bias_variance
-from tasks.score import log_softmax
+from levelfield.harness.judge import bias_variance
+from levelfield.tasks.score import log_softmax
 
 
 def test_squared_loss_agrees_with_the_closed_form_of_a_shrunk_gaussian_mean():

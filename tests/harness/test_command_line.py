@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.registry import find
-from harness import cli
-from harness.arguments import _parser
-from harness.record import Record
-from tasks import registry as tasks
+from levelfield.adapters.registry import find
+from levelfield.harness.cli import main
+from levelfield.harness.cli.arguments import _parser
+from levelfield.harness.records.record import Record
+from levelfield.tasks import registry as tasks
 
 FRAMEWORKS = {"torch", "lightning", "tensorflow", "keras", "jax", "jaxlib", "flax", "optax", "sklearn"}
 HEAVY = FRAMEWORKS | {"numpy", "scipy", "pandas", "matplotlib", "pydantic"}
@@ -60,7 +60,7 @@ def test_help_and_list_import_no_framework_and_no_numpy(arguments):
 
 def test_every_command_that_is_understood_is_carried_out():
     (commands,) = [a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)]
-    assert set(commands) == set(cli.COMMANDS)
+    assert set(commands) == set(main.COMMANDS)
 
 
 def test_a_dry_run_imports_no_framework(tiny, tmp_path):
@@ -148,7 +148,7 @@ def test_bad_usage_is_answered_with_two_lines_and_exit_code_2(levelfield, argume
 
 
 def test_an_argument_that_no_shell_can_pass_is_refused_all_the_same(capsys):
-    assert cli.main(["report", "runs/\0"]) == 2
+    assert main.main(["report", "runs/\0"]) == 2
     assert "null character" in capsys.readouterr().err
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from adapters import runtimes
-from adapters.adapter import unsupported
-from adapters.registry import find
-from harness import cli, devices, plan, suite
-from harness.environments import DEFAULT, Environment, own
-from harness.plan import Selection, Surroundings
-from tasks import registry as task_registry
+from levelfield.adapters import runtimes
+from levelfield.adapters.adapter import unsupported
+from levelfield.adapters.registry import find
+from levelfield.harness.cli import main
+from levelfield.harness.plan import devices, suite
+from levelfield.harness.plan import launches as plan
+from levelfield.harness.plan.environments import DEFAULT, Environment, own
+from levelfield.harness.plan.launches import Selection, Surroundings
+from levelfield.tasks import registry as task_registry
 
 TEXT = """
 name = "mine"
@@ -73,7 +75,7 @@ def test_an_adapter_whose_framework_lacks_the_device_is_skipped_with_the_reason_
 
 @pytest.mark.parametrize("line", ['device = "gpu"', 'device = "cuda:0"', 'precision = "float16"', "precision = []"])
 def test_an_unknown_device_or_precision_in_a_suite_is_one_clear_error(line):
-    from tasks.errors import UserError
+    from levelfield.tasks.errors import UserError
 
     with pytest.raises(UserError, match=r"speed.0.(device|precision)"):
         planned(line)
@@ -99,15 +101,15 @@ def test_numpy_sees_the_cpu_and_says_that_it_computes_nowhere_else():
 
 
 def test_a_device_that_nobody_sees_is_one_error_with_a_hint(capsys):
-    assert cli.main(["run", "smoke", "-a", "numpy-manual", "--device", "gpu:0"]) == 2
+    assert main.main(["run", "smoke", "-a", "numpy-manual", "--device", "gpu:0"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: no framework here sees gpu:0: ")
     assert "hint: levelfield list devices" in err
-    assert cli.main(["certify", "numpy-manual", "--device", "tpu:0"]) == 2
+    assert main.main(["certify", "numpy-manual", "--device", "tpu:0"]) == 2
 
 
 def test_a_device_that_is_none_is_refused(capsys):
-    assert cli.main(["run", "smoke", "--device", "npu"]) == 2
+    assert main.main(["run", "smoke", "--device", "npu"]) == 2
     assert "write cpu, gpu:0 or tpu:0" in capsys.readouterr().err
 
 
@@ -125,7 +127,7 @@ def test_a_process_for_the_second_gpu_sees_that_one_alone_and_takes_memory_on_de
 
 @pytest.mark.frameworks
 def test_every_framework_is_a_row_for_every_kind_of_device(capsys):
-    assert cli.main(["list", "devices", "--json"]) == 0
+    assert main.main(["list", "devices", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {(row["framework"], row["device"]) for row in rows} >= {
         (name, kind) for name in ("jax", "numpy", "tensorflow", "torch") for kind in devices.KINDS
@@ -148,5 +150,5 @@ def test_an_adapter_is_certified_in_bfloat16_on_the_cpu(name, capsys):
     if missing := find().adapters[name].missing():
         pytest.skip(missing)
     mode = find().adapters[name].modes[0]
-    assert cli.main(["certify", name, "--mode", mode, "--quick", "--matmul-precision", "bfloat16", "--cached"]) == 0
+    assert main.main(["certify", name, "--mode", mode, "--quick", "--matmul-precision", "bfloat16", "--cached"]) == 0
     assert f"{name} ({mode}, bfloat16): certified" in capsys.readouterr().out

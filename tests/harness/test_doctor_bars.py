@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from doctor_examples import interval, series
 
-from harness.doctor import bars
-from harness.doctor.overhead import Overhead, holds
-from harness.doctor.share import TimeShare
-from harness.doctor.startup import Startup
-from harness.doctor.trial import TOGETHER, Trial, compare
+from levelfield.harness.doctor import bars
+from levelfield.harness.doctor.against_itself import TOGETHER, Trial, compare
+from levelfield.harness.doctor.overhead import Overhead, holds
+from levelfield.harness.doctor.share import TimeShare
+from levelfield.harness.doctor.startup import Startup
 
 
 def words(**found) -> dict[str, str]:

@@ -12,9 +12,9 @@ from doctor_examples import ROOT, series
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.registry import find
-from harness.doctor import document, overhead, surroundings, tables
-from harness.doctor.examine import EFFORTS, Part, Parts, choose, examine
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor import conditions, document, overhead, tables
+from levelfield.harness.doctor.examine import EFFORTS, Part, Parts, choose, examine
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=8))
@@ -40,8 +40,10 @@ def test_an_interrupt_leaves_what_was_measured_before_it(monkeypatch):
 
         return [Part("first", 1.0, first), Part("second", 1.0, second), Part("third", 1.0, second)]
 
-    monkeypatch.setattr("harness.doctor.examine.parts", parts)
-    monkeypatch.setattr("harness.doctor.examine.others", lambda seconds, cores: surroundings.others(0.01, cores))
+    monkeypatch.setattr("levelfield.harness.doctor.examine.parts", parts)
+    monkeypatch.setattr(
+        "levelfield.harness.doctor.examine.others", lambda seconds, cores: conditions.others(0.01, cores)
+    )
     told: list[str] = []
     found = examine(choose(EFFORTS["normal"], [], ["overhead"]), find().adapters, 1, told.append)
     assert found.stopped
@@ -56,7 +58,17 @@ def test_the_doctor_examines_whatever_it_finds_in_the_time_that_it_is_given(tmp_
     """On a busy machine every launch may be void; then it must say so, and still be done."""
     page = tmp_path / "trust.md"
     page.write_text(f"{document.START}\n{document.END}\n")
-    command = [sys.executable, "-P", "-m", "harness.cli", "doctor", "--quick", "--json", "--budget", "6s"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "levelfield.harness.cli.main",
+        "doctor",
+        "--quick",
+        "--json",
+        "--budget",
+        "6s",
+    ]
     done = subprocess.run(
         [*command, "--write", str(page)], cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
     )

@@ -11,13 +11,13 @@ from doctor_examples import ROOT, examination, interval, series
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import peak
-from harness.doctor import document, overhead, product, tables
-from harness.doctor.examine import Examination
-from harness.doctor.startup import Startup
-from harness.peak import Candidate, Peak
-from harness.statistics import Interval
-from tasks.errors import UserError
+from levelfield.harness.doctor import document, overhead, product, tables
+from levelfield.harness.doctor.examine import Examination
+from levelfield.harness.doctor.startup import Startup
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.measure import peak
+from levelfield.harness.measure.peak import Candidate, Peak
+from levelfield.tasks.errors import UserError
 
 
 def peak_of(*candidates: Candidate) -> Peak:

@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from doctor_examples import ROOT, duels, examination, series
 
-from adapters.adapter import Setting
-from adapters.registry import find
-from harness.doctor import cold, delay, half, overhead, probed, script, startup, tables
-from harness.doctor.half import HalfBusy
-from harness.doctor.share import time_share
-from harness.record import Record
-from tasks.mlp import MLP
-from tasks.recipe import BatchOrder, Recipe
-from tasks.task import Split
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor import cold, half, overhead, probed, script, startup, tables
+from levelfield.harness.doctor.half import HalfBusy
+from levelfield.harness.doctor.share import time_share
+from levelfield.harness.measure import delay
+from levelfield.harness.records.record import Record
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import BatchOrder, Recipe
+from levelfield.tasks.task import Split
 
 PLAIN = ROOT / "tests" / "benchmarks" / "plain"
 
@@ -102,15 +103,15 @@ def trained(qualname: str) -> tuple[np.ndarray, float]:
 
 
 def test_a_delayed_adapter_computes_the_same_and_takes_longer_at_every_step():
-    plain, _ = trained("adapters.numpy_manual:NumpyManual:0.0")
-    late, took = trained("adapters.numpy_manual:NumpyManual:0.02")
+    plain, _ = trained("levelfield.adapters.numpy.manual:NumpyManual:0.0")
+    late, took = trained("levelfield.adapters.numpy.manual:NumpyManual:0.02")
     np.testing.assert_array_equal(plain, late)
     assert took >= 4 * 0.02  # a busy wait cannot end early, whatever else the machine does
 
 
 def test_where_steps_are_not_called_one_by_one_the_epoch_ends_later(monkeypatch):
     monkeypatch.setattr(delay, "STEPS", {})
-    _, took = trained("adapters.numpy_manual:NumpyManual:0.02")
+    _, took = trained("levelfield.adapters.numpy.manual:NumpyManual:0.02")
     assert took >= 4 * 0.02
 
 
@@ -118,7 +119,7 @@ def test_a_delayed_adapter_shares_the_parent_of_the_original():
     info = find().adapters["numpy-manual"]
     late = delay.delayed(info, "numpy-manual +2%", 1e-6)
     assert (late.framework, late.backend, late.builtin) == (info.framework, info.backend, info.builtin)
-    assert late.qualname == "adapters.numpy_manual:NumpyManual:1e-06"
+    assert late.qualname == "levelfield.adapters.numpy.manual:NumpyManual:1e-06"
 
 
 def test_the_module_has_no_other_attributes():

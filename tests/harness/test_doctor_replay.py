@@ -8,8 +8,8 @@ from doctor_examples import noise, series
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.doctor import replay
-from harness.doctor.trial import compare
+from levelfield.harness.doctor import replay
+from levelfield.harness.doctor.against_itself import compare
 
 
 def test_an_adapter_against_itself_is_rarely_told_apart():

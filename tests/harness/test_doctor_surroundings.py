@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.doctor import surroundings
+from levelfield.harness.doctor import conditions
 
 
 def machine(root: Path, **files: str) -> Path:
@@ -20,13 +20,13 @@ def machine(root: Path, **files: str) -> Path:
     return root
 
 
-def state(root: Path, name: str, cores: tuple[int, ...] = (0, 1)) -> surroundings.Condition:
-    (found,) = [c for c in surroundings.conditions(root, cores) if c.name == name]
+def state(root: Path, name: str, cores: tuple[int, ...] = (0, 1)) -> conditions.Condition:
+    (found,) = [c for c in conditions.conditions(root, cores) if c.name == name]
     return found
 
 
 def test_what_a_machine_does_not_show_is_unknown(tmp_path):
-    assert {c.state for c in surroundings.conditions(tmp_path, (0, 1))} == {"unknown"}
+    assert {c.state for c in conditions.conditions(tmp_path, (0, 1))} == {"unknown"}
 
 
 def test_whatever_disturbs_comes_with_a_remedy(tmp_path):
@@ -47,7 +47,7 @@ def test_whatever_disturbs_comes_with_a_remedy(tmp_path):
     )
     (tmp_path / "sys/fs/cgroup/box").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup/box/cpu.max").write_text("50000 100000\n")
-    found = surroundings.conditions(tmp_path, (0, 1))
+    found = conditions.conditions(tmp_path, (0, 1))
     assert {c.name: c.state for c in found if c.state != "disturbs"} == {}
     assert [c.name for c in found if not c.remedy] == []
 
@@ -65,7 +65,7 @@ def test_a_quiet_machine_has_nothing_to_mend(tmp_path):
         proc__meminfo="SwapTotal:   2048 kB\nSwapFree:   2048 kB\n",
         proc__self__cgroup="0::/\n",
     )
-    assert {c.state for c in surroundings.conditions(tmp_path, (0,))} == {"good"}
+    assert {c.state for c in conditions.conditions(tmp_path, (0,))} == {"good"}
 
 
 @pytest.mark.parametrize(
@@ -95,30 +95,30 @@ def test_the_cpu_quota_of_either_version_is_found(tmp_path, cgroup, mountinfo, f
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
-    assert surroundings.quota(tmp_path) == cores
+    assert conditions.quota(tmp_path) == cores
 
 
 @given(st.text())
 def test_no_text_breaks_the_parsers(text):
-    surroundings.parse_cpu_max(text)
-    surroundings.parse_cfs(text, text)
-    surroundings.parse_chosen(text)
-    surroundings.parse_pressure_average(text)
-    surroundings.parse_kilobytes(text, "SwapTotal")
-    surroundings.parse_cores(text)
+    conditions.parse_cpu_max(text)
+    conditions.parse_cfs(text, text)
+    conditions.parse_chosen(text)
+    conditions.parse_pressure_average(text)
+    conditions.parse_kilobytes(text, "SwapTotal")
+    conditions.parse_cores(text)
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7))
 def test_a_quota_is_quota_over_period_in_both_versions(quota, period):
     expected = quota / period
-    assert surroundings.parse_cpu_max(f"{quota} {period}\n") == expected
-    assert surroundings.parse_cfs(f"{quota}\n", f"{period}\n") == expected
+    assert conditions.parse_cpu_max(f"{quota} {period}\n") == expected
+    assert conditions.parse_cfs(f"{quota}\n", f"{period}\n") == expected
 
 
 @given(st.sets(st.integers(0, 500), min_size=1))
 def test_a_list_of_cores_is_read_as_it_is_written(cores):
-    assert surroundings.parse_cores(",".join(str(core) for core in sorted(cores))) == sorted(cores)
+    assert conditions.parse_cores(",".join(str(core) for core in sorted(cores))) == sorted(cores)
 
 
 def test_a_range_of_cores_is_read():
-    assert surroundings.parse_cores("0-2,8\n") == [0, 1, 2, 8]
+    assert conditions.parse_cores("0-2,8\n") == [0, 1, 2, 8]

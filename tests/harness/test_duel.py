@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.duel import Pair, decided, ratio, verdict
+from levelfield.harness.run.duel import Pair, decided, ratio, verdict
 
 PLUGIN = """
 import os, signal
-from adapters.numpy_manual import NumpyManual
+from levelfield.adapters.numpy.manual import NumpyManual
 
 class Dies(NumpyManual):
     name = "dies"

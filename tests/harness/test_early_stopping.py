@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.adapter import Setting
-from adapters.numpy_manual import NumpyManual
-from adapters.runtimes import plain
-from harness import protocol
-from harness.early_stopping import EarlyStopping, Stopper
-from tasks import registry
-from tasks.mlp import MLP
-from tasks.recipe import Recipe
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.numpy import runtime
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.harness.measure import protocol
+from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
+from levelfield.tasks import registry
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
 
 losses = st.lists(st.floats(0, 10) | st.just(nan), min_size=1, max_size=40)
 rules = st.builds(EarlyStopping, patience=st.integers(0, 8), min_delta=st.floats(0, 1))
@@ -76,7 +76,7 @@ SETTING = Setting(MLP((4, 32, 3)), Recipe("adam", 0.05, batch_size=8, epochs=60)
 
 
 def learn(setting: Setting = SETTING, adapter: type[NumpyManual] = NumpyManual, **how: object) -> dict:
-    return protocol.launch("learning", adapter, plain, setting, IRIS, 0.0, protocol.Learning(**how))
+    return protocol.launch("learning", adapter, runtime, setting, IRIS, 0.0, protocol.Learning(**how))
 
 
 def test_a_launch_stops_early_and_its_final_scores_are_those_of_the_best_snapshot():

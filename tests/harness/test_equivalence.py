@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.equivalence import LEAST_SEEDS, MARGIN, compare, judge, paired_difference
-from harness.statistics import Interval
-from tasks.errors import UserError
+from levelfield.harness.judge.equivalence import LEAST_SEEDS, MARGIN, compare, judge, paired_difference
+from levelfield.harness.judge.statistics import Interval
+from levelfield.tasks.errors import UserError
 
 SAMPLES = 719  # of the test split
 ADAPTERS = 12  # against the baseline, in two quantities

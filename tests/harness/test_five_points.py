@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adapters.registry import find
-from harness import store
-from tasks import registry
+from levelfield.adapters.registry import find
+from levelfield.harness.records import store
+from levelfield.tasks import registry
 
 TASK = registry.load("five-points")
 WITHOUT = {info.name for info in find().adapters.values() for limit in info.limits if limit.get("kind") == "regression"}

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.registry import find
-from harness.goal import Goal
-from harness.plan import Launch
-from harness.record import Cell, Machine, Model, RecipeSpec, Record
-from harness.statistics import LEAST_BLOCKS
+from levelfield.adapters.registry import find
+from levelfield.harness.judge.statistics import LEAST_BLOCKS
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record
+from levelfield.harness.run.stop_rule import Goal
 
 MOST = 12
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)

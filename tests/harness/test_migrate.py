@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import migrate, store
-from harness.record import SCHEMA
-from tasks.errors import UserError
+from levelfield.harness.records import migrate, store
+from levelfield.harness.records.record import SCHEMA
+from levelfield.tasks.errors import UserError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OLDER = range(1, SCHEMA)

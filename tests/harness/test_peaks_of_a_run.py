@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.registry import find
-from harness import peak, store
+from levelfield.adapters.registry import find
+from levelfield.harness.measure import peak
+from levelfield.harness.records import store
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters import runtimes
-from adapters.adapter import Setting
-from adapters.numpy_manual import NumpyManual
-from adapters.registry import find
-from harness.doctor.series import RECIPE
-from harness.plan import has_compiler
-from tasks import digits, score
-from tasks.mlp import MLP
-from tasks.recipe import BatchOrder, Recipe
+from levelfield.adapters import runtimes
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor.series import RECIPE
+from levelfield.harness.plan.launches import has_compiler
+from levelfield.tasks import digits, score
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import BatchOrder, Recipe
 
 PLAIN = Path(__file__).resolve().parent.parent / "benchmarks" / "plain"
 EPOCHS = 3

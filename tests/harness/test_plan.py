@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from adapters.registry import find
-from harness import suite
-from harness.plan import Launch, Selection, Surroundings, plan
-from tasks import registry
-from tasks.errors import UserError
+from levelfield.adapters.registry import find
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
+from levelfield.tasks import registry
+from levelfield.tasks.errors import UserError
 
 ADAPTERS = find().adapters
 IRIS, BLOBS = registry.load("iris"), registry.load("blobs")

@@ -12,7 +12,7 @@ import pytest
 
 PLUG = """
 import os, socket
-from adapters.numpy_manual import NumpyManual
+from levelfield.adapters.numpy.manual import NumpyManual
 
 class TellsWhereItIs(NumpyManual):
     name = "tells"

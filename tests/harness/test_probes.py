@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.probes import registry, samples
-from harness.probes.busy import Busy
-from harness.probes.clock import CpuClock
-from harness.probes.cpu import CpuTime, mask, seconds_of
-from harness.probes.memory import Memory
-from harness.probes.probe import Probe, Watched, Window
-from harness.probes.rapl import Rapl
-from harness.probes.sampling import Sampled, Sampling
-from harness.quantity import Measured, Quantity, Unavailable
+from levelfield.harness.probes import registry, samples
+from levelfield.harness.probes.busy import Busy
+from levelfield.harness.probes.client import Sampled, Sampling
+from levelfield.harness.probes.clock import CpuClock
+from levelfield.harness.probes.cpu import CpuTime, mask, seconds_of
+from levelfield.harness.probes.memory import Memory
+from levelfield.harness.probes.probe import Probe, Watched, Window
+from levelfield.harness.probes.rapl import Rapl
+from levelfield.harness.records.quantity import Measured, Quantity, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -111,8 +111,8 @@ def test_the_strip_shows_when_a_process_was_busy():
 def test_the_peak_is_what_was_held_between_start_and_stop_and_not_before():
     code = """
 import json, os
-from harness.probes.memory import Memory
-from harness.probes.probe import Watched, Window
+from levelfield.harness.probes.memory import Memory
+from levelfield.harness.probes.probe import Watched, Window
 big = bytearray(200 << 20); big[::4096] = b"x" * len(big[::4096]); del big
 probe = Memory(Watched(os.getpid())); assert probe.available() is None
 probe.start()
@@ -273,8 +273,8 @@ def test_the_sampler_ends_when_the_harness_is_gone(sampling):
 
 OUTSIDE = """
 import time
-from harness.probes.probe import Probe
-from harness.quantity import Measured
+from levelfield.harness.probes.probe import Probe
+from levelfield.harness.records.quantity import Measured
 
 class Fan(Probe):
     names = ("fan_speed",)
@@ -326,7 +326,7 @@ def test_a_package_adds_a_probe_and_a_hostile_one_costs_only_its_own_quantities(
     assert reasons["hangs"] == "Hangs did not answer within 1 s"
     assert reasons["nothing"] == "Nothing did not give it"
     assert reasons["wrong"] == "Wrong gave 0, which is no finite quantity"
-    assert "no subclass of harness.probes.probe.Probe" in reasons["notaprobe"]
+    assert "no subclass of levelfield.harness.probes.probe.Probe" in reasons["notaprobe"]
     assert "cannot be loaded" in reasons["absent"]
     assert found["energy"].get("source") != "not promised"
     again = sampled(one, seconds=0.1).utilisation

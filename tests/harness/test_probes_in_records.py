@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from adapters.registry import find
-from harness import machine, session, suite, tables
-from harness.arguments import parse
-from harness.launch.local import LocalLauncher
-from harness.plan import Surroundings, plan
-from harness.probes import registry
-from harness.probes.cpu import CpuTime
-from harness.probes.memory import Memory
-from harness.quantity import Measured, Unavailable
-from harness.record import Record
-from tasks import registry as task_registry
+from levelfield.adapters.registry import find
+from levelfield.harness.cli.arguments import parse
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Surroundings, plan
+from levelfield.harness.probes import registry
+from levelfield.harness.probes.cpu import CpuTime
+from levelfield.harness.probes.memory import Memory
+from levelfield.harness.records.quantity import Measured, Unavailable
+from levelfield.harness.records.record import Record
+from levelfield.harness.results import tables
+from levelfield.harness.run import session
+from levelfield.harness.system import machine
+from levelfield.tasks import registry as task_registry
 
 IRIS = task_registry.load("iris")
 NAMES = {*CpuTime.names, *Memory.names, "allocator_peak", *registry.names("cpu")}

@@ -18,11 +18,11 @@ from typing import Any
 import pynvml
 import pytest
 
-from harness.probes.gpm import Gpm
-from harness.probes.nvml import Nvml
-from harness.probes.probe import Probe, Watched, Window
-from harness.probes.tpu import Tpu
-from harness.quantity import Measured, Quantity, Unavailable
+from levelfield.harness.probes.gpm import Gpm
+from levelfield.harness.probes.nvml import Nvml
+from levelfield.harness.probes.probe import Probe, Watched, Window
+from levelfield.harness.probes.tpu import Tpu
+from levelfield.harness.records.quantity import Measured, Quantity, Unavailable
 
 RECORDED = Path(__file__).parent / "recorded"
 NVML = json.loads((RECORDED / "nvml.json").read_text())

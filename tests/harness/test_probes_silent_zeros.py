@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ASK = """
 import json, os
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
-from adapters.adapter import Setting
-from adapters.runtimes import {name} as runtime
-from tasks.mlp import MLP
-from tasks.recipe import Recipe
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.{name} import runtime
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
 
 def peak(device):
     return runtime.peak_memory(Setting(MLP((4, 3)), Recipe("sgd", 0.1, 8, 1), device=device, mode="eager"))
@@ -71,9 +71,9 @@ def test_the_system_reads_zero_for_clocks_that_it_does_not_know():
 
     import psutil
 
-    from harness.probes.clock import CpuClock
-    from harness.probes.probe import Watched, Window
-    from harness.quantity import Measured, Unavailable
+    from levelfield.harness.probes.clock import CpuClock
+    from levelfield.harness.probes.probe import Watched, Window
+    from levelfield.harness.records.quantity import Measured, Unavailable
 
     probe = CpuClock(Watched(os.getpid()))
     if (reason := probe.available()) is not None:

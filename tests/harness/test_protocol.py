@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.adapter import Setting
-from adapters.numpy_manual import NumpyManual
-from adapters.registry import find
-from adapters.runtimes import plain
-from harness import machine, protocol, suite
-from harness.launch.local import LocalLauncher
-from harness.plan import Surroundings, has_compiler, plan
-from harness.probes.worker import Steady
-from tasks import registry, score
-from tasks.mlp import MLP
-from tasks.recipe import Recipe
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.numpy import runtime
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.registry import find
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.measure import protocol
+from levelfield.harness.measure.steady import Steady
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Surroundings, has_compiler, plan
+from levelfield.harness.system import machine
+from levelfield.tasks import registry, score
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
 
 IRIS = registry.load("iris")  # 104 samples to train on: six batches of 16 and one of 8
 MODEL = MLP((4, 8, 3))
@@ -54,7 +56,7 @@ noted: list[Noted] = []
 
 
 def launch(kind: str, adapter: type[NumpyManual] = Noted, task=IRIS, seconds: float = 0.0, **recipe: object):
-    return protocol.launch(kind, adapter, plain, setting(**recipe), task, seconds)  # type: ignore[arg-type]
+    return protocol.launch(kind, adapter, runtime, setting(**recipe), task, seconds)  # type: ignore[arg-type]
 
 
 # Learning
@@ -100,7 +102,7 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others():
     one, again = launch("learning"), launch("learning")
     assert one["epochs"] == again["epochs"]
     other = protocol.launch(
-        "learning", NumpyManual, plain, Setting(MODEL, setting().recipe, mode="eager", seed=1), IRIS, 0.0
+        "learning", NumpyManual, runtime, Setting(MODEL, setting().recipe, mode="eager", seed=1), IRIS, 0.0
     )
     assert other["epochs"][0] != one["epochs"][0]
 
@@ -165,7 +167,7 @@ def test_clocks_stop_before_and_start_after_what_the_harness_does_between_epochs
             now[0] += 2
 
     monkeypatch.setattr(protocol, "clock", lambda: now[0])
-    watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(plain, setting()))  # type: ignore[arg-type]
+    watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(runtime, setting()))  # type: ignore[arg-type]
     now[0] += 10
     watch.ready()
     for epoch in range(3):
@@ -182,13 +184,13 @@ def test_a_batch_larger_than_the_training_split_is_refused_in_speed_launches():
 
 
 def test_regression_is_evaluated_by_its_squared_error_and_has_no_accuracy():
-    from tasks.task import make_task
+    from levelfield.tasks.task import make_task
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 4))
     task = make_task("line", x, x @ [1.0, 2.0, 3.0, 4.0], kind="regression", source="drawn by a test", licence="CC0")
     regression = Setting(MLP((4, 1)), Recipe("sgd", 0.05, batch_size=8, epochs=5), kind="regression", mode="eager")
-    result = protocol.launch("learning", NumpyManual, plain, regression, task, 0.0)
+    result = protocol.launch("learning", NumpyManual, runtime, regression, task, 0.0)
     losses = [scores["train"]["loss"] for scores in result["epochs"]]
     assert losses == sorted(losses, reverse=True)
     assert result["final"]["train"]["accuracy"] is None
@@ -259,7 +261,7 @@ def test_a_launch_that_recompiles_after_its_first_epoch_is_void(adapter, mode, i
 
 TORCH = """
 import torch
-from adapters.runtimes import torch as runtime
+from levelfield.adapters.torch import runtime
 double = torch.compile(lambda x: 2 * x, backend="eager", dynamic=False)
 counts = [runtime.compilations()]
 for size in (3, 3, 4):
@@ -269,7 +271,7 @@ print(counts)
 """
 TENSORFLOW = """
 import tensorflow as tf
-from adapters.runtimes import tensorflow as runtime
+from levelfield.adapters.tensorflow import runtime
 double = tf.function(lambda x: 2 * x)
 counts = [runtime.compilations()]
 for size in (3, 3, 4):

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from adapters.registry import find
-from harness.ranks import RankFailed, shares, together
+from levelfield.adapters.registry import find
+from levelfield.harness.measure.rank_group import RankFailed, shares, together
 
 HEAD = """
 import os, signal, time
 import numpy as np
-from adapters.numpy_manual import NumpyManual
-from tasks.mlp import Layer
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.tasks.mlp import Layer
 
 
 class Alike(NumpyManual):
@@ -170,7 +170,7 @@ def test_a_rank_that_is_killed_in_the_middle_fails_its_launch_alone(command_line
     victim = None
     while victim is None:
         assert running.poll() is None, running.communicate()
-        workers = [p for p in levelfield.processes() if "harness.worker" in " ".join(p.cmdline())]
+        workers = [p for p in levelfield.processes() if "levelfield.harness.launch.worker" in " ".join(p.cmdline())]
         below = [[c for c in worker.children() if c in workers] for worker in workers]
         victim = next((ranks[1] for ranks in below if len(ranks) == 2), None)
         time.sleep(0.05)

@@ -11,9 +11,10 @@ import pytest
 from conftest import ROOT
 from ray_cluster import LocalCluster
 
-from adapters.registry import find
-from harness import peak, store
-from harness.schedule import LOST
+from levelfield.adapters.registry import find
+from levelfield.harness.measure import peak
+from levelfield.harness.records import store
+from levelfield.harness.run.schedule import LOST
 
 ADAPTERS = ("-a", "numpy-manual", "-a", "torch-autograd", "-a", "sklearn-mlp")
 WHAT = ("run", "mine.toml", *ADAPTERS, "--threads", "1", "--blocks", "3")

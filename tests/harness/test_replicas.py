@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from adapters.registry import find
-from harness import store
+from levelfield.adapters.registry import find
+from levelfield.harness.records import store
 
 PART = """modes = "default"
 replicas = [1, 2]
@@ -15,8 +15,8 @@ replication = "devices"
 """
 # Adapters that compute rightly and distribute nothing: one that says where it computed, one that asks the compiler
 PRETENDERS = """
-from adapters.jax_grad import JaxGrad
-from adapters.numpy_manual import NumpyManual
+from levelfield.adapters.jax.grad import JaxGrad
+from levelfield.adapters.numpy.manual import NumpyManual
 
 class Alone(NumpyManual):
     name = "alone"

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import store
+from levelfield.harness.records import store
 
 pytestmark = pytest.mark.slow
 

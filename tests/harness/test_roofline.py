@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.adapter import Setting
-from adapters.registry import find
-from harness import peak
-from harness.lanes import Stop
-from harness.peak import Candidate, Peak, Trial
-from harness.quantity import Measured, Unavailable
-from harness.record import Cell, Model, RecipeSpec
-from harness.roofline import DISPATCH, Ceiling, Work, rate, regime, work
-from harness.statistics import Interval
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.registry import find
+from levelfield.harness.judge.roofline import DISPATCH, Ceiling, Work, rate, regime, work
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.measure import peak
+from levelfield.harness.measure.peak import Candidate, Peak, Trial
+from levelfield.harness.records.quantity import Measured, Unavailable
+from levelfield.harness.records.record import Cell, Model, RecipeSpec
 
 positive = st.floats(1e-3, 1e12)
 works = st.builds(Work, st.integers(1, 10**12), st.integers(1, 10**12))

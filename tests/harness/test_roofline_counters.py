@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-import harness
-from tasks.mlp import MLP
-from tasks.recipe import STATE
+import levelfield
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import STATE
 
 pytestmark = pytest.mark.frameworks
 
@@ -33,10 +33,10 @@ CASES = [
 TORCH = """
 import json, sys, torch
 from torch.utils.flop_counter import FlopCounterMode
-from adapters.adapter import Setting
-from adapters.torch_nn import TorchNN
-from tasks.mlp import MLP
-from tasks.recipe import Recipe
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.torch.nn import TorchNN
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
 for widths, batch, optimizer in json.loads(sys.argv[1]):
     model = MLP(tuple(widths))
     adapter = TorchNN(Setting(model, Recipe(optimizer, batch_size=batch), mode="eager"))
@@ -50,10 +50,10 @@ for widths, batch, optimizer in json.loads(sys.argv[1]):
 
 JAX = """
 import json, math, sys, jax, jax.numpy as jnp
-from adapters.adapter import Setting
-from adapters.jax_grad import JaxGrad
-from tasks.mlp import MLP
-from tasks.recipe import Recipe
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.jax.grad import JaxGrad
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
 
 def products(jaxpr):
     total = 0
@@ -76,7 +76,7 @@ for widths, batch, optimizer in json.loads(sys.argv[1]):
 
 
 def count(script: str) -> list:
-    root = Path(harness.__file__).resolve().parent.parent
+    root = Path(levelfield.__file__).resolve().parent.parent
     environment = os.environ | {"PYTHONPATH": str(root), "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         [sys.executable, "-c", script, json.dumps(CASES)], env=environment, capture_output=True, text=True

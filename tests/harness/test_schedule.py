@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from dry_launcher import DryHost, DryLauncher
 
-from adapters.registry import find
-from harness import machine, suite
-from harness.lanes import Stop
-from harness.launch.launcher import HostLost
-from harness.plan import Surroundings, plan
-from harness.record import Cell, Machine, Record
-from harness.resume import left
-from harness.schedule import LOST, carry_out
-from tasks import registry as tasks
-from tasks.errors import UserError
+from levelfield.adapters.registry import find
+from levelfield.harness.launch.hosts import HostLost
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Surroundings, plan
+from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.run.resume import left
+from levelfield.harness.run.schedule import LOST, carry_out
+from levelfield.harness.system import machine
+from levelfield.tasks import registry as tasks
+from levelfield.tasks.errors import UserError
 
 SUITE = """
 name = "mine"

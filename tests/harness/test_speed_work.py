@@ -13,13 +13,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from adapters.numpy_manual import NumpyManual
-from adapters.registry import find
-from harness import plan, suite
-from harness.doctor import series
-from harness.record import Cell
-from tasks import registry
-from tasks.recipe import BatchOrder
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor import series
+from levelfield.harness.plan import launches, suite
+from levelfield.harness.records.record import Cell
+from levelfield.tasks import registry
+from levelfield.tasks.recipe import BatchOrder
 
 SEEDS = range(12)  # the blocks of the default suite
 EPOCHS = 60
@@ -30,9 +30,9 @@ def suite_cells(name: str) -> list[Cell]:
     """The matched speed work of numpy-manual in a suite, but for MNIST's, which may not be there."""
     chosen, _ = suite.read(name)
     tasks = {task for part in (*chosen.speed, *chosen.learning) for task in part.task} - {"mnist"}
-    there = plan.Surroundings(find().adapters, {task: registry.load(task) for task in tasks}, cores=1)
-    only = plan.Selection(adapters=("numpy-manual",), tasks=tuple(tasks), tracks=("matched",))
-    cells = [launch.cell for launch in plan.plan(chosen, there, only) if launch.cell.kind == "speed"]
+    there = launches.Surroundings(find().adapters, {task: registry.load(task) for task in tasks}, cores=1)
+    only = launches.Selection(adapters=("numpy-manual",), tasks=tuple(tasks), tracks=("matched",))
+    cells = [launch.cell for launch in launches.plan(chosen, there, only) if launch.cell.kind == "speed"]
     return list({cell.id: cell for cell in cells}.values())
 
 
@@ -65,7 +65,7 @@ class Looking:
 def subnormals(cell: Cell, seed: int) -> int:
     """In weights and momentum, within `EPOCHS` epochs as a speed launch makes them."""
     task = registry.load(cell.task)
-    setting = plan.setting(cell, task, seed)
+    setting = launches.setting(cell, task, seed)
     model = NumpyManual(setting)
     model.set_weights(setting.model.initial_weights(seed))
     looking = Looking(model)

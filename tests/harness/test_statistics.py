@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import statistics
-from harness.statistics import Interval, compare, judge, paired_ratio, precision_reached, tiers
-from tasks.errors import UserError
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval, compare, judge, paired_ratio, precision_reached, tiers
+from levelfield.tasks.errors import UserError
 
 MIRROR = {"faster": "slower", "slower": "faster", "tied": "tied", "inconclusive": "inconclusive"}
 
@@ -287,5 +287,5 @@ def test_scipy_waits_until_it_is_needed():
     import subprocess
     import sys
 
-    code = "import harness.statistics, sys; sys.exit(any(m.split('.')[0] == 'scipy' for m in sys.modules))"
+    code = "import levelfield.harness.judge.statistics, sys; sys.exit(any(m.startswith('scipy') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.statistics import (
+from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS_TO_STOP,
     Interval,
     compare,

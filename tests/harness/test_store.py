@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import store
-from harness.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
-from tasks.errors import UserError
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
+from levelfield.tasks.errors import UserError
 
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)
 RUN = Run(
@@ -206,7 +206,7 @@ def test_two_writers_are_refused_until_the_first_has_gone(kept):
     other = [
         sys.executable,
         "-c",
-        f"from harness.store import Store; Store(__import__('pathlib').Path({str(kept.folder)!r}))",
+        f"from levelfield.harness.records.store import Store; Store(__import__('pathlib').Path({str(kept.folder)!r}))",
     ]
     assert b"another levelfield" in subprocess.run(other, capture_output=True).stderr
     kept.close()

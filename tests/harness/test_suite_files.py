@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from adapters.registry import find
-from harness import suite
-from harness.plan import Surroundings, plan
-from tasks import registry
-from tasks import table as table_files
-from tasks.errors import UserError
+from levelfield.adapters.registry import find
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Surroundings, plan
+from levelfield.tasks import registry
+from levelfield.tasks import table as table_files
+from levelfield.tasks.errors import UserError
 
 SMALL = """
 name = "mine"

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from harness import store
+from levelfield.harness.records import store
 
 pytestmark = pytest.mark.slow
 

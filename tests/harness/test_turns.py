@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import turns
-from harness.turns import SIDES, Turns, by_turn, ended, pipes, roles, together
+from levelfield.harness.measure import turns
+from levelfield.harness.measure.turns import SIDES, Turns, by_turn, ended, pipes, roles, together
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIDE = """

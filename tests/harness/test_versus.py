@@ -186,10 +186,10 @@ def test_the_work_of_the_peers_is_the_loop_of_the_adapter(tmp_path):
     """As many epochs of the work as of the adapter's fit leave the same weights, and its recipe is the doctor's."""
     import work
 
-    from adapters.numpy_manual import NumpyManual
-    from harness.doctor import series
-    from tasks import registry
-    from tasks.recipe import BatchOrder, Recipe
+    from levelfield.adapters.numpy.manual import NumpyManual
+    from levelfield.harness.doctor import series
+    from levelfield.tasks import registry
+    from levelfield.tasks.recipe import BatchOrder, Recipe
 
     assert Recipe(**series.RECIPE.model_dump(exclude={"name", "early_stopping"})) == work.RECIPE
     task = registry.load("digits")

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.launch import local, parent
-from harness.record import Record
+from levelfield.harness.launch import local, warm_parent
+from levelfield.harness.records.record import Record
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +20,8 @@ HEAD = """
 import ctypes, os, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np
-from adapters.numpy_manual import NumpyManual
-from tasks.mlp import Layer
+from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.tasks.mlp import Layer
 
 NOTES = Path(os.environ["FAULT_NOTES"])
 """
@@ -284,7 +284,7 @@ IMPORTS = {
     "import_crashes": "import ctypes; ctypes.string_at(0)",
 }
 CLASS = """
-from adapters.numpy_manual import NumpyManual
+from levelfield.adapters.numpy.manual import NumpyManual
 class Plug(NumpyManual):
     name = "{name}"
     framework = "numpy"
@@ -447,15 +447,16 @@ def test_a_failed_record_keeps_the_end_of_the_output_and_no_more(faulty):
 
 
 def test_an_import_that_never_ends_is_ended_and_not_tried_again(command_line, install, tiny, monkeypatch, tmp_path):
-    from adapters.registry import find
-    from harness import machine, suite
-    from harness.plan import Surroundings, plan
-    from tasks import registry
+    from levelfield.adapters.registry import find
+    from levelfield.harness.plan import suite
+    from levelfield.harness.plan.launches import Surroundings, plan
+    from levelfield.harness.system import machine
+    from levelfield.tasks import registry
 
     install(tmp_path, {"sleeper": "import_sleeps:Plug"}, {"import_sleeps.py": CLASS.format(name="sleeper") + SLEEP})
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(parent, "_IMPORT_LIMIT", 2.0)
+    monkeypatch.setattr(warm_parent, "_IMPORT_LIMIT", 2.0)
     text = tiny(learning='adapters = ["sleeper"]\nseeds = 2')
     adapters, tasks = find().adapters, {"iris": registry.load("iris")}
     launches = plan(suite.parse(text, tmp_path / "suite.toml"), Surroundings(adapters, tasks, 1))

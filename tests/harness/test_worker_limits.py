@@ -7,14 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import worker
+from levelfield.harness.launch import worker
 
 pytestmark = pytest.mark.slow
 
 GREEDY = """
 import os, subprocess, sys, threading, time
 import numpy as np
-from adapters.numpy_manual import NumpyManual
+from levelfield.adapters.numpy.manual import NumpyManual
 
 LOCK = threading.Lock()
 threading.Thread(target=lambda: (LOCK.acquire(), time.sleep(10_000)), daemon=True).start()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import kit
+from levelfield.harness.cli import new_adapter
 
 pytestmark = pytest.mark.frameworks
 
@@ -33,7 +33,7 @@ FAULTS = {
 
 
 def skeleton(name: str, tmp_path: Path) -> str:
-    return kit.as_package(name, tmp_path / name)[0].read_text()
+    return new_adapter.as_package(name, tmp_path / name)[0].read_text()
 
 
 def camel(name: str) -> str:
@@ -49,7 +49,7 @@ def tests(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         (folder / "pytest.ini").touch()
         for name in names:
-            lines = f"from harness.pytest_plugin import contract\n\ntest_contract = contract({name!r})\n"
+            lines = f"from levelfield.harness.pytest_plugin import contract\n\ntest_contract = contract({name!r})\n"
             (folder / f"test_{name.replace('-', '_')}.py").write_text(lines)
         return folder
 
@@ -59,10 +59,10 @@ def tests(tmp_path: Path) -> Callable[..., Path]:
 def test_a_new_adapter_in_a_checkout_certifies_and_passes_its_test_at_once(overlay, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     for room in ("tasks", "adapters", "harness", "reports"):
-        shutil.copytree(kit.CHECKOUT / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(kit.CHECKOUT / "pyproject.toml", checkout)
+        shutil.copytree(new_adapter.CHECKOUT / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(new_adapter.CHECKOUT / "pyproject.toml", checkout)
     (checkout / "tests").mkdir()
-    levelfield = ("-m", "harness.cli")
+    levelfield = ("-m", "levelfield.harness.cli.main")
     made = overlay.run(*levelfield, "new-adapter", "lantern", cwd=checkout, PYTHONPATH=str(checkout))
     assert made.stdout.split() == [
         str(checkout / path) for path in ("adapters/lantern.py", "tests/adapters/test_lantern_contract.py")

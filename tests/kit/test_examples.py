@@ -44,7 +44,7 @@ def test_an_example_package_passes_its_own_test(package: str, installed) -> None
 @pytest.mark.frameworks
 def test_the_example_adapters_are_listed_beside_all_others(installed) -> None:
     overlay, sources = installed
-    listed = overlay.run("-m", "harness.cli", "list", "adapters", cwd=sources)
+    listed = overlay.run("-m", "levelfield.harness.cli.main", "list", "adapters", cwd=sources)
     names = [line.split()[0] for line in listed.stdout.splitlines()]
     assert {"equinox", "mlx", "numpy-manual", "torch-nn"} <= set(names)
     assert "(left out)" not in names

@@ -138,7 +138,7 @@ def full_page() -> str:
     """The page of `full_records`: building it takes seconds, so all tests that only look at it share it."""
     import report_factory as factory
 
-    from reports import page
+    from levelfield.reports.page import html as page
 
     return page.build(factory.make_run(), factory.full_records(), sources=factory.SOURCES, peaks=factory.PEAKS)
 
@@ -148,7 +148,7 @@ def small_page() -> str:
     """Something in every section, and few rows."""
     import report_factory as factory
 
-    from reports import page
+    from levelfield.reports.page import html as page
 
     return page.build(
         factory.make_run(), factory.few_records(), sources=factory.SOURCES, certificates=factory.CERTIFICATES

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness import cli
+from levelfield.harness.cli import main as cli
 
 WIDTH, HEIGHT = 1200, 1100
 CHROMIUM = os.environ.get("LEVELFIELD_CHROMIUM", "/usr/bin/chromium")

@@ -7,11 +7,11 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from harness.peak import Candidate, Peak, Trial
-from harness.quantity import Measured, Unavailable
-from harness.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
-from reports.certificate import Certificate, Check
-from tasks import mlp as tasks_mlp
+from levelfield.harness.measure.peak import Candidate, Peak, Trial
+from levelfield.harness.records.quantity import Measured, Unavailable
+from levelfield.harness.records.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.tasks import mlp as tasks_mlp
 
 MACHINE = Machine(
     host="bench-7",

@@ -5,12 +5,13 @@ import report_factory as factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import cli, store
-from harness.combine import combine
-from harness.store import Contents
-from reports import page
-from reports.findings import gather
-from tasks.errors import UserError
+from levelfield.harness.cli import main
+from levelfield.harness.records import store
+from levelfield.harness.records.store import Contents
+from levelfield.harness.results.merge_runs import combine
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import html
+from levelfield.tasks.errors import UserError
 
 NUMPY, TORCH, COMPILED = factory.ENTRIES[:3]
 
@@ -37,7 +38,7 @@ def test_cells_of_another_suite_stand_beside_those_of_the_first():
     both = combine(runs)
     assert (both.run.name, both.run.suite) == ("a + b", "default, other")
     assert len(gather(both.run, both.records).speed) == 2
-    text = page.build(both.run, both.records)
+    text = html.build(both.run, both.records)
     assert "2 commands repeat all of this run" in text
     assert "levelfield run a\nlevelfield run b" in text
 
@@ -92,7 +93,7 @@ def test_the_command_combines_the_runs_that_it_is_given(tmp_path, capsys):
             kept.append(record)
         kept.close()
         folders.append(str(tmp_path / name))
-    assert cli.main(["report", *folders]) == 0
+    assert main.main(["report", *folders]) == 0
     path = tmp_path / "b" / "report.html"
     assert capsys.readouterr().out == f"{path}\n"
     assert "<h1>a + b</h1>" in path.read_text(encoding="utf-8")

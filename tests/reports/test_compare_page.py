@@ -7,10 +7,12 @@ import re
 import pytest
 import report_factory as factory
 
-from harness import cli, compare, store
-from harness.record import Cell
-from reports import compare_page
-from tasks.errors import UserError
+from levelfield.harness.cli import main
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Cell
+from levelfield.harness.results import compare_runs
+from levelfield.reports import compare_page
+from levelfield.tasks.errors import UserError
 
 ENTRIES = factory.ENTRIES[:6]
 FASTER, SLOWER = "numpy-manual", "torch-nn"
@@ -33,7 +35,7 @@ def pair(factors=None, *, blocks=8, drop=(), **run):
 
 def built(*args, force=False, **kwargs):
     base, new = pair(*args, **kwargs)
-    found = compare.compare(base, new, margin=0.03, force=force)
+    found = compare_runs.compare(base, new, margin=0.03, force=force)
     return compare_page.build(base[0], new[0], found), found
 
 
@@ -75,7 +77,7 @@ def test_too_few_launches_are_not_judged_and_the_page_says_why():
 
 def test_runs_without_a_common_cell_give_a_page_that_says_so():
     runs = factory.make_run(), factory.make_run()
-    text = compare_page.build(*runs, compare.Comparison([], [factory.make_cell()], [], []))
+    text = compare_page.build(*runs, compare_runs.Comparison([], [factory.make_cell()], [], []))
     assert "there is nothing to compare" in text
     assert "<figure" not in text
 
@@ -83,7 +85,7 @@ def test_runs_without_a_common_cell_give_a_page_that_says_so():
 def test_cold_and_forked_launches_are_not_compared():
     base, new = pair()
     cold = [r.model_copy(update={"cold": True}) for r in new[1]]
-    found = compare.compare(base, (new[0], cold), margin=0.03, force=False)
+    found = compare_runs.compare(base, (new[0], cold), margin=0.03, force=False)
     assert found.changes == []
     assert "launches: forked / cold" in found.differences
 
@@ -103,7 +105,7 @@ def test_nothing_from_two_runs_becomes_markup_or_hides(evil):
     machine = factory.MACHINE.model_copy(update={"cpu": evil})
     runs = [factory.make_run(name=evil, suite=evil, command=evil, warnings=[evil], machine=m)
             for m in (machine, factory.MACHINE)]  # fmt: skip
-    found = compare.compare((runs[0], records[0]), (runs[1], records[1]), margin=0.03, force=True)
+    found = compare_runs.compare((runs[0], records[0]), (runs[1], records[1]), margin=0.03, force=True)
     text = compare_page.build(*runs, found)
     assert text.count("<script") == 2
     assert text.count("<style") == 1
@@ -125,7 +127,7 @@ def test_the_command_writes_the_page_and_prints_its_path(tmp_path, capsys):
     base, new = pair({SLOWER: 1.4}, blocks=5)
     folders = [stored(tmp_path / name, *own) for name, own in (("a", base), ("b", new))]
     out = tmp_path / "compare.html"
-    assert cli.main(["compare", *folders, "-o", str(out), "--fail-on", "slower"]) == 1
+    assert main.main(["compare", *folders, "-o", str(out), "--fail-on", "slower"]) == 1
     assert capsys.readouterr().out == f"{out}\n"
     assert "1.40 × slower" in out.read_text(encoding="utf-8")
 
@@ -134,8 +136,8 @@ def test_the_command_writes_the_page_and_prints_its_path(tmp_path, capsys):
 def test_a_pipeline_fails_on_what_became_materially_slower_and_on_nothing_else(tmp_path, capsys, factors, code):
     base, new = pair(factors, blocks=8)
     folders = [stored(tmp_path / name, *own) for name, own in (("a", base), ("b", new))]
-    assert cli.main(["compare", *folders, "--fail-on", "slower"]) == code
-    assert cli.main(["compare", *folders]) == 0
+    assert main.main(["compare", *folders, "--fail-on", "slower"]) == code
+    assert main.main(["compare", *folders]) == 0
     assert ("slower, materially" in capsys.readouterr().out) == bool(code)
 
 
@@ -150,7 +152,7 @@ def test_runs_that_allow_no_comparison_are_no_success(tmp_path, capsys, blocks, 
         for records, first in ((base[1], True), (new[1], False))
     )
     folders = [stored(tmp_path / "a", base[0], mine), stored(tmp_path / "b", new[0], others)]
-    assert cli.main(["compare", *folders, "--fail-on", "slower"]) == cli.NOTHING
+    assert main.main(["compare", *folders, "--fail-on", "slower"]) == main.NOTHING
     assert f"nothing compared: {says}" in capsys.readouterr().err
 
 

@@ -10,12 +10,14 @@ import report_factory as factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.disturbance import verdict
-from harness.record import Cell
-from reports import markdown, page, summary, whole_job
-from reports.certificate import Certificate, Check
-from reports.findings import disturbances, gather, outcome_counts
-from reports.sections import failures, speed, startup, tax
+from levelfield.harness.measure.disturbance import verdict
+from levelfield.harness.records.record import Cell
+from levelfield.reports import markdown, terminal
+from levelfield.reports.findings import whole_job
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.findings.evidence import disturbances, gather, outcome_counts
+from levelfield.reports.page import html as page
+from levelfield.reports.sections import failures, speed, startup, tax
 
 NUMPY, TORCH, COMPILED = factory.ENTRIES[:3]
 RULE = verdict({"foreign": 0.21})
@@ -94,7 +96,7 @@ def test_a_cell_whose_launches_were_all_disturbed_says_so():
     assert "<strong>6</strong> disturbed, set aside" in text
     assert "every launch was disturbed" in text
     assert "torch-autograd · eager (6)" in text
-    for form in (markdown.build(factory.make_run(), records), summary.text(factory.make_run(), records)):
+    for form in (markdown.build(factory.make_run(), records), terminal.text(factory.make_run(), records)):
         assert "disturbed, set aside" in form
 
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 import report_factory as factory
 
-from reports import page
-from reports.findings import gather
-from reports.sections import defaults, gap, speed, summary, tax
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import html
+from levelfield.reports.sections import defaults, gap, speed, summary, tax
 
 ENTRIES = [factory.ENTRIES[i] for i in (0, 1, 3, 5)]  # numpy, autograd, nn, Lightning
 HALF = {"digits": {"samples": {"train": 718, "validation": 360, "test": 719}}}
@@ -136,7 +136,7 @@ def test_every_default_is_named_with_its_value_and_who_has_it():
 def test_figures_draw_the_findings():
     evidence = gathered(slower((1, 1.5, 0.8, 1.2)) + learnt(60, (0, 0.02, 0, 0)))
     (fast,), (good,) = defaults.find_speeds(evidence), defaults.find_qualities(evidence)
-    with page.figure.style():
+    with html.figure.style():
         for drawn in (defaults.draw_speeds(fast, "a"), defaults.draw_quality(good, "b")):
             assert drawn.startswith("<svg")
 
@@ -151,4 +151,4 @@ def test_one_seed_and_one_block_leave_no_interval_and_no_verdict():
     assert "no default step is judged" in section.sentences[0]
     (good,) = defaults.find_qualities(evidence)
     assert math.isinf(good.like(good.gaps.gaps[0].learner).high)
-    assert page.build(factory.make_run(tasks=HALF), list(evidence.records))
+    assert html.build(factory.make_run(tasks=HALF), list(evidence.records))

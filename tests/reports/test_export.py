@@ -8,7 +8,9 @@ import sys
 
 import report_factory as factory
 
-from harness import cli, store, tables
+from levelfield.harness.cli import main
+from levelfield.harness.records import store
+from levelfield.harness.results import tables
 
 
 def test_pytest_benchmark_compares_two_exported_runs(tmp_path):
@@ -20,7 +22,7 @@ def test_pytest_benchmark_compares_two_exported_runs(tmp_path):
             kept.append(record)
         kept.close()
         files.append(str(tmp_path / f"{name}.json"))
-        assert cli.main(["export", str(tmp_path / name), "--format", "pytest-benchmark", "-o", files[-1]]) == 0
+        assert main.main(["export", str(tmp_path / name), "--format", "pytest-benchmark", "-o", files[-1]]) == 0
     columns = "--columns=min,median,rounds"
     command = [sys.executable, "-m", "pytest_benchmark", "compare", *files, columns, f"--csv={tmp_path / 'compared'}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import report_factory as factory
 
-from reports import figure
-from reports.findings import gather
-from reports.sections import speed
-from reports.workload import Entry
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import figure
+from levelfield.reports.sections import speed
 
 PALETTE = {
     "black": "#16191d", "orange": figure.ORANGE, "sky": figure.SKY, "green": figure.GREEN, "blue": figure.BLUE,

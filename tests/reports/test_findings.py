@@ -8,12 +8,12 @@ import report_factory as factory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import words
-from reports.certificate import Certificate, Check
-from reports.findings import gather, last_of_each_launch, outcome_counts, step_seconds
-from reports.sections import prediction, startup, summary, tax
-from reports.workload import Entry
-from tasks.errors import UserError
+from levelfield.reports.findings import words
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import gather, last_of_each_launch, outcome_counts, step_seconds
+from levelfield.reports.sections import prediction, startup, summary, tax
+from levelfield.tasks.errors import UserError
 
 NUMPY, TORCH = factory.ENTRIES[0], factory.ENTRIES[1]
 

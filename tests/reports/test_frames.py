@@ -6,10 +6,11 @@ import pandas
 import pytest
 import report_factory as factory
 
-from harness import store
-from reports import frames, whole_job
-from reports.findings import gather
-from reports.sections import accuracy, startup, tax
+from levelfield.harness.records import store
+from levelfield.reports import frames
+from levelfield.reports.findings import whole_job
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.sections import accuracy, startup, tax
 
 
 @pytest.fixture(scope="module")

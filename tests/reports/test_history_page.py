@@ -6,11 +6,13 @@ import re
 import pytest
 import report_factory as factory
 
-from harness import cli, history, store
-from harness.record import Cell
-from harness.store import Contents
-from reports import history_page
-from tasks.errors import UserError
+from levelfield.harness.cli import main
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Cell
+from levelfield.harness.records.store import Contents
+from levelfield.harness.results import run_series
+from levelfield.reports import history_page
+from levelfield.tasks.errors import UserError
 
 ENTRIES = factory.ENTRIES[:3]
 OTHER = factory.MACHINE.model_copy(update={"cores": 64})
@@ -29,7 +31,7 @@ def run(day, factor=1.0, entries=ENTRIES, version="1.2.3", blocks=6, **changes):
 
 
 def built(*runs):
-    return html.unescape(history_page.build(history.series(runs)))
+    return html.unescape(history_page.build(run_series.series(runs)))
 
 
 def test_what_changed_between_neighbours_is_told_with_its_versions_and_nothing_else():
@@ -42,12 +44,12 @@ def test_what_changed_between_neighbours_is_told_with_its_versions_and_nothing_e
 
 
 def test_the_order_is_that_of_the_start_and_not_of_the_folders():
-    found = history.series([run(3), run(1), run(2)])
+    found = run_series.series([run(3), run(1), run(2)])
     assert [r.name for r in found.runs] == ["day-1", "day-2", "day-3"]
 
 
 def test_runs_of_other_machines_are_left_out_and_named():
-    found = history.series([run(1, machine=OTHER), run(2), run(3)])
+    found = run_series.series([run(1, machine=OTHER), run(2), run(3)])
     assert (found.elsewhere, len(found.steps)) == (("day-1",), 1)
     assert "Left out, because they come from other machines: day-1." in built(run(1, machine=OTHER), run(2), run(3))
 
@@ -63,7 +65,7 @@ def test_disturbed_launches_are_in_no_time_of_the_series():
     spoilt.records[:] = [
         r.model_copy(update={"contaminated": "disturbed", "epoch_seconds": [9.0]}) for r in spoilt.records
     ]
-    assert history.series([run(1), spoilt]).times[1] == {}
+    assert run_series.series([run(1), spoilt]).times[1] == {}
 
 
 @pytest.mark.parametrize("blocks", [0, 6])
@@ -82,7 +84,7 @@ def test_nothing_from_a_series_becomes_markup_or_hides(evil):
             r.model_copy(update={"cell": Cell(**(r.cell.model_dump() | {"adapter": evil})), "versions": {evil: str(i)}})
             for r in stored.records[:6]
         ]
-    text = history_page.build(history.series(runs))
+    text = history_page.build(run_series.series(runs))
     assert (text.count("<script"), text.count("<style"), "<img" in text) == (2, 1, False)
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029\x00\x07\x1b]", text)
 
@@ -97,21 +99,21 @@ def write(folder, stored):
 def test_the_command_writes_the_series_beside_the_runs(tmp_path, capsys):
     for stored in (run(1), run(2, 1.4)):
         write(tmp_path, stored)
-    assert cli.main(["report", "--history", str(tmp_path)]) == 0
+    assert main.main(["report", "--history", str(tmp_path)]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'history.html'}\n"
     assert "with the same versions" in (tmp_path / "history.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_without_runs_and_other_options_are_refused(tmp_path, capsys):
     with pytest.raises(UserError, match="holds no run"):
-        history.read(tmp_path / "nowhere")
-    assert cli.main(["report", "--history", str(tmp_path), "--baseline", "x"]) == 2
+        run_series.read(tmp_path / "nowhere")
+    assert main.main(["report", "--history", str(tmp_path), "--baseline", "x"]) == 2
     assert "--history takes a folder of runs alone" in capsys.readouterr().err
 
 
 @pytest.mark.browser
 def test_the_series_is_silent_accessible_and_narrow(visit, violations):
-    visited = visit(history_page.build(history.series([run(1), run(2, 1.4), run(3)])))
+    visited = visit(history_page.build(run_series.series([run(1), run(2, 1.4), run(3)])))
     assert visited.said == []
     assert len(visited.asked) == 1
     assert violations(visited) == []

@@ -7,10 +7,10 @@ import report_factory as factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.record import EpochScores, Score
-from reports.findings import gather
-from reports.learning import Learner, mean_curve, mean_of, studies, thin
-from reports.sections import accuracy, curves, gap
+from levelfield.harness.records.record import EpochScores, Score
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.findings.learning import Learner, mean_curve, mean_of, studies, thin
+from levelfield.reports.sections import accuracy, curves, gap
 
 BIG = {"digits": {"samples": {"train": 3000, "validation": 800, "test": 800}}}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import report_factory as factory
 
-from reports import page
-from reports.certificate import Certificate, Check
-from reports.findings import gather
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import html
 
 NUMPY, TORCH = factory.ENTRIES[:2]
 OTHER = factory.MACHINE.model_copy(update={"host": "faraway", "cpu": "Other CPU", "cores": 64})
@@ -51,7 +51,7 @@ def test_a_certificate_holds_on_the_type_of_machine_that_it_was_made_on():
 
 def test_the_page_names_the_other_type_and_its_hosts():
     run, records = mixed()
-    text = page.build(run, records)
+    text = html.build(run, records)
     assert "launches were made on 1 other type of machine too, each of which has its own tables" in text
     assert "on Other CPU, 64 cores" in text
     assert "Launches on faraway" in text

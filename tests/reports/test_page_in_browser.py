@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import report_factory as factory
 
-from harness.record import Record
-from reports import page
+from levelfield.harness.records.record import Record
+from levelfield.reports.page import html
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,7 @@ FEW = {
 
 @pytest.fixture(scope="module")
 def texts(full_page):
-    return {"full": full_page} | {kind: page.build(factory.make_run(), make()) for kind, make in FEW.items()}
+    return {"full": full_page} | {kind: html.build(factory.make_run(), make()) for kind, make in FEW.items()}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_page_is_silent_asks_for_nothing_has_unique_ids_and_never_scrolls_side
     assert len(visited.asked) == 1
     assert visited.asked[0].startswith("file:")
     assert [i for i, n in Counter(ids).items() if n > 1] == []
-    assert visited.page.locator("main > section").count() == len(page.modules())
+    assert visited.page.locator("main > section").count() == len(html.modules())
     visited.page.set_viewport_size({"width": 320, "height": 640})
     visited.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     visited.page.click("#filter-open")
@@ -183,7 +183,7 @@ def test_downloads_are_the_records(full, visit):
 def test_a_spreadsheet_runs_nothing_from_a_downloaded_table(visit):
     cell = factory.make_cell()
     evil = [factory.failed_record(cell, b, reason='=HYPERLINK("http://example.invalid","x")') for b in range(2)]
-    visited = visit(page.build(factory.make_run(), evil))
+    visited = visit(html.build(factory.make_run(), evil))
     text, _ = downloaded(visited, visited.page.locator("[data-download=csv]"))
     reasons = [line["reason"] for line in csv.DictReader(io.StringIO(text.decode()))]
     assert reasons == ['\'=HYPERLINK("http://example.invalid","x")'] * 2
@@ -225,7 +225,7 @@ def test_printing_opens_what_is_folded_and_closes_it_again(small, visit):
 
 def test_everything_is_readable_without_javascript(small, visit):
     visited = visit(small, javascript=False)
-    assert visited.page.locator("main > section").count() == len(page.modules())
+    assert visited.page.locator("main > section").count() == len(html.modules())
     assert visited.page.locator(".tools").is_hidden()
     assert visited.page.locator("#summary-1 tbody tr").first.is_visible()
     assert visited.page.locator("figure svg").first.is_visible()
@@ -255,9 +255,9 @@ def test_hostile_names_run_nothing(visit):
     run = factory.make_run(
         name=everything, summary=everything, warnings=factory.HOSTILE, baseline=records[0].cell.adapter
     )
-    visited = visit(page.build(run, records, sources=dict(zip(factory.HOSTILE, factory.HOSTILE, strict=True))))
+    visited = visit(html.build(run, records, sources=dict(zip(factory.HOSTILE, factory.HOSTILE, strict=True))))
     assert visited.said == []
     assert len(visited.asked) == 1
-    assert visited.page.locator("main > section").count() == len(page.modules())
+    assert visited.page.locator("main > section").count() == len(html.modules())
     assert visited.page.locator("body").is_visible()
     assert visited.page.evaluate("document.documentElement.scrollWidth") <= 1280

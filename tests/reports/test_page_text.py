@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 import report_factory as factory
 
-from harness.record import Model, Record, Run
-from reports import embed, markdown, page, summary
-from reports.certificate import Certificate, Check
-from tasks.errors import UserError
+from levelfield.harness.records.record import Model, Record, Run
+from levelfield.reports import markdown
+from levelfield.reports import terminal as summary
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.page import embed
+from levelfield.reports.page import html as page
+from levelfield.tasks.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 import report_factory as factory
 
-from adapters import numpy_manual
-from adapters.adapter import Adapter
-from adapters.runtimes import plain
-from harness import plan, protocol
-from harness.record import Model, RecipeSpec, Record
-from reports.findings import gather
-from reports.learning import studies
-from reports.sections import gap
-from tasks import registry
+from levelfield.adapters.adapter import Adapter
+from levelfield.adapters.numpy import manual, runtime
+from levelfield.harness.measure import protocol
+from levelfield.harness.plan import launches
+from levelfield.harness.records.record import Model, RecipeSpec, Record
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.findings.learning import studies
+from levelfield.reports.sections import gap
+from levelfield.tasks import registry
 
-SOURCE = Path(numpy_manual.__file__).read_text(encoding="utf-8")
+SOURCE = Path(manual.__file__).read_text(encoding="utf-8")
 
 SEED = ("np.random.default_rng(setting.seed)", "np.random.default_rng(10_000 + setting.seed)")
 DROPOUT = ("if training and self.model.dropout:", "if False:")
@@ -54,8 +54,8 @@ def adapter(*changes: tuple[str, str]) -> type[Adapter]:
     for old, new in changes:
         assert source.count(old) == 1, f"{old!r} must stand in the source once"
         source = source.replace(old, new)
-    names: dict[str, Any] = {"__name__": numpy_manual.__name__}
-    exec(compile(source, numpy_manual.__file__, "exec", dont_inherit=True), names)
+    names: dict[str, Any] = {"__name__": manual.__name__}
+    exec(compile(source, manual.__file__, "exec", dont_inherit=True), names)
     return names["NumpyManual"]
 
 
@@ -66,8 +66,8 @@ def verdicts(task, changes, model, recipe, seeds):
         entry = (label, "numpy", None, "low", "eager")
         cell = factory.make_cell(entry, kind="learning", task=task.name, model=model, recipe=recipe)
         for seed in range(seeds):
-            setting = plan.setting(cell, task, seed)
-            measured = protocol.launch("learning", made, plain, setting, task, 0.0)
+            setting = launches.setting(cell, task, seed)
+            measured = protocol.launch("learning", made, runtime, setting, task, 0.0)
             records.append(Record(**factory.HEAD, cell=cell, seed=seed, block=seed, **measured))
     samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
     (study,) = studies(gather(factory.make_run(tasks={task.name: {"samples": samples}}), records))

@@ -6,7 +6,7 @@ import picture
 import pytest
 import report_factory as factory
 
-from harness import store
+from levelfield.harness.records import store
 
 
 @pytest.mark.browser

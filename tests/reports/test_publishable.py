@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from report_factory import CERTIFICATES, ENTRIES, MACHINE, make_cell, make_run, speed_record
 
-from reports import page, publishable
-from reports.findings import gather
+from levelfield.reports.findings import publishable
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import html
 
 
 def evidence(blocks=12, run=None, certified=True):
@@ -39,4 +40,4 @@ def test_a_run_that_lacks_nothing_is_publishable():
 def test_what_is_missing_is_said_and_nothing_else(lacking, says):
     (missing,) = publishable.lacks(lacking)
     assert says in missing
-    assert missing in page.render(lacking)
+    assert missing in html.render(lacking)

@@ -11,11 +11,13 @@ from dataclasses import replace
 import pytest
 import report_factory as factory
 
-from harness.record import Model
-from reports import figure, markdown, page
-from reports.certificate import Certificate, Check
-from reports.findings import gather
-from reports.sections import ranks
+from levelfield.harness.records.record import Model
+from levelfield.reports import markdown
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import figure
+from levelfield.reports.page import html as page
+from levelfield.reports.sections import ranks
 
 TORCH, LIGHTNING, JAX = factory.ENTRIES[3], factory.ENTRIES[5], factory.ENTRIES[13]
 WIDE = Model(name="wide", hidden=(1024,), activation="relu")

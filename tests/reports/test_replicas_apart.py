@@ -7,15 +7,16 @@ import json
 import pytest
 import report_factory as factory
 
-from adapters.registry import find
-from harness import compare, export, history, tables
-from harness.goal import Goal
-from harness.plan import Launch
-from harness.store import Contents
-from reports import frames, markdown, page, summary
-from reports.certificate import Certificate, Check
-from reports.findings import gather
-from reports.sections import accuracy
+from levelfield.adapters.registry import find
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.store import Contents
+from levelfield.harness.results import compare_runs, export, run_series, tables
+from levelfield.harness.run.stop_rule import Goal
+from levelfield.reports import frames, markdown, terminal
+from levelfield.reports.findings.certificates import Certificate, Check
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import html
+from levelfield.reports.sections import accuracy
 
 NUMPY, TORCH = factory.ENTRIES[:2]
 CAUTION = "2 devices on the same cores: not a scaling measurement"
@@ -57,7 +58,7 @@ def shown(evidence):
     """Sentences and rows of every section, by table; headings are in the captions."""
     return {
         (module.__name__, table.caption): [[(v.text, v.detail) for v in line.values] for line in table.lines]
-        for module in page.modules()
+        for module in html.modules()
         for table in module.section(evidence).tables
         if table.name not in OF_ALL
     }
@@ -107,7 +108,7 @@ def test_a_certificate_of_one_device_is_none_of_two(both):
 
 def test_devices_that_share_cores_are_called_no_measurement_of_scaling_and_others_are_not(few):
     run, shared = factory.make_run(), [*few, *split(few)]
-    for text in (page.build(run, shared), markdown.build(run, shared), summary.text(run, shared)):
+    for text in (html.build(run, shared), markdown.build(run, shared), terminal.text(run, shared)):
         assert CAUTION in text
     for others in (split(few, "ranks"), split(few, device="gpu:0")):
         assert "not a scaling measurement" not in markdown.build(run, [*few, *others])
@@ -115,7 +116,7 @@ def test_devices_that_share_cores_are_called_no_measurement_of_scaling_and_other
 
 def test_the_page_tells_where_a_batch_was_computed_and_what_was_certified(few):
     proof = Certificate("numpy-manual", "eager", (Check("logits", 1e-8, 1e-6),), replicas=2, replication="devices")
-    text = page.build(factory.make_run(), [*few, *split(few)], certificates=[proof])
+    text = html.build(factory.make_run(), [*few, *split(few)], certificates=[proof])
     assert "16 on cpu:0, 16 on cpu:1" in text
     assert "cpu, 2 devices<" in text
 
@@ -138,12 +139,12 @@ def test_frames_name_the_replicas(both):
 
 def test_two_runs_are_compared_replicas_with_replicas(alone, both):
     run = factory.make_run()
-    found = compare.compare((run, both), (run, both), 0.03, force=False)
+    found = compare_runs.compare((run, both), (run, both), 0.03, force=False)
     assert {change.verdict.word for change in found.changes} == {"tied"}
-    assert "numpy-manual (eager, 2 devices): tied" in compare.text(found)
-    lost = compare.compare((run, both), (run, alone), 0.03, force=False)
+    assert "numpy-manual (eager, 2 devices): tied" in compare_runs.text(found)
+    lost = compare_runs.compare((run, both), (run, alone), 0.03, force=False)
     assert {cell.replicas for cell in lost.only_base} == {2}
-    series = history.series([Contents(run, both, [], [], [])])
+    series = run_series.series([Contents(run, both, [], [], [])])
     assert len(series.places) == len({cell.id for cell in (r.cell for r in both) if cell.kind == "speed"})
 
 

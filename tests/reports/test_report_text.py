@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text import NARROW, clock, count, duration, factor, listing, shorten, significant, slug, span, visible
+from levelfield.reports.findings.text import (
+    NARROW,
+    clock,
+    count,
+    duration,
+    factor,
+    listing,
+    shorten,
+    significant,
+    slug,
+    span,
+    visible,
+)
 
 
 @given(st.text())

@@ -8,12 +8,13 @@ import re
 import pytest
 import report_factory as factory
 
-from harness.record import EpochScores, Model, Record, Score
-from reports import figure, page, summary
-from reports.findings import gather
-from reports.section import Picture
-from reports.sections import studies
-from tasks import registry
+from levelfield.harness.records.record import EpochScores, Model, Record, Score
+from levelfield.reports import terminal
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import figure, html
+from levelfield.reports.page.blocks import Picture
+from levelfield.reports.sections import studies
+from levelfield.tasks import registry
 
 VALLEY = {1: 0.8, 16: 0.2, 64: 0.3, 1024: 0.4}
 FALLING = {1: 0.8, 16: 0.4, 64: 0.3, 1024: 0.2}
@@ -108,10 +109,10 @@ def test_five_points_are_drawn_with_what_was_fitted_to_them():
 
 def test_a_study_is_what_its_page_and_the_terminal_tell_first():
     run = factory.make_run(study="capacity")
-    text = page.build(run, fits(VALLEY))
+    text = html.build(run, fits(VALLEY))
     summary_ = re.search(r'<section id="summary".*?</section>', text, re.DOTALL).group()
     assert re.search(r'class="finding">\s*Along width, from 1 to 1024', summary_)
     assert summary_.index("What makes the gap?") < summary_.index("Which is fastest")
-    lines = summary.text(run, fits(VALLEY)).splitlines()
+    lines = terminal.text(run, fits(VALLEY)).splitlines()
     assert lines.index("Study: capacity") < next(i for i, line in enumerate(lines) if line.startswith("Learning"))
     assert any(line.startswith("Between the ends of width") for line in lines)

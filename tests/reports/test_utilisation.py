@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import report_factory as factory
 
-from harness.peak import NO_PEAK
-from harness.quantity import Estimated, Measured, Unavailable
-from reports import device_use, figure, page
-from reports.findings import gather
-from reports.sections import scaling, utilisation
+from levelfield.harness.measure.peak import NO_PEAK
+from levelfield.harness.records.quantity import Estimated, Measured, Unavailable
+from levelfield.reports.findings import utilisation as device_use
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import figure
+from levelfield.reports.page import html as page
+from levelfield.reports.sections import scaling, utilisation
 
 USE = "{http://www.w3.org/2000/svg}use"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import harness
+import levelfield
 
-ROOT = Path(harness.__file__).resolve().parents[1]
+ROOT = Path(levelfield.__file__).resolve().parents[1]
 SOURCES = sorted(path for room in ("tasks", "adapters", "harness", "reports") for path in (ROOT / room).rglob("*.py"))
 UNPICKLERS = {
     "pickle",

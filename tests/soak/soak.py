@@ -26,16 +26,18 @@ from typing import Any
 
 import psutil
 
-from adapters.registry import find
-from harness import machine, store, suite
-from harness.goal import Goal
-from harness.lanes import Stop
-from harness.plan import Launch, Surroundings, plan
-from harness.progress import Progress
-from harness.record import Record
-from harness.schedule import carry_out
-from harness.session import begin
-from tasks import registry as tasks
+from levelfield.adapters.registry import find
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.launches import Launch, Surroundings, plan
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Record
+from levelfield.harness.run.progress import Progress
+from levelfield.harness.run.schedule import carry_out
+from levelfield.harness.run.session import begin
+from levelfield.harness.run.stop_rule import Goal
+from levelfield.harness.system import machine
+from levelfield.tasks import registry as tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "harness"))
@@ -71,7 +73,18 @@ MOST_SLOWER = 1.5  # of the time between launches and of costs, the last to the 
 def watch(launches: int, folder: Path) -> dict[str, Any]:
     """Make the launches, and look at the processes five times a second."""
     (folder / "soak.toml").write_text(SUITE.format(kind="learning", many=f"seeds = {launches}"))
-    words = [sys.executable, "-P", "-m", "harness.cli", "run", "soak.toml", "-o", "out", "--no-certify", "-q"]
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "levelfield.harness.cli.main",
+        "run",
+        "soak.toml",
+        "-o",
+        "out",
+        "--no-certify",
+        "-q",
+    ]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "LEVELFIELD_CACHE": str(folder / "cache")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, cwd=folder, env=variables, stdout=log, stderr=log)
@@ -83,7 +96,9 @@ def watch(launches: int, folder: Path) -> dict[str, Any]:
             continue
         with contextlib.suppress(psutil.Error):
             harness = psutil.Process(process.pid)
-            [parent] = [one for one in harness.children() if "harness.worker" in one.cmdline()] or [None]
+            [parent] = [one for one in harness.children() if "levelfield.harness.launch.worker" in one.cmdline()] or [
+                None
+            ]
             if parent is not None:  # it is ended before the report is written, which takes memory of its own
                 seen["harness"].append((harness.memory_info().rss, harness.num_fds()))
                 seen["warm parent"].append((parent.memory_info().rss, parent.num_fds()))

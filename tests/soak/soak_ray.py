@@ -26,8 +26,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from harness import machine, store
-from harness.record import Record
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Record
+from levelfield.harness.system import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "harness"), str(ROOT / "tests" / "soak")]
@@ -47,7 +48,18 @@ class Look(NamedTuple):
 def run(launches: int, folder: Path, address: str) -> tuple[list[Record], list[Look], float]:
     """The records, looks at the driver twice a second while records came, and the seconds of it all."""
     (folder / "soak.toml").write_text(SUITE.format(kind="learning", many=f"seeds = {launches}"))
-    words = [sys.executable, "-P", "-m", "harness.cli", "run", "soak.toml", "-o", "out", "--no-certify", "-q"]
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "levelfield.harness.cli.main",
+        "run",
+        "soak.toml",
+        "-o",
+        "out",
+        "--no-certify",
+        "-q",
+    ]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "LEVELFIELD_CACHE": str(folder / "cache")}
     path = folder / "out" / "records.jsonl"
     looks: list[Look] = []

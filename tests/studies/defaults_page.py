@@ -11,13 +11,14 @@ from pathlib import Path
 
 from page import DOCS, draw
 
-from adapters.registry import find
-from harness import store
-from reports import figure, markdown
-from reports.certificate import summary
-from reports.findings import Evidence, gather
-from reports.section import Column, Line, Table, text
-from reports.sections import defaults, gap
+from levelfield.adapters.registry import find
+from levelfield.harness.records import store
+from levelfield.reports import markdown
+from levelfield.reports.findings.certificates import summary
+from levelfield.reports.findings.evidence import Evidence, gather
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import Column, Line, Table, text
+from levelfield.reports.sections import defaults, gap
 
 OPENING = """# What you get by default
 

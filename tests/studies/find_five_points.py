@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from tasks.mlp import MLP
+from levelfield.tasks.mlp import MLP
 
 DRAWS, EPOCHS, RATE = 2000, 400, 0.2
 

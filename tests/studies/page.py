@@ -6,12 +6,12 @@ import re
 import sys
 from pathlib import Path
 
-from harness import store
-from reports import figure
-from reports.certificate import summary
-from reports.findings import gather
-from reports.section import Picture
-from reports.sections import studies
+from levelfield.harness.records import store
+from levelfield.reports.findings.certificates import summary
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.page import figure
+from levelfield.reports.page.blocks import Picture
+from levelfield.reports.sections import studies
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CLOSING = """## What is tested

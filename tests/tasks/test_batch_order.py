@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.recipe import BatchOrder
+from levelfield.tasks.recipe import BatchOrder
 
 orders = st.builds(
     BatchOrder,

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from harness.equivalence import LEAST_TEST_SAMPLES
-from tasks import registry
-from tasks.errors import UserError
-from tasks.task import Task
+from levelfield.harness.judge.equivalence import LEAST_TEST_SAMPLES
+from levelfield.tasks import registry
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Task
 
 EMBEDDED = {
     "iris": (150, 4, 3),
@@ -104,7 +104,7 @@ def test_a_hidden_layer_helps_on_blobs() -> None:
 
 def test_the_registry_describes_what_it_loads_without_importing_a_library() -> None:
     code = (
-        "import sys, tasks.registry as r; r.names(); r.describe();"
+        "import sys, levelfield.tasks.registry as r; r.names(); r.describe();"
         "assert not {'numpy', 'sklearn', 'scipy', 'pandas', 'pooch'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=False)

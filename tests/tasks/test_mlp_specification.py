@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.mlp import MLP, copy_layers
-from tasks.recipe import STATE
+from levelfield.tasks.mlp import MLP, copy_layers
+from levelfield.tasks.recipe import STATE
 
 widths = st.lists(st.integers(1, 40), min_size=2, max_size=5).map(tuple)
 

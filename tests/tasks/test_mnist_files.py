@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import mnist, registry
-from tasks.errors import UserError
-from tasks.mnist import OFFICIAL, Archive, Archives
+from levelfield.tasks import mnist, registry
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.mnist import OFFICIAL, Archive, Archives
 
 NO_MIRROR = ("http://127.0.0.1:9/",)  # the discard port: nothing listens
 

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import log_softmax as scipy_log_softmax
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 
-from tasks.score import accuracy, log_softmax, loss
+from levelfield.tasks.score import accuracy, log_softmax, loss
 
 logits = hnp.arrays(
     np.float32,

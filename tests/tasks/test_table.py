@@ -15,10 +15,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tasks import table, table_file
-from tasks.errors import UserError
-from tasks.table import TableSpec
-from tasks.task import Splits, Task
+from levelfield.tasks import table, table_file
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.table import TableSpec
+from levelfield.tasks.task import Splits, Task
 
 Write = Callable[..., Path]
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.errors import UserError
-from tasks.task import Splits, Task, assemble, make_task
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Splits, Task, assemble, make_task
 
 FACTS = {"source": "a test", "licence": "none"}
 

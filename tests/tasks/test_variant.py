@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import registry
-from tasks.variant import Variant, vary
+from levelfield.tasks import registry
+from levelfield.tasks.variant import Variant, vary
 
 DIGITS = registry.load("digits")
 

@@ -1,3 +1,3 @@
-from harness.pytest_plugin import contract
+from levelfield.harness.pytest_plugin import contract
 
 test_contract = contract("mlx")

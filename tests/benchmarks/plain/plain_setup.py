@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from tasks import digits
-from tasks.mlp import MLP
-from tasks.recipe import BatchOrder
+from levelfield.tasks import digits
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import BatchOrder
 
 WIDTHS = (64, 128, 10)
 BATCH = 32

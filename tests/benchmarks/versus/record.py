@@ -22,13 +22,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from adapters.registry import find
-from harness.doctor import series
-from harness.doctor.delay import delayed
-from harness.doctor.neighbour import neighbour
-from harness.doctor.series import Bench, Series
-from harness.doctor.trial import CALIBRATION
-from harness.duel import THREADS, Side
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor import series
+from levelfield.harness.doctor.against_itself import CALIBRATION
+from levelfield.harness.doctor.neighbour import neighbour
+from levelfield.harness.doctor.series import Bench, Series
+from levelfield.harness.measure.delay import delayed
+from levelfield.harness.run.duel import THREADS, Side
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

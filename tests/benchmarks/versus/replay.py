@@ -18,8 +18,8 @@ from typing import Any
 
 from judge import JUDGES, Word
 
-from harness.doctor.replay import Share, rates, wilson
-from harness.statistics import LEAST_BLOCKS
+from levelfield.harness.doctor.replay import Share, rates, wilson
+from levelfield.harness.judge.statistics import LEAST_BLOCKS
 
 LABELS = {"same": 0.0, "+2%": 0.02, "+5%": 0.05}
 

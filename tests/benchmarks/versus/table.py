@@ -10,8 +10,8 @@ from typing import Any
 from judge import JUDGES
 from replay import Row
 
-from harness.doctor.document import text_between
-from harness.doctor.replay import Share
+from levelfield.harness.doctor.document import text_between
+from levelfield.harness.doctor.replay import Share
 
 START, END = "<!-- versus -->", "<!-- end of versus -->"
 HEADER = ("tool", "its comparison", "noise", "seconds a side", "false, A/A", "2 % found", "5 % found", "windows")

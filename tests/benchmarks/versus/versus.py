@@ -19,9 +19,9 @@ import record
 import replay
 import table
 
-from harness import machine
-from harness.doctor.series import TASK, Bench
-from tasks import registry
+from levelfield.harness.doctor.series import TASK, Bench
+from levelfield.harness.system import machine
+from levelfield.tasks import registry
 
 ROOT = Path(__file__).resolve().parents[3]
 MINUTES, SHORT = 85.0, 20.0

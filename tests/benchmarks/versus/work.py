@@ -10,13 +10,13 @@ import os
 from itertools import count
 from pathlib import Path
 
-from adapters.adapter import Setting
-from harness.doctor import delay
-from tasks.mlp import MLP
-from tasks.recipe import BatchOrder, Recipe
-from tasks.task import Task
+from levelfield.adapters.adapter import Setting
+from levelfield.harness.measure import delay
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import BatchOrder, Recipe
+from levelfield.tasks.task import Task
 
-ADAPTER = "adapters.numpy_manual:NumpyManual"
+ADAPTER = "levelfield.adapters.numpy.manual:NumpyManual"
 RECIPE = Recipe("momentum", learning_rate=0.01, batch_size=32)
 
 

@@ -1,0 +1,1 @@
+"""JAX by itself, and through Flax NNX."""

@@ -1,0 +1,95 @@
+"""JAX."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.runtimes import operands
+
+_compilations = 0
+
+
+def _count(event: str, duration: float, **_: Any) -> None:
+    global _compilations
+    _compilations += event == "/jax/core/compile/backend_compile_duration"
+
+
+jax.monitoring.register_event_duration_secs_listener(_count)
+
+
+def configure(setting: Setting) -> None:
+    jax.config.update("jax_enable_x64", setting.precision == "float64")
+    # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU
+    products = {"tf32": "tensorfloat32", "bfloat16": "default"}.get(setting.precision, "highest")
+    jax.config.update("jax_default_matmul_precision", products)
+    jax.config.update("jax_enable_compilation_cache", False)
+    if setting.devices > 1 and jax.config.jax_num_cpu_devices != setting.devices:  # settled by the first operation
+        jax.config.update("jax_num_cpu_devices", setting.devices)
+
+
+def preload() -> None:
+    pass
+
+
+def synchronize(arrays: Iterable[Any] = ()) -> None:
+    jax.block_until_ready(list(arrays))
+
+
+def compilations() -> int | None:
+    return _compilations
+
+
+def in_force(setting: Setting) -> dict[str, str]:
+    found = {
+        "device": jax.devices()[0].device_kind,
+        "float32 products": str(jax.config.jax_default_matmul_precision),
+        "threads": f"as many as cores: {len(os.sched_getaffinity(0))}"
+        if hasattr(os, "sched_getaffinity")
+        else "not told",
+    }
+    if setting.kind_of_device != "cpu":
+        found["allocator"] = f"preallocates: {os.environ.get('XLA_PYTHON_CLIENT_PREALLOCATE', 'true')}"
+    return found
+
+
+def peak_memory(setting: Setting) -> tuple[int, str] | str:
+    try:
+        found = jax.devices(setting.kind_of_device)[0].memory_stats()  # None where there is no account
+    except RuntimeError as error:
+        return f"jax {jax.__version__}: {str(error).splitlines()[0]}"
+    if not found or "peak_bytes_in_use" not in found:
+        return f"jax keeps no account of its memory on the {setting.kind_of_device.upper()}"
+    return found["peak_bytes_in_use"], "jax memory_stats peak_bytes_in_use"
+
+
+def devices() -> dict[str, list[str] | str]:
+    return {kind: _seen(kind) for kind in ("cpu", "gpu", "tpu")}
+
+
+def _seen(kind: str) -> list[str] | str:
+    try:
+        return [device.device_kind for device in jax.devices(kind)]
+    except RuntimeError as error:
+        return f"jax {jax.__version__}: no {kind.upper()} backend: {str(error).splitlines()[0]}"
+
+
+def product(setting: Setting, n: int) -> Callable[[], None]:
+    a, b = _arrays(setting, (n, n))
+    multiply = jax.jit(jnp.matmul)
+    return lambda: synchronize([multiply(a, b)])
+
+
+def addition(setting: Setting, n: int) -> Callable[[], None]:
+    a, b = _arrays(setting, (n,))
+    add = jax.jit(jnp.add)
+    return lambda: synchronize([add(a, b)])
+
+
+def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[jax.Array]:
+    return [jax.random.uniform(jax.random.key(i), shape, operands(setting.precision)) for i in range(2)]

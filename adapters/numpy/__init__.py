@@ -1,0 +1,1 @@
+"""NumPy by hand: the reference of all certificates."""

@@ -1,0 +1,25 @@
+"""How data reach the loops written in TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+
+import tensorflow as tf
+
+from levelfield.adapters.adapter import Setting
+from levelfield.tasks.recipe import BatchOrder
+
+
+def epochs(
+    x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, setting: Setting, buffer: int
+) -> Iterator[Iterable[tuple[tf.Tensor, tf.Tensor]]]:
+    """The batches (x, y) of each epoch: in the given order, else by tf.data, shuffled in a buffer."""
+    if order is None:
+        data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(buffer, setting.seed).batch(setting.recipe.batch_size)
+        yield from repeat(data, setting.recipe.epochs)
+        return
+    sizes = [s.stop - s.start for s in order.slices()]
+    for epoch in range(order.epochs):
+        indices = order.epoch(epoch)
+        yield zip(tf.split(tf.gather(x, indices), sizes), tf.split(tf.gather(y, indices), sizes), strict=True)

@@ -1,0 +1,102 @@
+"""PyTorch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.runtimes import operands
+
+
+def configure(setting: Setting) -> None:
+    torch.set_num_threads(setting.threads)
+    torch.set_float32_matmul_precision("high" if setting.precision == "tf32" else "highest")
+    if setting.mode == "compile":
+        torch._dynamo.reset()  # beyond eight compilations of one function in a process it would run eagerly
+
+
+def preload() -> None:
+    import torch._dynamo  # noqa: F401 - torch.optim imports it when the first optimizer is made
+
+
+def device(setting: Setting) -> torch.device:
+    """Where a setting computes."""
+    return torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
+
+
+def synchronize(arrays: Iterable[Any] = ()) -> None:
+    if torch.cuda.is_initialized():  # else there is only the CPU, where torch returns when the work is done
+        torch.cuda.synchronize()
+
+
+def compilations() -> int | None:
+    """Frames that dynamo has compiled."""
+    if "torch._dynamo.utils" not in sys.modules:  # it takes as long to import as torch itself
+        return 0
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
+
+
+def in_force(setting: Setting) -> dict[str, str]:
+    found = {
+        "device": "CPU",
+        "threads": str(torch.get_num_threads()),
+        "float32 products": torch.get_float32_matmul_precision(),
+    }
+    if setting.kind_of_device == "gpu":
+        found["device"] = torch.cuda.get_device_name()
+        found["allocator"] = f"{torch.cuda.get_allocator_backend()}, on demand"
+    return found
+
+
+def peak_memory(setting: Setting) -> tuple[int, str] | str:
+    if setting.kind_of_device != "gpu":
+        return "torch's allocator keeps no account on the CPU"
+    if not torch.cuda.is_initialized():  # the counter would read 0
+        return "torch has not used CUDA in this process"
+    return torch.cuda.max_memory_allocated(), "torch.cuda.max_memory_allocated"
+
+
+def devices() -> dict[str, list[str] | str]:
+    tpu = "torch reaches a TPU through torch_xla only, which no adapter uses"
+    return {"cpu": [f"CPU, {torch.backends.cpu.get_cpu_capability()}"], "gpu": _gpus(), "tpu": tpu}
+
+
+def _gpus() -> list[str] | str:
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} was built without CUDA"
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return f"torch {torch.__version__}: {str(error).splitlines()[0]}"
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+def product(setting: Setting, n: int) -> Callable[[], None]:
+    a, b, c = _arrays(setting, (n, n))
+
+    def call() -> None:
+        torch.mm(a, b, out=c)
+        synchronize()
+
+    return call
+
+
+def addition(setting: Setting, n: int) -> Callable[[], None]:
+    a, b, c = _arrays(setting, (n,))
+
+    def call() -> None:
+        torch.add(a, b, out=c)
+        synchronize()
+
+    return call
+
+
+def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[torch.Tensor]:
+    dtype = getattr(torch, operands(setting.precision))
+    return [torch.rand(shape, dtype=dtype, device=device(setting)) for _ in range(3)]

@@ -1,0 +1,63 @@
+"""For notebooks and scripts: `levelfield.run` a suite, `levelfield.load` what it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Results(NamedTuple):
+    """A run as tidy pandas frames, see `harness.results.tables`: one row a launch, an epoch, a timed prediction."""
+
+    folder: Path
+    launches: pandas.DataFrame
+    epochs: pandas.DataFrame
+    predictions: pandas.DataFrame
+
+
+def load(folder: str | Path) -> Results:
+    """What is recorded in a run's folder. Raises UserError when there is no run, or no pandas."""
+    from levelfield.harness.records import store
+    from levelfield.harness.results import tables
+    from levelfield.tasks.errors import UserError
+
+    try:
+        import pandas
+    except ImportError:
+        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    stored = store.read(Path(folder))
+    launches = tables.launches(stored.records, stored.run.tasks, stored.peaks)
+    others = (pandas.DataFrame(table(stored.records)) for table in (tables.epochs, tables.predictions))
+    return Results(Path(folder), pandas.DataFrame(launches), *others)
+
+
+def run(
+    suite: str,
+    *,
+    adapters: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    modes: Sequence[str] = (),
+    blocks: int | None = None,
+    seeds: int | None = None,
+    output: str | Path | None = None,
+    quiet: bool = True,
+) -> Results:
+    """Run a suite, by name or file, as ``levelfield run`` does, and load its results."""
+    from levelfield.harness.cli import arguments
+    from levelfield.harness.run import session
+    from levelfield.tasks.errors import UserError
+
+    words = ["run", suite, *(["--quiet"] if quiet else [])]
+    for flag, values in (("-a", adapters), ("-t", tasks), ("--mode", modes)):
+        words += [word for value in values for word in (flag, value)]
+    for flag, number in (("--blocks", blocks), ("--seeds", seeds)):
+        words += [flag, str(number)] if number is not None else []
+    words += ["-o", str(output)] if output is not None else []
+    outcome = session.run(arguments.parse(words))
+    if outcome.folder is None:
+        raise UserError("nothing was selected", "levelfield list adapters, levelfield list suites")
+    return load(outcome.folder)

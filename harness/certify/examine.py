@@ -1,0 +1,130 @@
+"""Certify one adapter in one mode, within the process that has imported its framework."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from levelfield.adapters.adapter import Adapter, Precision, Replication
+from levelfield.harness.certify.cases import Case
+from levelfield.harness.certify.catalogue import Item, plan
+from levelfield.harness.certify.observe import Subject
+from levelfield.harness.measure.rank_group import Ranks
+from levelfield.harness.records.certificate import UNSUPPORTED, Certificate, Check, fingerprint, versions
+
+
+def certify(
+    adapter: type[Adapter],
+    mode: str,
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    threads: int = 1,
+    replicas: int = 1,
+    replication: Replication | None = None,
+    quick: bool = False,
+    needs: Collection[str] | None = None,
+    seed: int = 0,
+    ranks: Ranks | None = None,
+) -> Certificate:
+    """Examine `adapter` in `mode`, case by case, in this process.
+
+    The full form proves everything; the quick one too, with fewer cases, or only `needs` (see `certificate.needs`).
+    What the adapter declares unsupported is noted; an exception is a failed check. `threads` must be the same for all
+    certifications in one process, since some frameworks take that setting only once. Ranks each certify what they
+    compute, all together (see `merged`).
+    """
+    subject = Subject(adapter, mode, device, threads, precision, replicas, replication, ranks)
+    source = Path(inspect.getfile(adapter))
+    checks: list[Check] = []
+    proven: set[str] = set()
+    if lacking := sorted(adapter.__abstractmethods__):
+        reason = f"the class does not define {', '.join(lacking)}"
+        checks.append(Check(name="contract", case=adapter.__name__, passed=False, reason=reason))
+    else:
+        for item in plan(
+            quick=quick,
+            needs=needs,
+            dear=subject.dear,
+            precise=subject.precise,
+            device=device,
+            precision=precision,
+            replicas=replicas,
+        ):
+            found, supported = conclude(subject, item, seed)
+            checks += found
+            proven |= item.proves if supported else set()
+    return Certificate(
+        adapter=adapter.name,
+        mode=mode,
+        device=device,
+        precision=precision,
+        threads=threads,
+        replicas=replicas,
+        replication=replication,
+        quick=quick,
+        seed=seed,
+        proves=tuple(sorted(proven)),
+        checks=tuple(dict.fromkeys(checks)),
+        versions=versions(adapter),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=fingerprint(source),
+    )
+
+
+def merged(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One certificate from those of all ranks: that of the first, and what failed in the others."""
+    first, *others = map(Certificate.model_validate, found)
+    failed = [
+        check.model_copy(update={"case": f"{check.case}, rank {rank}"})
+        for rank, other in enumerate(others, start=1)
+        for check in other.checks
+        if check.passed is False
+    ]
+    return first.model_copy(update={"checks": (*first.checks, *failed)}).model_dump(mode="json")
+
+
+def conclude(subject: Subject, item: Item, seed: int) -> tuple[list[Check], bool]:
+    """The checks of one item, and whether any of it is supported.
+
+    What the framework does not compute in float64, it may compute in float32: its proof is then made there.
+    """
+    case = item.draw(seed)
+    notes: list[Check] = []
+    for precision in dict.fromkeys((item.precision, subject.precision)):
+        tried = replace(item, precision=precision)
+        why = subject.unsupported(case, precision)
+        if why is None:
+            return [*notes, *examine(subject, tried, case)], True
+        notes.append(unsupported(tried, case, why))
+    return notes, False
+
+
+def unsupported(item: Item, case: Case, why: str) -> Check:
+    name = item.examine.__name__.replace("_", " ")
+    return Check(name=name, case=case.named(item.precision), passed=None, reason=UNSUPPORTED + why)
+
+
+def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
+    """The checks of one case. An exception is a failed one: no fault of an adapter may end the proof of the rest.
+
+    Except in a rank: the others would wait for it.
+    """
+    name = case.named(item.precision)
+    before = subject.compilations() if subject.dear else None
+    try:
+        checks = item.examine(subject, case, item.precision)
+    except Exception as error:
+        if subject.ranks is not None:
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return [Check(name="runs", case=name, passed=False, reason=reason)]
+    if before is not None:
+        compiled = subject.compilations() != before
+        why = None if compiled else "nothing was compiled, so that what was checked is not this mode"
+        checks = [*checks, Check(name="compiled", case=name, passed=compiled, reason=why)]
+    return checks

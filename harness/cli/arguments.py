@@ -1,0 +1,222 @@
+"""What can be said to ``levelfield``: its commands and options, and what is wrong with them.
+
+The parser is argparse: importing the usual alternative takes four times as long as starting Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from levelfield.tasks.errors import UserError
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of one command. Raises UserError for bad usage."""
+    for word in arguments:
+        if "\0" in word:  # not from a shell, but from Python; as a path it would raise wherever it is first used
+            raise UserError(f"{word!r} holds a null character", "leave it out: no file name has one")
+    return _parser().parse_args(arguments)
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports bad usage as every other error: what is wrong, and what would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message, f"{self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            from levelfield.tasks.errors import unknown
+
+            what = "command" if action.dest == "command" else action.dest
+            raise unknown(what, str(value), [str(choice) for choice in action.choices])
+
+
+class Version(argparse.Action):
+    """Looks the version up only when it is asked for: that takes as long as starting Python."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(_version())
+        parser.exit()
+
+
+def _parser() -> Parser:
+    common = Parser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="show tracebacks of internal errors")
+    common.add_argument("-q", "--quiet", action="store_true", help="no progress")
+
+    parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    def add(name: str, text: str) -> Parser:
+        command: Parser = commands.add_parser(name, parents=[common], help=text, description=text)
+        return command
+
+    listing = add("list", "What there is: adapters, tasks, suites; and the devices that frameworks see.")
+    listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
+    listing.add_argument("--json", action="store_true", help="for programs")
+
+    run = add("run", "Run a comparison suite, and write its report.")
+    run.add_argument("suite", nargs="?", metavar="SUITE", help="a name of 'levelfield list suites' or a .toml file")
+    run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    tracks = ["matched", "idiomatic"]
+    run.add_argument("--track", action="append", default=[], choices=tracks, help="only this one; repeatable")
+    run.add_argument("--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)")
+    run.add_argument("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
+    run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
+    run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
+    run.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
+    run.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
+    run.add_argument("--cold", action="store_true", help="a fresh process for every launch, nothing imported before")
+    run.add_argument("--seeds", type=_positive, metavar="N", help="of learning launches")
+    run.add_argument("--full", action="store_true", help="the larger number of seeds, where the suite has two")
+    run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    run.add_argument("--launcher", type=_launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]")
+    run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
+    run.add_argument("--no-probes", action="store_true", help="sample nothing beside speed launches")
+    run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
+    run.add_argument("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
+    run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
+    run.add_argument("--anonymous", action="store_true", help="leave the host's name out of the records")
+    run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
+    run.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    duel = add("duel", "Which of two is faster? Their launches take turns, so that few of them suffice.")
+    duel.add_argument("first", metavar="ADAPTER[:MODE]", help="one side; without a mode its first one")
+    duel.add_argument("second", metavar="ADAPTER[:MODE]", help="the other; the verdict is about the first against it")
+    duel.add_argument("--suite", default="default", metavar="SUITE", help="whose speed work they do (default: default)")
+    duel.add_argument(
+        "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
+    )
+    duel.add_argument("--budget", type=_duration, default=60.0, metavar="TIME", help="stop then (default: 60s)")
+    duel.add_argument("--pairs", type=_positive, default=1000, metavar="N", help="at most so many")
+    duel.add_argument("--precision", type=_percent, default=0.01, metavar="P", help="stop at ± this (default: 1%%)")
+    duel.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    duel.add_argument("--json", action="store_true", help="the verdict and every pair")
+
+    doctor = add("doctor", "How far this machine and this tool can be trusted: look, and measure.")
+    much = doctor.add_mutually_exclusive_group()
+    much.add_argument("--quick", action="store_true", help="within a minute")
+    much.add_argument("--full", action="store_true", help="every adapter and mode; 34 minutes")
+    parts = "start, half, product, probed, itself, neighbour, duel, overhead, cold, time"
+    only = f"these parts alone, each to its end: {parts}"
+    doctor.add_argument("--only", type=_names, default=[], metavar="PART,…", help=only)
+    doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
+    doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
+    doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    doctor.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks of a document")
+    doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
+
+    certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.")
+    certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
+    certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    certify.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0")
+    certify.add_argument(
+        "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
+    )
+    certify.add_argument("--replicas", type=_positive, default=1, metavar="N", help="over which each batch is split")
+    ways = ["devices", "ranks"]
+    certify.add_argument("--replication", choices=ways, help="how they are made (default: each way an adapter has)")
+    certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
+    certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
+    certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
+
+    new = add("new-adapter", "Write the skeleton of an adapter, which runs and certifies at once.")
+    new.add_argument("name", metavar="NAME", help="lower-case words and hyphens")
+    where = "as a package of its own (default folder: levelfield-NAME), not into levelfield's checkout"
+    new.add_argument("--package", nargs="?", const=Path(), type=Path, metavar="DIR", help=where)
+
+    report = add("report", "Write the report of a run: one HTML file that needs no network.")
+    report.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders of one machine's runs (the newest)")
+    report.add_argument("--history", type=Path, metavar="DIR", help="instead: the series of all runs in this folder")
+    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
+    report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
+    report.add_argument("--format", choices=["html", "markdown"], default="html")
+    report.add_argument("--open", action="store_true", help="open it in the browser")
+
+    export = add("export", "Write a run in another tool's format.")
+    export.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    formats = ["csv", "json", "parquet", "markdown", "pytest-benchmark"]
+    export.add_argument("--format", choices=formats, default="csv", help=", ".join(formats))
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
+
+    compare = add("compare", "Compare the speed of two runs, cell by cell.")
+    compare.add_argument("base", type=Path, metavar="BASE", help="a run's folder")
+    compare.add_argument("new", type=Path, metavar="NEW", help="another one")
+    compare.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    compare.add_argument("--fail-on", choices=["slower"], help="exit with 1 when a cell became materially slower")
+    compare.add_argument("--force", action="store_true", help="compare runs of different machines")
+    compare.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
+    compare.add_argument("--json", action="store_true", help="for programs")
+
+    show = add("show", "Print a run, or one of its cells, in the terminal.")
+    show.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
+    show.add_argument("--json", action="store_true", help="the records, one JSON object a line")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
+def _device(text: str) -> str:
+    kind, colon, number = text.partition(":")
+    if text == "cpu" or (kind in ("gpu", "tpu") and (not colon or (number.isdecimal() and len(number) <= 3))):
+        return text if text == "cpu" else f"{kind}:{int(number or 0)}"
+    raise argparse.ArgumentTypeError(f"{text!r} is no device; write cpu, gpu:0 or tpu:0 (levelfield list devices)")
+
+
+def _launcher(text: str) -> str:
+    if text not in ("local", "ray") and not (text.startswith("ray://") and text[6:].rpartition(":")[2].isdigit()):
+        from levelfield.tasks.errors import unknown
+
+        raise unknown("launcher", text, ["local", "ray", "ray://HOST:PORT"])
+    return text
+
+
+def _duration(text: str) -> float:
+    from levelfield.harness.plan.suite import seconds
+
+    try:
+        return seconds(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write 90s, 10m or 1.5h") from None
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text.removesuffix("%")) / 100
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage between 0% and 100%; write 2%")
+    return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"levelfield {version('levelfield')}"
+    except PackageNotFoundError:
+        return "levelfield (from a plain checkout)"

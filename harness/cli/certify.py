@@ -1,0 +1,138 @@
+"""One ``levelfield certify`` from its arguments to its table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
+from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.plan import devices
+from levelfield.harness.plan.environments import DEFAULT, own
+from levelfield.harness.plan.launches import Subject, has_compiler
+from levelfield.harness.plan.launches import devices as devices_of
+from levelfield.harness.records.certificate import Certificate, Check
+from levelfield.harness.run import certify_first
+from levelfield.harness.system import machine
+from levelfield.tasks.errors import unknown
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
+
+TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes minutes
+
+
+def run(options: argparse.Namespace) -> int:
+    """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
+    registry = find()
+    for problem in registry.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    for name in options.adapter:
+        if name not in registry.adapters:
+            raise unknown("adapter", name, registry.adapters, "levelfield list adapters")
+    modes = {mode for info in registry.adapters.values() for mode in info.modes}
+    for name in options.mode:
+        if name not in modes:
+            raise unknown("mode", name, modes, "levelfield list adapters")
+
+    seen = devices_of(options.device, options.replicas)
+    without = devices.lacking(seen, registry.adapters, {DEFAULT: own()}, options.adapter)
+    wanted: dict[Subject, frozenset[str]] = {}  # all that can be proved
+    for info in registry.adapters.values():
+        if options.adapter and info.name not in options.adapter:
+            continue
+        if (missing := info.missing()) is not None:
+            print(f"skipped: {info.name}: {missing}", file=sys.stderr)
+            continue
+        for mode in info.modes:
+            if options.mode and mode not in options.mode:
+                continue
+            if (reason := without.get((DEFAULT, info.runtime, options.device))) is not None:
+                print(f"skipped: {info.name} ({mode}): {reason}", file=sys.stderr)
+                continue
+            for way in replications(info, options.replicas, options.replication):
+                where = (options.device, options.matmul_precision, options.replicas, way)
+                if (reason := unsupported_mode(info, mode, *where)) is not None:
+                    print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
+                    continue
+                subject = Subject(info.name, mode, options.device, DEFAULT, *where[1:])
+                wanted[subject] = frozenset()
+    if not wanted:
+        print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
+        return 5
+
+    def made(certificate: Certificate) -> None:
+        if not options.quiet:
+            verdict = "certified" if certificate.passed else "NOT certified"
+            print(f"{named(certificate)}: {verdict}", file=sys.stderr)
+
+    with LocalLauncher(registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
+        found = certify_first.obtain(
+            wanted,
+            registry.adapters,
+            {DEFAULT: own()},
+            launcher.hosts,
+            Stop(),
+            quick=options.quick,
+            made=made,
+            fresh=not options.cached,
+        )
+    for certificate in found:
+        print(certificate.model_dump_json() if options.json else line(certificate))
+        if not certificate.passed and not options.json:
+            for check in certificate.checks:
+                if check.passed is False:
+                    print("    " + failure(check))
+    return 0 if all(certificate.passed for certificate in found) else 1
+
+
+def replications(info: AdapterInfo, replicas: int, asked: Replication | None) -> Sequence[Replication | None]:
+    """How this adapter is to make the replicas: as asked, by default in each of its ways."""
+    return (None,) if replicas == 1 else (asked,) if asked else info.replication or ("devices",)
+
+
+def unsupported_mode(
+    info: AdapterInfo,
+    mode: str,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    replicas: int = 1,
+    replication: Replication | None = None,
+) -> str | None:
+    """Why this adapter cannot run in this mode here, not even the plainest network, or None."""
+    plain = Setting(MLP((4, 8, 3)), Recipe(batch_size=replicas), mode=mode, device=device, precision=precision)
+    plain = replace(plain, replicas=replicas, replication=replication)
+    return refusal(info, plain, compiler=has_compiler())
+
+
+def failure(check: Check) -> str:
+    """What failed, where, why, and by how much."""
+    size = "" if check.tolerance is None else f" ({check.deviation:.1e}, at most {check.tolerance:.1e})"
+    return f"{check.name}, {check.case}: {check.reason or ''}{size}"
+
+
+def named(certificate: Certificate) -> str:
+    """Adapter and mode; device, precision and replicas where they are not the usual ones."""
+    where = [certificate.device] * (certificate.device != "cpu")
+    where += [certificate.precision] * (certificate.precision != "float32")
+    where += [f"{certificate.replicas} {certificate.replication}"] * (certificate.replicas > 1)
+    return f"{certificate.adapter} ({', '.join([certificate.mode, *where])})"
+
+
+def line(certificate: Certificate) -> str:
+    """One line of the table: counts, and the quantity that came nearest to its tolerance."""
+    counts = {state: sum(check.passed is state for check in certificate.checks) for state in (True, False, None)}
+    worst = max(
+        (check for check in certificate.worst.values() if check.tolerance),
+        key=lambda check: (check.deviation or 0.0) / (check.tolerance or 1.0),
+        default=None,
+    )
+    nearest = f", nearest {worst.name}: {worst.deviation:.1e} of {worst.tolerance:.1e}" if worst else ""
+    verdict = "certified" if certificate.passed else f"NOT certified ({', '.join(certificate.failed)})"
+    return (
+        f"{named(certificate)}: {verdict}; {counts[True]} passed, {counts[False]} failed, "
+        f"{counts[None]} not applicable{nearest}"
+    )

@@ -1,0 +1,42 @@
+"""One ``levelfield doctor`` from its arguments to its page."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from dataclasses import replace
+
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor import document, tables
+from levelfield.harness.doctor.examine import EFFORTS, PARTS, choose, examine
+from levelfield.harness.system import machine
+from levelfield.tasks.errors import unknown
+
+
+def run(options: argparse.Namespace) -> int:
+    """Examine and print; 0 whatever was found, 130 when it was stopped, with what was measured until then."""
+    adapters = find().adapters
+    for name in options.adapter:
+        if name not in adapters:
+            raise unknown("adapter", name, adapters, "levelfield list adapters")
+    for part in options.only:
+        if part not in PARTS:
+            raise unknown("part", part, PARTS, "levelfield doctor --help")
+    if options.write is not None:
+        document.check(options.write, machine.describe(True))
+    name = "quick" if options.quick else "full" if options.full else "normal"
+    effort = choose(EFFORTS[name], options.adapter, options.only)
+    if options.budget is not None:
+        effort = replace(effort, budget=options.budget)
+
+    def tell(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it gets the tables all the same
+    found = examine(effort, adapters, options.threads, tell)
+    if options.write is not None:
+        document.write(found, options.write)
+    print(tables.as_json(found) if options.json else tables.text(found), end="\n" if options.json else "")
+    return 130 if found.stopped else 0

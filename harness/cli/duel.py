@@ -1,0 +1,159 @@
+"""One ``levelfield duel`` from its arguments to its verdict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from statistics import median
+
+from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.cli.certify import TIME_LIMIT
+from levelfield.harness.judge.statistics import half_width
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.work_queue import Stop
+from levelfield.harness.plan import suite
+from levelfield.harness.plan.environments import DEFAULT, own
+from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
+from levelfield.harness.records.record import Cell
+from levelfield.harness.run import certify_first, duel
+from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
+from levelfield.harness.run.session import load_tasks
+from levelfield.harness.system import machine
+from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.task import Task
+
+
+def run(options: argparse.Namespace) -> int:
+    """Duel and print; 0 with a verdict, 1 without one, 130 when it was stopped, with what the pairs until then say."""
+    registry = find()
+    for problem in registry.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    names = [parse(text, registry.adapters) for text in (options.first, options.second)]
+    chosen, _ = suite.read(options.suite)
+    chosen = chosen.model_copy(update={"learning": []})
+    selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
+    tasks = load_tasks(chosen, selection, options.data_dir)
+    there = Surroundings(registry.adapters, tasks, len(machine.cores()))
+    launches = workload(plan(chosen, there, selection), names, options.workload)
+    for launch in launches:
+        if launch.skip:
+            raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
+    task = tasks[launches[0].cell.task]
+
+    def tell(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr)
+
+    first, second = (Side(info, launch.cell) for (info, _), launch in zip(names, launches, strict=True))
+    tell("certifying both, where not done before")
+    if failed := unproved(launches, tasks, registry.adapters):
+        print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
+        return 1
+    pairs: list[Pair] = []
+    stopped = False
+    here = machine.describe(True)
+    try:
+        with duel.ground(first, second, task, here, machine.cores(), chosen.time_limit) as ground:
+            end = time.monotonic() + options.budget
+            for block in range(options.pairs):
+                if time.monotonic() >= end or duel.decided(pairs, options.precision):
+                    break
+                if (pair := ground.pair(first, second, block)) is not None:
+                    pairs.append(pair)
+                width = f", the ratio within ± {half_width(duel.ratio(pairs)):.1%}" if len(pairs) > 2 else ""
+                tell(f"pair {len(pairs)}{width}")
+    except LaunchFailed as error:
+        print(f"not judged: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        stopped = True
+    found = duel.verdict(pairs, options.threshold)
+    sides = [f"{launch.cell.adapter} ({launch.cell.mode})" for launch in launches]
+    if options.json:
+        facts = {"first": sides[0], "second": sides[1], "workload": named(launches[0].cell), "threads": THREADS}
+        about = {
+            "machine": here.model_dump(mode="json"),
+            "pairs": [{"first": pair.first, "second": pair.second} for pair in pairs],
+        }
+        print(json.dumps(facts | asdict(found) | about, indent=1))
+    else:
+        print("\n".join(text(sides, named(launches[0].cell), pairs, found)))
+    return 130 if stopped else 1 if found.ratio is None else 0
+
+
+def parse(text: str, adapters: Mapping[str, AdapterInfo]) -> tuple[AdapterInfo, str]:
+    """``ADAPTER`` or ``ADAPTER:MODE``; without a mode it is the adapter's first."""
+    name, colon, mode = text.partition(":")
+    if name not in adapters:
+        raise unknown("adapter", name, adapters, "levelfield list adapters")
+    info = adapters[name]
+    if colon and mode not in info.modes:
+        raise unknown(f"mode of {name}", mode, info.modes, "levelfield list adapters")
+    return info, mode or info.modes[0]
+
+
+def named(cell: Cell) -> str:
+    """The work of a cell, whoever does it; where and how precisely, if not as usual."""
+    unusual = [cell.device] * (cell.device != "cpu") + [cell.precision] * (cell.precision != "float32")
+    return " ".join([cell.task, cell.model.name, cell.recipe.name, *unusual])
+
+
+def workload(
+    launches: Sequence[Launch], sides: Sequence[tuple[AdapterInfo, str]], part: str | None
+) -> tuple[Launch, Launch]:
+    """The speed launches of both sides on the one workload whose name is, or holds, `part`, of a suite's plan."""
+    found: dict[str, list[Launch]] = {}
+    for launch in launches:
+        cell = launch.cell
+        alike = cell.track == "matched" and cell.replicas == 1 and cell.environment == DEFAULT
+        if cell.kind == "speed" and alike and launch.block == 0:
+            found.setdefault(named(cell), []).append(launch)
+    pairs = dict(_with_both(found, sides))
+    hint = "levelfield list suites, and --suite"
+    if not pairs:
+        wanted = " and ".join(dict.fromkeys(f"{info.name} ({mode})" for info, mode in sides))
+        raise UserError(f"the suite has no speed cells of {wanted} on the same work", hint)
+    matching = [str(part)] if part in pairs else [name for name in pairs if part is None or part in name]
+    if not matching:
+        raise unknown("workload", str(part), pairs, hint)
+    if len(matching) > 1:
+        raise UserError(f"the suite has {len(matching)} workloads: {', '.join(sorted(matching))}", "--workload NAME")
+    return pairs[matching[0]]
+
+
+def _with_both(
+    found: Mapping[str, Sequence[Launch]], sides: Sequence[tuple[AdapterInfo, str]]
+) -> Iterator[tuple[str, tuple[Launch, Launch]]]:
+    for name, launches in found.items():
+        by_side = {(launch.cell.adapter, launch.cell.mode): launch for launch in launches}
+        first, second = (by_side.get((info.name, mode)) for info, mode in sides)
+        if first is not None and second is not None:
+            yield name, (first, second)
+
+
+def unproved(launches: Sequence[Launch], tasks: Mapping[str, Task], adapters: Mapping[str, AdapterInfo]) -> list[str]:
+    """Who has no certificate for this work, and can get none now."""
+    wanted, interpreters = certify_first.needed(launches, tasks), {DEFAULT: own()}
+    with LocalLauncher(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
+        found = certify_first.obtain(
+            wanted, adapters, interpreters, launcher.hosts, Stop(), quick=True, made=lambda certificate: None
+        )
+    return [f"{one.adapter} ({one.mode})" for one in found if not one.passed]
+
+
+def text(sides: Sequence[str], work: str, pairs: Sequence[Pair], found: duel.Verdict) -> list[str]:
+    """What was found, for a terminal."""
+    lines = [f"{sides[0]} against {sides[1]}: {work}, one thread, in turns on one core"]
+    if found.ratio is None:
+        return [*lines, found.reason]
+    r, word = found.ratio, found.word + (", materially" if found.material else "")
+    first, second = (1e3 * median(values) for values in zip(*((p.first, p.second) for p in pairs), strict=True))
+    return [
+        *lines,
+        f"{r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}) × the time, {r.n} pairs: {word}; {found.reason}",
+        f"a steady epoch, median: {first:.3g} ms against {second:.3g} ms",
+    ]

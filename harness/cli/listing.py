@@ -1,0 +1,68 @@
+"""``levelfield list``: what there is, without importing a framework; devices are asked for by name, in seconds."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from levelfield.adapters import registry as adapters
+from levelfield.tasks import registry as tasks
+
+
+def show(what: str | None, as_json: bool) -> None:
+    """Print the adapters, tasks and suites, or one of them."""
+    sections = {"adapters": _adapters, "tasks": _tasks, "suites": _suites}
+    if what == "devices":
+        from levelfield.harness.plan import devices
+
+        sections = {"devices": devices.rows}
+    chosen = {name: make() for name, make in sections.items() if what in (None, name)}
+    if as_json:
+        print(json.dumps(chosen[what] if what else chosen, indent=1))
+        return
+    for i, (name, rows) in enumerate(chosen.items()):
+        if what is None:
+            print(("\n" if i else "") + name)
+        _print(rows, indent="" if what else "  ")
+
+
+def _adapters() -> list[dict[str, Any]]:
+    found = adapters.find()
+    rows: list[dict[str, Any]] = []
+    for info in found.adapters.values():
+        versions = ", ".join(f"{name} {version}" for name, version in info.versions().items())
+        rows.append(
+            {
+                "name": info.name,
+                "api": info.api,
+                "modes": " ".join(info.modes),
+                "state": info.missing() or versions,
+                "defaults": info.defaults,
+                "stopping": info.stopping,
+            }
+        )
+    nothing: dict[str, Any] = {"api": "", "modes": "", "defaults": {}, "stopping": None}
+    rows += [{"name": "(left out)", "state": problem, **nothing} for problem in found.problems]
+    return rows
+
+
+def _tasks() -> list[dict[str, Any]]:
+    return [{"name": name, "about": about} for name, about in tasks.describe().items()]
+
+
+def _suites() -> list[dict[str, Any]]:
+    import tomllib
+    from pathlib import Path
+
+    folder = Path(__file__).parent.parent / "plan" / "suites"  # levelfield.harness.plan.suite would import pydantic
+    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))]
+    return [{"name": table["name"], "about": table.get("summary", "")} for table in tables]
+
+
+def _print(rows: list[dict[str, Any]], indent: str) -> None:
+    if not rows:
+        return
+    *columns, last = (column for column in rows[0] if column not in ("defaults", "stopping"))  # too long for a line
+    widths = {column: max(len(str(row[column])) for row in rows) for column in columns}
+    for row in rows:
+        print(indent + "  ".join([*(str(row[c]).ljust(widths[c]) for c in columns), str(row[last])]).rstrip())

@@ -1,0 +1,312 @@
+"""The command ``levelfield``: arguments in, exit code out. What is slow to import is imported where it is used.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 done, with failed launches or a missing
+certificate; 2 usage or configuration; 3 internal error; 5 nothing selected; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from levelfield.harness.cli.arguments import parse
+from levelfield.tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from levelfield.harness.records.record import Record
+    from levelfield.harness.records.store import Contents
+
+OK, FAILED, USAGE, INTERNAL, NOTHING, INTERRUPTED = 0, 1, 2, 3, 5, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the console script's entry point."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verbose = "-v" in arguments or "--verbose" in arguments
+    try:
+        options = parse(arguments)
+        return COMMANDS[options.command](options)
+    except UserError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if verbose:
+            raise
+        print(f"error: internal: {type(error).__name__}: {error}", file=sys.stderr)
+        print("  hint: run it again with --verbose for the traceback, and please report it", file=sys.stderr)
+        return INTERNAL
+
+
+def _list(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import listing
+
+    listing.show(options.what, as_json=options.json)
+    return OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    from levelfield.harness.records import store
+    from levelfield.harness.run import session
+
+    if options.resume is not None:
+        head = store.read(options.resume).run
+        if options.suite is None:
+            again = _begun_with(options.resume, head.command)
+            again.resume, again.dry_run, again.allow_changes = options.resume, options.dry_run, options.allow_changes
+            again.quiet, again.json = options.quiet, options.json
+            options = again
+    elif options.suite is None:
+        raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
+    outcome = session.run(options)
+    if outcome.folder is not None:
+        path = _write_report([outcome.folder], None, None, "html")
+        for line in outcome.lines:
+            print(line, file=sys.stderr)
+        if options.json:
+            import json
+
+            print(json.dumps({"run": str(outcome.folder), "report": str(path), **outcome.counts}))
+        else:
+            print(path)
+    return outcome.code
+
+
+def _begun_with(folder: Path, command: str) -> argparse.Namespace:
+    """The options that a run was begun with, from its head."""
+    import shlex
+
+    try:
+        options = parse(shlex.split(command)[1:])
+        if options.command == "run" and options.suite is not None and options.resume is None:
+            return options
+    except (ValueError, UserError, SystemExit):
+        pass
+    shown = command if len(command) <= 80 else command[:77] + "..."
+    raise UserError(
+        f"{folder}/run.json: command: {shown!r} does not begin a run",
+        f"name the suite too: levelfield run SUITE --resume {shlex.quote(str(folder))}",
+    )
+
+
+def _certify(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import certify
+
+    return certify.run(options)
+
+
+def _new_adapter(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import new_adapter
+
+    name, package = options.name, options.package
+    paths = (
+        new_adapter.in_checkout(name)
+        if package is None
+        else new_adapter.as_package(name, None if package == Path() else package)
+    )
+    for path in paths:
+        print(path)
+    if not options.quiet:
+        install = "" if package is None else f"pip install -e '{paths[0].parent}[test]' && "
+        print(f"next: {install}levelfield certify {name}", file=sys.stderr)
+    return OK
+
+
+def _duel(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import duel
+
+    return duel.run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import doctor as command
+
+    return command.run(options)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from levelfield.harness.records import store
+
+    if options.history is not None:
+        path = _write_history(options)
+    else:
+        folders = options.runs or [store.newest()]
+        path = _write_report(folders, options.output, options.baseline, options.format)
+    print(path)
+    if options.open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return OK
+
+
+def _write_report(folders: Sequence[Path], output: Path | None, baseline: str | None, form: str) -> Path:
+    """Beside the records of the (last) run, if `output` does not say where."""
+    from levelfield.harness.results import export, merge_runs
+
+    text = _page(merge_runs.combine([_stored(folder) for folder in folders]), baseline, form)
+    path = output or folders[-1] / ("report.html" if form == "html" else "report.md")
+    export.write(text.encode(), path)
+    return path
+
+
+def _write_history(options: argparse.Namespace) -> Path:
+    if options.runs or options.baseline or options.format != "html":
+        raise UserError("--history takes a folder of runs alone", "levelfield report --history DIR [-o FILE]")
+    from levelfield.harness.results import export, run_series
+    from levelfield.reports import history_page
+
+    path: Path = options.output or options.history / "history.html"
+    export.write(history_page.build(run_series.read(options.history)).encode(), path)
+    return path
+
+
+def _page(stored: Contents, baseline: str | None, form: str) -> str:
+    from levelfield.adapters import registry
+    from levelfield.reports import markdown
+    from levelfield.reports.findings import certificates as certificate
+    from levelfield.reports.page import html
+
+    adapters = registry.find().adapters
+    proofs = [certificate.summary(one) for one in stored.certificates]
+    if form == "html":
+        sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
+        return html.build(
+            stored.run,
+            stored.records,
+            baseline=baseline,
+            sources=sources,
+            certificates=proofs,
+            adapters=adapters,
+            peaks=stored.peaks,
+        )
+    return markdown.build(
+        stored.run,
+        stored.records,
+        baseline=baseline,
+        certificates=proofs,
+        adapters=adapters,
+        peaks=stored.peaks,
+    )
+
+
+def _export(options: argparse.Namespace) -> int:
+    from levelfield.harness.records import store
+    from levelfield.harness.results import export
+
+    folder = options.run or store.newest()
+    if options.format == "markdown":
+        if options.output is None:
+            print(_page(_stored(folder), None, "markdown"), end="")
+            return OK
+        print(_write_report([folder], options.output, None, "markdown"))
+        return OK
+    stored = _stored(folder)
+    data = export.FORMATS[options.format](stored.run, stored.records, stored.peaks)
+    if options.output is None:
+        sys.stdout.buffer.write(data)
+    else:
+        export.write(data, options.output)
+        print(options.output)
+    return OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from levelfield.harness.results import compare_runs
+
+    base, new = _stored(options.base), _stored(options.new)
+    found = compare_runs.compare(
+        (base.run, base.records), (new.run, new.records), margin=options.threshold, force=options.force
+    )
+    if options.output is not None:
+        from levelfield.harness.results import export
+        from levelfield.reports import compare_page
+
+        export.write(compare_page.build(base.run, new.run, found).encode(), options.output)
+        if not options.json:
+            print(options.output)
+    if options.json:
+        import dataclasses
+        import json
+
+        rows = [{"cell": change.cell.id, **dataclasses.asdict(change.verdict)} for change in found.changes]
+        print(json.dumps({"changes": rows, "differences": found.differences}, indent=1))
+    elif options.output is None:
+        print(compare_runs.text(found), end="")
+    judged = [change.verdict for change in found.changes if change.verdict.word != "not judged"]
+    if not judged:
+        common = "cell has enough clean launches" if found.changes else "speed cell with clean launches is"
+        print(f"nothing compared: no {common} in both runs", file=sys.stderr)
+        return NOTHING
+    slower = [verdict for verdict in judged if verdict.word == "slower" and verdict.material]
+    return FAILED if options.fail_on == "slower" and slower else OK
+
+
+def _stored(folder: Path) -> Contents:
+    """What is in a run's folder; damaged lines are told."""
+    from levelfield.harness.records import store
+
+    stored = store.read(folder)
+    for line in stored.damaged:
+        print(f"warning: {line}", file=sys.stderr)
+    return stored
+
+
+def _show(options: argparse.Namespace) -> int:
+    from levelfield.harness.records import store
+    from levelfield.reports import terminal
+    from levelfield.reports.findings import certificates as certificate
+
+    folder = options.run or store.newest()
+    stored = _stored(folder)
+    records = stored.records
+    if options.cell is not None:
+        records = _matching(records, options.cell)
+    if options.json:
+        for record in records:
+            print(record.model_dump_json())
+    elif options.cell is not None:
+        for record in records:
+            print(record.model_dump_json(indent=1))
+    else:
+        proofs = [certificate.summary(one) for one in stored.certificates]  # without one, no launch is judged
+        print(terminal.text(stored.run, records, certificates=proofs), end="")
+    return OK
+
+
+def _matching(records: Sequence[Record], part: str) -> list[Record]:
+    from levelfield.tasks.errors import unknown
+
+    found = [record for record in records if part in record.cell.id]
+    if not found:
+        raise unknown("cell", part, {record.cell.id for record in records}, "levelfield show RUN --json")
+    return found
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "run": _run,
+    "duel": _duel,
+    "doctor": _doctor,
+    "certify": _certify,
+    "new-adapter": _new_adapter,
+    "report": _report,
+    "export": _export,
+    "compare": _compare,
+    "show": _show,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""What about this machine disturbs measurements, and how to change it. Other systems than Linux leave much unknown."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from levelfield.harness.measure import disturbance
+
+State = Literal["good", "disturbs", "unknown"]
+_CPUS = Path("sys/devices/system/cpu")
+_HUGE_PAGES = "sys/kernel/mm/transparent_hugepage/enabled"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that may disturb; `remedy` says how to change it, where it does and somebody can."""
+
+    name: str
+    state: State
+    found: str
+    remedy: str | None = None
+
+
+def conditions(root: Path = Path("/"), cores: Iterable[int] = ()) -> list[Condition]:
+    """What the files below `root` tell (``/proc`` and ``/sys`` as they are) about the given cores."""
+    own = sorted(cores)
+    return [
+        _governor(root),
+        _turbo(root),
+        _hyperthreads(root, own),
+        _virtual(root),
+        _load(root, len(own) or 1),
+        _pressure(root),
+        _swap(root),
+        _huge_pages(root),
+        _quota(root, len(own) or 1),
+    ]
+
+
+def others(seconds: float, cores: int) -> Condition:
+    """What other processes and guests take of the cores while this one sleeps for `seconds`."""
+    before = disturbance.snapshot()
+    time.sleep(seconds)
+    shares = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or cores)
+    known = {name: shares[name] for name in disturbance.RULES if name in shares}
+    if not known:
+        return Condition("others", "unknown", "this system has no counters of CPU time")
+    found = ", ".join(f"{name} {share:.0%}" for name, share in known.items()) + f" of the cores in {seconds:g} s"
+    if disturbance.verdict(shares) is None:
+        return Condition("others", "good", found)
+    remedy = "end what else runs: launches disturbed like this are void and are repeated"
+    return Condition("others", "disturbs", found, remedy)
+
+
+def quota(root: Path = Path("/")) -> float | None:
+    """The cores' worth of CPU time that the control groups allow, the strictest of them; None: no limit."""
+    folder = disturbance.cpu_controller(_read(root / "proc/self/cgroup"), _read(root / "proc/self/mountinfo"))
+    if folder is None:
+        return None
+    limits = []
+    for group in (folder, *folder.parents):  # a limit on any ancestor binds too
+        inside = root / str(group).lstrip("/")
+        for found in (
+            parse_cpu_max(_read(inside / "cpu.max")),
+            parse_cfs(_read(inside / "cpu.cfs_quota_us"), _read(inside / "cpu.cfs_period_us")),
+        ):
+            if found is not None:
+                limits.append(found)
+    return min(limits, default=None)
+
+
+def parse_cpu_max(text: str) -> float | None:
+    """Cores allowed by version 2's ``cpu.max`` ("max 100000", "150000 100000"); None: no limit."""
+    match text.split():
+        case [allowed, period]:
+            return parse_cfs(allowed, period)
+    return None
+
+
+def parse_cfs(allowed: str, period: str) -> float | None:
+    """Cores allowed by version 1's quota and period in µs (a quota of −1 is none); None: no limit."""
+    try:
+        quota_us, period_us = int(allowed), int(period)
+    except ValueError:
+        return None
+    return quota_us / period_us if quota_us > 0 and period_us > 0 else None
+
+
+def parse_chosen(text: str) -> str | None:
+    """Of "always [madvise] never": the word in brackets."""
+    found = re.search(r"\[([a-z+_]+)\]", text)
+    return found.group(1) if found else None
+
+
+def parse_pressure_average(text: str) -> float | None:
+    """Per cent of the last ten seconds in which some task waited for a CPU, from ``/proc/pressure/cpu``."""
+    found = re.search(r"^some avg10=(\d+(?:\.\d+)?) ", text, re.MULTILINE)
+    return float(found.group(1)) if found else None
+
+
+def parse_kilobytes(text: str, name: str) -> int | None:
+    """A line "SwapTotal:  1024 kB" of ``/proc/meminfo``, in kB."""
+    found = re.search(rf"^{re.escape(name)}:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found.group(1)) if found else None
+
+
+def parse_cores(text: str) -> list[int]:
+    """A list such as "0-2,5"; empty where it is none."""
+    cores: list[int] = []
+    for part in text.strip().split(","):
+        if found := re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part):
+            first = int(found.group(1))
+            cores += range(first, int(found.group(2) or first) + 1)
+        else:
+            return []
+    return cores
+
+
+def _governor(root: Path) -> Condition:
+    found = {_read(path).strip() for path in (root / _CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
+    if not found:
+        return Condition("governor", "unknown", "this system does not show its frequency governor (usual in a guest)")
+    names = ", ".join(sorted(found))
+    if found == {"performance"}:
+        return Condition("governor", "good", names)
+    return Condition("governor", "disturbs", names, "sudo cpupower frequency-set --governor performance")
+
+
+def _turbo(root: Path) -> Condition:
+    for path, off in (("intel_pstate/no_turbo", "1"), ("cpufreq/boost", "0")):
+        value = _read(root / _CPUS / path).strip()
+        if value:
+            if value == off:
+                return Condition("turbo", "good", "off")
+            how = f"echo {off} | sudo tee /{_CPUS / path}"
+            return Condition("turbo", "disturbs", "on: the clock follows temperature and neighbours", how)
+    return Condition("turbo", "unknown", "this system does not show its turbo (usual in a guest)")
+
+
+def _hyperthreads(root: Path, cores: list[int]) -> Condition:
+    siblings = {core: parse_cores(_read(root / _CPUS / f"cpu{core}/topology/thread_siblings_list")) for core in cores}
+    if not any(siblings.values()):
+        return Condition("hyperthreads", "unknown", "this system does not show which threads share a core")
+    shared = [core for core, all_of_them in siblings.items() if len(all_of_them) > 1]
+    if not shared:
+        return Condition("hyperthreads", "good", "no two of the threads that it shows share a core")
+    first = next(core for core in shared)
+    how = "echo off | sudo tee /sys/devices/system/cpu/smt/control, or keep the sibling threads idle"
+    listed = " and ".join(str(core) for core in siblings[first])
+    return Condition("hyperthreads", "disturbs", f"threads {listed} share a core", how)
+
+
+def _virtual(root: Path) -> Condition:
+    flags = re.search(r"^flags\s*:.*\bhypervisor\b", _read(root / "proc/cpuinfo"), re.MULTILINE)
+    busy, steal = disturbance.parse_stat(_read(root / "proc/stat"), 1.0)
+    if not flags:
+        known = bool(_read(root / "proc/cpuinfo"))
+        return Condition("virtual machine", "good" if known else "unknown", "no" if known else "cannot be seen")
+    if busy is None or steal is None:
+        return Condition("virtual machine", "disturbs", "yes, and its stolen time cannot be seen", "use a real one")
+    share = steal / (busy + steal) if busy + steal else 0.0
+    found = f"yes; since its start {share:.1%} of its busy time went to other guests"
+    return Condition("virtual machine", "disturbs", found, "a machine of its own, or a guest with dedicated cores")
+
+
+def _load(root: Path, cores: int) -> Condition:
+    words = _read(root / "proc/loadavg").split()
+    try:
+        load = float(words[0])
+    except (IndexError, ValueError):
+        return Condition("load", "unknown", "this system does not show its load")
+    found = f"{load:.1f} on {cores} cores over the last minute"
+    if load <= 0.5 * cores:
+        return Condition("load", "good", found)
+    return Condition("load", "disturbs", found, "end what else runs, or wait a minute")
+
+
+def _pressure(root: Path) -> Condition:
+    average = parse_pressure_average(_read(root / "proc/pressure/cpu"))
+    if average is None:
+        return Condition("pressure", "unknown", "this kernel does not account for pressure (psi=1 at boot)")
+    found = f"tasks waited for a CPU in {average:g} % of the last ten seconds"
+    if average <= 5:
+        return Condition("pressure", "good", found)
+    return Condition("pressure", "disturbs", found, "end what else runs")
+
+
+def _swap(root: Path) -> Condition:
+    memory = _read(root / "proc/meminfo")
+    total, free = parse_kilobytes(memory, "SwapTotal"), parse_kilobytes(memory, "SwapFree")
+    if total is None or free is None:
+        return Condition("swap", "unknown", "this system does not show its swap")
+    if total - free <= 0:
+        return Condition("swap", "good", "none in use")
+    return Condition("swap", "disturbs", f"{(total - free) / 1024:.0f} MiB in use", "sudo swapoff --all")
+
+
+def _huge_pages(root: Path) -> Condition:
+    chosen = parse_chosen(_read(root / _HUGE_PAGES))
+    if chosen is None:
+        return Condition("huge pages", "unknown", "this system does not show how it gives out huge pages")
+    if chosen != "always":
+        return Condition("huge pages", "good", chosen)
+    how = f"echo madvise | sudo tee /{_HUGE_PAGES}"
+    return Condition("huge pages", "disturbs", "always: launches differ by which arrays got them", how)
+
+
+def _quota(root: Path, cores: int) -> Condition:
+    if not _read(root / "proc/self/cgroup"):
+        return Condition("CPU quota", "unknown", "this system has no control groups")
+    allowed = quota(root)
+    if allowed is None:
+        return Condition("CPU quota", "good", "none that its control groups show")
+    found = f"{allowed:g} cores of CPU time for the {cores} cores in use"
+    if allowed >= cores:
+        return Condition("CPU quota", "good", found)
+    return Condition("CPU quota", "disturbs", found, "raise the limit, or pin: taskset --cpu-list 0 levelfield …")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

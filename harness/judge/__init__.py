@@ -1,0 +1,1 @@
+"""Numbers → words: intervals, verdicts, equivalence, roofline. Pure functions."""

@@ -1,0 +1,295 @@
+"""From paired blocks to words: intervals of ratios, and what may be said about them.
+
+The unit of replication is the launch, and the launches of one block form pairs (same seed, same minute), so that
+everything starts from the per-block log-ratio of a cell to the baseline. The intervals of one table hold together.
+Why these methods and not others, with their simulated coverage: ``docs/statistics.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, inf, isfinite, log, sqrt
+from typing import Literal
+
+import numpy as np
+
+from levelfield.tasks.errors import UserError, unknown
+
+Word = Literal["faster", "slower", "tied", "inconclusive", "not judged"]
+Blocks = Mapping[int, float]  # block -> the cell's value in that block
+
+LEAST_BLOCKS = 5  # to be judged
+LEAST_BLOCKS_TO_STOP = 8  # before a width is believed: the narrowest of very small samples is narrow by luck
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate from `n` values with limits that hold the true value with probability `confidence`.
+
+    `confidence` is that of this one interval: where several hold together it is higher than that of the table.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be said about one cell against the baseline, and why.
+
+    `ratio` > 1 means that the cell takes longer. `material`: the difference also clears the margin.
+    """
+
+    word: Word
+    material: bool
+    ratio: Interval | None
+    margin: float
+    reason: str
+
+
+# Intervals
+
+
+def trimmed_interval(x: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trimmed mean along the last axis of `x` (..., n) with its t-interval: centre, low, high, each (...).
+
+    Tukey & McLaughlin (1963): the mean without the k smallest and k largest values, its error from the Winsorised
+    variance. k = ⌊(n−3)/4⌋: none up to six values (Student's interval), a quarter at each end of many, so that
+    neither stalls nor two clusters of launches govern the result. Their n−2k−1 degrees of freedom are too many
+    (16 comparisons over 11 blocks hold together in 93 % instead of 95 %); simulation asks for 0.75 k fewer. One
+    value has no interval.
+    """
+    from scipy.special import stdtrit  # much lighter to import than scipy.stats
+
+    n = x.shape[-1]
+    k = max(0, (n - 3) // 4)
+    ordered = np.sort(x, axis=-1)
+    centre = ordered[..., k : n - k].mean(axis=-1)
+    if n < 2:
+        return centre, np.full_like(centre, -inf), np.full_like(centre, inf)
+    winsorised = np.clip(ordered, ordered[..., k, None], ordered[..., n - 1 - k, None])
+    error = winsorised.std(axis=-1, ddof=1) / ((1 - 2 * k / n) * sqrt(n))
+    half = stdtrit(n - 2 * k - 1 - 0.75 * k, (1 + confidence) / 2) * error
+    return centre, centre - half, centre + half
+
+
+def paired_ratio(cell: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Ratio cell / baseline of paired positive values (block i with block i); > 1: the cell takes longer.
+
+    The trimmed interval of the log-ratios. One pair gives the limits 0 and infinity. Raises UserError when the
+    lengths differ or a value is not positive and finite.
+    """
+    _same_length(cell, baseline)
+    centre, low, high = (float(v) for v in trimmed_interval(_logs(cell) - _logs(baseline), confidence))
+    return Interval(exp(centre), _exp(low), _exp(high), len(cell), confidence)
+
+
+def paired_difference(cell: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Difference cell − baseline of paired values in their unit (seconds, say): the trimmed interval."""
+    _same_length(cell, baseline)
+    centre, low, high = (float(v) for v in trimmed_interval(_finite(cell) - _finite(baseline), confidence))
+    return Interval(centre, low, high, len(cell), confidence)
+
+
+def _student(x: np.ndarray, confidence: float) -> Interval:
+    from scipy.special import stdtrit
+
+    n, mean = len(x), float(np.mean(x))
+    if n < 2:
+        return Interval(mean, -inf, inf, n, confidence)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(np.std(x, ddof=1)) / sqrt(n)
+    return Interval(mean, mean - half, mean + half, n, confidence)
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Median with the interval between two order statistics that inverts the sign test (no shape is assumed).
+
+    Fewer than six values have no such interval at 95 %: the range is given, with the confidence that it has.
+    """
+    from scipy.special import bdtr
+
+    x = np.sort(_finite(values))
+    n = len(x)
+    drop = 0
+    while 2 * drop + 2 < n and 2 * bdtr(drop + 1, n, 0.5) <= 1 - confidence:
+        drop += 1
+    covered = 1 - 2 * float(bdtr(drop, n, 0.5))
+    return Interval(float(np.median(x)), float(x[drop]), float(x[-1 - drop]), n, min(confidence, max(covered, 0.0)))
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Mean with Student's t-interval; from one value the limits are infinite."""
+    return _student(_finite(values), confidence)
+
+
+def geometric_mean(ratios: Sequence[Interval]) -> Interval:
+    """Geometric mean of ratios from different workloads; `n` is their number.
+
+    The limits combine the errors of the workloads as independent ones, each side by itself (MOVER: Zou & Donner
+    2008). The workloads are taken as they are, not as a sample of others. All rows of a table must average over
+    the same workloads: see `complete_workloads`. The lowest of their confidences holds for the mean. Raises
+    UserError when there are none.
+    """
+    if not ratios:
+        raise UserError("no ratios to average", "no workload was completed by every row")
+    centre = [log(r.estimate) for r in ratios]
+    below = sqrt(sum((c - _log(r.low)) ** 2 for c, r in zip(centre, ratios, strict=True)))
+    above = sqrt(sum((_log(r.high) - c) ** 2 for c, r in zip(centre, ratios, strict=True)))
+    n = len(ratios)
+    mean = sum(centre) / n
+    return Interval(exp(mean), _exp(mean - below / n), _exp(mean + above / n), n, min(r.confidence for r in ratios))
+
+
+def complete_workloads(tables: Mapping[str, Mapping[str, Interval | None]]) -> list[str]:
+    """Of workload -> row -> ratio: the workloads in which every row that occurs anywhere has a ratio."""
+    rows = {row for table in tables.values() for row in table}
+    return [name for name, table in tables.items() if all(table.get(row) is not None for row in rows)]
+
+
+# Words
+
+
+def judge(ratio: Interval | None, margin: float = 0.03) -> Verdict:
+    """The word for one interval: *tied* inside the margin, *faster*/*slower* when it excludes 1, else open."""
+    if ratio is None:
+        return Verdict("not judged", False, None, margin, "not measured")
+    low, high, percent = 1 / (1 + margin), 1 + margin, f"±{100 * margin:g} %"
+    if low <= ratio.low and ratio.high <= high:
+        return Verdict("tied", False, ratio, margin, f"the interval lies within {percent}")
+    if ratio.low <= 1 <= ratio.high:
+        return Verdict("inconclusive", False, ratio, margin, f"the interval holds 1 and leaves {percent}")
+    material = ratio.high < low or ratio.low > high
+    reason = f"the interval excludes 1 and {'clears' if material else 'reaches into'} {percent}"
+    return Verdict("faster" if ratio.high < 1 else "slower", material, ratio, margin, reason)
+
+
+def shared_confidence(comparisons: int, confidence: float = 0.95) -> float:
+    """Confidence of each interval so that `comparisons` of them hold together (Bonferroni's inequality).
+
+    The error is divided by one more than their number: the spare share pays for stopping on width, which costs a
+    lone comparison up to four points of coverage, two comparisons one, many none (``docs/statistics.md``).
+    """
+    return 1 - (1 - confidence) / (comparisons + 1)
+
+
+def compare(
+    cells: Mapping[str, Blocks],
+    baseline: str,
+    *,
+    confidence: float = 0.95,
+    margin: float = 0.03,
+    least_blocks: int = LEAST_BLOCKS,
+) -> dict[str, Verdict]:
+    """Verdicts of one table: every other cell against the baseline, in the order given, from their common blocks.
+
+    The intervals of all that are judged hold together with `confidence` (see `shared_confidence`). A cell with
+    fewer than `least_blocks` blocks in common with the baseline is *not judged* and does not count. Raises
+    UserError for an unknown baseline.
+    """
+    pairs = _pairs(cells, baseline)
+    judged = [name for name, (own, _) in pairs.items() if len(own) >= least_blocks]
+    each = shared_confidence(len(judged), confidence)
+    verdicts = {}
+    for name, (own, base) in pairs.items():
+        ratio = paired_ratio(own, base, each) if own else None
+        if name in judged:
+            verdicts[name] = judge(ratio, margin)
+        else:
+            verdicts[name] = Verdict("not judged", False, ratio, margin, f"n = {len(own)}, not judged")
+    return verdicts
+
+
+def tiers(
+    cells: Mapping[str, Blocks], baseline: str, *, confidence: float = 0.95, least_blocks: int = LEAST_BLOCKS
+) -> list[list[str]]:
+    """The judged cells and the baseline, fastest tier first; no two cells of one tier are shown to differ.
+
+    A tier begins with a cell that is shown to be slower than one of the tier before. Cells are compared with the
+    baseline as in `compare`; the share of the error of a comparison that found a difference passes on to the pairs
+    of that cell, so that all claims together keep `confidence` (graphical procedure: Bretz et al. 2009).
+    """
+    verdicts = compare(cells, baseline, confidence=confidence, margin=0, least_blocks=least_blocks)
+    ratios = {name: v.ratio for name, v in verdicts.items() if v.ratio and v.word != "not judged"}
+    differs = {name for name, ratio in ratios.items() if not ratio.low <= 1 <= ratio.high}
+    m = len(ratios)
+
+    def apart(a: str, b: str) -> bool:
+        if baseline in (a, b):
+            return (b if a == baseline else a) in differs
+        shares = (a in differs) + (b in differs)
+        own, other = _pairs({a: cells[a], b: cells[b]}, b)[a]
+        if not shares or len(own) < least_blocks:
+            return False
+        share = (1 - shared_confidence(m, confidence)) / (m - 1)
+        ratio = paired_ratio(own, other, 1 - shares * share)
+        return not ratio.low <= 1 <= ratio.high
+
+    place = {baseline: 1.0} | {name: ratio.estimate for name, ratio in ratios.items()}
+    result: list[list[str]] = []
+    for name in sorted(place, key=lambda n: place[n]):
+        if not result or any(apart(name, member) for member in result[-1]):
+            result.append([])
+        result[-1].append(name)
+    return result
+
+
+def precision_reached(
+    cells: Mapping[str, Blocks],
+    baseline: str,
+    precision: float,
+    *,
+    confidence: float = 0.95,
+) -> bool:
+    """Whether the widest interval of the table is within ±`precision` (0.02: a factor of 1.02 either way).
+
+    For the adaptive stop: it looks at widths only, never at what the intervals say, and at none from fewer than
+    `LEAST_BLOCKS_TO_STOP` blocks. Cells too few in blocks to be judged (failed, or given few launches on purpose)
+    are not waited for; leave out cells that will get no more launches.
+    """
+    verdicts = compare(cells, baseline, confidence=confidence)
+    judged = [v.ratio for v in verdicts.values() if v.ratio and v.word != "not judged"]
+    return bool(judged) and all(r.n >= LEAST_BLOCKS_TO_STOP and half_width(r) <= precision for r in judged)
+
+
+def half_width(ratio: Interval) -> float:
+    """Of a ratio's interval, as a factor less one: 0.02 where it reaches from estimate / 1.02 to estimate × 1.02."""
+    return sqrt(ratio.high / ratio.low) - 1 if ratio.low > 0 and isfinite(ratio.high) else inf
+
+
+def _pairs(cells: Mapping[str, Blocks], baseline: str) -> dict[str, tuple[list[float], list[float]]]:
+    if baseline not in cells:
+        raise unknown("baseline", baseline, cells)
+    base = cells[baseline]
+    common = {name: sorted(own.keys() & base.keys()) for name, own in cells.items() if name != baseline}
+    return {name: ([cells[name][b] for b in blocks], [base[b] for b in blocks]) for name, blocks in common.items()}
+
+
+def _same_length(a: Sequence[float], b: Sequence[float]) -> None:
+    if len(a) != len(b):
+        raise UserError(f"{len(a)} values cannot be paired with {len(b)}", "pass one value per block or seed")
+
+
+def _finite(values: Sequence[float]) -> np.ndarray:
+    x = np.asarray(values, dtype=np.float64)
+    if not len(x) or not np.isfinite(x).all():
+        raise UserError("an interval needs finite values, at least one", "leave out what was not measured")
+    return x
+
+
+def _logs(values: Sequence[float]) -> np.ndarray:
+    x = _finite(values)
+    if (x <= 0).any():
+        raise UserError(f"a ratio needs positive values, got {x.min():g}", "leave out what was not measured")
+    return np.log(x)
+
+
+def _log(x: float) -> float:
+    return log(x) if x > 0 else -inf
+
+
+def _exp(x: float) -> float:
+    return exp(x) if x < 700 else inf

@@ -1,0 +1,54 @@
+"""What makes launches: a launcher has hosts, and a host turns planned launches and subjects into records and
+certificates. `harness.run.schedule` decides which host makes what, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from levelfield.harness.measure import peak
+    from levelfield.harness.plan.launches import Launch, Subject
+    from levelfield.harness.records.certificate import Certificate
+    from levelfield.harness.records.record import Cell, Machine, Record
+
+
+class HostLost(Exception):
+    """The host ended, or cannot be reached any more. What it had under way made no record."""
+
+
+class Host(Protocol):
+    """One machine. `cores` are those of it that launches may use; methods are called from several threads."""
+
+    machine: Machine
+    cores: list[int]
+
+    def offers(self, cell: Cell) -> bool:
+        """Whether this host has the device and the cores of a cell."""
+
+    def key(self, wanted: Cell | Subject) -> Hashable:
+        """Launches and certificates with the same key cannot be made at the same time on one host."""
+
+    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
+        """Make one launch, pinned to `core` if one is given, and return its record. Raises HostLost only."""
+
+    def certify(
+        self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
+    ) -> Certificate: ...
+
+    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+        """What the framework behind `adapter` gets out of the device."""
+
+    def end_all_but(self, cells: Iterable[Cell]) -> None:
+        """End the warm parents that none of these cells' launches will use."""
+
+
+class Launcher(Protocol):
+    """A context manager that ends what it started."""
+
+    @property
+    def hosts(self) -> Sequence[Host]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...

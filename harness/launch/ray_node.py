@@ -1,0 +1,108 @@
+"""What runs on a host of a cluster: a local launcher that answers from afar. Nothing here imports Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.measure import peak
+from levelfield.harness.plan import environments
+from levelfield.harness.plan.environments import Environment
+from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.plan.suite import size
+from levelfield.harness.records.certificate import Certificate, fingerprint
+from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.system import machine
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Task
+
+Uses = frozenset[tuple[str, str]]  # adapter, environment
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for all launches of a run. `memory` as the suite has it, for a share is one of the host's own."""
+
+    seconds: float
+    memory: str
+    cold: bool
+    anonymous: bool
+    probes: bool
+    environments: Mapping[str, Path]
+    uses: Uses
+
+
+class Node:
+    """What runs on a host, as a Ray actor."""
+
+    def begin(
+        self, tasks: Mapping[str, Task], terms: Terms, name: str, cpus: int
+    ) -> tuple[Machine, list[int], int, dict[str, str]]:
+        """Its machine, the cores that launches use, what Ray adds to their niceness, and the software they use."""
+        added = _undo_niceness()
+        cores = machine.cores()[:cpus]
+        if len(cores) < cpus:
+            raise UserError(f"{name} declares {cpus} CPUs, and may use {len(cores)}", "ray start --num-cpus")
+        adapters = find().adapters
+        interpreters = environments.find(
+            terms.environments, {name for info in adapters.values() for name in info.distributions}
+        )
+        here = machine.describe(terms.anonymous).model_copy(update={"cores": cpus})
+        if here.host is not None:
+            here = here.model_copy(update={"host": name})
+        self.launcher = LocalLauncher(
+            adapters,
+            tasks,
+            here,
+            cores,
+            terms.seconds,
+            terms.cold,
+            interpreters,
+            size(terms.memory, machine.memory()),
+            probes=terms.probes,
+        )
+        return here, cores, added, software(terms.uses, adapters, interpreters)
+
+    def launch(self, launch: Launch, core: int | None, attempt: int) -> Record:
+        return self.launcher.launch(launch, core, attempt)
+
+    def certify(self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None) -> Certificate:
+        return self.launcher.certify(subject, quick, needs, core)
+
+    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+        return self.launcher.peak(adapter, subject)
+
+    def end_all_but(self, cells: Iterable[Cell]) -> None:
+        self.launcher.end_all_but(cells)
+
+    def close(self) -> None:
+        self.launcher.__exit__()
+
+
+def _undo_niceness() -> int:
+    """Ray gives its workers a niceness of 15, and whatever they start inherits it. Only root may take that back.
+
+    Returns how much is left of it. A niceness belongs to a thread, and each of an actor's threads starts processes.
+    """
+    usual = os.getpriority(os.PRIO_PROCESS, os.getppid())  # the raylet's
+    with contextlib.suppress(OSError):
+        for thread in Path("/proc/self/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), usual)
+    return os.getpriority(os.PRIO_PROCESS, 0) - usual
+
+
+def software(
+    uses: Uses, adapters: Mapping[str, AdapterInfo], interpreters: Mapping[str, Environment]
+) -> dict[str, str]:
+    """Versions and sources by name: what must be the same on every host."""
+    found: dict[str, str] = {}
+    for adapter, environment in sorted(uses):
+        if (info := adapters.get(adapter)) is not None:
+            found |= {f"{n} for {adapter}": v for n, v in info.versions(interpreters[environment].installed).items()}
+            found[f"the source of {adapter}, or the specification"] = fingerprint(info.source)
+    return found

@@ -1,0 +1,1 @@
+"""What happens inside one launch: phases, turns, checks of the timed work."""

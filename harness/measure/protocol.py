@@ -1,0 +1,315 @@
+"""What is done, and timed, inside one launch. Runs in the worker; clocks start and stop on a synchronised device."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import numpy as np
+
+from levelfield.adapters.adapter import Adapter, Setting
+from levelfield.harness.measure import disturbance, train_in_ranks
+from levelfield.harness.measure.adapter_checks import Calls, check_logits, check_weights
+from levelfield.harness.measure.rank_group import Ranks
+from levelfield.harness.measure.steady import Steady
+from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
+from levelfield.harness.records.record import EpochScores, LaunchKind, Score
+from levelfield.tasks import score
+from levelfield.tasks.mlp import Layer
+from levelfield.tasks.recipe import BatchOrder
+from levelfield.tasks.task import Split, Task
+
+CHUNK = 4096  # samples that one predict call gets at most, in evaluation
+CURVE = 101  # points of a fitted curve
+LEAST_EPOCHS = 3  # steady epochs of a speed launch, however long they take
+MOST_EPOCHS = 100_000
+PREDICT_BATCHES = (1, 32, 1024)
+PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
+PREDICT_CALLS = 100
+
+clock = time.perf_counter
+
+
+def launch(
+    kind: LaunchKind,
+    adapter: type[Adapter],
+    runtime: ModuleType,
+    setting: Setting,
+    task: Task,
+    seconds: float,
+    learning: Learning | None = None,
+    ranks: Ranks | None = None,
+) -> dict[str, object]:
+    """Make one launch; the result holds the measured fields of a `Record`. Of several ranks, that of the first.
+
+    That of a speed launch has besides ``window``: when its steady epochs began and ended on the monotonic clock.
+    Raises BrokenContract where several replicas were asked for and the work was not distributed over them.
+    On the idiomatic track the initial weights and the order of the samples are the framework's own.
+    """
+    if kind == "speed":  # SpeedWatch decides when there are enough
+        setting = replace(setting, recipe=replace(setting.recipe, epochs=MOST_EPOCHS))
+    runtime.configure(setting)
+    steady = Steady(runtime, setting, ranks)
+    start = clock()
+    model = adapter(setting)
+    if setting.track == "matched":
+        model.set_weights(setting.model.initial_weights(setting.seed))
+    model.synchronize()
+    build = clock() - start
+    if ranks is not None and ranks.rank:
+        return _follow(kind, model, setting, task, ranks)
+    if kind == "speed":
+        result = _speed(model, runtime, setting, task, seconds, steady, ranks)
+    else:
+        result = _learning(model, setting, task, learning or Learning(), ranks)
+    phases = result["phases"]
+    assert isinstance(phases, dict)
+    phases["build"] = build
+    known = {"parameters": setting.model.parameters, "train_samples": len(task.train.x)}
+    return result | known | {"runtime": runtime.in_force(setting) | (train_in_ranks.cores(ranks) if ranks else {})}
+
+
+def _follow(kind: LaunchKind, model: Adapter, setting: Setting, task: Task, ranks: Ranks) -> dict[str, object]:
+    """The part of every rank but the first: train along."""
+    watch = train_in_ranks.Following(model, ranks)
+    model.fit(task.train, given_order(setting, len(task.train.x), partial=kind == "learning"), watch)
+    watch.calls.returned(setting.recipe.epochs)
+    train_in_ranks.placement(model, setting, ranks)
+    train_in_ranks.cores(ranks)
+    return {}
+
+
+def _fit(
+    model: Adapter,
+    setting: Setting,
+    task: Task,
+    order: BatchOrder | None,
+    watch: SpeedWatch | LearningWatch,
+    ranks: Ranks | None,
+) -> dict[str, object]:
+    """Train; of several replicas, the result's placement."""
+    model.fit(task.train, order, watch if ranks is None else train_in_ranks.Leading(watch, ranks))
+    watch.calls.returned(setting.recipe.epochs)
+    return {"placement": train_in_ranks.placement(model, setting, ranks)} if setting.replicas > 1 else {}
+
+
+def given_order(setting: Setting, samples: int, *, partial: bool) -> BatchOrder | None:
+    """What `fit` is told; None on the idiomatic track."""
+    if setting.track == "idiomatic":
+        return None
+    return BatchOrder(samples, setting.recipe.batch_size, setting.recipe.epochs, setting.seed, partial)
+
+
+def steps(setting: Setting, order: BatchOrder | None, samples: int) -> int:
+    """In an epoch. A framework's own loader keeps the partial last batch."""
+    return -(-samples // setting.recipe.batch_size) if order is None else order.steps
+
+
+def evaluate(predict: Callable[[np.ndarray], np.ndarray], task: Task, epoch: int) -> EpochScores:
+    """Scores of the current weights on all three splits."""
+
+    def of(split: Split) -> Score:
+        chunks = [split.x[i : i + CHUNK] for i in range(0, len(split.x), CHUNK)]
+        logits = np.concatenate([check_logits(predict(x), len(x), task.outputs) for x in chunks])
+        return Score(loss=score.loss(logits, split.y, task.kind), accuracy=score.accuracy(logits, split.y, task.kind))
+
+    return EpochScores(epoch=epoch, train=of(task.train), validation=of(task.validation), test=of(task.test))
+
+
+def fitted_curve(predict: Callable[[np.ndarray], np.ndarray], task: Task) -> list[tuple[float, float]]:
+    """(feature, prediction) at equal distances over the range of all splits of a task with one feature."""
+    x = np.concatenate([task.train.x, task.validation.x, task.test.x])
+    places = np.linspace(x.min(), x.max(), CURVE, dtype=np.float32)[:, None]
+    y = check_logits(predict(places), CURVE, 1)
+    return [(round(float(a), 4), round(float(b), 4)) for a, b in zip(places[:, 0], y[:, 0], strict=True)]
+
+
+def check_finite(scores: EpochScores) -> None:
+    if not np.isfinite(scores.train.loss):
+        raise FloatingPointError(f"the training loss is {scores.train.loss} after epoch {scores.epoch}")
+
+
+class SpeedWatch:
+    """Times every epoch, until there are enough steady ones. Made just before `fit` is called."""
+
+    def __init__(self, model: Adapter, runtime: ModuleType, seconds: float, steady: Steady) -> None:
+        self.model, self.runtime, self.seconds, self.steady = model, runtime, seconds, steady
+        self.calls = Calls()
+        self.epochs: list[float] = []
+        self.place = 0.0
+        self.first_compilations: int | None = None
+        self.before = disturbance.snapshot(steady.family)
+        self.start = self.steady_start = clock()
+
+    def ready(self) -> None:
+        self.model.synchronize()
+        self.calls.ready()
+        now = clock()
+        self.place, self.start = now - self.start, now
+
+    def epoch_end(self, epoch: int) -> bool:
+        self.model.synchronize()
+        self.epochs.append(clock() - self.start)
+        self.calls.epoch_end(epoch)
+        if epoch == 0:
+            gc.collect()  # what tracing left behind belongs to the first epoch
+            self.first_compilations = self.runtime.compilations()
+            self.before = disturbance.snapshot(self.steady.family)
+            self.steady.begin()
+            self.steady_start = clock()
+        self.resume()
+        self.calls.goes_on = len(self.epochs) <= LEAST_EPOCHS or self.start - self.steady_start < self.seconds
+        if not self.calls.goes_on:
+            self.steady.end()
+        return self.calls.goes_on
+
+    def resume(self) -> None:
+        self.start = clock()
+
+
+def _speed(
+    model: Adapter,
+    runtime: ModuleType,
+    setting: Setting,
+    task: Task,
+    seconds: float,
+    steady: Steady,
+    ranks: Ranks | None,
+) -> dict[str, object]:
+    order = given_order(setting, len(task.train.x), partial=False)
+    if order is not None and order.steps == 0:
+        raise ValueError(
+            f"batch size {setting.recipe.batch_size} is larger than the training split ({len(task.train.x)} samples)"
+        )
+    watch = SpeedWatch(model, runtime, seconds, steady)
+    placed = _fit(model, setting, task, order, watch, ranks)
+    if watch.calls.goes_on:  # it ended by MOST_EPOCHS
+        steady.end()
+    if runtime.compilations() != watch.first_compilations:
+        raise RuntimeError("recompiled after its first epoch: the steady epochs are void")
+    start = clock()
+    predictions = {str(n): _predict_times(model, n, task) for n in _batches(task)}
+    predicted = clock()
+    disturbed = disturbance.between(watch.before, disturbance.snapshot(steady.family), os.cpu_count() or 1)
+    final = evaluate(model.predict, task, len(watch.epochs))
+    check_finite(final)
+    return placed | {
+        "phases": {
+            "place": watch.place,
+            "first_epoch": watch.epochs[0],
+            "predict": predicted - start,
+            "evaluate": clock() - predicted,
+        },
+        "steps_per_epoch": steps(setting, order, len(task.train.x)),
+        "epoch_seconds": watch.epochs[1:],
+        "predict_seconds": predictions,
+        "window": steady.window,
+        "utilisation": {name: quantity.model_dump() for name, quantity in steady.found.items()},
+        "disturbance": disturbed,
+        "contaminated": disturbance.verdict(disturbed),
+        "final": final.model_dump(),
+    }
+
+
+def _batches(task: Task) -> list[int]:
+    """Batch sizes for prediction: the fixed ones, and the whole test split as far as one call may take it."""
+    return sorted({*PREDICT_BATCHES, min(len(task.test.x), CHUNK)})
+
+
+def _predict_times(model: Adapter, batch: int, task: Task) -> list[float]:
+    x = np.resize(task.train.x, (batch, task.features))  # repeats samples where there are too few
+    for _ in range(2):
+        check_logits(model.predict(x), batch, task.outputs)  # compiles for this shape
+    times: list[float] = []
+    end = clock() + PREDICT_SECONDS
+    while len(times) < 3 or (clock() < end and len(times) < PREDICT_CALLS):
+        start = clock()
+        model.predict(x)
+        times.append(clock() - start)
+    return times
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How a learning launch is made: when to stop, epochs between two evaluations, and whether predictions are kept."""
+
+    stopping: EarlyStopping | None = None
+    every: int = 1
+    predictions: bool = False
+
+
+def stopping(adapter: type[Adapter], setting: Setting, asked: EarlyStopping | None) -> EarlyStopping | None:
+    """As the recipe asks; where it asks for any, the idiomatic track has the framework's own, if there is one."""
+    if asked is None or setting.track == "matched":
+        return asked
+    return None if adapter.stopping is None else EarlyStopping(**adapter.stopping)
+
+
+class LearningWatch:
+    """Evaluates the initial weights, every so many epochs, and the last; nothing is timed.
+
+    With early stopping it keeps the best snapshot, for `restore` to put back when `fit` has returned.
+    """
+
+    def __init__(self, model: Adapter, task: Task, epochs: int, how: Learning) -> None:
+        self.model, self.task, self.last, self.every = model, task, epochs, how.every
+        self.calls = Calls()
+        self.epochs = [evaluate(model.predict, task, 0)]
+        self.stopper = Stopper(how.stopping) if how.stopping else None
+        self.best: tuple[int, list[Layer]] | None = None
+
+    def ready(self) -> None:
+        self.calls.ready()
+
+    def resume(self) -> None:
+        pass
+
+    def epoch_end(self, epoch: int) -> bool:
+        self.calls.epoch_end(epoch)
+        done = epoch + 1
+        if done % self.every and done != self.last:
+            return True
+        self.model.synchronize()
+        scores = evaluate(self.model.predict, self.task, done)
+        self.epochs.append(scores)
+        self.calls.goes_on = bool(np.isfinite(scores.train.loss))
+        if self.stopper is not None:
+            if self.stopper.improves(scores.validation.loss):
+                self.best = done, self.model.get_weights()
+            self.calls.goes_on &= not self.stopper.stops
+        return self.calls.goes_on
+
+    def restore(self) -> EpochScores:
+        """The scores of the weights that the model is left with."""
+        if self.stopper is None or self.best is None or not self.stopper.rule.restore_best:
+            return self.epochs[-1]
+        epoch, weights = self.best
+        self.model.set_weights(weights)
+        self.model.synchronize()
+        return evaluate(self.model.predict, self.task, epoch)
+
+
+def _learning(model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None) -> dict[str, object]:
+    order = given_order(setting, len(task.train.x), partial=True)
+    check_weights(model.get_weights(), setting.model)
+    how = replace(how, stopping=stopping(type(model), setting, how.stopping))
+    watch = LearningWatch(model, task, setting.recipe.epochs, how)
+    placed = _fit(model, setting, task, order, watch, ranks)
+    check_finite(watch.epochs[-1])
+    final = watch.restore()
+    kept: dict[str, object] = dict(placed)
+    if how.predictions:
+        kept["test_log_probabilities"] = score.log_softmax(model.predict(task.test.x)).round(4).tolist()
+        kept["test_classes"] = task.test.y.tolist()
+    if task.kind == "regression" and task.features == task.outputs == 1:
+        kept["curve"] = fitted_curve(model.predict, task)
+    return kept | {
+        "phases": {},
+        "steps_per_epoch": steps(setting, order, len(task.train.x)),
+        "epochs": [scores.model_dump() for scores in watch.epochs],
+        "final": final.model_dump(),
+    }

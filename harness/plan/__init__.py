@@ -1,0 +1,1 @@
+"""A suite file → cells → launches. Nothing is started here, and no framework imported."""

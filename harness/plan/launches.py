@@ -1,0 +1,321 @@
+"""From a suite to the launches to make: pure, nothing is started and no framework is imported."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from levelfield.adapters.adapter import Setting, Track, refusal
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.plan.environments import DEFAULT, Environment, own
+from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
+from levelfield.harness.records.record import Cell, LaunchKind, Precision, Replication
+from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.mlp import MLP
+from levelfield.tasks.recipe import Recipe
+from levelfield.tasks.task import Task
+
+_LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
+LARGEST_PLAN = 200_000
+_LAUNCH_BYTES = 600  # of a planned launch, as measured
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One measurement to make. `skip` is the reason why it cannot be made, in which case it is only recorded."""
+
+    cell: Cell
+    block: int
+    seed: int
+    seconds: float  # of steady epochs, in speed launches
+    every: int = 1  # epochs between two evaluations, in learning launches
+    skip: str | None = None
+    unsupported: bool = False  # by the adapter's own declaration, as opposed to something that is not installed
+
+    @property
+    def id(self) -> str:
+        return f"{self.cell.id}#{self.block}"
+
+
+class Subject(NamedTuple):
+    """What a certificate is for."""
+
+    adapter: str
+    mode: str
+    device: str
+    environment: str = "default"
+    precision: Precision = "float32"
+    replicas: int = 1
+    replication: Replication | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the command line narrows a suite to; empty means all."""
+
+    adapters: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    tracks: tuple[Track, ...] = ()
+    blocks: int | None = None
+    seeds: int | None = None
+    threads: int | None = None
+    device: str | None = None
+    precision: Precision | None = None
+    full: bool = False  # the larger number of seeds, where a suite has two
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What there is to plan with: adapters, loaded tasks, cores of this process, interpreters, and devices.
+
+    `without`: (environment, runtime, device) → why that framework cannot compute on that device.
+    """
+
+    adapters: Mapping[str, AdapterInfo]
+    tasks: Mapping[str, Task]
+    cores: int
+    environments: Mapping[str, Environment] = field(default_factory=lambda: {DEFAULT: own()})
+    without: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+
+
+def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) -> list[Launch]:
+    """All launches, learning first; each block of speed launches holds every cell once, in random order.
+
+    The order is drawn with the suite's seed. All launches of a block share their seed, so that blocks are pairs.
+    """
+    _check(suite, there.adapters, selection)
+    _check_size(suite, there, selection)
+    launches = [launch for part in suite.learning for launch in _learning(suite, part, there, selection)]
+    blocks: dict[int, list[Launch]] = {}
+    for part in suite.speed:
+        for launch in _speed(suite, part, there, selection):
+            blocks.setdefault(launch.block, []).append(launch)
+    shuffle = random.Random(suite.seed)  # noqa: S311 - an order, not a secret
+    for block in sorted(blocks):
+        shuffle.shuffle(blocks[block])
+        launches += blocks[block]
+    unique = {launch.id: launch for launch in launches}  # two tables may ask for the same cell
+    return list(unique.values())
+
+
+def setting(cell: Cell, task: Task, seed: int) -> Setting:
+    """What the adapter of a cell is built with."""
+    return Setting(
+        model=mlp(cell, task),
+        recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})),
+        kind=task.kind,
+        mode=cell.mode,
+        device=cell.device,
+        threads=cell.threads,
+        precision=cell.precision,
+        seed=seed,
+        track=cell.track,
+        replicas=cell.replicas,
+        replication=cell.replication,
+    )
+
+
+def partial_batch(cell: Cell, task: Task) -> int:
+    """Samples of the last batch of an epoch, where it is not whole; speed launches leave it out."""
+    return len(task.train.x) % cell.recipe.batch_size if cell.kind == "learning" else 0
+
+
+def mlp(cell: Cell, task: Task) -> MLP:
+    widths = (task.features, *cell.model.hidden, task.outputs)
+    return MLP(widths, cell.model.activation, cell.model.dropout, cell.model.l2)
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile will find the C++ compiler that it needs on a CPU."""
+    return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
+
+
+def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+    cells = [(cell, _skip(cell, there)) for cell in _cells(suite, part, "learning", there, selection)]
+    varied = [
+        (cell.model_copy(update={"variant": variant}), skip) for cell, skip in cells for variant in part.variants()
+    ]
+    for seed in range(_seeds(part, selection)):
+        for cell, (skip, limited) in varied:
+            yield Launch(cell, seed, suite.seed + seed, 0.0, skip=skip, unsupported=limited, every=part.every)
+
+
+def _seeds(part: Learning, selection: Selection) -> int:
+    return selection.seeds or (part.full_seeds if selection.full else None) or part.seeds
+
+
+def _threads(part: Part, there: Surroundings, selection: Selection, way: Replication) -> int:
+    """Of one process. Ranks divide all cores among as many as there are at most: fewer have no more each, so that one
+    rank computes on the same share of the machine as each of several."""
+    if not isinstance(part, Speed):
+        return 1
+    ranks = max(part.replicas) if way == "ranks" else 1
+    threads = selection.threads or (max(1, there.cores // ranks) if part.threads == "all" else part.threads)
+    if threads > there.cores:
+        raise UserError(
+            f"{threads} threads are asked for, this process may use {there.cores} cores", f"--threads {there.cores}"
+        )
+    return threads
+
+
+def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+    most = selection.blocks or part.blocks
+    for cell in _cells(suite, part, "speed", there, selection):
+        skip, limited = _skip(cell, there)
+        for block in range(min(most, part.dear.get(cell.mode, most))):
+            yield Launch(cell, block, suite.seed + block, part.seconds, skip=skip, unsupported=limited)
+
+
+def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
+    """Why a cell cannot be measured, and whether that is the adapter's declaration; refuses what is too large."""
+    info, task = there.adapters[cell.adapter], there.tasks[cell.task]
+    network = mlp(cell, task)
+    if network.parameters > _LARGEST_PARAMETERS:
+        need = 4 * network.parameters / 2**30
+        raise UserError(
+            f"models.{cell.model.name}: {network.parameters:,} parameters on task {cell.task!r} need {need:,.0f} GiB",
+            f"at most {_LARGEST_PARAMETERS:,} parameters: make 'hidden' smaller",
+        )
+    if (missing := info.missing(there.environments[cell.environment].installed)) is not None:
+        return missing, False
+    limit = refusal(info, setting(cell, task, seed=0), compiler=has_compiler(), partial=partial_batch(cell, task))
+    if limit is not None:
+        return limit, True
+    if cell.replication == "ranks" and (cell.cores if cell.kind == "speed" else cell.replicas) > there.cores:
+        return f"{cell.replicas} ranks need cores of their own, this process may use {there.cores}", False
+    absent = (
+        there.without.get((cell.environment, info.runtime, device)) for device in devices(cell.device, cell.replicas)
+    )
+    return next(filter(None, absent), None), False
+
+
+def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, selection: Selection) -> list[Cell]:
+    return [
+        Cell(
+            kind=kind,
+            task=task,
+            model=suite.model(model),
+            recipe=suite.recipe(recipe),
+            adapter=info.name,
+            framework=info.framework,
+            backend=info.backend,
+            api=info.api,  # type: ignore[arg-type]
+            mode=mode,
+            feed=info.feed if track == "matched" else info.documented_feed,
+            track=track,
+            device=device_of(part, selection),
+            threads=_threads(part, there, selection, way),
+            environment=environment,
+            precision=precision,
+            replicas=replicas,
+            replication=way if replicas > 1 else None,
+        )
+        for task in _tasks(part, selection)
+        for model in part.model
+        for recipe in part.recipe
+        for info in _adapters(part, there, selection)
+        for mode in _modes(info, part, selection)
+        for track in _tracks(part, selection)
+        for environment in part.environments
+        for precision in _precisions(part, selection)
+        for way in _ways(info, part)
+        for replicas in part.replicas
+    ]
+
+
+def _ways(info: AdapterInfo, part: Part) -> Sequence[Replication]:
+    """In which an adapter makes the replicas of a part; one that it has not, to be refused, where it has none."""
+    if part.replicas == (1,):
+        return ("devices",)
+    return [way for way in part.replication if way in info.replication] or part.replication[:1]
+
+
+def devices(first: str, replicas: int) -> list[str]:
+    """Those that so many replicas use: on the CPU itself, of accelerators the `first` and those that follow it."""
+    kind, _, number = first.partition(":")
+    return [f"{kind}:{int(number) + i}" for i in range(replicas)] if number else [first]
+
+
+def device_of(part: Part, selection: Selection) -> str:
+    return selection.device or part.device
+
+
+def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
+    return [selection.precision] if selection.precision else part.precision
+
+
+def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
+    if selection.modes:
+        return [mode for mode in info.modes if mode in selection.modes]
+    if part.modes == "all":
+        return info.modes
+    if part.modes == "default":
+        return info.modes[:1]
+    return [mode for mode in info.modes if mode in part.modes]
+
+
+def _tracks(part: Part, selection: Selection) -> list[Track]:
+    return [track for track in part.track if not selection.tracks or track in selection.tracks]
+
+
+def _tasks(part: Part, selection: Selection) -> list[str]:
+    return [task for task in part.task if not selection.tasks or task in selection.tasks]
+
+
+def _adapters(part: Part, there: Surroundings, selection: Selection) -> list[AdapterInfo]:
+    return [
+        info
+        for info in there.adapters.values()
+        if ("*" in part.adapters or info.name in part.adapters)
+        and (not selection.adapters or info.name in selection.adapters)
+    ]
+
+
+def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None:
+    """Count before anything is built."""
+
+    def cells(part: Part) -> int:
+        entries = sum(
+            len(_modes(info, part, selection)) * len(_ways(info, part)) for info in _adapters(part, there, selection)
+        )
+        places = len(_tasks(part, selection)) * len(_tracks(part, selection)) * len(part.environments)
+        choices = len(_precisions(part, selection)) * len(part.model) * len(part.recipe) * len(part.replicas)
+        return places * choices * entries
+
+    total = sum(cells(part) * (selection.blocks or part.blocks) for part in suite.speed)
+    total += sum(cells(part) * _seeds(part, selection) * len(part.variants()) for part in suite.learning)
+    if total > LARGEST_PLAN:
+        need = total * _LAUNCH_BYTES / 2**30
+        raise UserError(
+            f"{suite.file}: {total:,} launches are asked for; their plan alone needs {need:,.1f} GiB",
+            f"at most {LARGEST_PLAN:,}: fewer blocks, seeds or names, or several suites",
+        )
+
+
+def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
+    modes = {mode for info in adapters.values() for mode in info.modes}
+
+    def check(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
+        for name in given:
+            if name not in known:
+                error = unknown(what, name, known, "levelfield list adapters")
+                raise UserError(f"{where}: {error.message}", error.hint)
+
+    check("--adapter", "adapter", selection.adapters, adapters)
+    check("--mode", "mode", selection.modes, modes)
+    check(f"{suite.file}: baseline", "adapter", [suite.baseline], adapters)
+    parts: list[tuple[str, Part]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
+    for kind, part in parts:
+        check(f"{suite.file}: {kind}.adapters", "adapter", (name for name in part.adapters if name != "*"), adapters)
+        if not isinstance(part.modes, str):
+            check(f"{suite.file}: {kind}.modes", "mode", part.modes, modes)
+        if isinstance(part, Speed):
+            check(f"{suite.file}: {kind}.dear", "mode", part.dear, modes)
+    tasks = {name for _, part in parts for name in part.task}
+    for name in selection.tasks:
+        if name not in tasks:
+            raise unknown("task of this suite", name, tasks)

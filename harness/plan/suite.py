@@ -1,0 +1,367 @@
+"""A suite: which launches to make, as TOML, validated.
+
+name = "mine"
+summary = "My flowers, three layers"
+baseline = "torch-autograd"
+
+[tasks.flowers]                     # only for your own data; the file lies relative to the suite
+file = "flowers.csv"
+label = "species"
+
+[models.three-layers]
+hidden = [64, 32]
+
+[recipes.momentum]
+optimizer = "momentum"
+learning-rate = 0.05
+
+[[learning]]                        # evaluated every epoch, not timed
+task = "flowers"
+model = "three-layers"
+recipe = "momentum"
+seeds = 3
+
+[[speed]]                           # timed, evaluated at the end
+task = "flowers"
+model = "three-layers"
+recipe = "momentum"
+blocks = 6
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+
+from levelfield.harness.records.record import Model, Precision, RecipeSpec, Replication, Study, Track
+from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.table import TableSpec
+from levelfield.tasks.task import Splits
+from levelfield.tasks.variant import Variant
+
+SUITES = Path(__file__).parent / "suites"
+DEVICE = r"^(cpu|(gpu|tpu):[0-9]{1,3})$"
+_LARGEST_FILE = 1_000_000  # bytes; a suite is written by hand
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Table(BaseModel):
+    """Keys are written with hyphens, unknown ones are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=_kebab, populate_by_name=True, allow_inf_nan=False
+    )
+
+
+# Names become parts of file names; numbers are taken as TOML types them
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+Whole = Annotated[int, Field(strict=True)]
+Real = Annotated[float, Field(strict=True)]
+Seed = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
+_alone = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+Names = Annotated[tuple[str, ...], _alone, Field(min_length=1)]
+Device = Annotated[str, Field(pattern=DEVICE)]
+Precisions = Annotated[tuple[Precision, ...], _alone, Field(min_length=1)]
+Replicas = Annotated[tuple[Annotated[Whole, Field(ge=1, le=1024)], ...], Field(min_length=1)]
+LONGEST = 1e7  # seconds
+
+
+def seconds(text: str) -> float:
+    """``90s``, ``10m``, ``1.5h`` or a bare number of seconds. Raises ValueError."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
+    value = float(number) * unit
+    if not 0 < value <= LONGEST:
+        raise ValueError("a duration must be more than 0, and not years")
+    return value
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return seconds(value)
+        except ValueError:
+            raise ValueError("write a duration as 90s, 10m or 1.5h") from None
+    return value
+
+
+def size(text: str, total: int) -> int:
+    """Bytes: ``500MB``, ``4GB``, or a share of `total` as ``80%``. Raises ValueError."""
+    units = {"%": total / 100, "MB": 1e6, "GB": 1e9}
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(%|MB|GB)", text)
+    if found is None:
+        raise ValueError("write an amount of memory as 500MB, 4GB, or 80% of the machine's")
+    value = int(float(found[1]) * units[found[2]])
+    if value < 1e6:
+        raise ValueError("an amount of memory must be at least 1MB")
+    return value
+
+
+def _size(text: str) -> str:
+    size(text, 2**40)
+    return text
+
+
+Size = Annotated[str, AfterValidator(_size)]
+Duration = Annotated[Real, BeforeValidator(_duration), Field(gt=0, le=LONGEST)]
+Width = Annotated[Whole, Field(ge=1, le=10**15)]  # what does not fit into memory is refused by the plan
+
+
+class OwnTask(Table):
+    """A user's own data; see `tasks.table`."""
+
+    file: Path
+    label: str
+    kind: Literal["classification", "regression"] = "classification"
+    splits: tuple[Real, Real, Real] | None = None
+    split_column: str | None = None
+    features: tuple[str, ...] | None = None
+    seed: Seed = 0
+
+
+class ModelTable(Table):
+    hidden: tuple[Width, ...] = Field((), max_length=1000)
+    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
+    dropout: Real = Field(0.0, ge=0, lt=1)
+    l2: Real = Field(0.0, ge=0)
+
+
+class EarlyStoppingTable(Table):
+    """See `EarlyStopping`; on the idiomatic track the framework's own defaults stand in for these numbers."""
+
+    patience: Whole = Field(5, ge=0)
+    min_delta: Real = Field(0.0, ge=0)
+
+
+class RecipeTable(Table):
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
+    learning_rate: Real = Field(0.05, gt=0)
+    momentum: Real = Field(0.9, ge=0, lt=1)
+    beta1: Real = Field(0.9, ge=0, lt=1)
+    beta2: Real = Field(0.999, ge=0, lt=1)
+    epsilon: Real = Field(1e-8, gt=0)
+    weight_decay: Real = Field(0.01, ge=0)
+    batch_size: Whole = Field(32, ge=1, le=2**31 - 1)
+    epochs: Whole = Field(20, ge=1, le=1_000_000)
+    early_stopping: EarlyStoppingTable | None = None
+
+
+class Part(Table):
+    """What `[[speed]]` and `[[learning]]` have in common; lists are multiplied out."""
+
+    task: Names
+    model: Names
+    recipe: Names
+    adapters: Names = ("*",)
+    environments: Names = ("default",)
+    modes: Literal["all", "default"] | tuple[str, ...] = "default"
+    track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
+    device: Device = "cpu"
+    precision: Precisions = ("float32",)
+    replicas: Replicas = Field((1,), description="over which each batch is split")
+    replication: Annotated[tuple[Replication, ...], _alone, Field(min_length=1)] = Field(
+        ("devices", "ranks"), description="how several are made: each of these ways that an adapter has"
+    )
+
+
+class Speed(Part):
+    """`seconds` of steady epochs in each of `blocks` launches; `dear` gives modes that are slow to start fewer."""
+
+    modes: Literal["all", "default"] | tuple[str, ...] = "all"
+    blocks: Whole = Field(6, ge=1, le=10_000)
+    dear: dict[str, Annotated[Whole, Field(ge=1)]] = Field(default_factory=dict)
+    threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"
+    seconds: Real = Field(0.3, gt=0, le=3600)
+
+
+Shares = Annotated[tuple[Real, ...], Field(min_length=1)]
+
+
+class Learning(Part):
+    """The last five make variants of the data, see `tasks.variant`; lists are multiplied out."""
+
+    seeds: Whole = Field(1, ge=1, le=10_000)
+    full_seeds: Whole | None = Field(None, ge=1, le=10_000, description="with --full")
+    every: Whole = Field(1, ge=1, description="epochs between two evaluations")
+    samples: Shares = (1.0,)
+    label_noise: Shares = (0.0,)
+    input_noise: Shares = (0.0,)
+    parts: Whole = Field(1, ge=1, le=100, description="disjoint training splits, a fit on each")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Learning:
+        if not all(0 < share <= 1 for share in self.samples):
+            raise ValueError("samples should be shares of the training split, above 0 and at most 1")
+        if not all(0 <= share < 1 for share in self.label_noise):
+            raise ValueError("label-noise should be shares of the labels, at least 0 and below 1")
+        if not all(deviation >= 0 for deviation in self.input_noise):
+            raise ValueError("input-noise should be deviations, at least 0")
+        return self
+
+    def variants(self) -> list[Variant]:
+        return [
+            Variant(*each, part, self.parts)
+            for each in product(self.samples, self.label_noise, self.input_noise)
+            for part in range(self.parts)
+        ]
+
+
+class Suite(Table):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    summary: str = ""
+    baseline: str = "torch-autograd"
+    study: Study | None = None
+    seed: Seed = 0
+    budget: Duration | None = Field(
+        None, description="of time for speed launches, up to twice for five blocks; then blocks are only a maximum"
+    )
+    time_limit: Real = Field(300.0, gt=0, le=LONGEST, description="seconds a launch may take")
+    memory_limit: Size = Field("80%", description="what a launch may add to its warm parent's memory: 500MB, 4GB, 80%")
+    peaks: Annotated[bool, Field(strict=True)] = Field(True, description="measure what the device can do, some 10 s")
+    environments: dict[Name, Path] = Field(default_factory=dict, description="name → interpreter")
+    tasks: dict[Name, OwnTask] = Field(default_factory=dict)
+    models: dict[Name, ModelTable] = Field(default_factory=dict)
+    recipes: dict[Name, RecipeTable] = Field(default_factory=dict)
+    speed: tuple[Speed, ...] = ()
+    learning: tuple[Learning, ...] = ()
+    _file: Path = PrivateAttr(Path("the suite"))
+
+    @property
+    def file(self) -> Path:
+        """Where it was read from, for messages."""
+        return self._file
+
+    def model(self, name: str) -> Model:
+        return Model(name=name, **self.models[name].model_dump())
+
+    def recipe(self, name: str) -> RecipeSpec:
+        return RecipeSpec(name=name, **self.recipes[name].model_dump())
+
+
+def names() -> list[str]:
+    """Of the suites that come with levelfield."""
+    return sorted(path.stem for path in SUITES.glob("*.toml"))
+
+
+def read(name_or_file: str) -> tuple[Suite, str]:
+    """The suite and its text. Raises UserError that names file, key and what would be right."""
+    path = Path(name_or_file)
+    if path.suffix != ".toml" and not os.path.isfile(path):
+        if name_or_file not in names():
+            raise unknown("suite", name_or_file, names(), "levelfield list suites, or a path to a .toml file")
+        path = SUITES / f"{name_or_file}.toml"
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise UserError(f"{path}: larger than {_LARGEST_FILE:,} bytes", "a suite is a short TOML file")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{path}: {error.strerror}", "give the path of a suite file, or a name of 'levelfield list suites'"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not UTF-8 text", "save the suite as UTF-8") from None
+    return parse(text, path), text
+
+
+def parse(text: str, path: Path) -> Suite:
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # the first also for integers of thousands of digits
+        raise UserError(f"{path}: not valid TOML: {error}", "see toml.io for the syntax") from None
+    try:
+        suite = Suite.model_validate(data)
+    except ValidationError as error:
+        raise _readable(error, path) from None
+    suite._file = path
+    _check_names(suite, path)
+    folder = path.resolve().parent
+    own = {name: task.model_copy(update={"file": folder / task.file}) for name, task in suite.tasks.items()}
+    pythons = {name: folder / python for name, python in suite.environments.items()}
+    return suite.model_copy(update={"tasks": own, "environments": pythons})
+
+
+def table_spec(task: OwnTask) -> TableSpec:
+    splits = {} if task.splits is None else {"splits": Splits(*task.splits)}
+    return TableSpec(
+        file=task.file,
+        label=task.label,
+        kind=task.kind,
+        split_column=task.split_column,
+        features=task.features,
+        seed=task.seed,
+        **splits,
+    )
+
+
+def _readable(error: ValidationError, path: Path) -> UserError:
+    """The first of pydantic's errors, in the suite's own words."""
+    first = error.errors()[0]
+    parts = [str(part) if str(part).isprintable() else repr(part) for part in first["loc"]]
+    where = ".".join(parts) or "the suite"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        nearest = unknown("key", str(first["loc"][-1]), _keys(Suite, first["loc"][:-1]))
+        return UserError(f"{path}: {where}: unknown key{more}", nearest.hint)
+    if first["type"] == "missing":
+        return UserError(f"{path}: {where}: is missing{more}", f"add the key {parts[-1]!r}")
+    if parts[-1:] == ["[key]"]:
+        named = ".".join(parts[:-1])
+        return UserError(f"{path}: {named}: is not a name{more}", "at most 40 letters, digits, '.', '_' or '-'")
+    given = repr(first["input"])
+    given = given if len(given) <= 60 else given[:57] + "..."
+    return UserError(f"{path}: {where} = {given}{more}", re.sub(r"^\w+ should", "it should", first["msg"]))
+
+
+def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[BaseModel]] = {
+        "tasks": OwnTask,
+        "models": ModelTable,
+        "recipes": RecipeTable,
+        "speed": Speed,
+        "learning": Learning,
+    }
+    table = tables.get(str(location[0]), model) if location else model
+    return [_kebab(name) for name in table.model_fields]
+
+
+def _check_names(suite: Suite, path: Path) -> None:
+    from levelfield.tasks import registry
+
+    def check(what: str, where: str, given: Iterable[str], known: Iterable[str]) -> None:
+        for name in given:
+            if name not in known:
+                error = unknown(what, name, known)
+                raise UserError(f"{path}: {where}: {error.message}", error.hint)
+
+    if not suite.speed and not suite.learning:
+        raise UserError(f"{path}: nothing to do", "add a [[speed]] or a [[learning]] table")
+    if taken := set(suite.tasks) & set(registry.names()):
+        name = min(taken)
+        raise UserError(
+            f"{path}: tasks.{name}: is the name of a task that comes with levelfield", "choose another name"
+        )
+    tables: list[tuple[str, Any]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
+    for kind, part in tables:
+        check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])
+        check("model", f"{kind}.model", part.model, suite.models)
+        check("recipe", f"{kind}.recipe", part.recipe, suite.recipes)
+        check("environment", f"{kind}.environments", part.environments, ["default", *suite.environments])

@@ -1,0 +1,223 @@
+"""A run directory: ``run.json`` is its head, ``records.jsonl``, ``certificates.jsonl`` and ``peaks.jsonl``
+only ever grow."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.certificate import Certificate
+from levelfield.harness.records.migrate import NotOurs, to_newest
+from levelfield.harness.records.record import SCHEMA, Record, Run
+from levelfield.tasks.errors import UserError
+
+RUNS = Path("runs")
+Entry = TypeVar("Entry", Record, Certificate, Peak, Run)
+_HEAD, _RECORDS, _CERTIFICATES, _PEAKS, _LOCK = "run.json", "records.jsonl", "certificates.jsonl", "peaks.jsonl", "lock"
+
+
+class Store:
+    """Appends records to a run directory; each is on the disk when `append` returns.
+
+    One process at a time: the directory is locked until `close`, or until the process ends in whatever way.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Lock the run in `folder`. Raises UserError when another process is writing to it, or it is read-only."""
+        self.folder = folder
+        self._guard = threading.Lock()
+        try:
+            self._lock = (folder / _LOCK).open("ab")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another levelfield is writing to {folder}", "wait until it has ended") from None
+        except OSError as error:
+            raise UserError(f"{folder}: {error.strerror}", "a run needs a folder that can be written") from None
+
+    @classmethod
+    def create(cls, folder: Path, run: Run) -> Store:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: {error.strerror}", "choose another folder with -o") from None
+        store = cls(folder)
+        if (folder / _HEAD).exists():
+            store.close()
+            raise UserError(f"{folder} holds a run already", f"levelfield run --resume {folder}")
+        store.write_head(run)
+        if folder.parent == RUNS:
+            _make_newest(folder / _HEAD)
+        return store
+
+    def write_head(self, run: Run) -> None:
+        """Whole or not at all."""
+        partial = self.folder / f"{_HEAD}.partial"
+        try:
+            with partial.open("wb") as file:
+                file.write(run.model_dump_json(indent=1).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())  # or a loss of power may leave the new name with no contents
+            partial.replace(self.folder / _HEAD)
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def append(self, record: Record) -> None:
+        self._write(self.folder / _RECORDS, record)
+
+    def append_certificate(self, certificate: Certificate) -> None:
+        self._write(self.folder / _CERTIFICATES, certificate)
+
+    def append_peak(self, peak: Peak) -> None:
+        self._write(self.folder / _PEAKS, peak)
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def _write(self, path: Path, entry: BaseModel) -> None:
+        try:
+            with self._guard, path.open("ab") as file:
+                if file.tell() and not _ends_with_newline(path):
+                    file.write(b"\n")  # a write that was cut off stays a damaged line of its own
+                file.write(entry.model_dump_json().encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> UserError:
+        hint = f"mend that, then go on with: levelfield run --resume {shlex.quote(str(self.folder))}"
+        return UserError(f"{self.folder}: cannot be written: {error.strerror}", hint)
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All of a run directory: of each launch the last record, of each subject the last certificate and peak."""
+
+    run: Run
+    records: list[Record]
+    certificates: list[Certificate]
+    damaged: list[str]  # one line for every line that had to be set aside
+    peaks: list[Peak] = field(default_factory=list)
+
+
+def read(folder: Path) -> Contents:
+    """What is on the disk. Raises UserError when there is no run; damaged lines are set aside and told."""
+    head = folder / _HEAD
+    try:
+        run = _newest(Run, head.read_bytes())
+    except NotOurs as error:
+        raise UserError(f"{head}: {error}", "read it with the levelfield that wrote it, or a later one") from None
+    except OSError as error:
+        hint = "give the folder of a run, as 'levelfield run' printed it"
+        raise UserError(f"{head}: {error.strerror}", hint) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{head}: {where}: {first['msg']}", "the file is damaged or not from levelfield") from None
+    damaged: list[str] = []
+    records = {record.launch_id: record for record in _lines(folder / _RECORDS, Record, damaged)}
+    certificates = {_subject(c): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
+    peaks = {(peak.machine, peak.subject): peak for peak in _lines(folder / _PEAKS, Peak, damaged)}
+    return Contents(run, list(records.values()), list(certificates.values()), damaged, list(peaks.values()))
+
+
+def _subject(c: Certificate) -> tuple[object, ...]:
+    """What a certificate is about; environments differ in versions."""
+    where = (c.device, c.precision, c.replicas, c.replication, c.machine)
+    return (c.adapter, c.mode, *where, *sorted(c.versions.items()))
+
+
+def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield _newest(model, line)
+                except NotOurs as error:
+                    damaged.append(f"{path}:{number}: set aside: {error}")
+                except ValidationError as error:
+                    damaged.append(f"{path}:{number}: set aside: {_first(error)}")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}", "the run is damaged or not from levelfield") from None
+
+
+def _newest(model: type[Entry], text: bytes) -> Entry:
+    """Read in the newest schema, whatever version it was written in. Raises ValidationError or NotOurs."""
+    try:
+        entry = model.model_validate_json(text)
+        if getattr(entry, "schema_version", SCHEMA) == SCHEMA:
+            return entry
+    except ValidationError:
+        if model is Certificate or model is Peak:
+            raise  # they have no versions: one is void whenever the certifier changes, the other is new
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or fields.get("schema_version") == SCHEMA:
+        return model.model_validate_json(text)
+    return model.model_validate_json(json.dumps(to_newest(fields)))
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong, and at which key."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    text = f"{where}: {first['msg']}" if where else first["msg"]
+    return text.encode("utf-8", "backslashreplace").decode().replace("\n", " ")
+
+
+def newest(suite: str | None = None) -> Path:
+    """The run that was started last in the usual place, or the last of that suite."""
+    runs = [path.parent for path in RUNS.glob(f"*/{_HEAD}") if suite is None or _suite(path) == suite]
+    if not runs:
+        what = "run" if suite is None else f"run of suite {suite}"
+        raise UserError(f"there is no {what} in {RUNS}/", f"make one: levelfield run {suite or 'smoke'}")
+    return max(runs, key=lambda folder: (folder / _HEAD).stat().st_mtime_ns)
+
+
+def _suite(head: Path) -> str | None:
+    """What a head names as its suite; None where it cannot be read."""
+    try:
+        return json.loads(head.read_text(encoding="utf-8")).get("suite")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _make_newest(head: Path) -> None:
+    """Give a head the latest time of all, also when the clock was set back since the run before."""
+    others = [path.stat().st_mtime_ns for path in RUNS.glob(f"*/{_HEAD}") if path != head]
+    if others and max(others) >= head.stat().st_mtime_ns:
+        os.utime(head, ns=(max(others) + 1, max(others) + 1))
+
+
+def new_folder(suite: str) -> Path:
+    """A name in the usual place that is not taken."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = RUNS / f"{stamp}-{suite}"
+    number = 2
+    while folder.exists():
+        folder = RUNS / f"{stamp}-{suite}-{number}"
+        number += 1
+    return folder

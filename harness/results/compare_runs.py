@@ -1,0 +1,121 @@
+"""``levelfield compare BASE NEW``: did the same cells become faster or slower from one run to another?
+
+Launches of two runs are not pairs in time, as the blocks of one run are. Launch i of the one is set against launch i
+of the other, which is valid for independent launches, only less sharp; a drift of the machine between the runs is not
+cancelled, and the output says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Verdict
+from levelfield.harness.records.record import Cell, Machine, MachineType, Record, Run
+from levelfield.harness.results.tables import step_seconds
+from levelfield.tasks.errors import UserError
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both runs; `verdict` speaks of the new run's step time against the base's."""
+
+    cell: Cell
+    verdict: Verdict
+    cold: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    changes: list[Change]
+    only_base: list[Cell]
+    only_new: list[Cell]
+    differences: list[str]  # of machine and versions, one line each
+
+
+def compare(
+    base: tuple[Run, Sequence[Record]], new: tuple[Run, Sequence[Record]], margin: float, force: bool
+) -> Comparison:
+    """Raises UserError when the runs come from different machines and `force` is not set."""
+    machines = machine_differences(base[0].machine, new[0].machine)
+    if machines and not force:
+        raise UserError(
+            "the runs come from different machines: " + "; ".join(machines), "--force compares all the same"
+        )
+    old_times, new_times = _times(base[1]), _times(new[1])
+    common = [key for key in old_times if key in new_times]
+    confidence = statistics.shared_confidence(max(len(common), 1))
+    changes = []
+    for key in common:
+        blocks = sorted(old_times[key].keys() & new_times[key].keys())
+        if len(blocks) < statistics.LEAST_BLOCKS:
+            verdict = Verdict("not judged", False, None, margin, f"n = {len(blocks)}, not judged")
+        else:
+            ratio = statistics.paired_ratio(
+                [new_times[key][b] for b in blocks], [old_times[key][b] for b in blocks], confidence
+            )
+            verdict = statistics.judge(ratio, margin)
+        changes.append(Change(key[0], verdict, key[1]))
+    return Comparison(
+        changes,
+        [cell for cell, cold in old_times if (cell, cold) not in new_times],
+        [cell for cell, cold in new_times if (cell, cold) not in old_times],
+        machines + _launch_differences(old_times, new_times) + _version_differences(base[1], new[1]),
+    )
+
+
+Times = dict[tuple[Cell, bool], dict[int, float]]  # cell, whether its launches were cold → block → seconds a step
+
+
+def _times(records: Sequence[Record]) -> Times:
+    times: Times = {}
+    for record in records:
+        if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
+            times.setdefault((record.cell, record.cold), {})[record.block] = step
+    return times
+
+
+def machine_differences(base: Machine, new: Machine) -> list[str]:
+    """What makes two machines different ones, a line each; the host's name does not."""
+    pairs = zip(MachineType._fields, base.type, new.type, strict=True)
+    return [f"{name}: {one} / {other}" for name, one, other in pairs if one != other]
+
+
+def _launch_differences(base: Times, new: Times) -> list[str]:
+    """Forked and cold launches are not compared with each other."""
+
+    def kinds(times: Times) -> str:
+        return " and ".join(sorted({"cold" if cold else "forked" for _, cold in times}))
+
+    return [f"launches: {kinds(base)} / {kinds(new)}"] if base and new and kinds(base) != kinds(new) else []
+
+
+def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
+    def versions(records: Sequence[Record]) -> dict[str, str]:
+        return {name: version for record in records for name, version in record.versions.items()}
+
+    old, now = versions(base), versions(new)
+    return [
+        f"{name}: {old.get(name, 'absent')} / {now.get(name, 'absent')}"
+        for name in sorted(old.keys() | now.keys())
+        if old.get(name) != now.get(name)
+    ]
+
+
+def text(comparison: Comparison) -> str:
+    """For the terminal: a line a cell, ordered by the ratio, then what could not be compared."""
+    lines = []
+    for change in sorted(comparison.changes, key=lambda c: -(c.verdict.ratio.estimate if c.verdict.ratio else 0.0)):
+        ratio = change.verdict.ratio
+        span = f"×{ratio.estimate:.3f} ({ratio.low:.3f}–{ratio.high:.3f}), n = {ratio.n}" if ratio else ""
+        word = change.verdict.word if ratio else change.verdict.reason
+        word += ", materially" if change.verdict.material else ""
+        cell = change.cell
+        what = f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"
+        lines.append(f"{what}: {word}  {span}".rstrip())
+    for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
+        lines += [f"{label}: {cell.task} {cell.adapter} ({cell.how})" for cell in cells]
+    lines += [f"differs: {difference}" for difference in comparison.differences]
+    lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,147 @@
+"""Records as tidy tables: one row a launch, an epoch, or a prediction; the base of every export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
+from statistics import median
+from typing import Any
+
+from levelfield.harness.judge import roofline
+from levelfield.harness.measure.peak import NO_PEAK, Peak, Subject, best_of
+from levelfield.harness.records.quantity import Measured, Unavailable
+from levelfield.harness.records.record import Cell, Record
+
+Row = dict[str, Any]
+
+
+def step_seconds(record: Record) -> float | None:
+    """The median steady step of a clean speed launch in seconds, else None; so too where it is no positive number."""
+    if record.status != "ok" or record.contaminated or not record.epoch_seconds or not record.steps_per_epoch:
+        return None
+    value = median(record.epoch_seconds) / record.steps_per_epoch
+    return value if isfinite(value) and value > 0 else None
+
+
+# column → quantity of a record's `utilisation`
+UTILISATION = {
+    "cores_busy": "cores_busy",
+    "cpu_share": "cpu_share",
+    "memory_peak_bytes": "memory_peak",
+    "memory_above_floor_bytes": "memory_above_floor",
+    "allocator_peak_bytes": "allocator_peak",
+    "energy_joules": "energy",
+}
+
+
+def value(record: Record, name: str) -> float | None:
+    """Of a measured quantity; None where it was estimated, could not be had, or was not asked for."""
+    quantity = record.utilisation.get(name)
+    return quantity.value if isinstance(quantity, Measured) else None
+
+
+def launches(
+    records: Iterable[Record], tasks: Mapping[str, Mapping[str, Any]] | None = None, peaks: Sequence[Peak] = ()
+) -> list[Row]:
+    """One row a launch. What was not measured is None; FLOP/s need the run's `tasks`, shares its `peaks`."""
+    rows = []
+    for record in records:
+        final = record.final
+        rows.append(
+            {
+                **_cell(record.cell),
+                "block": record.block,
+                "seed": record.seed,
+                "status": record.status,
+                "reason": record.reason,
+                "started": record.started,
+                "attempt": record.attempt,
+                "cold": record.cold,
+                "contaminated": record.contaminated,
+                "parameters": record.parameters,
+                "wall_seconds": record.wall_seconds,
+                "step_seconds": step_seconds(record),
+                **_roofline(record, tasks or {}, peaks),
+                **{
+                    f"{name}_seconds": record.phases.get(name)
+                    for name in ("import", "build", "place", "first_epoch", "predict", "evaluate")
+                },
+                **{column: value(record, name) for column, name in UTILISATION.items()},
+                **{
+                    f"final_{split}_{what}": getattr(getattr(final, split), what) if final else None
+                    for split in ("train", "validation", "test")
+                    for what in ("loss", "accuracy")
+                },
+                "versions": " ".join(f"{name}=={version}" for name, version in sorted(record.versions.items())),
+            }
+        )
+    return rows
+
+
+def _roofline(record: Record, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]) -> Row:
+    cell = record.cell
+    step, work = step_seconds(record), roofline.work(cell, tasks.get(cell.task, {}))
+    own = best_of(peaks, Subject(cell.device, cell.precision, cell.threads), record.machine.type)
+    if cell.replicas > 1 and not cell.share_cores:  # the peak is that of one device
+        own = None
+    achieved = roofline.achieved(work, step)
+    share = roofline.share(achieved, own.flops if own else NO_PEAK)
+    return {
+        "flops_per_step": work.flops if work and cell.kind == "speed" else None,
+        "bytes_per_step": work.bytes if work and cell.kind == "speed" else None,
+        "achieved_flops": None if isinstance(achieved, Unavailable) else achieved.value,
+        "share_of_peak": None if isinstance(share, Unavailable) else share.value,
+    }
+
+
+def epochs(records: Iterable[Record]) -> list[Row]:
+    """One row for each epoch of each launch: its scores (learning) or its seconds (speed; the first is epoch 1)."""
+    rows: list[Row] = []
+    for record in records:
+        key = {**_cell(record.cell), "block": record.block, "seed": record.seed}
+        for scores in record.epochs:
+            values = {
+                f"{split}_{what}": getattr(getattr(scores, split), what)
+                for split in ("train", "validation", "test")
+                for what in ("loss", "accuracy")
+            }
+            rows.append({**key, "epoch": scores.epoch, "seconds": None, **values})
+        if record.epoch_seconds:
+            empty = {f"{split}_{what}": None for split in ("train", "validation", "test") for what in _SCORES}
+            for number, seconds in enumerate([record.phases["first_epoch"], *record.epoch_seconds], 1):
+                rows.append({**key, "epoch": number, "seconds": seconds, **empty})
+    return rows
+
+
+def predictions(records: Iterable[Record]) -> list[Row]:
+    """One row for each timed prediction call."""
+    return [
+        {**_cell(record.cell), "block": record.block, "batch": int(batch), "call": call, "seconds": seconds}
+        for record in records
+        for batch, values in record.predict_seconds.items()
+        for call, seconds in enumerate(values)
+    ]
+
+
+_SCORES = ("loss", "accuracy")
+
+
+def _cell(cell: Cell) -> Row:
+    return {
+        "kind": cell.kind,
+        "task": cell.task,
+        "model": cell.model.name,
+        "recipe": cell.recipe.name,
+        "adapter": cell.adapter,
+        "mode": cell.mode,
+        "framework": cell.framework,
+        "backend": cell.backend,
+        "api": cell.api,
+        "feed": cell.feed,
+        "track": cell.track,
+        "device": cell.device,
+        "threads": cell.threads,
+        "precision": cell.precision,
+        "replicas": cell.replicas,
+        "replication": cell.replication,
+    }

@@ -1,0 +1,1 @@
+"""One `levelfield run`: certificates, peaks, schedule, stop rule, progress, resumption."""

@@ -1,0 +1,153 @@
+"""``levelfield duel A B``: is A faster than B? By launches that take turns on one core (see `harness.measure.turns`).
+
+The launches of a run follow one another, and on a machine whose speed changes between them many blocks are needed. A
+duel answers one question about two adapters or modes with far fewer pairs, and nothing else: what a launch
+uses of the machine cannot be told while another one waits beside it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.judge.statistics import (
+    LEAST_BLOCKS,
+    LEAST_BLOCKS_TO_STOP,
+    Interval,
+    Verdict,
+    half_width,
+    judge,
+    paired_ratio,
+    shared_confidence,
+)
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.measure.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.tasks.task import Task
+
+# One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
+# and which of them a side's first thread is on is chance. Nor do idle threads then spin while it is the other's turn
+THREADS = 1
+SECONDS = 0.5  # of steady epochs in a launch: a process of its own costs several, so that shorter ones gain nothing
+
+
+class LaunchFailed(RuntimeError):
+    """A launch of a pair failed, for the reason that it tells."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """An adapter on some work, in processes of their own or in launches of a `warm` parent.
+
+    What lies where in the memory of a warm parent, all its launches inherit: two parents of the same adapter were seen
+    to differ by some two per cent for as long as they lived, which no number of pairs would tell from a difference.
+    """
+
+    info: AdapterInfo
+    cell: Cell
+    warm: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A steady epoch of each side, s; the seconds that both launches took together; and their records."""
+
+    first: float
+    second: float
+    wall: float
+    records: tuple[Record, Record]
+
+
+class Ground:
+    """Where two sides meet: their launchers, kept from pair to pair."""
+
+    def __init__(
+        self, launchers: Sequence[LocalLauncher], folder: Path, cores: list[int], least: int, seconds: float
+    ) -> None:
+        self.launchers, self.folder, self.cores, self.least, self.seconds = launchers, folder, cores, least, seconds
+
+    def pair(self, first: Side, second: Side, block: int) -> Pair | None:
+        """A launch of each; None where they had no whole turn each.
+
+        Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that. Raises
+        LaunchFailed.
+        """
+        own = roles(block)
+        begin = time.monotonic()
+        records = together(
+            self.folder,
+            own,
+            partial(self._launch, 0, own[0], first, block),
+            partial(self._launch, 1, own[1], second, block),
+        )
+        wall = time.monotonic() - begin
+        failed = [(side, r) for side, r in zip((first, second), records, strict=True) if r.status != "ok"]
+        # Who waited in vain for the other is not the one that failed
+        for side, record in sorted(failed, key=lambda one: "did not pass the turn" in str(one[1].reason)):
+            raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
+        turns = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, own, strict=True)]
+        epochs = compared(*turns)
+        return Pair(*epochs, wall, records) if epochs else None
+
+    def _launch(self, i: int, role: str, side: Side, block: int) -> Record:
+        launcher = self.launchers[i]
+        # Each imports its framework on a core of its own, and they train on the same: who came from elsewhere, perhaps
+        # with memory that is nearer there, changes with the roles
+        launcher.cores = self.cores[1:2] if role == SIDES[1] and len(self.cores) > 1 else self.cores[:1]
+        adapter = turned(side.info, self.folder, role, self.least)
+        launcher.adapters = {**launcher.adapters, adapter.name: adapter}
+        cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
+        return launcher.launch(Launch(cell, block, seed=block, seconds=self.seconds), self.cores[0])
+
+
+@contextmanager
+def ground(
+    first: Side,
+    second: Side,
+    task: Task,
+    machine: Machine,
+    cores: list[int],
+    limit: float,
+    least: int = LEAST,
+    seconds: float = SECONDS,
+) -> Iterator[Ground]:
+    """Ends every process that was started.
+
+    `limit` in seconds holds for each launch, `seconds` are its steady epochs, `least` of which are a turn.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levelfield-")))
+        launchers = [
+            stack.enter_context(
+                # The adapter is among those known by its own name too, so that the warm parent imports its framework
+                LocalLauncher(
+                    {side.info.name: side.info}, {task.name: task}, machine, cores, limit, not side.warm, probes=False
+                )
+            )
+            for side in (first, second)
+        ]
+        yield Ground(launchers, folder, cores, least, seconds)
+
+
+def ratio(pairs: Sequence[Pair]) -> Interval:
+    """First / second of at least one pair; its confidence pays for stopping on its width."""
+    return paired_ratio([p.first for p in pairs], [p.second for p in pairs], shared_confidence(1))
+
+
+def verdict(pairs: Sequence[Pair], margin: float) -> Verdict:
+    """The word about the first side against the second."""
+    if len(pairs) < LEAST_BLOCKS:
+        return Verdict("not judged", False, None, margin, f"n = {len(pairs)}, not judged")
+    return judge(ratio(pairs), margin)
+
+
+def decided(pairs: Sequence[Pair], precision: float) -> bool:
+    """Whether the interval is within ±`precision`, whatever it says."""
+    return len(pairs) >= LEAST_BLOCKS_TO_STOP and half_width(ratio(pairs)) <= precision

@@ -1,0 +1,64 @@
+"""Going on with a run: what has changed since it began would mix two different measurements in one comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.plan.environments import Environment
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.certificate import fingerprint
+from levelfield.harness.records.record import Machine, MachineType, Record
+from levelfield.harness.records.store import Contents
+
+
+def changes(
+    before: Contents,
+    launches: Iterable[Launch],
+    *,
+    suite_text: str,
+    tasks: Mapping[str, Mapping[str, Any]],
+    machine: Machine,
+    adapters: Mapping[str, AdapterInfo],
+    environments: Mapping[str, Environment],
+) -> list[str]:
+    """One line for everything that is not as it was when the run began; only what `launches` use is looked at."""
+    found = []
+    if suite_text != before.run.suite_text:
+        found.append(f"the suite {before.run.suite} has other contents")
+    for name, facts in tasks.items():
+        if before.run.tasks.get(name, facts) != facts:
+            found.append(f"the data of task {name} are others")
+    for what, now, then in zip(MachineType._fields, machine.type, before.run.machine.type, strict=True):
+        if now != then:
+            found.append(f"the machine's {what} is {now}, it was {then}")
+    used = {(launch.cell.adapter, launch.cell.environment) for launch in launches}
+    versions = {(r.cell.adapter, r.cell.environment): r.versions for r in before.records if r.versions}
+    proofs = {certificate.adapter: certificate.fingerprint for certificate in before.certificates}
+    for adapter, environment in sorted(used):
+        now = adapters[adapter].versions(environments[environment].installed)
+        was = versions.get((adapter, environment), now)
+        found += [
+            f"{name} is {now.get(name, 'absent')} for {adapter}, it was {was.get(name, 'absent')}"
+            for name in sorted(now.keys() | was.keys())
+            if now.get(name) != was.get(name)
+        ]
+    for adapter in sorted({adapter for adapter, _ in used} & proofs.keys()):
+        if proofs[adapter] != fingerprint(adapters[adapter].source):
+            found.append(f"the source of {adapter}, the specification or the certifier has changed")
+    return list(dict.fromkeys(found))
+
+
+def left(launches: Sequence[Launch], before: Iterable[Record], here: Machine | None) -> list[Launch]:
+    """The launches that have no record yet, and all of a block of speed launches that was not finished elsewhere:
+    a block's launches are pairs, and are made on one machine. `here` is where they will be made, None for anywhere.
+    """
+    done = {record.launch_id: record for record in before if record.status != "skipped"}
+    speed = [launch for launch in launches if launch.cell.kind == "speed"]
+    open_blocks = {launch.block for launch in speed if launch.id not in done and not launch.skip}
+    apart = {
+        launch.block for launch in speed if launch.id in done and (here is None or done[launch.id].machine != here)
+    }
+    again = open_blocks & apart
+    return [one for one in launches if one.id not in done or (one.cell.kind == "speed" and one.block in again)]

@@ -1,0 +1,97 @@
+"""When a run has blocks enough: its budget of time is spent, or the intervals are narrow enough.
+
+The stop looks at widths only, never at a verdict: stopping when something became significant would find differences
+that are not there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.judge.statistics import LEAST_BLOCKS, precision_reached
+from levelfield.harness.plan.environments import DEFAULT
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Record
+from levelfield.harness.results.tables import step_seconds
+
+Entry = tuple[str, str, str]  # adapter, mode, environment
+
+
+class Goal:
+    """`budget` in seconds of speed launches and `precision` as a share; None: no such goal.
+
+    An `elastic` budget, a suite's own, is spent up to twice where it does not reach for the `LEAST_BLOCKS` of a
+    verdict: it was chosen on another machine, and a run that judges nothing is time lost. A user's own is kept.
+    """
+
+    def __init__(
+        self,
+        launches: Sequence[Launch],
+        baseline: str,
+        adapters: Mapping[str, AdapterInfo],
+        budget: float | None,
+        precision: float | None,
+        elastic: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.baseline: Entry = (baseline, adapters[baseline].modes[0], DEFAULT)
+        self.budget, self.precision, self.elastic, self.clock = budget, precision, elastic, clock
+        self.begin: float | None = None
+        self.blocks: set[int] = set()
+        self.times: dict[tuple[object, ...], dict[Entry, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+        planned = Counter(launch.cell.id for launch in launches)
+        most = max(planned.values(), default=0)
+        self.dear = {cell for cell, blocks in planned.items() if blocks < most}
+
+    def add(self, record: Record) -> None:
+        """Take note of a record of this session; learning launches do not count."""
+        if record.cell.kind != "speed":
+            return
+        if self.begin is None:
+            self.begin = self.clock() - record.wall_seconds
+        self.blocks.add(record.block)
+        self.remember(record)
+
+    def remember(self, record: Record) -> None:
+        """Take note of what a record measured, whenever it was made."""
+        cell, step = record.cell, step_seconds(record)
+        if step is not None and cell.id not in self.dear:
+            self.times[cell.workload][cell.adapter, cell.mode, cell.environment][record.block] = step
+
+    def left(self) -> float | None:
+        """Seconds of the budget that are left; None without a budget."""
+        if self.budget is None:
+            return None
+        left = self.budget - self._spent()
+        if self.elastic and len(self.blocks) < LEAST_BLOCKS and left < self._a_block():
+            left += self.budget
+        return max(left, 0.0)
+
+    def reached(self) -> bool:
+        """Whether another block would be one too many: it would not fit the budget, or is not needed."""
+        left = self.left()
+        if left is not None and left < self._a_block():
+            return True
+        return self.precision is not None and self._precise(self.precision)
+
+    def _spent(self) -> float:
+        return self.clock() - self.begin if self.begin is not None else 0.0
+
+    def _a_block(self) -> float:
+        """Seconds that a block takes, by those so far."""
+        return self._spent() / max(len(self.blocks), 1)
+
+    def _precise(self, precision: float) -> bool:
+        tables = [{name: blocks for name, blocks in table.items() if blocks} for table in self.times.values()]
+        tables = [table for table in tables if self.baseline in table and len(table) > 1]
+        return bool(tables) and all(
+            precision_reached({_name(e): b for e, b in table.items()}, _name(self.baseline), precision)
+            for table in tables
+        )
+
+
+def _name(entry: Entry) -> str:
+    return " ".join(entry)

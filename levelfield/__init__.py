@@ -1,0 +1,60 @@
+"""A level playing field for neural-network frameworks: proved equal, then timed.
+
+Run a suite and look at what it measured:
+
+    import levelfield
+
+    results = levelfield.run("smoke", adapters=["numpy-manual", "torch-nn"])
+    results.launches.groupby("adapter").step_seconds.median()
+    levelfield.findings(results.folder).tax
+
+Write an adapter: `Adapter` and what its methods take (`Setting`, `Split`, `BatchOrder`, `Watch`, `Layer`). Test it:
+`contract`. Names are imported when they are first asked for, so that ``import levelfield`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from levelfield.adapters.adapter import MLP, Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
+    from levelfield.harness.api import Results, load, run
+    from levelfield.harness.pytest_plugin import contract
+    from levelfield.reports.frames import Findings
+    from levelfield.reports.frames import load as findings
+
+_HOME = {
+    **dict.fromkeys(("run", "load", "Results"), ("levelfield.harness.api", None)),
+    "findings": ("levelfield.reports.frames", "load"),
+    "Findings": ("levelfield.reports.frames", None),
+    "contract": ("levelfield.harness.pytest_plugin", None),
+    **dict.fromkeys(
+        ("Adapter", "BatchOrder", "Layer", "MLP", "Recipe", "Setting", "Split", "Watch"),
+        ("levelfield.adapters.adapter", None),
+    ),
+}
+
+__all__ = [
+    "MLP",
+    "Adapter",
+    "BatchOrder",
+    "Findings",
+    "Layer",
+    "Recipe",
+    "Results",
+    "Setting",
+    "Split",
+    "Watch",
+    "contract",
+    "findings",
+    "load",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'levelfield' has no attribute {name!r}")
+    module, there = _HOME[name]
+    return getattr(import_module(module), there or name)

@@ -1,0 +1,137 @@
+"""What the page compares: entries, and the workloads on which they are comparable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from levelfield.harness.records.record import (
+    Cell,
+    LaunchKind,
+    MachineType,
+    Model,
+    Precision,
+    RecipeSpec,
+    Record,
+    Replication,
+    Run,
+)
+from levelfield.tasks.variant import UNVARIED, Variant
+
+EAGER_DEFAULTS = frozenset({"torch", "scikit-learn", "numpy"})  # whose mode "default" compiles nothing
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One line of a comparison: an adapter in one mode, fed in one way, in one environment."""
+
+    adapter: str
+    mode: str
+    feed: str = "resident"
+    environment: str = "default"
+    framework: str = field(default="", compare=False)
+    backend: str | None = field(default=None, compare=False)
+    api: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, cell: Cell) -> Entry:
+        return cls(cell.adapter, cell.mode, cell.feed, cell.environment, cell.framework, cell.backend, cell.api)
+
+    @property
+    def label(self) -> str:
+        told = [self.adapter, self.mode]
+        told += [self.feed] if self.feed != "resident" else []
+        told += [self.environment] if self.environment != "default" else []
+        return " · ".join(told)
+
+    @property
+    def family(self) -> str:
+        """The framework that does the arithmetic."""
+        return self.backend or self.framework
+
+    @property
+    def compiled(self) -> bool:
+        if self.mode == "default":
+            return self.family not in EAGER_DEFAULTS
+        return self.mode != "eager"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What entries must share to be compared: the problem, the model, the recipe, the track and the resources.
+
+    `cold`: timed in processes of their own. Forked launches are another comparison, never part of one interval.
+    `machine`: the type of machine, where it is another one than the run's own.
+    """
+
+    kind: LaunchKind
+    task: str
+    model: Model
+    recipe: RecipeSpec
+    track: str
+    device: str
+    threads: int
+    cold: bool = False
+    precision: Precision = "float32"
+    variant: Variant = UNVARIED
+    machine: MachineType | None = None
+    replicas: int = 1
+    replication: Replication | None = None
+
+    @classmethod
+    def of(cls, record: Record, run: Run) -> Workload:
+        cell = record.cell
+        cold = record.cold and cell.kind == "speed"  # what is learnt does not depend on it
+        machine = record.machine.type if record.machine.type != run.machine.type else None
+        where = (cell.track, cell.device, cell.threads, cold, cell.precision, cell.variant, machine)
+        several = (cell.replicas, cell.replication)
+        return cls(cell.kind, cell.task, cell.model, cell.recipe, *where, *several)
+
+    @property
+    def label(self) -> str:
+        told = [self.task, self.model.name] + ([self.variant.label] if self.variant.label else [])
+        return " · ".join(told)
+
+    @property
+    def where(self) -> str:
+        """How sentences about it begin."""
+        over = f" over {self.replicas} {self.replication}" if self.replicas > 1 else ""
+        return f"{'On' if self.track == 'matched' else 'By default, on'} {self.label}{over}"
+
+    @property
+    def share_cores(self) -> bool:
+        """As `harness.records.record.Cell.share_cores`."""
+        return self.replicas > 1 and self.replication == "devices" and self.device == "cpu"
+
+    @property
+    def over(self) -> str:
+        """What its batches are split over, where that is more than one."""
+        if self.replicas == 1:
+            return ""
+        return f"{self.replicas} {self.replication}{' on the same cores' if self.share_cores else ''}"
+
+    @property
+    def resources(self) -> str:
+        threads = f"{self.device}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+        threads += f", {self.over}" if self.over else ""
+        threads += f", {self.precision}" if self.precision != "float32" else ""
+        return threads + (", cold launches" if self.cold else "") + (f", on {self.machine}" if self.machine else "")
+
+    @property
+    def full(self) -> str:
+        return f"{self.label} · {self.recipe.name}, {self.track}, {self.resources}"
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        where = (
+            self.track != "matched",
+            self.device,
+            self.threads,
+            self.cold,
+            self.precision != "float32",
+            self.precision,
+            self.machine or (),
+            self.replicas,
+            self.replication or "",
+        )
+        return (*where, self.task, self.model.name, self.recipe.name, str(self.variant))

@@ -1,0 +1,213 @@
+"""What the learning launches say: curves, the generalisation gap of one snapshot, epochs to a target.
+
+The unit is the seed. A gap is always that of one snapshot in evaluation mode: validation − training loss, and
+training − validation accuracy; positive means worse on data that was not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from levelfield.harness.judge import equivalence, statistics
+from levelfield.harness.judge.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.record import EpochScores, Record
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, baseline_among, holds_certificate
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One entry on one workload: its curve for every seed that finished."""
+
+    entry: Entry
+    workload: Workload
+    curves: Mapping[int, tuple[EpochScores, ...]]  # seed → scores, by epoch
+    counts: Mapping[str, int]
+    reason: str | None
+    certified: bool | None
+    finals: Mapping[int, EpochScores] = field(default_factory=dict)  # of the weights that training left
+
+    def best(self, seed: int) -> EpochScores | None:
+        """The snapshot with the smallest validation loss, the earliest of equals; None when no loss is finite."""
+        finite = [s for s in self.curves[seed] if isfinite(s.validation.loss)]
+        return min(finite, key=lambda s: (s.validation.loss, s.epoch)) if finite else None
+
+    def end(self, seed: int) -> EpochScores:
+        return self.finals.get(seed, self.curves[seed][-1])
+
+    def onset(self, seed: int) -> int | None:
+        """The epoch from which on validation only gets worse than it was there: that of the best snapshot.
+
+        None where that is the last one evaluated: overfitting has not set in.
+        """
+        best = self.best(seed)
+        return None if best is None or best.epoch == self.curves[seed][-1].epoch else best.epoch
+
+    def excess(self, seed: int) -> float | None:
+        """Validation loss of the last evaluation less the best one."""
+        best = self.best(seed)
+        return None if best is None else self.curves[seed][-1].validation.loss - best.validation.loss
+
+    def bests(self) -> dict[int, EpochScores]:
+        return {seed: best for seed in self.curves if (best := self.best(seed))}
+
+    def ends(self) -> dict[int, EpochScores]:
+        return {seed: self.end(seed) for seed in self.curves}
+
+
+@dataclass(frozen=True)
+class Study:
+    workload: Workload
+    learners: tuple[Learner, ...]
+    baseline: Learner | None
+    samples: Mapping[str, int]  # split → how many, as far as known
+
+    @property
+    def seeds(self) -> int:
+        return max((len(x.curves) for x in self.learners), default=0)
+
+    @property
+    def classification(self) -> bool:
+        return any(s.validation.accuracy is not None for x in self.learners for c in x.curves.values() for s in c[:1])
+
+    @property
+    def least_seeds(self) -> int:
+        return LEAST_SEEDS.get(self.workload.track, max(LEAST_SEEDS.values()))
+
+    @property
+    def measured(self) -> tuple[Learner, ...]:
+        return tuple(x for x in self.learners if x.curves)
+
+    def why_not_judged(self) -> str | None:
+        """The rule, fixed beforehand, by which differences of accuracy are too little founded to be judged."""
+        lacks, test = [], self.samples.get("test")
+        if self.seeds < self.least_seeds:
+            lacks.append(f"{self.least_seeds} seeds (here {self.seeds})")
+        if test is None:
+            lacks.append(f"a known test split of {LEAST_TEST_SAMPLES} samples (here unknown)")
+        elif test < LEAST_TEST_SAMPLES:
+            lacks.append(f"a test split of {LEAST_TEST_SAMPLES} samples (here {test})")
+        if self.baseline is None:
+            lacks.append("the baseline")
+        if self.baseline and self.baseline.certified is False:
+            lacks.append("a certificate of the baseline")
+        return f"judging needs {' and '.join(lacks)}" if lacks else None
+
+
+def studies(evidence: Evidence) -> tuple[Study, ...]:
+    return tuple(_study(evidence, workload, launches) for workload, launches in evidence.learning)
+
+
+def _study(evidence: Evidence, workload: Workload, launches: Mapping[Entry, Sequence[Record]]) -> Study:
+    learners = tuple(_learner(evidence, workload, entry, own) for entry, own in launches.items())
+    named = baseline_among([x.entry for x in learners], evidence.baseline)
+    base = next((x for x in learners if x.entry == named and x.curves), None)
+    return Study(workload, learners, base, _samples(evidence.run.tasks.get(workload.task, {})))
+
+
+def _learner(evidence: Evidence, workload: Workload, entry: Entry, launches: Sequence[Record]) -> Learner:
+    curves, finals = {}, {}
+    counts: dict[str, int] = {}
+    reason = None
+    for record in launches:
+        counts[record.status] = counts.get(record.status, 0) + 1
+        if record.status != "ok":
+            reason = record.reason or f"{record.status}, and no reason was recorded"
+            continue
+        scores = sorted(record.epochs, key=lambda s: s.epoch)
+        if record.final and (not scores or record.final.epoch > scores[-1].epoch):
+            scores.append(record.final)
+        if scores:
+            curves[record.seed] = tuple(scores)
+            finals[record.seed] = record.final or scores[-1]
+        else:
+            reason = "no epoch was evaluated"
+    certified = holds_certificate(entry, workload, evidence.certificates, launches)
+    return Learner(entry, workload, dict(sorted(curves.items())), counts, reason, certified, finals)
+
+
+def _samples(task: Mapping[str, Any]) -> dict[str, int]:
+    found = task.get("samples", {})
+    known = found.items() if isinstance(found, Mapping) else ()
+    return {split: int(n) for split, n in known if isinstance(n, int | float) and isfinite(n) and n > 0}
+
+
+# Quantities of one snapshot
+
+
+def loss_gap(s: EpochScores) -> float | None:
+    return s.validation.loss - s.train.loss
+
+
+def accuracy_gap(s: EpochScores) -> float | None:
+    if s.train.accuracy is None or s.validation.accuracy is None:
+        return None
+    return s.train.accuracy - s.validation.accuracy
+
+
+def accuracy_on_test(s: EpochScores) -> float | None:
+    return s.test.accuracy
+
+
+def loss_on_test(s: EpochScores) -> float | None:
+    return s.test.loss
+
+
+def mean_of(snapshots: Mapping[int, EpochScores], quantity: Callable[[EpochScores], float | None]) -> Interval | None:
+    """Mean over seeds with its t-interval (infinite limits for one seed); None where nothing finite is known."""
+    values = [v for s in snapshots.values() if (v := quantity(s)) is not None and isfinite(v)]
+    return statistics.mean_interval(values, CONFIDENCE) if values else None
+
+
+JUDGED = {"test accuracy": (accuracy_on_test, "test"), "gap": (accuracy_gap, "validation")}
+"""What is held to the baseline's, at the best snapshots, and the smallest split that it is computed from."""
+
+
+def against_baseline(study: Study, what: str) -> dict[Entry, equivalence.Comparison]:
+    """Every certified learner's difference to the baseline in one quantity of `JUDGED`, all of them together."""
+    base = study.baseline
+    if base is None:
+        return {}
+    quantity, split = JUDGED[what]
+
+    def of(learner: Learner) -> dict[int, float]:
+        return {seed: v for seed, best in learner.bests().items() if (v := quantity(best)) is not None}
+
+    own = {x.entry: of(x) for x in study.measured if x.entry != base.entry and x.certified is not False}
+    found = equivalence.compare(
+        {str(i): values for i, values in enumerate(own.values())},
+        of(base),
+        resolution=1 / study.samples.get(split, 1),
+        quantities=len(JUDGED),
+        confidence=CONFIDENCE,
+        least_seeds=study.least_seeds,
+    )
+    if study.why_not_judged():
+        found = {i: equivalence.Comparison("not judged", c.difference) for i, c in found.items()}
+    return dict(zip(own, found.values(), strict=True))
+
+
+def mean_curve(
+    learner: Learner, quantity: Callable[[EpochScores], float | None], most: int = 200
+) -> tuple[list[int], list[float]]:
+    """(epochs, means over the seeds that were evaluated there), thinned to at most `most` points."""
+    sums: dict[int, list[float]] = {}
+    for curve in learner.curves.values():
+        for s in curve:
+            value = quantity(s)
+            if value is not None and isfinite(value):
+                sums.setdefault(s.epoch, []).append(value)
+    epochs = thin(sorted(sums), most)
+    return epochs, [sum(sums[e]) / len(sums[e]) for e in epochs]
+
+
+def thin(items: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the items, evenly spread, first and last among them."""
+    if len(items) <= most:
+        return list(items)
+    step = (len(items) - 1) / (most - 1)
+    return [items[round(i * step)] for i in range(most)]

@@ -1,0 +1,47 @@
+"""Whether a run may be published, by rules fixed beforehand, and what it lacks.
+
+Machine, number of blocks, certificates and commit decide; no verdict does. A run that lacks something is shown all the
+same, and its page says what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.text import count, listing
+
+# With fewer, a rank test of the default suite's entries against a baseline cannot reach 5 % (see docs/statistics.md)
+LEAST_BLOCKS = 12
+
+
+def lacks(evidence: Evidence) -> tuple[str, ...]:
+    """What keeps the run from being published, one phrase each; empty when nothing does."""
+    return tuple(_lacks(evidence))
+
+
+def _lacks(evidence: Evidence) -> Iterator[str]:
+    judged = [place for c in evidence.speed if c.judged for place in (*c.judged, c.base) if place]
+    timed = [place for c in evidence.speed for place in c.measured]
+    if not judged:
+        yield "verdicts: nothing that was timed could be judged"
+    if evidence.run.warnings:
+        yield f"a machine and a course without warnings: {count(len(evidence.run.warnings), 'warning')} below"
+    few = [f"{p.entry.label} ({len(p.steps)})" for p in judged if len(p.steps) < LEAST_BLOCKS]
+    if few:
+        yield f"{LEAST_BLOCKS} undisturbed blocks of every cell: fewer have {listing(few, most=3)}"
+    if evidence.certificates is None:
+        yield "certificates: none were examined"
+    elif unproved := [place.entry.label for place in timed if place.certified is not True]:
+        yield f"certificates of all that was timed: none has {listing(unproved, most=3)}"
+    commit = evidence.run.machine.commit
+    if commit is None:
+        yield "a commit: it was made by an installed package, not from a checkout"
+    elif commit.endswith("+changes"):
+        yield "a clean commit: the checkout had changes"
+
+
+def stamp(evidence: Evidence) -> str:
+    """One sentence for the head of the page."""
+    missing = lacks(evidence)
+    return f"Not publishable; it lacks {'; '.join(missing)}." if missing else "Publishable: nothing is missing."

@@ -1,0 +1,127 @@
+"""What a whole job costs, from the import of the framework to the last of so many epochs.
+
+For each launch: import + build + placing the data + first epoch (tracing and compiling included) + (epochs − 1) times
+its median steady epoch. Of forked launches the import is that of the parent process, which they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from statistics import median
+from typing import Protocol
+
+from levelfield.harness.judge import statistics
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.record import Record
+from levelfield.harness.results.tables import step_seconds
+from levelfield.reports.findings.entries import Workload
+from levelfield.reports.findings.evidence import Evidence, Place
+from levelfield.reports.findings.text import count, duration, span
+from levelfield.reports.page.blocks import Column, Line, Table, Value, absent, facets, number, text
+
+EPOCHS = (1, 10, 1000)
+PARTS = ("import", "build", "place", "first_epoch")
+
+
+class Started(Protocol):
+    @property
+    def place(self) -> Place: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """`parts`: median seconds of each phase; `totals`: epochs → seconds of the whole, median over launches."""
+
+    place: Place
+    parts: Mapping[str, float]
+    totals: Mapping[int, Interval]
+
+
+def find(evidence: Evidence, workload: Workload, starts: Sequence[Started]) -> tuple[Job, ...]:
+    """A job for each entry whose launches recorded every phase. Empty for forked launches where cold ones exist."""
+    if not workload.cold and any(_twin(workload, c.workload) for c in evidence.speed if c.measured):
+        return ()
+    jobs = []
+    for start in starts:
+        own = [r for r in evidence.speed_records(workload, start.place.entry) if complete(r)]
+        if own:
+            parts = {name: median(r.phases[name] for r in own) for name in PARTS}
+            totals = {n: statistics.median_interval([seconds(r, n) for r in own]) for n in EPOCHS}
+            jobs.append(Job(start.place, parts, totals))
+    return tuple(sorted(jobs, key=lambda j: (j.totals[EPOCHS[0]].estimate, j.place.entry)))
+
+
+def _twin(forked: Workload, other: Workload) -> bool:
+    return other.cold and replace(other, cold=False) == forked
+
+
+def complete(record: Record) -> bool:
+    return step_seconds(record) is not None and all(isfinite(record.phases.get(p, float("nan"))) for p in PARTS)
+
+
+def seconds(record: Record, epochs: int) -> float:
+    """Of a job of `epochs` epochs, import included."""
+    return sum(record.phases[p] for p in PARTS) + (epochs - 1) * median(record.epoch_seconds)
+
+
+def sentence(jobs: Sequence[Job]) -> str:
+    """Ranges and the smallest estimates: whole jobs are described, not judged."""
+    workload = jobs[0].place.workload
+    told = []
+    for n in EPOCHS:
+        own = sorted(jobs, key=lambda j: (j.totals[n].estimate, j.place.entry))
+        low, high = own[0], own[-1]
+        what = f"{duration(low.totals[n].estimate)} ({low.place.entry.label})"
+        if len(own) > 1:
+            what += f" to {duration(high.totals[n].estimate)} ({high.place.entry.label})"
+        told.append(f"{what} for {count(n, 'epoch')}")
+    import_ = "a cold import" if workload.cold else "the import, which forked launches share,"
+    return f"{workload.where} a whole job with {import_} took {'; '.join(told)}: described, not judged."
+
+
+def table(jobs: Sequence[Job], name: str) -> Table:
+    workload = jobs[0].place.workload
+    lines = []
+    for job in jobs:
+        own = job.parts
+        build = own["build"] + own["place"]
+        values = [
+            number(duration(own["import"]), own["import"]),
+            number(duration(build), build),
+            number(duration(own["first_epoch"]), own["first_epoch"]),
+            *(_total(job.totals[n]) for n in EPOCHS),
+        ]
+        lines.append(Line((text(job.place.entry.label), *values), facets(job.place.entry, workload, job.place.outcome)))
+    return Table(
+        name,
+        f"The whole job: {workload.full}",
+        (
+            Column("Adapter · mode", numeric=False),
+            Column("Import", "of a cold process" if workload.cold else "of the warm parent, shared"),
+            Column("Build", "model and data in place"),
+            Column("First epoch", "compiling included"),
+            *(Column(count(n, "epoch"), "in all, with its interval" if n == 1 else "in all") for n in EPOCHS),
+        ),
+        tuple(lines),
+    )
+
+
+def _total(total: Interval) -> Value:
+    if not isfinite(total.estimate):
+        return absent("not finite")
+    detail = span(total.low, total.high) if total.n > 1 else "one launch"
+    return number(duration(total.estimate), total.estimate, detail=detail)
+
+
+def notes(found: Sequence[Sequence[Job]]) -> tuple[str, ...]:
+    """In plain words, whose import was counted."""
+    workloads = [jobs[0].place.workload for jobs in found if jobs]
+    if any(not w.cold for w in workloads):
+        return (
+            "Whole jobs of forked launches: the import was measured once, in the warm parent that the launches of a "
+            "framework are forked from, and other adapters of that parent were imported along with it; so it is "
+            "shared, and the intervals do not cover how much it varies. A run with --cold measures it for each launch.",
+        )
+    return ()

@@ -1,0 +1,1 @@
+"""The HTML page: blocks, figures, templates, style and script."""

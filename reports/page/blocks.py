@@ -1,0 +1,149 @@
+"""What a section hands to the page: sentences, figures and the tables behind them.
+
+A section is one module in `reports/sections` and one template of the same name. The module has ``ORDER``, ``TITLE``,
+``SHORT`` (for the navigation) and ``section(evidence) -> Section``; the prose, "how to read it" and "what it does not
+show", is the template's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from markupsafe import Markup
+
+from levelfield.reports.findings.entries import Entry, Workload
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+    kind: str = field(default="heading", init=False)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`caption`: what is drawn; `key`: what its marks mean."""
+
+    name: str
+    draw: Callable[[], Markup]  # by the page only: terminal and Markdown have no use for it
+    caption: str = ""
+    key: str = ""
+    kind: str = field(default="picture", init=False)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A table cell: what is shown, what it is sorted by (None: missing, always last), and a tone for its verdict."""
+
+    text: str
+    sort: float | str | None = None
+    detail: str = ""
+    tone: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    values: tuple[Value, ...]
+    facets: Mapping[str, str] = field(default_factory=dict)  # what the page filters by
+
+
+@dataclass(frozen=True)
+class Column:
+    label: str
+    detail: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """The first column names the line."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    folded: bool = False  # behind a line that opens it
+    kind: str = field(default="table", init=False)
+
+
+@dataclass(frozen=True)
+class Section:
+    """`missing`: in one line, why this run has nothing to show here, and how to get it."""
+
+    sentences: tuple[str, ...] = ()
+    blocks: tuple[Heading | Picture | Table, ...] = ()  # in the order of the page
+    missing: str | None = None
+    notes: tuple[str, ...] = ()
+    extra: Any = None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return tuple(b for b in self.blocks if isinstance(b, Table))
+
+    @property
+    def finding(self) -> str:
+        return self.sentences[0] if self.sentences else self.missing or ""
+
+
+def text(value: object, *, detail: str = "", tone: str = "", hint: str = "") -> Value:
+    shown = str(value)
+    return Value(shown, shown.casefold(), detail, tone, hint)
+
+
+def number(shown: str, value: float | None, *, detail: str = "", tone: str = "", hint: str = "") -> Value:
+    return Value(shown, value, detail, tone, hint)
+
+
+def absent(reason: str = "", shown: str = "—") -> Value:
+    return Value(shown, None, reason, "absent")
+
+
+def facets(entry: Entry, workload: Workload | None = None, status: str = "") -> dict[str, str]:
+    found = {"framework": entry.family, "api": entry.api, "mode": entry.mode}
+    if workload:
+        found["task"] = workload.task
+    if status:
+        found["status"] = status
+    return found
+
+
+MOST_PICTURES = 6  # a page of a hundred figures is read by nobody; the tables hold everything
+MOST_TABLES = 40  # workloads with a table of their own; past them the page would outgrow its readers and its size
+
+Item = TypeVar("Item")
+
+
+def by_workload(
+    items: Sequence[Item],
+    workload: Callable[[Item], Workload],
+    pictures: Callable[[Item, int], Sequence[Picture]],
+    table: Callable[[Item, int], Table | tuple[Table, ...]],
+    most: int = MOST_PICTURES,
+) -> tuple[Heading | Picture | Table, ...]:
+    """For every workload its figures, then their numbers folded; a heading where there are several workloads.
+
+    Of several tables the first holds the numbers of the figures.
+    """
+    blocks: list[Heading | Picture | Table] = []
+    for number_, item in enumerate(items[:MOST_TABLES], start=1):
+        if len(items) > 1:
+            blocks.append(Heading(workload(item).full))
+        found = pictures(item, number_) if number_ <= most else ()
+        blocks += found
+        made = table(item, number_)
+        first, *others = made if isinstance(made, tuple) else (made,)
+        blocks += [replace(first, folded=bool(found)), *others]
+    return tuple(blocks)
+
+
+def drawn(total: int, most: int = MOST_PICTURES) -> tuple[str, ...]:
+    """The note that a section adds when it does not draw every workload."""
+    if total <= most:
+        return ()
+    rest = "the tables hold all"
+    if total > MOST_TABLES:
+        rest = f"the first {MOST_TABLES} have tables, the records hold all"
+    return (f"The first {most} of {total} workloads are drawn; {rest}.",)

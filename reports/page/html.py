@@ -1,0 +1,158 @@
+"""The report: one offline HTML page from a run and its records, the same bytes for the same records."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from types import ModuleType
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.record import Record, Run
+from levelfield.reports import sections
+from levelfield.reports.findings import publishable, text, words
+from levelfield.reports.findings.certificates import Certificate
+from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
+from levelfield.reports.page import embed, figure
+from levelfield.reports.page.blocks import Section
+
+
+def build(
+    run: Run,
+    records: Sequence[Record],
+    *,
+    baseline: str | None = None,
+    sources: Mapping[str, str] | None = None,
+    certificates: Sequence[Certificate] | None = None,
+    adapters: Mapping[str, Described] | None = None,
+    peaks: Sequence[Peak] = (),
+) -> str:
+    """The page as HTML text.
+
+    `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `sources`: adapter → its source text.
+    `certificates`: None where none were looked for; else entries without a held one take no part in verdicts.
+    `adapters`: adapter → its modes, notes and limits. `peaks`: what the run's devices can do.
+    Raises UserError for an unknown baseline.
+    """
+    evidence = gather(
+        run,
+        records,
+        baseline=baseline,
+        certificates=certificates,
+        adapters=adapters,
+        sources=sources,
+        peaks=peaks,
+    )
+    return render(evidence)
+
+
+def render(evidence: Evidence) -> str:
+    with figure.style():
+        return _render(evidence)
+
+
+def _render(evidence: Evidence) -> str:
+    data = embed.document(evidence)
+    parts = []
+    for module in modules():
+        section: Section = module.section(evidence)
+        parts.append((module.__name__.rpartition(".")[2], module, section))
+    findings = [
+        (name, section.finding, len(section.sentences) - 1)
+        for name, module, section in parts
+        if getattr(module, "QUESTION", None) and evidence.latest
+    ]
+    if evidence.run.study:  # it is what the run was made for
+        findings.sort(key=lambda finding: finding[0] != "studies")
+    questions = {name: module.QUESTION for name, module, _ in parts if getattr(module, "QUESTION", None)}
+    bodies = [
+        {
+            "name": name,
+            "short": module.SHORT,
+            "html": Markup(  # noqa: S704 - rendered with autoescape
+                environment()
+                .get_template(f"{name}.html")
+                .render(
+                    name=name,
+                    title=module.TITLE,
+                    section=section,
+                    evidence=evidence,
+                    run=evidence.run,
+                    findings=findings,
+                    questions=questions,
+                    complete=data["complete"],
+                    megabytes=text.fixed(data["size"] / 1e6, 1),
+                    limit_megabytes=text.fixed(embed.LARGEST / 1e6, 1),
+                )
+            ),
+        }
+        for name, module, section in parts
+    ]
+    return shell(
+        "page.html",
+        bodies,
+        data,
+        run=evidence.run,
+        evidence=evidence,
+        counts=outcome_counts(evidence),
+        stamp=publishable.stamp(evidence),
+        warnings=[*evidence.run.warnings, *disturbances(evidence)],
+        records=len(evidence.records),
+    )
+
+
+def shell(template: str, bodies: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **context: Any) -> str:
+    """The page around its sections: style, script, policy, navigation and data. `bodies`: name, short, html."""
+    script = _static("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            bodies=bodies,
+            style=Markup(_static("page.css")),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            script_hash=digest,
+            data=data,
+            **context,
+        )
+    )
+
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """The section modules, found by name, in the order that they ask for."""
+    found = [importlib.import_module(f"{sections.__name__}.{m.name}") for m in pkgutil.iter_modules(sections.__path__)]
+    return tuple(sorted(found, key=lambda m: (m.ORDER, m.__name__)))
+
+
+def _static(name: str) -> str:
+    return resources.files("levelfield.reports.page").joinpath("static", name).read_text(encoding="utf-8")
+
+
+@cache
+def environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("levelfield.reports.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_neutral,
+    )
+    made.filters |= {"duration": text.duration, "clock": text.clock}
+    made.globals |= {"count": text.count, "SIGNS": words.SIGNS}
+    return made
+
+
+def _neutral(value: Any) -> Any:
+    """What is not markup of our own is shown with every invisible character written out."""
+    return value if isinstance(value, Markup) else text.visible(value)

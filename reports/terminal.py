@@ -1,0 +1,143 @@
+"""The run as plain text for the terminal: the same verdicts as the page."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from levelfield.harness.records.record import Record, Run
+from levelfield.reports.findings import publishable, words
+from levelfield.reports.findings.certificates import Certificate
+from levelfield.reports.findings.evidence import (
+    Comparison,
+    Described,
+    Evidence,
+    Place,
+    disturbances,
+    gather,
+    outcome_counts,
+)
+from levelfield.reports.findings.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
+from levelfield.reports.findings.text import duration, factor, factors, fixed, shorten, significant, span, visible
+from levelfield.reports.sections import failures, gap
+from levelfield.reports.sections import studies as what_makes_the_gap
+
+WIDEST = 60  # characters of one column
+
+
+def text(
+    run: Run,
+    records: Sequence[Record],
+    baseline: str | None = None,
+    *,
+    certificates: Sequence[Certificate] | None = None,
+    adapters: Mapping[str, Described] | None = None,
+) -> str:
+    """A table with verdict words for every workload, then learning, then what is missing and why."""
+    return (
+        "\n".join(lines(gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters))) + "\n"
+    )
+
+
+def lines(evidence: Evidence) -> list[str]:
+    counts = outcome_counts(evidence)
+    told = words.outcomes(counts)
+    result = [
+        visible(f"{evidence.run.name}: {told or 'no launch yet'}"),
+        visible(f"baseline {evidence.baseline_label}" + ("" if evidence.baseline else " (no launch in this run)")),
+    ]
+    result += [visible(f"warning: {warning}") for warning in [*evidence.run.warnings, *disturbances(evidence)]]
+    result.append(visible(publishable.stamp(evidence)))
+    if evidence.run.study:
+        result += ["", f"Study: {evidence.run.study}", *map(visible, what_makes_the_gap.section(evidence).sentences)]
+    for comparison in evidence.speed:
+        result += ["", visible(f"Speed: {comparison.workload.full}"), *table(_speed_rows(comparison))]
+        result.append(visible(words.lead_sentence(comparison)))
+    for study in studies(evidence):
+        result += ["", visible(f"Learning: {study.workload.full}"), *table(_learning_rows(study))]
+        if study.measured:
+            result.append(visible(gap.find(study).sentence))
+    missing = failures.find(evidence)
+    if missing:
+        result += ["", "Without a number"]
+        result += table([["", "", ""]] + [[_cell(t), f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing])[1:]
+    return result
+
+
+def _cell(trouble: failures.Trouble) -> str:
+    over = trouble.workload.over
+    return f"{trouble.entry.label}, {over}" if over else trouble.entry.label
+
+
+def _speed_rows(comparison: Comparison) -> list[list[str]]:
+    rows = [["adapter", "step", "interval", "ratio", "interval", "verdict"]]
+    for p in comparison.places:
+        if p.interval is None:
+            rows.append([p.entry.label, "-", "-", "-", "-", f"{p.outcome}: {p.reason}"])
+            continue
+        ratio = p.ratio
+        rows.append(
+            [
+                p.entry.label,
+                duration(p.interval.estimate),
+                span(p.interval.low, p.interval.high),
+                factor(ratio.estimate) if ratio else "-",
+                factors(ratio.low, ratio.high) if ratio else "-",
+                _word(p, comparison),
+            ]
+        )
+    return rows
+
+
+def _word(place: Place, comparison: Comparison) -> str:
+    if place.certified is False:
+        return "not certified"
+    if place.entry == comparison.baseline:
+        return "baseline"
+    tier = f" (tier {place.tier})" if place.tier else ""
+    return place.word + tier
+
+
+def _learning_rows(study: Study) -> list[list[str]]:
+    test = "test accuracy" if study.classification else "test loss"
+    rows = [["adapter", "seeds", "best epoch", "gap in loss", test]]
+    for x in study.learners:
+        if not x.bests():
+            rows.append([x.entry.label, "-", "-", "-", x.reason or "no finite loss"])
+            continue
+        bests = x.bests()
+        epochs = sorted(s.epoch for s in bests.values())
+        own_gap = mean_of(bests, loss_gap)
+        score = mean_of(bests, accuracy_on_test if study.classification else loss_on_test)
+        shown = (
+            "-"
+            if score is None
+            else fixed(score.estimate, 4)
+            if study.classification
+            else significant(score.estimate, 4)
+        )
+        rows.append(
+            [
+                x.entry.label,
+                str(len(x.curves)),
+                str(epochs[len(epochs) // 2]),
+                fixed(own_gap.estimate, 4) if own_gap else "-",
+                shown,
+            ]
+        )
+    return rows
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns padded to the width that a terminal shows; the last one is left as it is."""
+    clean = [[visible(cell).replace("\n", " ") for cell in row] for row in rows]
+    clean = [[shorten(cell, WIDEST) for cell in row[:-1]] + [row[-1]] for row in clean]
+    widths = [max(map(_width, column)) for column in zip(*clean, strict=True)]
+    return [
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in clean
+    ]
+
+
+def _width(cell: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)
