@@ -159,7 +159,7 @@ def _add(registry: Registry, source: Path, module: str, only: str | None, label:
         literals = _literals(node)
         problem = _problem(literals)
         if problem is None and literals["name"] in registry.adapters:
-            problem = f"the name {literals['name']!r} is taken by {registry.adapters[literals['name']].source.name}"
+            problem = f"the name {literals['name']!r} is taken by {registry.adapters[literals['name']].module}"
         if problem:
             registry.problems.append(f"adapter {label!r}: class {node.name} in {source.name}: {problem}")
             continue

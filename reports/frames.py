@@ -1,6 +1,6 @@
 """What the page finds beyond single launches, as tidy pandas frames for notebooks.
 
-from reports import frames
+from levelfield.reports import frames
 
 found = frames.load(results.folder)
 found.tax[["adapter", "against", "ratio", "ratio_low", "ratio_high"]]

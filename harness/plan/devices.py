@@ -20,7 +20,7 @@ KINDS = ("cpu", "gpu", "tpu")
 LIMIT = 300.0  # seconds for one framework
 _ASK = """
 import json, sys
-from adapters import runtimes
+from levelfield.adapters import runtimes
 print()
 print(json.dumps(runtimes.load(sys.argv[1]).devices()))
 """

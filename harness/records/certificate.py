@@ -165,8 +165,8 @@ def _imported(path: Path) -> Iterable[Path]:
         dots = len(module) - len(module.lstrip("."))
         if dots:
             base = path.parents[dots - 1]
-        elif module.partition(".")[0] == "adapters":
-            base = ROOT
+        elif module.startswith("levelfield.adapters."):
+            base, module = ROOT, module.removeprefix("levelfield.")
         else:
             continue
         target = base.joinpath(*module.lstrip(".").split("."))

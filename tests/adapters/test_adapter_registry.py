@@ -77,7 +77,7 @@ def test_a_plug_in_may_lie_deep_in_a_package_that_is_not_imported_either(plugin)
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (source(name='"numpy-manual"'), "the name 'numpy-manual' is taken by numpy_manual.py"),
+        (source(name='"numpy-manual"'), "the name 'numpy-manual' is taken by levelfield.adapters.numpy.manual"),
         (source(name=None), "lacks the literal 'name'"),
         (source(framework=None), "lacks the literal 'framework'"),
         (source(api=None), "lacks the literal 'api'"),
@@ -141,7 +141,7 @@ def test_of_two_plug_ins_with_one_name_the_first_stays(plugin):
     assert "third" in found.adapters
     [line] = found.problems
     assert "'b'" in line
-    assert "taken by first.py" in line
+    assert "taken by first" in line
 
 
 def test_the_command_line_lists_the_good_and_names_the_bad(plugin, tmp_path):

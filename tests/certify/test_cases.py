@@ -149,7 +149,8 @@ def test_random_right_configurations_raise_no_alarm_in_any_framework(name: str, 
 
 EARLY = """
 import sys
-from adapters import jax_grad, runtimes
+from levelfield.adapters import runtimes
+from levelfield.adapters.jax import grad as jax_grad
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.behaviour import synchronize
 from levelfield.harness.certify.catalogue import wide

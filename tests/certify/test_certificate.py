@@ -136,7 +136,6 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for room in ("tasks", "adapters", "harness/certify"):
         shutil.copytree(certificates.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(certificates, "ROOT", tmp_path)
-    monkeypatch.setattr(certificates, "__file__", str(tmp_path / "harness/records/certificate.py"))
     return tmp_path
 
 

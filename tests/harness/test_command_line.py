@@ -42,7 +42,7 @@ def ran(levelfield, tiny):
 def test_help_and_list_import_no_framework_and_no_numpy(arguments):
     program = (
         "import sys\n"
-        "from harness import cli\n"
+        "from levelfield.harness.cli import main as cli\n"
         "try:\n"
         f"    code = cli.main({arguments!r})\n"
         "except SystemExit as end:\n"
@@ -67,7 +67,7 @@ def test_a_dry_run_imports_no_framework(tiny, tmp_path):
     (tmp_path / "mine.toml").write_text(tiny(learning='adapters = ["*"]'))
     program = (
         "import sys\n"
-        "from harness import cli\n"
+        "from levelfield.harness.cli import main as cli\n"
         "code = cli.main(['run', 'mine.toml', '--dry-run'])\n"
         "print('\\n'.join(sys.modules), file=sys.stderr)\n"
         "sys.exit(code)\n"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SIDE = """
 import sys, time
 from pathlib import Path
-from harness import turns
+from levelfield.harness.measure import turns
 
 turns.TURN = 0.001
 folder, side, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

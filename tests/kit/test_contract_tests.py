@@ -49,7 +49,7 @@ def tests(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir()
         (folder / "pytest.ini").touch()
         for name in names:
-            lines = f"from levelfield.harness.pytest_plugin import contract\n\ntest_contract = contract({name!r})\n"
+            lines = f"from levelfield import contract\n\ntest_contract = contract({name!r})\n"
             (folder / f"test_{name.replace('-', '_')}.py").write_text(lines)
         return folder
 
@@ -60,6 +60,7 @@ def test_a_new_adapter_in_a_checkout_certifies_and_passes_its_test_at_once(overl
     checkout = tmp_path / "checkout"
     for room in ("tasks", "adapters", "harness", "reports"):
         shutil.copytree(new_adapter.CHECKOUT / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(new_adapter.CHECKOUT / "levelfield", checkout / "levelfield", symlinks=True)
     shutil.copy(new_adapter.CHECKOUT / "pyproject.toml", checkout)
     (checkout / "tests").mkdir()
     levelfield = ("-m", "levelfield.harness.cli.main")

@@ -64,7 +64,7 @@ def test_whatever_name_is_asked_for_the_one_proposed_is_an_identifier_in_both_fo
 
 def test_the_name_of_another_adapter_is_taken(checkout: Path) -> None:
     for write in (new_adapter.in_checkout, new_adapter.as_package):
-        with pytest.raises(UserError, match=r"there is an adapter 'torch-nn' already: .*torch_nn\.py"):
+        with pytest.raises(UserError, match=r"there is an adapter 'torch-nn' already: .*torch.nn\.py"):
             write("torch-nn", checkout)
 
 

@@ -54,7 +54,7 @@ def contrast(a, b):
 
 
 def css_colours(theme):
-    text = resources.files("reports").joinpath("static", "page.css").read_text(encoding="utf-8")
+    text = resources.files("levelfield.reports.page").joinpath("static", "page.css").read_text(encoding="utf-8")
     return {name: pair[theme] for name, *pair in re.findall(r"(--\w+): light-dark\((#\w{6}), (#\w{6})\)", text)}
 
 

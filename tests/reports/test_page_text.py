@@ -145,7 +145,7 @@ BUILD = (
 
 def test_the_same_records_give_the_same_bytes_in_another_process_with_another_hash_seed(small_page):
     script = (
-        "import hashlib, report_factory as factory; from reports import page;"
+        "import hashlib, report_factory as factory; from levelfield.reports.page import html as page;"
         f"pages = [{BUILD} for _ in range(2)];"
         "print(*(hashlib.sha256(p.encode()).hexdigest() for p in pages))"
     )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from levelfield.adapters.adapter import MLP, Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
+from levelfield import MLP, Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
 
 
 def build(model: MLP, dtype: jnp.dtype, key: jax.Array) -> eqx.nn.Sequential:

@@ -1,3 +1,3 @@
-from levelfield.harness.pytest_plugin import contract
+from levelfield import contract
 
 test_contract = contract("equinox")

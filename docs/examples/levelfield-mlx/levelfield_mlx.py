@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn, optimizers
 
-from levelfield.adapters.adapter import Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
+from levelfield import Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
 
 
 def optimizer(r: Recipe) -> optimizers.Optimizer:
