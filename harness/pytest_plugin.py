@@ -37,7 +37,7 @@ def contract(adapter: str) -> Callable[[Certify, str], None]:
 def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
     """A function of an adapter's name and mode: its certificate, or the test fails, or skips where it cannot run."""
     from levelfield.adapters import registry
-    from levelfield.harness.cli.certify import TIME_LIMIT, failure, unsupported_mode
+    from levelfield.harness.cli.certify import TIME_LIMIT, failures, unsupported_mode
     from levelfield.harness.launch.local import LocalLauncher
     from levelfield.harness.plan.launches import Subject
     from levelfield.harness.system import machine
@@ -56,9 +56,9 @@ def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
                 pytest.skip(reason)
             certificate = launcher.certify(Subject(adapter, mode, "cpu"), quick)
             if not certificate.passed:
-                wrong = [failure(check) for check in certificate.checks if check.passed is False]
+                wrong = failures(certificate, verbose=True) or ["    nothing could be checked"]
                 title = f"{adapter} ({mode}) does not compute the specification"
-                pytest.fail("\n  ".join([title, *(wrong or ["nothing could be checked"])]), pytrace=False)
+                pytest.fail("\n".join([title, *wrong]), pytrace=False)
             return certificate
 
         yield certify

@@ -17,6 +17,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+__version__ = "0.2.0"
+
 if TYPE_CHECKING:
     from levelfield.adapters.adapter import MLP, Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
     from levelfield.harness.api import Results, load, run

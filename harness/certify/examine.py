@@ -15,6 +15,7 @@ from levelfield.harness.certify.catalogue import Item, plan
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.records.certificate import UNSUPPORTED, Certificate, Check, fingerprint, versions
+from levelfield.harness.system.processes import raised_in, trace
 
 
 def certify(
@@ -122,7 +123,9 @@ def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
         if subject.ranks is not None:
             raise
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        return [Check(name="runs", case=name, passed=False, reason=reason)]
+        if (place := raised_in(error, inspect.getfile(subject.adapter))) is not None:
+            reason += f" ({place})"
+        return [Check(name="runs", case=name, passed=False, reason=reason, traceback=trace(error))]
     if before is not None:
         compiled = subject.compilations() != before
         why = None if compiled else "nothing was compiled, so that what was checked is not this mode"

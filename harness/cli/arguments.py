@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import levelfield
 from levelfield.tasks.errors import UserError
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -47,7 +48,12 @@ class Version(argparse.Action):
 
 def _parser() -> Parser:
     common = Parser(add_help=False)
-    common.add_argument("-v", "--verbose", action="store_true", help="show tracebacks of internal errors")
+    common.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show tracebacks: of internal errors, and of what an adapter raised",
+    )
     common.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
     parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
@@ -214,9 +220,4 @@ def _percent(text: str) -> float:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"levelfield {version('levelfield')}"
-    except PackageNotFoundError:
-        return "levelfield (from a plain checkout)"
+    return f"levelfield {levelfield.__version__}"

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from textwrap import indent
 
 from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
 from levelfield.adapters.registry import AdapterInfo, find
@@ -83,9 +84,7 @@ def run(options: argparse.Namespace) -> int:
     for certificate in found:
         print(certificate.model_dump_json() if options.json else line(certificate))
         if not certificate.passed and not options.json:
-            for check in certificate.checks:
-                if check.passed is False:
-                    print("    " + failure(check))
+            print("\n".join(failures(certificate, options.verbose)))
     return 0 if all(certificate.passed for certificate in found) else 1
 
 
@@ -106,6 +105,19 @@ def unsupported_mode(
     plain = Setting(MLP((4, 8, 3)), Recipe(batch_size=replicas), mode=mode, device=device, precision=precision)
     plain = replace(plain, replicas=replicas, replication=replication)
     return refusal(info, plain, compiler=has_compiler())
+
+
+def failures(certificate: Certificate, verbose: bool) -> list[str]:
+    """A line for each check that failed; if `verbose` behind it the traceback of what was raised, each once."""
+    lines, shown = [], set()
+    for check in certificate.checks:
+        if check.passed is not False:
+            continue
+        lines.append("    " + failure(check))
+        if verbose and check.traceback and check.traceback not in shown:
+            shown.add(check.traceback)
+            lines.append(indent(check.traceback.rstrip(), "        "))
+    return lines
 
 
 def failure(check: Check) -> str:

@@ -19,8 +19,7 @@ from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.probe import Watched, Window
 from levelfield.harness.records.quantity import Measured
-from levelfield.harness.system import machine
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system import machine, paths
 
 MARGIN = 0.03
 _PIECE = 0.01  # seconds busy, then as long asleep
@@ -49,7 +48,6 @@ class HalfBusy:
 def measure(seconds: float = 2.0) -> HalfBusy:
     """Run the loop on at most two cores for so long."""
     cores = machine.cores()[:2]
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
     def pin() -> None:
         if hasattr(os, "sched_setaffinity"):
@@ -60,8 +58,7 @@ def measure(seconds: float = 2.0) -> HalfBusy:
         try:
             sampling.open()
             with subprocess.Popen(
-                [sys.executable, "-P", "-m", __name__, str(seconds)],
-                env=os.environ | {"PYTHONPATH": path},
+                paths.module("levelfield.harness.doctor.half", str(seconds)),
                 stdout=subprocess.PIPE,
                 text=True,
                 preexec_fn=pin,

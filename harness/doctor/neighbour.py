@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system import paths
 
 ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
 
@@ -21,10 +21,8 @@ ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
 @contextmanager
 def neighbour(seed: int = 0) -> Iterator[None]:
     """One neighbour while the block lasts."""
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", __name__, str(seed)],
-        env=os.environ | {"PYTHONPATH": path},
+        paths.module("levelfield.harness.doctor.neighbour", str(seed)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from levelfield.harness.judge.statistics import Interval, paired_ratio
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system import paths
 
 BARS = {"--help": 4.0, "list": 8.0}  # bare starts
 _BARE = ["-c", "pass"]
@@ -33,16 +32,14 @@ class Startup:
 
 def measure(rounds: int) -> list[Startup]:
     """Start each command and the bare interpreter once a round, after one start of each to fill the disk's cache."""
-    words = {"bare": _BARE} | {command: ["-P", "-m", "levelfield.harness.cli.main", command] for command in BARS}
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    words = {"bare": [sys.executable, *_BARE]}
+    words |= {command: paths.module("levelfield.harness.cli.main", command) for command in BARS}
     times: dict[str, list[float]] = {name: [] for name in words}
     shuffle = random.Random(0)  # noqa: S311 - an order, not a secret
     for number in range(1 + rounds):
         for name in shuffle.sample(list(words), len(words)):
             start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, *words[name]], env=os.environ | {"PYTHONPATH": path}, capture_output=True, check=True
-            )
+            subprocess.run(words[name], capture_output=True, check=True)
             if number:
                 times[name].append(time.perf_counter() - start)
     bare = sorted(times["bare"])[rounds // 2]

@@ -21,6 +21,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
 from levelfield.harness.measure import peak
+from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import Launch, Subject
 from levelfield.harness.probes.client import Sampled, Sampling
@@ -72,6 +73,7 @@ class Done:
     log: str = ""
     import_seconds: float | None = None
     sampled: Sampled | None = None  # of a speed launch
+    loaded: Mapping[str, Loaded] = field(default_factory=dict)  # distribution → what the child had of it
 
 
 class LocalLauncher:
@@ -165,12 +167,22 @@ class LocalLauncher:
                 log=done.log,
                 wall_seconds=wall,
                 phases=phases,
+                **_software(done.loaded),
             )
         phases |= done.result.pop("phases")
         if done.sampled is not None:
             done.result["utilisation"] |= done.sampled.utilisation
             done.result["busy"] = done.sampled.busy
-        return self._record(launch, attempt, started, status="ok", wall_seconds=wall, phases=phases, **done.result)
+        return self._record(
+            launch,
+            attempt,
+            started,
+            status="ok",
+            wall_seconds=wall,
+            phases=phases,
+            **done.result,
+            **_software(done.loaded),
+        )
 
     def certify(
         self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
@@ -245,6 +257,7 @@ class LocalLauncher:
             "module": info.module,
             "qualname": info.qualname,
             "runtime": info.runtime,
+            "distributions": info.distributions,
             "result": self.folder / f"{stem}.json",
             "log": self.folder / f"{stem}.log",
             # a driver of an accelerator maps much more than it uses
@@ -269,12 +282,15 @@ class LocalLauncher:
                 self.sampling.open()
             failure = parent.run(job, self.time_limit, self.memory_limit, started)
             result = json.loads(job.result.read_text()) if job.result.exists() else {}
+            there = {name: Loaded(*about) for name, about in result.pop("loaded", {}).items()}
             sampled = self.sampling.stop(result.pop("window", None)) if timed else None
             if "error" in result:
                 failure = Ending(result.pop("error"), result.pop("failure"))
             if failure is None and not result:
                 failure = Ending("ended with exit code 0 and without a result", "no result")
-            return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds, sampled)
+            if failure is None and (why := self._others_loaded(adapter, key.environment, there)) is not None:
+                failure = Ending(why, "import")
+            return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds, sampled, there)
         except (ParentDied, TimeoutError) as error:
             if self.closed:
                 raise  # the launch did not fail, it was given up
@@ -289,6 +305,16 @@ class LocalLauncher:
         finally:
             job.log.unlink(missing_ok=True)
             job.result.unlink(missing_ok=True)
+
+    def _others_loaded(self, adapter: str, environment: str, there: Mapping[str, Loaded]) -> str | None:
+        """Why a launch did not run on what its environment has, if it did not."""
+        stated = self.adapters[adapter].versions(self.environments[environment].installed)
+        for name, about in there.items():
+            if about.version != stated.get(name):
+                where = f" ({about.place})" if about.place else ""
+                has = stated.get(name, "none")
+                return f"it ran on {name} {about.version}{where}, but the environment {environment!r} has {has}"
+        return None
 
     def _sample(self, key: Key, pid: int) -> None:
         cores = min(key.threads * key.replicas, len(self.cores))
@@ -321,6 +347,8 @@ class LocalLauncher:
         for key in ("reason", "log"):
             if measured.get(key):
                 measured[key] = self._unnamed(measured[key])
+        environment = self.environments[launch.cell.environment]
+        measured.setdefault("versions", self.adapters[launch.cell.adapter].versions(environment.installed))
         return Record(
             cell=launch.cell,
             seed=launch.seed,
@@ -328,10 +356,19 @@ class LocalLauncher:
             attempt=attempt,
             cold=self.cold,
             started=started,
-            versions=self.adapters[launch.cell.adapter].versions(self.environments[launch.cell.environment].installed),
             machine=self.machine,
             **measured,
         )
+
+
+def _software(there: Mapping[str, Loaded]) -> dict[str, dict[str, str]]:
+    """Fields of a record, as far as a launch got to tell what it had loaded."""
+    if not there:
+        return {}
+    return {
+        "versions": {name: about.version for name, about in there.items()},
+        "files": {name: about.place for name, about in there.items() if about.place},
+    }
 
 
 @contextlib.contextmanager

@@ -18,8 +18,7 @@ from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.worker import MOST_OUTPUT, Job
 from levelfield.harness.records.record import Failure
-from levelfield.harness.system import memory
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system import memory, paths
 
 _IMPORT_LIMIT = 300.0  # seconds
 _LOOK_EVERY = 0.5  # seconds, at the memory of a launch: some 50 µs of another core
@@ -62,7 +61,6 @@ class WarmParent:
         self.log = log
         ours, theirs = socket.socketpair()
         variables = runtimes.environment(info.framework, info.backend, device, threads, replicas)
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
         def pin() -> None:  # before the framework is imported: the one control that all of them obey
             if hasattr(os, "sched_setaffinity"):
@@ -70,9 +68,9 @@ class WarmParent:
 
         with theirs, log.open("ab") as output:
             self.process = subprocess.Popen(
-                [python, "-P", "-m", "levelfield.harness.launch.worker", str(theirs.fileno())],
+                paths.module("levelfield.harness.launch.worker", str(theirs.fileno()), python=python),
                 pass_fds=[theirs.fileno()],
-                env=os.environ | variables | {"PYTHONPATH": path},
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -33,6 +33,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
 from levelfield.harness.records.record import Cell, Failure, LaunchKind, Precision, Replication
 from levelfield.harness.system import processes as process
@@ -47,6 +48,7 @@ class Job(BaseModel):
     module: str
     qualname: str
     runtime: str
+    distributions: tuple[str, ...] = ()  # whose versions and files are read when it is done
     core: int | None = None  # pin the child to this one
     memory: int | None = None  # bytes of data that the child may add to what it was forked with
     result: Path
@@ -278,11 +280,11 @@ def _child(job: AnyJob, output: int, inherited: list[int]) -> None:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        _write(job.result, _work(job))
+        _write(job.result, _work(job) | {"loaded": loaded(job.distributions)})
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         with contextlib.suppress(OSError):
-            _write(job.result, _failure(error))
+            _write(job.result, _failure(error, job.module))
         traceback.print_exc()  # last: the adapter may have closed the output
     finally:
         try:
@@ -292,11 +294,12 @@ def _child(job: AnyJob, output: int, inherited: list[int]) -> None:
             os._exit(code)
 
 
-def _failure(error: BaseException) -> dict[str, Any]:
+def _failure(error: BaseException, module: str) -> dict[str, Any]:
     if isinstance(error, RankFailed):
         return {"error": str(error), "failure": error.failure}
     kind: Failure = "memory" if isinstance(error, MemoryError) else "exception"
-    return {"error": process.reason(error), "failure": kind}
+    source = getattr(sys.modules.get(module), "__file__", None)
+    return {"error": process.reason(error, source), "failure": kind}
 
 
 def _work(job: AnyJob) -> dict[str, Any]:

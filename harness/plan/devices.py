@@ -13,7 +13,7 @@ from typing import Any
 from levelfield.adapters import registry
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import Environment, own
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system import paths
 from levelfield.tasks.errors import UserError
 
 KINDS = ("cpu", "gpu", "tpu")
@@ -32,11 +32,10 @@ def seen(runtime: str, environment: Environment) -> Seen:
     """What one framework sees; where it is absent or broken, that is the reason for every kind."""
     if environment.installed(runtime) is None:
         return dict.fromkeys(KINDS, f"{runtime} is not installed")
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "PYTHONPATH": path}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     try:
         answer = subprocess.run(
-            [environment.python, "-P", "-c", _ASK, runtime],
+            paths.program(_ASK, runtime, python=environment.python),
             capture_output=True,
             text=True,
             timeout=LIMIT,

@@ -7,7 +7,6 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from levelfield.harness.probes import registry
 from levelfield.harness.probes.probe import Watched, unavailable
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system import paths
 
 _START, _PATIENCE = 60.0, 5.0  # seconds until the sampler listens, and that an answer may take; its probes have one
 
@@ -74,11 +73,9 @@ class Sampling:
             self.process = None
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         with self.log.open("ab") as output:
             return subprocess.Popen(
-                [sys.executable, "-P", "-m", "levelfield.harness.probes.sampler"],
-                env=os.environ | {"PYTHONPATH": path},
+                paths.module("levelfield.harness.probes.sampler"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

@@ -36,6 +36,7 @@ class Check(Frozen):
     tolerance: float | None = None
     passed: bool | None
     reason: str | None = None
+    traceback: str | None = None  # of an exception that the adapter raised
 
 
 class Certificate(Frozen):

@@ -159,6 +159,7 @@ class Machine(Frozen):
     memory_bytes: Whole
     python: str
     commit: str | None
+    levelfield: str | None = None  # its version; the commit is known of a checkout only
 
     @property
     def type(self) -> MachineType:
@@ -223,7 +224,12 @@ class Record(Frozen):
     curve: list[tuple[float, float]] = Field(
         default_factory=list, description="of a regression on one feature: (feature, prediction) over its range"
     )
-    versions: dict[str, str] = Field(default_factory=dict, description="distribution → version")
+    versions: dict[str, str] = Field(
+        default_factory=dict, description="distribution → version, read where the launch ran if it got that far"
+    )
+    files: dict[str, str] = Field(
+        default_factory=dict, description="distribution → the first file imported of it, below the interpreter's prefix"
+    )
     machine: Machine
 
     @property

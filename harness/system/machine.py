@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+import levelfield
 from levelfield.harness.records.record import Machine
 from levelfield.harness.system.paths import ROOT
 
@@ -65,6 +66,7 @@ def describe(anonymous: bool = False) -> Machine:
         memory_bytes=psutil.virtual_memory().total,
         python=platform.python_version(),
         commit=commit(),
+        levelfield=levelfield.__version__,
     )
 
 

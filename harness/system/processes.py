@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 _LONGEST_REASON = 500  # characters
+_LONGEST_TRACE = 4000  # characters, of its end
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -26,13 +29,28 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def reason(error: BaseException) -> str:
-    """One line that can be stored."""
+def reason(error: BaseException, source: str | None = None) -> str:
+    """One line that can be stored: what was raised, and by which line of `source`, a file, if it was there."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:
         text = f"{type(error).__name__}, whose message cannot be printed"
-    return text.encode("utf-8", "replace").decode().strip().splitlines()[0][:_LONGEST_REASON]
+    text = text.encode("utf-8", "replace").decode().strip().splitlines()[0][:_LONGEST_REASON]
+    return text + (f" ({place})" if (place := raised_in(error, source)) else "")
+
+
+def raised_in(error: BaseException, source: str | None) -> str | None:
+    """``file.py:12, in fit``: the innermost line of `source` that an exception came through."""
+    if source is None:
+        return None
+    own = os.path.realpath(source)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if os.path.realpath(f.filename) == own]
+    return f"{os.path.basename(own)}:{frames[-1].lineno}, in {frames[-1].name}" if frames else None
+
+
+def trace(error: BaseException) -> str:
+    """The end of its traceback."""
+    return "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
 
 
 def limit_memory(more: int) -> None:

@@ -1,7 +1,7 @@
 """Whether a run may be published, by rules fixed beforehand, and what it lacks.
 
-Machine, number of blocks, certificates and commit decide; no verdict does. A run that lacks something is shown all the
-same, and its page says what is missing.
+Machine, number of blocks, certificates and commit (of an installed package: its version) decide; no verdict does. A run
+that lacks something is shown all the same, and its page says what is missing.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def _lacks(evidence: Evidence) -> Iterator[str]:
     elif unproved := [place.entry.label for place in timed if place.certified is not True]:
         yield f"certificates of all that was timed: none has {listing(unproved, most=3)}"
     commit = evidence.run.machine.commit
-    if commit is None:
-        yield "a commit: it was made by an installed package, not from a checkout"
-    elif commit.endswith("+changes"):
+    if commit is None and evidence.run.machine.levelfield is None:
+        yield "a commit or a version of levelfield"
+    elif commit is not None and commit.endswith("+changes"):
         yield "a clean commit: the checkout had changes"
 
 
