@@ -86,6 +86,12 @@ class AdapterInfo:
         return self.backend or self.framework
 
     @property
+    def root(self) -> Path:
+        """The folder in which its module is found by name."""
+        depth = self.module.count(".") + (self.source.name == "__init__.py")
+        return self.source.parents[depth]
+
+    @property
     def distributions(self) -> tuple[str, ...]:
         """What must be installed, without repetition."""
         return tuple(dict.fromkeys([self.framework, self.runtime, *self.packages]))

@@ -7,6 +7,7 @@ A runtime is a module with
   logical CPU devices that `setting.devices` asks for
 * ``synchronize(arrays)``: return when the work behind these arrays is done
 * ``compilations() -> int | None``: how many compilations there were so far; None where nothing is compiled
+* ``programs() -> int | None``: how many of them were more than one operation that was called by itself
 * ``in_force(setting)``: what `configure` has brought about, asked of the framework: setting → value, for the record
 * ``peak_memory(setting)``: bytes that its allocator held at most on the setting's device, with the name of the counter;
   or the reason why there is no such number
@@ -23,6 +24,8 @@ import importlib
 import os
 from types import ModuleType
 
+COMPILERS = frozenset({"compile", "jit", "scan", "graph", "xla"})  # modes that name what compiles in them
+_EAGER_DEFAULTS = frozenset({"torch", "scikit-learn", "numpy"})  # whose mode "default" compiles nothing
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -49,6 +52,13 @@ def environment(framework: str, backend: str | None, device: str, threads: int, 
     if framework == "keras" and backend:
         variables["KERAS_BACKEND"] = backend
     return variables
+
+
+def compiles(mode: str, runtime: str) -> bool:
+    """Whether a mode compiles, with this runtime; a mode of an unknown name does, unless it is called eager."""
+    if mode == "default":
+        return runtime not in _EAGER_DEFAULTS
+    return mode in COMPILERS or mode != "eager"
 
 
 def visible(number: int) -> str:

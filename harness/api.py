@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ def run(
     modes: Sequence[str] = (),
     blocks: int | None = None,
     seeds: int | None = None,
+    env: Mapping[str, str] = MappingProxyType({}),
     output: str | Path | None = None,
     quiet: bool = True,
 ) -> Results:
-    """Run a suite, by name or file, as ``levelfield run`` does, and load its results."""
+    """Run a suite, by name or file, as ``levelfield run`` does, and load its results; launches get `env`."""
     from levelfield.harness.cli import arguments
     from levelfield.harness.run import session
     from levelfield.tasks.errors import UserError
@@ -56,6 +58,7 @@ def run(
         words += [word for value in values for word in (flag, value)]
     for flag, number in (("--blocks", blocks), ("--seeds", seeds)):
         words += [flag, str(number)] if number is not None else []
+    words += [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
     words += ["-o", str(output)] if output is not None else []
     outcome = session.run(arguments.parse(words))
     if outcome.folder is None:

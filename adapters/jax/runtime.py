@@ -8,16 +8,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive, primitives
 
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.runtimes import operands
 
-_compilations = 0
+_compilations = _programs = 0
+_PRIMITIVES = {f"jit({p.name})" for p in vars(primitives).values() if isinstance(p, Primitive)}
 
 
-def _count(event: str, duration: float, **_: Any) -> None:
-    global _compilations
-    _compilations += event == "/jax/core/compile/backend_compile_duration"
+def _count(event: str, duration: float, **about: Any) -> None:
+    global _compilations, _programs
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compilations += 1
+        # An operation outside of jit is compiled too, and with jit switched off all are outside of it
+        _programs += about.get("fun_name") not in _PRIMITIVES and not jax.config.jax_disable_jit
 
 
 jax.monitoring.register_event_duration_secs_listener(_count)
@@ -43,6 +48,10 @@ def synchronize(arrays: Iterable[Any] = ()) -> None:
 
 def compilations() -> int | None:
     return _compilations
+
+
+def programs() -> int | None:
+    return _programs
 
 
 def in_force(setting: Setting) -> dict[str, str]:

@@ -29,6 +29,10 @@ def compilations() -> int | None:
     return None
 
 
+def programs() -> int | None:
+    return compilations()
+
+
 def in_force(setting: Setting) -> dict[str, str]:
     from threadpoolctl import threadpool_info
 

@@ -38,6 +38,10 @@ def compilations() -> int:
     return sum(function.experimental_get_tracing_count() for function in functions)
 
 
+def programs() -> int | None:
+    return compilations()
+
+
 def in_force(setting: Setting) -> dict[str, str]:
     found = {
         "device": "CPU",

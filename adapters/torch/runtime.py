@@ -42,6 +42,10 @@ def compilations() -> int | None:
     return int(counters["stats"]["unique_graphs"])
 
 
+def programs() -> int | None:
+    return compilations()
+
+
 def in_force(setting: Setting) -> dict[str, str]:
     found = {
         "device": "CPU",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.adapter import Adapter, Precision, Replication
+from levelfield.adapters.runtimes import COMPILERS
 from levelfield.harness.certify.cases import Case
 from levelfield.harness.certify.catalogue import Item, plan
 from levelfield.harness.certify.observe import Subject
@@ -47,6 +48,7 @@ def certify(
         reason = f"the class does not define {', '.join(lacking)}"
         checks.append(Check(name="contract", case=adapter.__name__, passed=False, reason=reason))
     else:
+        programs = subject.programs()
         for item in plan(
             quick=quick,
             needs=needs,
@@ -59,6 +61,10 @@ def certify(
             found, supported = conclude(subject, item, seed)
             checks += found
             proven |= item.proves if supported else set()
+        compiled = programs is None or subject.programs() != programs
+        if mode in COMPILERS and not compiled and any(check.passed for check in checks):
+            reason = f"nothing was compiled, so that what was checked was not the mode {mode!r}"
+            checks.append(Check(name="compiled", case="all", passed=False, reason=reason))
     return Certificate(
         adapter=adapter.name,
         mode=mode,

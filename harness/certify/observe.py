@@ -74,6 +74,10 @@ class Subject:
         count: int | None = runtimes.load(self.runtime).compilations()
         return count
 
+    def programs(self) -> int | None:
+        count: int | None = runtimes.load(self.runtime).programs()
+        return count
+
     def setting(self, case: Case, precision: Precision, seed: int = 0) -> Setting:
         alone = case.setting(self.mode, precision, self.device, self.threads, seed)
         return replace(alone, replicas=self.replicas, replication=self.replication)

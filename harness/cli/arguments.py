@@ -58,17 +58,20 @@ def _parser() -> Parser:
 
     parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
     parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
+    env = Parser(add_help=False)
+    passed = "pass this variable on to launches, with its value here or this one; repeatable"
+    env.add_argument("--env", action="append", type=_variable, default=[], metavar="NAME[=VALUE]", help=passed)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
-    def add(name: str, text: str) -> Parser:
-        command: Parser = commands.add_parser(name, parents=[common], help=text, description=text)
+    def add(name: str, text: str, *more: Parser) -> Parser:
+        command: Parser = commands.add_parser(name, parents=[common, *more], help=text, description=text)
         return command
 
     listing = add("list", "What there is: adapters, tasks, suites; and the devices that frameworks see.")
     listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
     listing.add_argument("--json", action="store_true", help="for programs")
 
-    run = add("run", "Run a comparison suite, and write its report.")
+    run = add("run", "Run a comparison suite, and write its report.", env)
     run.add_argument("suite", nargs="?", metavar="SUITE", help="a name of 'levelfield list suites' or a .toml file")
     run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
@@ -95,7 +98,7 @@ def _parser() -> Parser:
     run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
     run.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    duel = add("duel", "Which of two is faster? Their launches take turns, so that few of them suffice.")
+    duel = add("duel", "Which of two is faster? Their launches take turns, so that few of them suffice.", env)
     duel.add_argument("first", metavar="ADAPTER[:MODE]", help="one side; without a mode its first one")
     duel.add_argument("second", metavar="ADAPTER[:MODE]", help="the other; the verdict is about the first against it")
     duel.add_argument("--suite", default="default", metavar="SUITE", help="whose speed work they do (default: default)")
@@ -122,7 +125,7 @@ def _parser() -> Parser:
     doctor.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks of a document")
     doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
 
-    certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.")
+    certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
     certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     certify.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0")
@@ -190,6 +193,14 @@ def _device(text: str) -> str:
     if text == "cpu" or (kind in ("gpu", "tpu") and (not colon or (number.isdecimal() and len(number) <= 3))):
         return text if text == "cpu" else f"{kind}:{int(number or 0)}"
     raise argparse.ArgumentTypeError(f"{text!r} is no device; write cpu, gpu:0 or tpu:0 (levelfield list devices)")
+
+
+def _variable(text: str) -> tuple[str, str]:
+    import os
+
+    from levelfield.harness.system import variables
+
+    return variables.parse(text, os.environ)
 
 
 def _launcher(text: str) -> str:

@@ -12,13 +12,13 @@ from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.launch.work_queue import Stop
-from levelfield.harness.plan import devices
+from levelfield.harness.plan import devices, environments
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Subject, has_compiler
 from levelfield.harness.plan.launches import devices as devices_of
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
-from levelfield.harness.system import machine
+from levelfield.harness.system import machine, variables
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -29,7 +29,8 @@ TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes 
 def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
-    for problem in registry.problems:
+    given = variables.passed(dict(options.env))
+    for problem in [*registry.problems, *environments.not_passed_on(registry.adapters, dict(options.env))]:
         print(f"warning: {problem}", file=sys.stderr)
     for name in options.adapter:
         if name not in registry.adapters:
@@ -40,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
             raise unknown("mode", name, modes, "levelfield list adapters")
 
     seen = devices_of(options.device, options.replicas)
-    without = devices.lacking(seen, registry.adapters, {DEFAULT: own()}, options.adapter)
+    here = {DEFAULT: own(given)}
+    without = devices.lacking(seen, registry.adapters, here, options.adapter)
     wanted: dict[Subject, frozenset[str]] = {}  # all that can be proved
     for info in registry.adapters.values():
         if options.adapter and info.name not in options.adapter:
@@ -59,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
                 if (reason := unsupported_mode(info, mode, *where)) is not None:
                     print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
                     continue
-                subject = Subject(info.name, mode, options.device, DEFAULT, *where[1:])
+                subject = Subject(info.name, mode, options.device, DEFAULT, *where[1:], given)
                 wanted[subject] = frozenset()
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
@@ -70,11 +72,13 @@ def run(options: argparse.Namespace) -> int:
             verdict = "certified" if certificate.passed else "NOT certified"
             print(f"{named(certificate)}: {verdict}", file=sys.stderr)
 
-    with LocalLauncher(registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
+    with LocalLauncher(
+        registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here
+    ) as launcher:
         found = certify_first.obtain(
             wanted,
             registry.adapters,
-            {DEFAULT: own()},
+            here,
             launcher.hosts,
             Stop(),
             quick=options.quick,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from levelfield.adapters.registry import find
 from levelfield.harness.doctor import document, tables
 from levelfield.harness.doctor.examine import EFFORTS, PARTS, choose, examine
+from levelfield.harness.plan import environments
 from levelfield.harness.system import machine
 from levelfield.tasks.errors import unknown
 
@@ -23,6 +24,8 @@ def run(options: argparse.Namespace) -> int:
     for part in options.only:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")
+    for problem in environments.not_passed_on(adapters, {}):
+        print(f"warning: {problem}", file=sys.stderr)
     if options.write is not None:
         document.check(options.write, machine.describe(True))
     name = "quick" if options.quick else "full" if options.full else "normal"

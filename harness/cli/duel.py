@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,14 +16,14 @@ from levelfield.harness.cli.certify import TIME_LIMIT
 from levelfield.harness.judge.statistics import half_width
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.launch.work_queue import Stop
-from levelfield.harness.plan import suite
+from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
 from levelfield.harness.records.record import Cell
 from levelfield.harness.run import certify_first, duel
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.run.session import load_tasks
-from levelfield.harness.system import machine
+from levelfield.harness.system import machine, variables
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.task import Task
 
@@ -30,14 +31,15 @@ from levelfield.tasks.task import Task
 def run(options: argparse.Namespace) -> int:
     """Duel and print; 0 with a verdict, 1 without one, 130 when it was stopped, with what the pairs until then say."""
     registry = find()
-    for problem in registry.problems:
+    given = variables.passed(dict(options.env))
+    for problem in [*registry.problems, *environments.not_passed_on(registry.adapters, dict(options.env))]:
         print(f"warning: {problem}", file=sys.stderr)
     names = [parse(text, registry.adapters) for text in (options.first, options.second)]
     chosen, _ = suite.read(options.suite)
     chosen = chosen.model_copy(update={"learning": []})
     selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
     tasks = load_tasks(chosen, selection, options.data_dir)
-    there = Surroundings(registry.adapters, tasks, len(machine.cores()))
+    there = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
     launches = workload(plan(chosen, there, selection), names, options.workload)
     for launch in launches:
         if launch.skip:
@@ -50,14 +52,15 @@ def run(options: argparse.Namespace) -> int:
 
     first, second = (Side(info, launch.cell) for (info, _), launch in zip(names, launches, strict=True))
     tell("certifying both, where not done before")
-    if failed := unproved(launches, tasks, registry.adapters):
+    if failed := unproved(launches, tasks, there):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
         return 1
     pairs: list[Pair] = []
     stopped = False
     here = machine.describe(True)
     try:
-        with duel.ground(first, second, task, here, machine.cores(), chosen.time_limit) as ground:
+        limits = (machine.cores(), chosen.time_limit)
+        with duel.ground(first, second, task, here, *limits, passed=given) as ground:
             end = time.monotonic() + options.budget
             for block in range(options.pairs):
                 if time.monotonic() >= end or duel.decided(pairs, options.precision):
@@ -77,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
         facts = {"first": sides[0], "second": sides[1], "workload": named(launches[0].cell), "threads": THREADS}
         about = {
             "machine": here.model_dump(mode="json"),
+            "variables": variables.kept(os.environ, given) | dict(given),
             "pairs": [{"first": pair.first, "second": pair.second} for pair in pairs],
         }
         print(json.dumps(facts | asdict(found) | about, indent=1))
@@ -135,12 +139,14 @@ def _with_both(
             yield name, (first, second)
 
 
-def unproved(launches: Sequence[Launch], tasks: Mapping[str, Task], adapters: Mapping[str, AdapterInfo]) -> list[str]:
+def unproved(launches: Sequence[Launch], tasks: Mapping[str, Task], there: Surroundings) -> list[str]:
     """Who has no certificate for this work, and can get none now."""
-    wanted, interpreters = certify_first.needed(launches, tasks), {DEFAULT: own()}
-    with LocalLauncher(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
+    wanted, adapters, where = certify_first.needed(launches, tasks), there.adapters, there.environments
+    with LocalLauncher(
+        adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=where
+    ) as launcher:
         found = certify_first.obtain(
-            wanted, adapters, interpreters, launcher.hosts, Stop(), quick=True, made=lambda certificate: None
+            wanted, adapters, where, launcher.hosts, Stop(), quick=True, made=lambda certificate: None
         )
     return [f"{one.adapter} ({one.mode})" for one in found if not one.passed]
 

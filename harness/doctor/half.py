@@ -19,7 +19,7 @@ from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.probe import Watched, Window
 from levelfield.harness.records.quantity import Measured
-from levelfield.harness.system import machine, paths
+from levelfield.harness.system import machine, paths, variables
 
 MARGIN = 0.03
 _PIECE = 0.01  # seconds busy, then as long asleep
@@ -59,6 +59,7 @@ def measure(seconds: float = 2.0) -> HalfBusy:
             sampling.open()
             with subprocess.Popen(
                 paths.module("levelfield.harness.doctor.half", str(seconds)),
+                env=variables.build(os.environ, {}),
                 stdout=subprocess.PIPE,
                 text=True,
                 preexec_fn=pin,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from levelfield.harness.system import paths
+from levelfield.harness.system import paths, variables
 
 ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
 
@@ -23,6 +23,7 @@ def neighbour(seed: int = 0) -> Iterator[None]:
     """One neighbour while the block lasts."""
     process = subprocess.Popen(
         paths.module("levelfield.harness.doctor.neighbour", str(seed)),
+        env=variables.build(os.environ, {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )

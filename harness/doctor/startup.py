@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from levelfield.harness.judge.statistics import Interval, paired_ratio
-from levelfield.harness.system import paths
+from levelfield.harness.system import paths, variables
 
 BARS = {"--help": 4.0, "list": 8.0}  # bare starts
 _BARE = ["-c", "pass"]
@@ -39,7 +40,7 @@ def measure(rounds: int) -> list[Startup]:
     for number in range(1 + rounds):
         for name in shuffle.sample(list(words), len(words)):
             start = time.perf_counter()
-            subprocess.run(words[name], capture_output=True, check=True)
+            subprocess.run(words[name], env=variables.build(os.environ, {}), capture_output=True, check=True)
             if number:
                 times[name].append(time.perf_counter() - start)
     bare = sorted(times["bare"])[rounds // 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 import socket
 import tempfile
@@ -28,6 +29,7 @@ from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records.certificate import Certificate, Check, fingerprint
 from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.system import variables
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
@@ -208,8 +210,10 @@ class LocalLauncher:
             core=core,
         )
         done = self._carry_out(job, subject.adapter, self.key(subject))
+        in_force = dict(subject.variables) | variables.kept(os.environ, subject.variables)
         if done.failure is None:
-            return Certificate.model_validate(done.result | {"machine": str(self.machine.type)})
+            about = {"machine": str(self.machine.type), "variables": in_force}
+            return Certificate.model_validate(done.result | about)
         return Certificate(
             adapter=subject.adapter,
             mode=subject.mode,
@@ -228,6 +232,7 @@ class LocalLauncher:
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             fingerprint=fingerprint(info.source),
             machine=str(self.machine.type),
+            variables=in_force,
         )
 
     def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
@@ -331,9 +336,20 @@ class LocalLauncher:
         if self.cold:
             modules = [info.module]
         cores, log = self.cores[: key.threads * key.replicas], self._parent_log(key)
-        python = self.environments[key.environment].python
-        where = (key.device, key.threads, cores, log)
-        return WarmParent(info, modules, *where, preload=not self.cold, python=python, replicas=key.replicas)
+        environment = self.environments[key.environment]
+        return WarmParent(
+            info,
+            modules,
+            key.device,
+            key.threads,
+            cores,
+            log,
+            preload=not self.cold,
+            python=environment.python,
+            replicas=key.replicas,
+            passed=environment.passed,
+            foreign=variables.on_path(os.environ, [i.root for i in self.adapters.values() if not i.builtin]),
+        )
 
     def _parent_log(self, key: Key) -> Path:
         return self.folder / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")
@@ -356,6 +372,7 @@ class LocalLauncher:
             attempt=attempt,
             cold=self.cold,
             started=started,
+            kept=variables.kept(os.environ, launch.cell.variables),
             machine=self.machine,
             **measured,
         )

@@ -152,12 +152,14 @@ class RayLauncher:
         ours = software(terms.uses, there.adapters, there.environments)
         for actor, member, begun in zip(self.actors, members, asked, strict=True):
             try:
-                about, cores, added, theirs = _answer(begun, timeout=0.1)
+                about, cores, added, theirs, dropped = _answer(begun, timeout=0.1)
             except (HostLost, GetTimeoutError) as error:
                 why = "was lost" if isinstance(error, HostLost) else "is taken by another run, or does not answer"
                 print(f"warning: the host {member.name} {why}; going on without it", file=sys.stderr)
                 continue
             _check_same(member.name, ours, theirs)
+            for told in dropped:
+                print(f"warning: on {member.name} {told}", file=sys.stderr)
             if added > 0:
                 why = "start its node with RAY_worker_niceness=0 in the environment"
                 print(f"warning: launches on {member.name} have a niceness of {added} more: {why}", file=sys.stderr)

@@ -14,7 +14,7 @@ from levelfield.harness.measure import peak
 from levelfield.harness.plan import environments
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Subject
-from levelfield.harness.plan.suite import size
+from levelfield.harness.plan.suite import EnvironmentTable, size
 from levelfield.harness.records.certificate import Certificate, fingerprint
 from levelfield.harness.records.record import Cell, Machine, Record
 from levelfield.harness.system import machine
@@ -33,7 +33,7 @@ class Terms:
     cold: bool
     anonymous: bool
     probes: bool
-    environments: Mapping[str, Path]
+    environments: Mapping[str, EnvironmentTable]
     uses: Uses
 
 
@@ -42,8 +42,9 @@ class Node:
 
     def begin(
         self, tasks: Mapping[str, Task], terms: Terms, name: str, cpus: int
-    ) -> tuple[Machine, list[int], int, dict[str, str]]:
-        """Its machine, the cores that launches use, what Ray adds to their niceness, and the software they use."""
+    ) -> tuple[Machine, list[int], int, dict[str, str], list[str]]:
+        """Its machine, the cores that launches use, what Ray adds to their niceness, the software they use, and what of
+        the host's variables they do not get."""
         added = _undo_niceness()
         cores = machine.cores()[:cpus]
         if len(cores) < cpus:
@@ -66,7 +67,8 @@ class Node:
             size(terms.memory, machine.memory()),
             probes=terms.probes,
         )
-        return here, cores, added, software(terms.uses, adapters, interpreters)
+        dropped = environments.not_passed_on(adapters, {})
+        return here, cores, added, software(terms.uses, adapters, interpreters), dropped
 
     def launch(self, launch: Launch, core: int | None, attempt: int) -> Record:
         return self.launcher.launch(launch, core, attempt)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.worker import MOST_OUTPUT, Job
 from levelfield.harness.records.record import Failure
-from levelfield.harness.system import memory, paths
+from levelfield.harness.system import memory, paths, variables
+from levelfield.harness.system.variables import Passed
 
 _IMPORT_LIMIT = 300.0  # seconds
 _LOOK_EVERY = 0.5  # seconds, at the memory of a launch: some 50 µs of another core
@@ -57,10 +58,13 @@ class WarmParent:
         preload: bool = True,
         python: str = sys.executable,
         replicas: int = 1,
+        passed: Passed = (),
+        foreign: Sequence[Path] = (),
     ) -> None:
+        """`passed` are variables that the user passes on, `foreign` folders in which plug-ins are found."""
         self.log = log
         ours, theirs = socket.socketpair()
-        variables = runtimes.environment(info.framework, info.backend, device, threads, replicas)
+        set_by_us = runtimes.environment(info.framework, info.backend, device, threads, replicas)
 
         def pin() -> None:  # before the framework is imported: the one control that all of them obey
             if hasattr(os, "sched_setaffinity"):
@@ -70,7 +74,7 @@ class WarmParent:
             self.process = subprocess.Popen(
                 paths.module("levelfield.harness.launch.worker", str(theirs.fileno()), python=python),
                 pass_fds=[theirs.fileno()],
-                env=os.environ | variables,
+                env=variables.build(os.environ, set_by_us, passed),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -81,7 +85,8 @@ class WarmParent:
         self.buffer = b""
         self.child: int | None = None
         try:
-            self._say({"runtime": info.runtime, "modules": modules, "preload": preload})
+            setup = {"runtime": info.runtime, "modules": modules, "preload": preload, "paths": [*map(str, foreign)]}
+            self._say(setup)
             hello = self._hear(_IMPORT_LIMIT)
         except TimeoutError:
             self.close()

@@ -129,6 +129,7 @@ def main(fd: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
 
     setup = json.loads(lines.readline())
+    sys.path.extend(setup["paths"])
     say(**_import(setup["runtime"], setup["modules"], setup["preload"]))
     while line := lines.readline():
         job = _JOBS.validate_json(line)

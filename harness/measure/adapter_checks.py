@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from levelfield.adapters.adapter import Setting
+from levelfield.adapters.runtimes import COMPILERS
 from levelfield.tasks.mlp import MLP, Layer
 
 
@@ -55,6 +56,13 @@ def check_agreement(parts: Sequence[dict[str, int]], weights: Sequence[str], set
         raise BrokenContract(f"of a batch of {size} samples, {len(parts)} ranks together computed {computed}")
     if len(set(weights)) > 1:
         raise BrokenContract(f"the {len(weights)} ranks ended with different weights")
+
+
+def check_compiled(mode: str, before: int | None, after: int | None) -> None:
+    """Raises BrokenContract where a mode names a compiler, and nothing was compiled between two counts of programs
+    (see `adapters.runtimes`; None: this runtime counts none)."""
+    if mode in COMPILERS and before is not None and before == after:
+        raise BrokenContract(f"nothing was compiled, so that what ran was not the mode {mode!r}")
 
 
 def _check_array(method: str, what: str, array: object, shape: tuple[int, ...]) -> None:

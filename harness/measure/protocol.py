@@ -13,7 +13,7 @@ import numpy as np
 
 from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.harness.measure import disturbance, train_in_ranks
-from levelfield.harness.measure.adapter_checks import Calls, check_logits, check_weights
+from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
@@ -53,6 +53,7 @@ def launch(
     if kind == "speed":  # SpeedWatch decides when there are enough
         setting = replace(setting, recipe=replace(setting.recipe, epochs=MOST_EPOCHS))
     runtime.configure(setting)
+    programs = runtime.programs()
     steady = Steady(runtime, setting, ranks)
     start = clock()
     model = adapter(setting)
@@ -66,6 +67,7 @@ def launch(
         result = _speed(model, runtime, setting, task, seconds, steady, ranks)
     else:
         result = _learning(model, setting, task, learning or Learning(), ranks)
+    check_compiled(setting.mode, programs, runtime.programs())
     phases = result["phases"]
     assert isinstance(phases, dict)
     phases["build"] = build

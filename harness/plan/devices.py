@@ -13,7 +13,7 @@ from typing import Any
 from levelfield.adapters import registry
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import Environment, own
-from levelfield.harness.system import paths
+from levelfield.harness.system import paths, variables
 from levelfield.tasks.errors import UserError
 
 KINDS = ("cpu", "gpu", "tpu")
@@ -39,7 +39,7 @@ def seen(runtime: str, environment: Environment) -> Seen:
             capture_output=True,
             text=True,
             timeout=LIMIT,
-            env=os.environ | quiet,
+            env=variables.build(os.environ, quiet, environment.passed),
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:

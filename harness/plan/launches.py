@@ -13,6 +13,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
 from levelfield.harness.records.record import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -50,6 +51,7 @@ class Subject(NamedTuple):
     precision: Precision = "float32"
     replicas: int = 1
     replication: Replication | None = None
+    variables: Passed = ()
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             precision=precision,
             replicas=replicas,
             replication=way if replicas > 1 else None,
+            variables=there.environments[environment].passed,
         )
         for task in _tasks(part, selection)
         for model in part.model

@@ -33,7 +33,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,6 +50,7 @@ from pydantic import (
 )
 
 from levelfield.harness.records.record import Model, Precision, RecipeSpec, Replication, Study, Track
+from levelfield.harness.system import variables
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.table import TableSpec
 from levelfield.tasks.task import Splits
@@ -93,6 +94,10 @@ def seconds(text: str) -> float:
     if not 0 < value <= LONGEST:
         raise ValueError("a duration must be more than 0, and not years")
     return value
+
+
+def _interpreter(value: Any) -> Any:
+    return {"python": value} if isinstance(value, str) else value
 
 
 def _duration(value: Any) -> Any:
@@ -163,6 +168,19 @@ class RecipeTable(Table):
     batch_size: Whole = Field(32, ge=1, le=2**31 - 1)
     epochs: Whole = Field(20, ge=1, le=1_000_000)
     early_stopping: EarlyStoppingTable | None = None
+
+
+def _passable(env: dict[str, str]) -> dict[str, str]:
+    if wrong := [found for item in env.items() if (found := variables.problem(*item)) is not None]:
+        raise ValueError("; ".join(wrong[0]))
+    return env
+
+
+class EnvironmentTable(Table):
+    """An interpreter, by default the own one, and variables that its workers get."""
+
+    python: Path | None = None
+    env: Annotated[dict[str, str], AfterValidator(_passable)] = Field(default_factory=dict)
 
 
 class Part(Table):
@@ -237,7 +255,9 @@ class Suite(Table):
     time_limit: Real = Field(300.0, gt=0, le=LONGEST, description="seconds a launch may take")
     memory_limit: Size = Field("80%", description="what a launch may add to its warm parent's memory: 500MB, 4GB, 80%")
     peaks: Annotated[bool, Field(strict=True)] = Field(True, description="measure what the device can do, some 10 s")
-    environments: dict[Name, Path] = Field(default_factory=dict, description="name → interpreter")
+    environments: dict[Name, Annotated[EnvironmentTable, BeforeValidator(_interpreter)]] = Field(
+        default_factory=dict, description="name → interpreter, or a table with python and env"
+    )
     tasks: dict[Name, OwnTask] = Field(default_factory=dict)
     models: dict[Name, ModelTable] = Field(default_factory=dict)
     recipes: dict[Name, RecipeTable] = Field(default_factory=dict)
@@ -295,8 +315,20 @@ def parse(text: str, path: Path) -> Suite:
     _check_names(suite, path)
     folder = path.resolve().parent
     own = {name: task.model_copy(update={"file": folder / task.file}) for name, task in suite.tasks.items()}
-    pythons = {name: folder / python for name, python in suite.environments.items()}
-    return suite.model_copy(update={"tasks": own, "environments": pythons})
+    found = {
+        name: one if one.python is None else one.model_copy(update={"python": folder / one.python})
+        for name, one in suite.environments.items()
+    }
+    return suite.model_copy(update={"tasks": own, "environments": found})
+
+
+def passing(suite: Suite, env: Mapping[str, str]) -> Suite:
+    """The same with variables of the command line for the workers of all its environments; they outweigh its own."""
+    if not env:
+        return suite
+    asked = {"default": EnvironmentTable()} | suite.environments
+    found = {name: one.model_copy(update={"env": one.env | dict(env)}) for name, one in asked.items()}
+    return suite.model_copy(update={"environments": found})
 
 
 def table_spec(task: OwnTask) -> TableSpec:
@@ -334,6 +366,7 @@ def _readable(error: ValidationError, path: Path) -> UserError:
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {
         "tasks": OwnTask,
+        "environments": EnvironmentTable,
         "models": ModelTable,
         "recipes": RecipeTable,
         "speed": Speed,

@@ -14,7 +14,7 @@ from typing import Any
 
 from levelfield.harness.probes import registry
 from levelfield.harness.probes.probe import Watched, unavailable
-from levelfield.harness.system import paths
+from levelfield.harness.system import paths, variables
 
 _START, _PATIENCE = 60.0, 5.0  # seconds until the sampler listens, and that an answer may take; its probes have one
 
@@ -73,9 +73,12 @@ class Sampling:
             self.process = None
 
     def _begin(self) -> subprocess.Popen[bytes]:
+        # probes of other packages, where only the user's path leads to them
+        others = os.pathsep.join(map(str, variables.on_path(os.environ, registry.folders())))
         with self.log.open("ab") as output:
             return subprocess.Popen(
                 paths.module("levelfield.harness.probes.sampler"),
+                env=variables.build(os.environ, {"PYTHONPATH": others} if others else {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,

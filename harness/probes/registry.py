@@ -7,6 +7,7 @@ A package offers one under the entry-point group ``levelfield.probes``, with the
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
 
 from levelfield.harness.probes.busy import Busy
 from levelfield.harness.probes.clock import CpuClock
@@ -24,6 +25,12 @@ OURS: tuple[type[Probe], ...] = (Busy, CpuClock, Rapl, Nvml, Gpm, Tpu)
 def names(kind: str) -> list[str]:
     """Of the quantities that our own probes give on this kind of device."""
     return list(dict.fromkeys(name for probe in OURS if kind in probe.kinds for name in probe.names))
+
+
+def folders() -> list[Path]:
+    """Where the packages of outside probes are installed."""
+    points = importlib.metadata.entry_points(group=GROUP)
+    return [Path(str(point.dist.locate_file(""))) for point in points if point.dist is not None]
 
 
 def load() -> tuple[list[type[Probe]], dict[str, Quantity]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict
 
@@ -60,6 +61,7 @@ class Certificate(Frozen):
     replicas: int = 1
     replication: Replication | None = None
     machine: str | None = None  # the type of the one it was made on, see `harness.records.record.MachineType`
+    variables: dict[str, str] = {}  # in force while it was made, see `harness.records.record.Record.in_force`
 
     @property
     def passed(self) -> bool:
@@ -104,15 +106,24 @@ def needs(
 
 
 def valid(
-    certificate: Certificate, fingerprint: str, versions: dict[str, str], needs: Collection[str] = ()
+    certificate: Certificate,
+    fingerprint: str,
+    versions: dict[str, str],
+    needs: Collection[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
-    """Why the certificate does not hold for sources with this `fingerprint`, these `versions` and `needs`, or None."""
+    """Why the certificate does not hold for sources with this `fingerprint`, these `versions` and `needs`, where these
+    `variables` are in force; or None."""
     if certificate.fingerprint != fingerprint:
         return "the adapter, the specification or the certifier has changed since"
     for name in sorted(certificate.versions.keys() | versions.keys()):
         was, now = certificate.versions.get(name, "absent"), versions.get(name, "absent")
         if was != now:
             return f"{name} is {now}, the certificate was made with {was}"
+    for name in sorted(certificate.variables.keys() | variables.keys()):
+        was, now = certificate.variables.get(name, "not set"), variables.get(name, "not set")
+        if was != now:
+            return f"the variable {name} is {now}, the certificate was made with {was}"
     if not certificate.passed:
         return "failed: " + ", ".join(certificate.failed or ["nothing could be checked"])
     missing = sorted(set(needs) - set(certificate.proves))

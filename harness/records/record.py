@@ -14,6 +14,7 @@ from pydantic import Field
 
 from levelfield.harness.records.early_stopping import EarlyStopping
 from levelfield.harness.records.quantity import Frozen, Quantity
+from levelfield.harness.system.variables import Passed, shown
 from levelfield.tasks.variant import UNVARIED, Variant
 
 SCHEMA = 3  # what an older one means is in `harness.records.migrate`
@@ -78,12 +79,15 @@ class Cell(Frozen):
     variant: Variant = UNVARIED
     replicas: Annotated[int, Field(ge=1, le=1024)] = 1
     replication: Replication | None = None  # how, where there are several; `threads` are those of each rank
+    variables: Passed = ()  # of the environment that the user passed on, see `harness.system.variables`
 
     @cached_property
     def id(self) -> str:
-        """Short and stable: the readable parts and a hash of everything; of one device, as before there were more."""
-        alone = {"replicas", "replication"} if self.replicas == 1 else set()
-        text = json.dumps(self.model_dump(exclude=alone), sort_keys=True)
+        """Short and stable: the readable parts and a hash of everything; of one device and without variables, as before
+        there were any."""
+        plain = {"replicas", "replication"} if self.replicas == 1 else set()
+        plain |= set() if self.variables else {"variables"}
+        text = json.dumps(self.model_dump(exclude=plain), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         several = f"-x{self.replicas}-{self.replication}" if self.replicas > 1 else ""
         return f"{self.kind}/{self.task}/{self.model.name}/{self.adapter}/{self.mode}{several}/{digest}"
@@ -113,6 +117,20 @@ class Cell(Frozen):
     def how(self) -> str:
         """As it stands in brackets behind the adapter's name: the mode, and what its batches are split over."""
         return f"{self.mode}, {self.over}" if self.over else self.mode
+
+    @property
+    def bare(self) -> Cell:
+        """The same with no variable passed on."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return Cell(**fields | {"variables": ()})
+
+    @property
+    def surroundings(self) -> str:
+        """Its environment by name, with the variables that were passed on: ``default``, ``A=1``, ``old-torch, A=1``."""
+        if not self.variables:
+            return self.environment
+        named = [self.environment] if self.environment != "default" else []
+        return ", ".join([*named, shown(self.variables)])
 
     @property
     def workload(self) -> tuple[object, ...]:
@@ -230,7 +248,16 @@ class Record(Frozen):
     files: dict[str, str] = Field(
         default_factory=dict, description="distribution → the first file imported of it, below the interpreter's prefix"
     )
+    kept: dict[str, str] = Field(
+        default_factory=dict,
+        description="variables that it got because a machine may need them, see harness.system.variables",
+    )
     machine: Machine
+
+    @property
+    def in_force(self) -> dict[str, str]:
+        """Variables that may have changed what it did, whoever set them: a certificate holds for these only."""
+        return {**self.kept, **dict(self.cell.variables)}
 
     @property
     def launch_id(self) -> str:

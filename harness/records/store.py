@@ -141,7 +141,7 @@ def read(folder: Path) -> Contents:
 def _subject(c: Certificate) -> tuple[object, ...]:
     """What a certificate is about; environments differ in versions."""
     where = (c.device, c.precision, c.replicas, c.replication, c.machine)
-    return (c.adapter, c.mode, *where, *sorted(c.versions.items()))
+    return (c.adapter, c.mode, *where, *sorted(c.versions.items()), *sorted(c.variables.items()))
 
 
 def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:

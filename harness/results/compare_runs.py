@@ -7,6 +7,7 @@ cancelled, and the output says so.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class Comparison:
     changes: list[Change]
     only_base: list[Cell]
     only_new: list[Cell]
-    differences: list[str]  # of machine and versions, one line each
+    differences: list[str]  # of machine, versions and variables, one line each
 
 
 def compare(
@@ -43,7 +44,7 @@ def compare(
         raise UserError(
             "the runs come from different machines: " + "; ".join(machines), "--force compares all the same"
         )
-    old_times, new_times = _times(base[1]), _times(new[1])
+    old_times, new_times = _paired(_times(base[1]), _times(new[1]))
     common = [key for key in old_times if key in new_times]
     confidence = statistics.shared_confidence(max(len(common), 1))
     changes = []
@@ -61,7 +62,12 @@ def compare(
         changes,
         [cell for cell, cold in old_times if (cell, cold) not in new_times],
         [cell for cell, cold in new_times if (cell, cold) not in old_times],
-        machines + _launch_differences(old_times, new_times) + _version_differences(base[1], new[1]),
+        [
+            *machines,
+            *_launch_differences(old_times, new_times),
+            *_version_differences(base[1], new[1]),
+            *_variable_differences(base[1], new[1]),
+        ],
     )
 
 
@@ -74,6 +80,22 @@ def _times(records: Sequence[Record]) -> Times:
         if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
             times.setdefault((record.cell, record.cold), {})[record.block] = step
     return times
+
+
+def _paired(base: Times, new: Times) -> tuple[Times, Times]:
+    """Both, where a cell of the base of which the new run has the like under other variables is called as there: what
+    differs is then named, as other versions are."""
+    like: dict[tuple[Cell, bool], list[tuple[Cell, bool]]] = {}
+    for cell, cold in new:
+        like.setdefault((cell.bare, cold), []).append((cell, cold))
+    alike = Counter((cell.bare, cold) for cell, cold in base)
+
+    def called(cell: Cell, cold: bool) -> tuple[Cell, bool]:
+        bare = cell.bare, cold
+        there = like.get(bare, [])
+        return there[0] if (cell, cold) not in new and len(there) == 1 and alike[bare] == 1 else (cell, cold)
+
+    return {called(*key): times for key, times in base.items()}, new
 
 
 def machine_differences(base: Machine, new: Machine) -> list[str]:
@@ -98,6 +120,22 @@ def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[
     old, now = versions(base), versions(new)
     return [
         f"{name}: {old.get(name, 'absent')} / {now.get(name, 'absent')}"
+        for name in sorted(old.keys() | now.keys())
+        if old.get(name) != now.get(name)
+    ]
+
+
+def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
+    """Variables that launches got in one run, and not, or with another value, in the other."""
+
+    def values(records: Sequence[Record]) -> dict[str, str]:
+        made = [record.in_force for record in records if record.status in ("ok", "failed")]
+        names = {name for one in made for name in one}
+        return {name: " and ".join(sorted({one.get(name, "not set") for one in made})) for name in names}
+
+    old, now = values(base), values(new)
+    return [
+        f"variable {name}: {old.get(name, 'not set')} / {now.get(name, 'not set')}"
         for name in sorted(old.keys() | now.keys())
         if old.get(name) != now.get(name)
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from levelfield.harness.measure.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.results import tables
+from levelfield.harness.system.variables import shown
 from levelfield.tasks.errors import UserError
 
 
@@ -67,7 +68,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
         stats = Stats()
         for _, step in measured:
             stats.update(step)
-        name = f"{cell.adapter}[{cell.mode}]"
+        name = f"{cell.adapter}[{', '.join([cell.mode, *([shown(cell.variables)] if cell.variables else [])])}]"
         workload = "/".join([cell.task, cell.model.name, cell.recipe.name, *([cell.over] if cell.over else [])])
         benchmarks.append(
             {
@@ -76,7 +77,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
                 "fullname": f"{workload}::{name}",
                 "params": {"mode": cell.mode, "threads": cell.threads, "replicas": cell.replicas},
                 "param": cell.mode,
-                "extra_info": {"versions": measured[0][0].versions},
+                "extra_info": {"versions": measured[0][0].versions, "variables": measured[0][0].in_force},
                 "options": {"disable_gc": False, "timer": "perf_counter", "min_rounds": len(measured), "warmup": True},
                 "stats": {**{field: getattr(stats, field) for field in Stats.fields}, "iterations": 1},
             }

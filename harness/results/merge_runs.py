@@ -30,6 +30,7 @@ def combine(runs: Sequence[Contents]) -> Contents:
         _same_machine(first.run, other.run)
     _same_data([stored.run for stored in runs])
     _same_versions(runs)
+    _same_variables(runs)
     records: list[Record] = []
     offset = 0
     for stored in runs:
@@ -77,6 +78,20 @@ def _same_versions(runs: Sequence[Contents]) -> None:
                         f"{name} is {known} in {run} and {version} in {stored.run.name}",
                         "levelfield compare BASE NEW, or levelfield report --history DIR",
                     )
+
+
+def _same_variables(runs: Sequence[Contents]) -> None:
+    """Those that a launch got because the machine may need them; what was passed on makes another cell."""
+    seen: dict[str, tuple[str, dict[str, str]]] = {}
+    for stored in runs:
+        for record in stored.records:
+            if record.status not in ("ok", "failed"):
+                continue
+            run, known = seen.setdefault(record.cell.id, (stored.run.name, record.kept))
+            differ = [n for n in sorted(known.keys() | record.kept.keys()) if known.get(n) != record.kept.get(n)]
+            if differ:
+                one, other = (kept.get(differ[0], "not set") for kept in (known, record.kept))
+                raise UserError(f"the variable {differ[0]} is {one} in {run} and {other} in {stored.run.name}", _APART)
 
 
 def _head(runs: Sequence[Run]) -> Run:

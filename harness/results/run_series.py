@@ -25,7 +25,7 @@ class History:
 
     runs: tuple[Run, ...]
     times: tuple[dict[Place, Interval], ...]
-    versions: tuple[dict[Place, dict[str, str]], ...]
+    versions: tuple[dict[Place, dict[str, str]], ...]  # and the variables that a machine may need
     steps: tuple[Comparison, ...]
     elsewhere: tuple[str, ...]  # names of runs of other machines, which are left out
 
@@ -66,4 +66,5 @@ def _times(stored: Contents) -> dict[Place, Interval]:
 
 
 def _versions(stored: Contents) -> dict[Place, dict[str, str]]:
-    return {(record.cell, record.cold): record.versions for record in stored.records if record.cell.kind == "speed"}
+    speed = [record for record in stored.records if record.cell.kind == "speed"]
+    return {(record.cell, record.cold): record.versions | record.kept for record in speed}

@@ -11,6 +11,7 @@ from levelfield.harness.judge import roofline
 from levelfield.harness.measure.peak import NO_PEAK, Peak, Subject, best_of
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.records.record import Cell, Record
+from levelfield.harness.system.variables import shown
 
 Row = dict[str, Any]
 
@@ -73,6 +74,7 @@ def launches(
                     for what in ("loss", "accuracy")
                 },
                 "versions": " ".join(f"{name}=={version}" for name, version in sorted(record.versions.items())),
+                "kept_variables": shown(tuple(sorted(record.kept.items()))),
             }
         )
     return rows
@@ -144,4 +146,6 @@ def _cell(cell: Cell) -> Row:
         "precision": cell.precision,
         "replicas": cell.replicas,
         "replication": cell.replication,
+        "environment": cell.environment,
+        "variables": shown(cell.variables),
     }

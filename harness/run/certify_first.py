@@ -17,6 +17,7 @@ from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Subject, partial_batch
 from levelfield.harness.records.certificate import Certificate, fingerprint, needs, valid
 from levelfield.harness.records.record import MachineType
+from levelfield.harness.system import variables
 from levelfield.tasks.task import Task
 
 
@@ -38,7 +39,7 @@ def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Subjec
         uneven = any(size % cell.replicas for size in (cell.recipe.batch_size, partial_batch(cell, task)))
         how = (cell.recipe.optimizer, m.activation, len(m.hidden), m.dropout, m.l2)
         words = needs(*how, task.kind, cell.track, uneven)
-        where = (cell.device, cell.environment, cell.precision, cell.replicas, cell.replication)
+        where = (cell.device, cell.environment, cell.precision, cell.replicas, cell.replication, cell.variables)
         subject = Subject(cell.adapter, cell.mode, *where)
         found[subject] = found.get(subject, frozenset()) | words
     return found
@@ -64,7 +65,8 @@ def kept(
         about = (certificate.device, certificate.precision, certificate.replicas, certificate.replication)
         if about != (subject.device, subject.precision, subject.replicas, subject.replication):
             continue
-        if valid(certificate, fingerprint(info.source), versions, tuple(words)) is None:
+        in_force = dict(subject.variables) | variables.kept(os.environ, subject.variables)
+        if valid(certificate, fingerprint(info.source), versions, tuple(words), in_force) is None:
             return certificate
     return None
 
@@ -136,9 +138,10 @@ def obtain(
 
 
 def _path(subject: Subject, info: AdapterInfo, quick: bool, machine: str | None) -> Path:
-    """One file for each adapter, mode, device, precision, replicas, type of machine and place of its source: checkouts
-    overwrite no other's."""
-    place = hashlib.sha256(f"{info.source}\n{machine}".encode()).hexdigest()[:8]
+    """One file for each adapter, mode, device, precision, replicas, type of machine, variables and place of its source:
+    checkouts overwrite no other's."""
+    passed = f"\n{subject.variables}" if subject.variables else ""
+    place = hashlib.sha256(f"{info.source}\n{machine}{passed}".encode()).hexdigest()[:8]
     form = "quick" if quick else "full"
     where = [subject.device.replace(":", ""), subject.precision, subject.environment]
     where += [f"x{subject.replicas}", str(subject.replication)] if subject.replicas > 1 else []

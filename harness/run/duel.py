@@ -28,8 +28,10 @@ from levelfield.harness.judge.statistics import (
 )
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.measure.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
+from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.system.variables import Passed
 from levelfield.tasks.task import Task
 
 # One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
@@ -117,10 +119,12 @@ def ground(
     limit: float,
     least: int = LEAST,
     seconds: float = SECONDS,
+    passed: Passed = (),
 ) -> Iterator[Ground]:
     """Ends every process that was started.
 
-    `limit` in seconds holds for each launch, `seconds` are its steady epochs, `least` of which are a turn.
+    `limit` in seconds holds for each launch, `seconds` are its steady epochs, `least` of which are a turn. Both sides
+    get the variables `passed`.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levelfield-")))
@@ -128,7 +132,14 @@ def ground(
             stack.enter_context(
                 # The adapter is among those known by its own name too, so that the warm parent imports its framework
                 LocalLauncher(
-                    {side.info.name: side.info}, {task.name: task}, machine, cores, limit, not side.warm, probes=False
+                    {side.info.name: side.info},
+                    {task.name: task},
+                    machine,
+                    cores,
+                    limit,
+                    not side.warm,
+                    {DEFAULT: own(passed)},
+                    probes=False,
                 )
             )
             for side in (first, second)

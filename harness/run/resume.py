@@ -11,6 +11,7 @@ from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.certificate import fingerprint
 from levelfield.harness.records.record import Machine, MachineType, Record
 from levelfield.harness.records.store import Contents
+from levelfield.harness.system.variables import Passed
 
 
 def changes(
@@ -22,8 +23,12 @@ def changes(
     machine: Machine,
     adapters: Mapping[str, AdapterInfo],
     environments: Mapping[str, Environment],
+    kept: Mapping[str, str] | None,
 ) -> list[str]:
-    """One line for everything that is not as it was when the run began; only what `launches` use is looked at."""
+    """One line for everything that is not as it was when the run began; only what `launches` use is looked at.
+
+    `kept`: the variables that a launch would get here because the machine may need them; None where others make them.
+    """
     found = []
     if suite_text != before.run.suite_text:
         found.append(f"the suite {before.run.suite} has other contents")
@@ -35,6 +40,7 @@ def changes(
             found.append(f"the machine's {what} is {now}, it was {then}")
     used = {(launch.cell.adapter, launch.cell.environment) for launch in launches}
     versions = {(r.cell.adapter, r.cell.environment): r.versions for r in before.records if r.versions}
+    found += _variables(before, {environment: environments[environment].passed for _, environment in used}, kept)
     proofs = {certificate.adapter: certificate.fingerprint for certificate in before.certificates}
     for adapter, environment in sorted(used):
         now = adapters[adapter].versions(environments[environment].installed)
@@ -48,6 +54,22 @@ def changes(
         if proofs[adapter] != fingerprint(adapters[adapter].source):
             found.append(f"the source of {adapter}, the specification or the certifier has changed")
     return list(dict.fromkeys(found))
+
+
+def _variables(before: Contents, passed: Mapping[str, Passed], kept: Mapping[str, str] | None) -> list[str]:
+    """What the last launch of each of the suite's environments got, and another one would not get now."""
+    last = {record.cell.environment: record for record in before.records if record.status in ("ok", "failed")}
+    found = []
+    for environment in sorted(passed.keys() & last.keys()):
+        record = last[environment]
+        was = record.in_force if kept is not None else dict(record.cell.variables)
+        now = {**(kept or {}), **dict(passed[environment])}
+        found += [
+            f"the variable {name} is {now.get(name, 'not set')}, it was {was.get(name, 'not set')}"
+            for name in sorted(was.keys() | now.keys())
+            if was.get(name) != now.get(name)
+        ]
+    return found
 
 
 def left(launches: Sequence[Launch], before: Iterable[Record], here: Machine | None) -> list[Launch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import sys
@@ -32,7 +33,7 @@ from levelfield.harness.run.progress import Progress, duration
 from levelfield.harness.run.resume import changes, left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import Goal
-from levelfield.harness.system import machine
+from levelfield.harness.system import machine, variables
 from levelfield.tasks import registry as task_registry
 from levelfield.tasks import table
 from levelfield.tasks.errors import UserError, unknown
@@ -57,7 +58,9 @@ class Outcome:
 def run(options: argparse.Namespace) -> Outcome:
     chosen, text = suite.read(options.suite)
     registry = find()
-    for problem in registry.problems:
+    chosen = suite.passing(chosen, dict(options.env))
+    dropped = environments.not_passed_on(registry.adapters, dict(options.env))
+    for problem in [*registry.problems, *dropped]:
         print(f"warning: {problem}", file=sys.stderr)
     selection = Selection(
         tuple(options.adapter),
@@ -102,7 +105,7 @@ def run(options: argparse.Namespace) -> Outcome:
         kept, head, before, peaks = go_on(options, launches, there, text)
         launches = left(launches, before, head.machine if cluster is None else None)
     else:
-        kept, head = begin(options, chosen, there, text)
+        kept, head = begin(options, chosen, there, text, dropped)
         before, peaks = [], []
 
     stop = Stop()
@@ -204,7 +207,9 @@ def open_launcher(
     )
 
 
-def begin(options: argparse.Namespace, chosen: suite.Suite, there: Surroundings, text: str) -> tuple[store.Store, Run]:
+def begin(
+    options: argparse.Namespace, chosen: suite.Suite, there: Surroundings, text: str, dropped: Sequence[str]
+) -> tuple[store.Store, Run]:
     """A new run's folder with its head."""
     folder = options.output or store.new_folder(chosen.name)
     baseline, warnings = choose_baseline(chosen.baseline, there.adapters)
@@ -217,7 +222,7 @@ def begin(options: argparse.Namespace, chosen: suite.Suite, there: Surroundings,
         baseline=baseline,
         plan_seed=chosen.seed,
         machine=machine.describe(options.anonymous),
-        warnings=warnings + machine.warnings(),
+        warnings=[*warnings, *dropped, *machine.warnings()],
         suite_text=text,
         study=chosen.study,
         tasks={name: facts(task) for name, task in there.tasks.items()},
@@ -239,6 +244,7 @@ def go_on(
         machine=machine.describe(True),
         adapters=there.adapters,
         environments=there.environments,
+        kept=variables.kept(os.environ) if options.launcher == "local" else None,
     )
     if changed and not options.allow_changes:
         raise UserError(
@@ -322,6 +328,7 @@ def command(options: argparse.Namespace) -> str:
         ("--launcher", None if options.launcher == "local" else options.launcher),
     ):
         words += [flag, str(value)] if value is not None else []
+    words += [word for name, value in options.env for word in ("--env", f"{name}={value}")]
     words += ["--budget", f"{options.budget:g}s"] if options.budget else []
     words += ["--precision", f"{100 * options.precision:g}%"] if options.precision else []
     words += [

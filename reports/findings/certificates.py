@@ -35,6 +35,7 @@ class Certificate:
     machine: str | None = None  # the type of the one it was made on
     replicas: int = 1
     replication: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)  # in force while it was made
 
     @property
     def where(self) -> str:
@@ -69,4 +70,4 @@ def summary(full: harness.Certificate) -> Certificate:
         first = failed[0]
         reason = f"{first.name} in {first.case}" + (f": {first.reason}" if first.reason else "")
     where = (full.device, reason, full.versions, full.precision, full.machine, full.replicas, full.replication)
-    return Certificate(full.adapter, full.mode, checks, *where)
+    return Certificate(full.adapter, full.mode, checks, *where, full.variables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from levelfield.adapters.runtimes import compiles
 from levelfield.harness.records.record import (
     Cell,
     LaunchKind,
@@ -18,12 +19,11 @@ from levelfield.harness.records.record import (
 )
 from levelfield.tasks.variant import UNVARIED, Variant
 
-EAGER_DEFAULTS = frozenset({"torch", "scikit-learn", "numpy"})  # whose mode "default" compiles nothing
-
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One line of a comparison: an adapter in one mode, fed in one way, in one environment."""
+    """One line of a comparison: an adapter in one mode, fed in one way, in one environment (with the variables that
+    were passed on, see `Cell.surroundings`)."""
 
     adapter: str
     mode: str
@@ -35,7 +35,7 @@ class Entry:
 
     @classmethod
     def of(cls, cell: Cell) -> Entry:
-        return cls(cell.adapter, cell.mode, cell.feed, cell.environment, cell.framework, cell.backend, cell.api)
+        return cls(cell.adapter, cell.mode, cell.feed, cell.surroundings, cell.framework, cell.backend, cell.api)
 
     @property
     def label(self) -> str:
@@ -51,9 +51,7 @@ class Entry:
 
     @property
     def compiled(self) -> bool:
-        if self.mode == "default":
-            return self.family not in EAGER_DEFAULTS
-        return self.mode != "eager"
+        return compiles(self.mode, self.family)
 
 
 @dataclass(frozen=True)

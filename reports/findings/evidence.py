@@ -215,15 +215,16 @@ def baseline_among(entries: Sequence[Entry], baseline: Entry | None) -> Entry | 
 def holds_certificate(
     entry: Entry, workload: Workload, certificates: Sequence[Certificate] | None, launches: Sequence[Record] = ()
 ) -> bool | None:
-    """Whether one is held for these `launches`: a certificate is void for other versions than it was made with, and on
-    another type of machine."""
+    """Whether one is held for these `launches`: a certificate is void for other versions and variables than it was
+    made with, and on another type of machine."""
     if certificates is None:
         return None
     where = (workload.device, workload.precision, workload.replicas, workload.replication)
     own = [c for c in certificates if (c.adapter, c.mode) == (entry.adapter, entry.mode) and c.subject == where]
     used = launches[-1].versions if launches else {}
     if launches:
-        own = [c for c in own if c.machine in (None, str(launches[-1].machine.type))]
+        last = launches[-1]
+        own = [c for c in own if c.machine in (None, str(last.machine.type)) and c.variables == last.in_force]
     return any(c.held and all(used.get(name, version) == version for name, version in c.versions.items()) for c in own)
 
 

@@ -34,7 +34,15 @@ def section(evidence: Evidence) -> Section:
     return Section(
         sentences=(sentence(evidence),),
         blocks=tuple(
-            t for t in (versions(evidence), in_force(evidence), placement(evidence), tasks(evidence)) if t.lines
+            t
+            for t in (
+                versions(evidence),
+                variables(evidence),
+                in_force(evidence),
+                placement(evidence),
+                tasks(evidence),
+            )
+            if t.lines
         ),
         extra=facts,
     )
@@ -55,6 +63,8 @@ def sentence(evidence: Evidence) -> str:
     if types:
         others = count(len(types), "other type")
         told += f"; launches were made on {others} of machine too, each of which has its own tables"
+    if given := {name for record in evidence.latest for name, _ in record.cell.variables}:
+        told += f"; {listing(sorted(given), most=8)} {'was' if len(given) == 1 else 'were'} passed on to launches"
     if mixed:
         told += f"; more than one version of {listing(mixed)} occurs"
     return told + "."
@@ -80,6 +90,25 @@ def versions(evidence: Evidence) -> Table:
         tuple(
             Line((text(name), text(", ".join(sorted(found))), text(listing(sorted(users[name]), most=20))))
             for name, found in _versions(evidence).items()
+        ),
+    )
+
+
+def variables(evidence: Evidence) -> Table:
+    """What launches got of the environment beyond what never changes a number."""
+    found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for record in evidence.latest:
+        for name, value in record.cell.variables:
+            found[name, value, "passed on by the user"].add(record.cell.environment)
+        for name, value in record.kept.items():
+            found[name, value, "kept, since a machine may need it"].add(record.cell.environment)
+    return Table(
+        "variables-table",
+        "Variables of the environment that launches were given",
+        tuple(Column(name, numeric=False) for name in ("Variable", "Value", "Why", "Environment")),
+        tuple(
+            Line((text(name), text(value), text(why), text(listing(sorted(where), most=8))))
+            for (name, value, why), where in sorted(found.items())
         ),
     )
 
