@@ -98,7 +98,11 @@ def _place(workload: Workload, entry: Entry) -> Row:
     where = {"task": workload.task, "model": workload.model.name, "recipe": workload.recipe.name}
     names = ("track", "device", "threads", "precision", "cold", "replicas", "replication")
     how = {name: getattr(workload, name) for name in names}
-    return where | how | {"adapter": entry.adapter, "mode": entry.mode, "feed": entry.feed, "in": entry.environment}
+    return (
+        where
+        | how
+        | {"adapter": entry.adapter, "mode": entry.mode, "feed": entry.feed, "environment": entry.environment}
+    )
 
 
 def _interval(name: str, interval: Interval | None) -> Row:

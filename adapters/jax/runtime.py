@@ -21,8 +21,7 @@ def _count(event: str, duration: float, **about: Any) -> None:
     global _compilations, _programs
     if event == "/jax/core/compile/backend_compile_duration":
         _compilations += 1
-        # An operation outside of jit is compiled too, and with jit switched off all are outside of it
-        _programs += about.get("fun_name") not in _PRIMITIVES and not jax.config.jax_disable_jit
+        _programs += about.get("fun_name") not in _PRIMITIVES  # an operation outside of jit is compiled too
 
 
 jax.monitoring.register_event_duration_secs_listener(_count)
@@ -51,7 +50,7 @@ def compilations() -> int | None:
 
 
 def programs() -> int | None:
-    return _programs
+    return 0 if jax.config.jax_disable_jit else _programs  # then each operation is compiled by itself
 
 
 def in_force(setting: Setting) -> dict[str, str]:

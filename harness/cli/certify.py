@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in [*registry.problems, *environments.not_passed_on(registry.adapters, dict(options.env))]:
+    for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
     for name in options.adapter:
         if name not in registry.adapters:
@@ -66,6 +66,9 @@ def run(options: argparse.Namespace) -> int:
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
         return 5
+
+    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
+        print(f"warning: {warning}", file=sys.stderr)
 
     def made(certificate: Certificate) -> None:
         if not options.quiet:

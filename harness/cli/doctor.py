@@ -24,10 +24,10 @@ def run(options: argparse.Namespace) -> int:
     for part in options.only:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")
-    for problem in environments.not_passed_on(adapters, {}):
-        print(f"warning: {problem}", file=sys.stderr)
     if options.write is not None:
         document.check(options.write, machine.describe(True))
+    for warning in environments.not_passed_on(adapters, {}):
+        print(f"warning: {warning}", file=sys.stderr)
     name = "quick" if options.quick else "full" if options.full else "normal"
     effort = choose(EFFORTS[name], options.adapter, options.only)
     if options.budget is not None:

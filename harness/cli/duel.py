@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Duel and print; 0 with a verdict, 1 without one, 130 when it was stopped, with what the pairs until then say."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in [*registry.problems, *environments.not_passed_on(registry.adapters, dict(options.env))]:
+    for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
     names = [parse(text, registry.adapters) for text in (options.first, options.second)]
     chosen, _ = suite.read(options.suite)
@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr)
 
     first, second = (Side(info, launch.cell) for (info, _), launch in zip(names, launches, strict=True))
+    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
+        print(f"warning: {warning}", file=sys.stderr)
     tell("certifying both, where not done before")
     if failed := unproved(launches, tasks, there):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 
@@ -58,10 +59,14 @@ def check_agreement(parts: Sequence[dict[str, int]], weights: Sequence[str], set
         raise BrokenContract(f"the {len(weights)} ranks ended with different weights")
 
 
-def check_compiled(mode: str, before: int | None, after: int | None) -> None:
-    """Raises BrokenContract where a mode names a compiler, and nothing was compiled between two counts of programs
-    (see `adapters.runtimes`; None: this runtime counts none)."""
-    if mode in COMPILERS and before is not None and before == after:
+def programs(runtime: ModuleType, mode: str) -> int | None:
+    """How many programs were compiled so far, where the mode names a compiler and the runtime counts them."""
+    return runtime.programs() if mode in COMPILERS else None
+
+
+def check_compiled(runtime: ModuleType, mode: str, before: int | None) -> None:
+    """Raises BrokenContract where nothing was compiled since the `programs` were counted."""
+    if before is not None and programs(runtime, mode) == before:
         raise BrokenContract(f"nothing was compiled, so that what ran was not the mode {mode!r}")
 
 

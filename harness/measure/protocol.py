@@ -13,7 +13,7 @@ import numpy as np
 
 from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.harness.measure import disturbance, train_in_ranks
-from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights
+from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights, programs
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
@@ -53,7 +53,7 @@ def launch(
     if kind == "speed":  # SpeedWatch decides when there are enough
         setting = replace(setting, recipe=replace(setting.recipe, epochs=MOST_EPOCHS))
     runtime.configure(setting)
-    programs = runtime.programs()
+    compiled = programs(runtime, setting.mode)
     steady = Steady(runtime, setting, ranks)
     start = clock()
     model = adapter(setting)
@@ -67,7 +67,7 @@ def launch(
         result = _speed(model, runtime, setting, task, seconds, steady, ranks)
     else:
         result = _learning(model, setting, task, learning or Learning(), ranks)
-    check_compiled(setting.mode, programs, runtime.programs())
+    check_compiled(runtime, setting.mode, compiled)
     phases = result["phases"]
     assert isinstance(phases, dict)
     phases["build"] = build

@@ -59,8 +59,7 @@ def run(options: argparse.Namespace) -> Outcome:
     chosen, text = suite.read(options.suite)
     registry = find()
     chosen = suite.passing(chosen, dict(options.env))
-    dropped = environments.not_passed_on(registry.adapters, dict(options.env))
-    for problem in [*registry.problems, *dropped]:
+    for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
     selection = Selection(
         tuple(options.adapter),
@@ -101,12 +100,15 @@ def run(options: argparse.Namespace) -> Outcome:
         print_plan(launches)
         return Outcome(0)
 
+    dropped = environments.not_passed_on(registry.adapters, dict(options.env))
     if options.resume is not None:
         kept, head, before, peaks = go_on(options, launches, there, text)
         launches = left(launches, before, head.machine if cluster is None else None)
     else:
         kept, head = begin(options, chosen, there, text, dropped)
         before, peaks = [], []
+    for warning in dropped:
+        print(f"warning: {warning}", file=sys.stderr)
 
     stop = Stop()
     goal = Goal(launches, head.baseline, registry.adapters, budget, options.precision, elastic=not options.budget)

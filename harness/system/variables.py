@@ -83,7 +83,7 @@ TABLE = (
     Reader("GOTO_NUM_THREADS", "OpenBLAS", "threads"),
     Reader("BLIS_*", "BLIS", "threads"),
     Reader("FLEXIBLAS*", "FlexiBLAS", "which BLAS"),
-    Reader("NVPL_*", "NVPL", "threads"),
+    Reader("NVPL_*", "NVPL", "which instructions, and threads"),
     Reader("VECLIB_*", "Accelerate", "threads"),
     Reader("NUMEXPR_*", "NumExpr", "threads"),
     Reader("ONEDNN_*", "oneDNN", "which instructions, and precision"),
@@ -146,6 +146,10 @@ TABLE = (
     Reader("ROCR_*", "ROCm", "devices"),
     Reader("HSA_*", "ROCm", "devices"),
     Reader("ZE_*", "Level Zero", "devices"),
+    *(
+        Reader(f"TF_{name}", "Terraform", "")
+        for name in ("CLI_*", "VAR_*", "LOG*", "DATA_DIR", "IN_AUTOMATION", "TOKEN_*")
+    ),
     Reader("TF_CONFIG", "TensorFlow", _CLUSTER),
     Reader("TF_*", "TensorFlow", "compiling, kernels, precision, threads"),
     Reader("AUTOGRAPH_*", "TensorFlow", "tracing"),

@@ -316,6 +316,7 @@ def test_a_package_adds_a_probe_and_a_hostile_one_costs_only_its_own_quantities(
     points = "".join(f"{name.lower()} = outside_probes:{name}\n" for name in classes)
     (about / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{points}")
     (tmp_path / "outside_probes.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     one = sampling()
     found = sampled(one).utilisation
