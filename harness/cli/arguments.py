@@ -67,7 +67,7 @@ def _parser() -> Parser:
         command: Parser = commands.add_parser(name, parents=[common, *more], help=text, description=text)
         return command
 
-    listing = add("list", "What there is: adapters, tasks, suites; and the devices that frameworks see.")
+    listing = add("list", "What there is: adapters, tasks, suites; and the devices that frameworks see.", env)
     listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
     listing.add_argument("--json", action="store_true", help="for programs")
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from levelfield.adapters import registry as adapters
 from levelfield.tasks import registry as tasks
 
 
-def show(what: str | None, as_json: bool) -> None:
-    """Print the adapters, tasks and suites, or one of them."""
+def show(what: str | None, as_json: bool, env: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Print the adapters, tasks and suites, or one of them. Who is asked for devices gets the variables `env`."""
     sections = {"adapters": _adapters, "tasks": _tasks, "suites": _suites}
     if what == "devices":
         from levelfield.harness.plan import devices
+        from levelfield.harness.system import variables
 
-        sections = {"devices": devices.rows}
+        sections = {"devices": partial(devices.rows, variables.passed(env))}
     chosen = {name: make() for name, make in sections.items() if what in (None, name)}
     if as_json:
         print(json.dumps(chosen[what] if what else chosen, indent=1))

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _list(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import listing
 
-    listing.show(options.what, as_json=options.json)
+    listing.show(options.what, as_json=options.json, env=dict(options.env))
     return OK
 
 

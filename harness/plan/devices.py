@@ -14,6 +14,7 @@ from levelfield.adapters import registry
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import Environment, own
 from levelfield.harness.system import paths, variables
+from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError
 
 KINDS = ("cpu", "gpu", "tpu")
@@ -51,11 +52,11 @@ def seen(runtime: str, environment: Environment) -> Seen:
     return found
 
 
-def rows() -> list[dict[str, Any]]:
+def rows(passed: Passed = ()) -> list[dict[str, Any]]:
     """For each framework that computes and each kind of device: what it sees, or why it sees none."""
     names = sorted({info.runtime for info in registry.find().adapters.values() if info.builtin})
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(partial(seen, environment=own()), names))
+        found = list(pool.map(partial(seen, environment=own(passed)), names))
     return [
         {
             "framework": name,

@@ -236,7 +236,8 @@ def clock_set_back(ground: Ground, tries: int, chance: random.Random) -> Row:
         row.tries += 1
         folder = ground.new()
         shift.write_text("0")
-        process = ground.start("run", "chaos.toml", "-o", folder, "--no-certify", variables=clock)
+        passed = ("--env", "LD_PRELOAD", "--env", "CHAOS_CLOCK")
+        process = ground.start("run", "chaos.toml", "-o", folder, "--no-certify", *passed, variables=clock)
         ground.wait_for(process, folder, chance.randint(1, 8))
         shift.write_text(f"{-day * chance.randint(1, 400)}")
         ground.wait_for(process, folder, chance.randint(9, 20))

@@ -105,7 +105,8 @@ def levelfield(arguments: list[str], output: Path | None = None) -> int:
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     cache = os.environ.get("LEVELFIELD_CACHE") or str(Path.home() / ".cache" / "levelfield")
     print("levelfield", *arguments, file=sys.stderr, flush=True)
-    command = [sys.executable, "-P", "-m", "levelfield.harness.cli.main", *arguments]
+    # A framework may lie on PYTHONPATH, which launches do not inherit
+    command = [sys.executable, "-P", "-m", "levelfield.harness.cli.main", *arguments, "--env", "PYTHONPATH"]
     environment = os.environ | {"PYTHONPATH": path, "LEVELFIELD_CACHE": cache}
     if output is None:
         return subprocess.run(command, env=environment, cwd=ROOT).returncode

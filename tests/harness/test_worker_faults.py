@@ -23,7 +23,7 @@ import numpy as np
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.tasks.mlp import Layer
 
-NOTES = Path(os.environ["FAULT_NOTES"])
+NOTES = Path(os.environ["LEVELFIELD_TEST_NOTES"])
 """
 
 FAULTS = """
@@ -364,7 +364,7 @@ def faulty(command_line, install, tiny, records_of, tmp_path_factory):
         points[name] = f"{module}:Plug"
         modules[f"{module}.py"] = CLASS.format(name=name) + text + "\n"
     install(folder, points, modules)
-    levelfield = command_line(plugins=[folder], variables={"FAULT_NOTES": str(notes)})
+    levelfield = command_line(plugins=[folder], variables={"LEVELFIELD_TEST_NOTES": str(notes)})
     suite = tiny(
         learning=f"adapters = {[*HARMLESS, *REASONS]}",
         speed=f"adapters = {['numpy-manual', *TIMED]}\nblocks = 1\nseconds = 0.01\nthreads = 1",
