@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -98,7 +98,11 @@ def changes(pair: Pair) -> Section:
             key = "Right of 1: the new run takes longer. Bar: the simultaneous interval. Band: the margin of a tie."
             blocks.append(Picture(f"changes-{i}", partial(draw, own, f"changes-{i}"), caption, key))
         blocks.append(table(own, place, f"changes-table-{i}"))
-    return Section(sentences=(summary(pair), *told(pair)), blocks=tuple(blocks), notes=drawn(len(groups)))
+    return Section(
+        sentences=(summary(pair), *told(pair), f"{pair.found.decided.capitalize()}."),
+        blocks=tuple(blocks),
+        notes=drawn(len(groups)),
+    )
 
 
 def ordered(found: Sequence[Change]) -> list[Change]:
@@ -194,9 +198,15 @@ def unpaired(pair: Pair) -> Section:
         for side, cells in sides
         for c in cells
     ]
+    lines = [
+        Line((text(Entry.of(one.cell).label), text(str(one)), text(where(one.cell))), {"task": one.cell.task})
+        for one in pair.found.lost
+    ] + lines
     if not lines:
         return Section(sentences=("Every cell that was timed in one run was timed in the other.",))
-    told_ = listing([f"{len(cells)} only in the {side} run" for side, cells in sides if cells])
+    lost = Counter(one.how for one in pair.found.lost)
+    counts = [f"{n} {how} in the new run" for how, n in lost.items()]
+    told_ = listing([*counts, *(f"{len(cells)} only in the {side} run" for side, cells in sides if cells)])
     columns = tuple(Column(c, numeric=False) for c in ("Adapter · mode", "Timed", "Where"))
     return Section(
         sentences=(f"{count(len(lines), 'cell')} could not be compared: {told_}.",),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from levelfield.harness.measure.peak import Peak
 from levelfield.harness.records.record import Record, Run
+from levelfield.harness.run.outcome import unfinished
 from levelfield.reports.findings import publishable, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
@@ -47,13 +48,14 @@ def build(
     counts = outcome_counts(evidence)
     told = words.outcomes(counts)
     machine = run.machine
+    unmade = [left] if (left := unfinished(run, evidence.latest)) is not None else []
     head = [
         f"## {escape(run.name)}",
         "",
         f"{told or 'no launch yet'}; baseline {escape(evidence.baseline_label)}; "
         f"{escape(machine.cpu)}, {count(machine.cores, 'core')}. {escape(publishable.stamp(evidence))}",
         "",
-        *(f"> {escape(warning)}\n" for warning in [*run.warnings, *disturbances(evidence)]),
+        *(f"> {escape(warning)}\n" for warning in [*unmade, *run.warnings, *disturbances(evidence)]),
     ]
     parts = [part for name in SECTIONS for part in _section(name, evidence)]
     return "\n".join([*head, *parts, "Repeat it:", "", *_code(run.command)]) + "\n"

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from levelfield.harness.records.record import Record, Run
+from levelfield.harness.run.outcome import unfinished
 from levelfield.reports.findings import publishable, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import (
@@ -46,6 +47,8 @@ def lines(evidence: Evidence) -> list[str]:
         visible(f"{evidence.run.name}: {told or 'no launch yet'}"),
         visible(f"baseline {evidence.baseline_label}" + ("" if evidence.baseline else " (no launch in this run)")),
     ]
+    if (state := unfinished(evidence.run, evidence.latest)) is not None:
+        result.insert(0, visible(state))
     result += [visible(f"warning: {warning}") for warning in [*evidence.run.warnings, *disturbances(evidence)]]
     result.append(visible(publishable.stamp(evidence)))
     if evidence.run.study:

@@ -6,13 +6,33 @@ The parser is argparse: importing the usual alternative takes four times as long
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
+from math import nextafter
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import levelfield
 from levelfield.tasks.errors import UserError
 
+EXIT_CODES = {
+    "run": """exit codes:
+  0    done
+  1    done, and a launch failed; or a timed comparison was asked for (the baseline
+       and another one, certified) and no launch counts, or nothing is judged
+       though five blocks or more were planned
+  2    wrong usage or configuration     3    internal error
+  5    nothing selected                 130  interrupted""",
+    "compare": """exit codes:
+  0    compared
+  1    what --fail-on names was found: a cell is materially slower, or its
+       launches fail or are not made any more (slower); a cell common to both
+       could not be decided (undecided)
+  2    wrong usage, or runs of different machines
+  3    internal error
+  5    nothing could be compared""",
+}
+FAILURES = ("slower", "undecided")  # what `compare --fail-on` knows
 PRECISIONS = ("float32", "tf32", "bfloat16")
 
 
@@ -22,6 +42,33 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         if "\0" in word:  # not from a shell, but from Python; as a path it would raise wherever it is first used
             raise UserError(f"{word!r} holds a null character", "leave it out: no file name has one")
     return _parser().parse_args(arguments)
+
+
+def command(options: argparse.Namespace) -> str:
+    """The line whose `parse` gives these options: made from the parser's own actions, so that none is forgotten."""
+    (commands,) = (a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    positional: list[str] = []
+    words: list[str] = []
+    for action in commands[options.command]._actions:
+        value = getattr(options, action.dest, action.default)
+        if action.dest == "help" or value == action.default:
+            continue
+        several = isinstance(action, argparse._AppendAction) or action.nargs == "*"
+        values = value if several else [value]
+        if not action.option_strings:
+            positional += map(str, values)
+        elif action.nargs == 0:
+            words.append(action.option_strings[-1])
+        else:
+            for one in values:
+                words += _option(action, WRITTEN.get(action.type, str)(one))
+    # What looks like an option is none behind two hyphens
+    behind = ["--", *positional] if any(word.startswith("-") for word in positional) else []
+    return shlex.join(["levelfield", options.command, *([] if behind else positional), *words, *behind])
+
+
+def _option(action: argparse.Action, value: str) -> list[str]:
+    return [f"{action.option_strings[-1]}={value}"] if value.startswith("-") else [action.option_strings[0], value]
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,7 +111,14 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, text: str, *more: Parser) -> Parser:
-        command: Parser = commands.add_parser(name, parents=[common, *more], help=text, description=text)
+        command: Parser = commands.add_parser(
+            name,
+            parents=[common, *more],
+            help=text,
+            description=text,
+            epilog=EXIT_CODES.get(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         return command
 
     listing = add("list", "What there is: adapters, tasks, suites; and the devices that frameworks see.", env)
@@ -162,7 +216,14 @@ def _parser() -> Parser:
     compare.add_argument("base", type=Path, metavar="BASE", help="a run's folder")
     compare.add_argument("new", type=Path, metavar="NEW", help="another one")
     compare.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
-    compare.add_argument("--fail-on", choices=["slower"], help="exit with 1 when a cell became materially slower")
+    compare.add_argument(
+        "--fail-on",
+        type=_failures,
+        action="extend",
+        default=[],
+        metavar="WHAT,…",
+        help="exit with 1 for: slower, undecided",
+    )
     compare.add_argument("--force", action="store_true", help="compare runs of different machines")
     compare.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
     compare.add_argument("--json", action="store_true", help="for programs")
@@ -176,6 +237,15 @@ def _parser() -> Parser:
 
 def _names(text: str) -> list[str]:
     return text.split(",")
+
+
+def _failures(text: str) -> list[str]:
+    from levelfield.tasks.errors import unknown
+
+    for word in (words := text.split(",")):
+        if word not in FAILURES:
+            raise unknown("fail-on", word, FAILURES)
+    return words
 
 
 def _positive(text: str) -> int:
@@ -228,6 +298,29 @@ def _percent(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a percentage between 0% and 100%; write 2%")
     return value
+
+
+def _in_seconds(value: float) -> str:
+    return f"{value:g}s" if float(f"{value:g}") == value else f"{value!r}s"
+
+
+def _in_percent(value: float) -> str:
+    """In as few digits as give the same value again."""
+    for digits in range(1, 18):
+        text = f"{100 * value:.{digits}g}"
+        if float(text) / 100 == value:
+            return f"{text}%"
+    near = next(x for x in (nextafter(100 * value, 0), nextafter(100 * value, 100)) if x / 100 == value)
+    return f"{near!r}%"
+
+
+# How an option's value is written, where not as Python writes it
+WRITTEN: dict[object, Callable[[Any], str]] = {
+    _duration: _in_seconds,
+    _percent: _in_percent,
+    _names: ",".join,
+    _variable: "=".join,
+}
 
 
 def _version() -> str:

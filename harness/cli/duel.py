@@ -24,6 +24,7 @@ from levelfield.harness.run import certify_first, duel
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.run.session import load_tasks
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.task import Task
 
@@ -162,6 +163,6 @@ def text(sides: Sequence[str], work: str, pairs: Sequence[Pair], found: duel.Ver
     first, second = (1e3 * median(values) for values in zip(*((p.first, p.second) for p in pairs), strict=True))
     return [
         *lines,
-        f"{r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}) × the time, {r.n} pairs: {word}; {found.reason}",
+        f"{r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}) × the time, {counted(r.n, 'pair')}: {word}; {found.reason}",
         f"a steady epoch, median: {first:.3g} ms against {second:.3g} ms",
     ]

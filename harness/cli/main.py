@@ -1,7 +1,8 @@
 """The command ``levelfield``: arguments in, exit code out. What is slow to import is imported where it is used.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 done, with failed launches or a missing
-certificate; 2 usage or configuration; 3 internal error; 5 nothing selected; 130 interrupted.
+Data goes to stdout, everything else to stderr. Exit codes: 0 done; 1 done, with failed launches, a missing
+certificate, or no answer to what was asked (`arguments.EXIT_CODES`); 2 usage or configuration; 3 internal error;
+5 nothing selected; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levelfield.harness.cli.arguments import parse
+from levelfield.harness.system.console import show_anything
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     from levelfield.harness.records.record import Record
     from levelfield.harness.records.store import Contents
+    from levelfield.harness.run.outcome import Outcome
 
 OK, FAILED, USAGE, INTERNAL, NOTHING, INTERRUPTED = 0, 1, 2, 3, 5, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the console script's entry point."""
+    show_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = "-v" in arguments or "--verbose" in arguments
     try:
         options = parse(arguments)
         return COMMANDS[options.command](options)
     except UserError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
-        return USAGE
+        return _refused(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -44,9 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if verbose:
             raise
+        from levelfield.harness.system import limits
+
+        if (known := limits.reached(error)) is not None:
+            return _refused(known)
         print(f"error: internal: {type(error).__name__}: {error}", file=sys.stderr)
         print("  hint: run it again with --verbose for the traceback, and please report it", file=sys.stderr)
         return INTERNAL
+
+
+def _refused(error: UserError) -> int:
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)
+    return USAGE
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -59,20 +71,22 @@ def _list(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from levelfield.harness.records import store
     from levelfield.harness.run import session
+    from levelfield.harness.run.resume import begun_with
 
+    begun = None
     if options.resume is not None:
+        if options.output is not None:
+            raise UserError("--resume writes into the run's own folder", "leave --output out")
         head = store.read(options.resume).run
         if options.suite is None:
-            again = _begun_with(options.resume, head.command)
-            again.resume, again.dry_run, again.allow_changes = options.resume, options.dry_run, options.allow_changes
-            again.quiet, again.json = options.quiet, options.json
-            options = again
+            options, begun = begun_with(options, head), head
     elif options.suite is None:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
-    outcome = session.run(options)
+    outcome = session.run(options, begun)
     if outcome.folder is not None:
         path = _write_report([outcome.folder], None, None, "html")
-        for line in outcome.lines:
+        told, unanswered = _judged(outcome)
+        for line in (*outcome.lines, *told):
             print(line, file=sys.stderr)
         if options.json:
             import json
@@ -80,24 +94,21 @@ def _run(options: argparse.Namespace) -> int:
             print(json.dumps({"run": str(outcome.folder), "report": str(path), **outcome.counts}))
         else:
             print(path)
+        return outcome.code or (FAILED if unanswered else OK)
     return outcome.code
 
 
-def _begun_with(folder: Path, command: str) -> argparse.Namespace:
-    """The options that a run was begun with, from its head."""
-    import shlex
+def _judged(outcome: Outcome) -> tuple[list[str], bool]:
+    """How many timed launches count and how many cells are judged, in lines; and whether that is no answer."""
+    from levelfield.harness.records import store
+    from levelfield.reports.findings import certificates as certificate
+    from levelfield.reports.findings import judged
 
-    try:
-        options = parse(shlex.split(command)[1:])
-        if options.command == "run" and options.suite is not None and options.resume is None:
-            return options
-    except (ValueError, UserError, SystemExit):
-        pass
-    shown = command if len(command) <= 80 else command[:77] + "..."
-    raise UserError(
-        f"{folder}/run.json: command: {shown!r} does not begin a run",
-        f"name the suite too: levelfield run SUITE --resume {shlex.quote(str(folder))}",
-    )
+    assert outcome.folder is not None
+    stored = store.read(outcome.folder)
+    found = judged.find(stored.run, stored.records, [certificate.summary(one) for one in stored.certificates])
+    unanswered = (outcome.compared and found.clean == 0) or (outcome.judgeable and found.judged == 0)
+    return judged.lines(found), unanswered
 
 
 def _certify(options: argparse.Namespace) -> int:
@@ -130,9 +141,9 @@ def _duel(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import doctor as command
+    from levelfield.harness.cli import doctor
 
-    return command.run(options)
+    return doctor.run(options)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -241,16 +252,24 @@ def _compare(options: argparse.Namespace) -> int:
         import json
 
         rows = [{"cell": change.cell.id, **dataclasses.asdict(change.verdict)} for change in found.changes]
-        print(json.dumps({"changes": rows, "differences": found.differences}, indent=1))
+        lost = [{"cell": one.cell.id, "how": one.how, "reason": one.reason} for one in found.lost]
+        about = {"changes": rows, "lost": lost, "differences": found.differences, "decided": found.decided}
+        print(json.dumps(about, indent=1))
     elif options.output is None:
         print(compare_runs.text(found), end="")
-    judged = [change.verdict for change in found.changes if change.verdict.word != "not judged"]
-    if not judged:
-        common = "cell has enough clean launches" if found.changes else "speed cell with clean launches is"
+    else:
+        print(found.decided, file=sys.stderr)
+    words = [change.verdict.word for change in found.changes]
+    slower = [c for c in found.changes if c.verdict.word == "slower" and c.verdict.material]
+    if "slower" in options.fail_on and (slower or found.broken):
+        return FAILED
+    if "undecided" in options.fail_on and found.undecided:
+        return FAILED
+    if not set(words) - {"not judged"}:
+        common = "cell has enough clean launches" if words else "speed cell with clean launches is"
         print(f"nothing compared: no {common} in both runs", file=sys.stderr)
         return NOTHING
-    slower = [verdict for verdict in judged if verdict.word == "slower" and verdict.material]
-    return FAILED if options.fail_on == "slower" and slower else OK
+    return OK
 
 
 def _stored(folder: Path) -> Contents:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterable
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from levelfield.harness.measure import disturbance
+from levelfield.harness.system.control_groups import quota
+from levelfield.harness.system.numbers import counted
 
 State = Literal["good", "disturbs", "unknown"]
 _CPUS = Path("sys/devices/system/cpu")
@@ -47,7 +48,7 @@ def others(seconds: float, cores: int) -> Condition:
     """What other processes and guests take of the cores while this one sleeps for `seconds`."""
     before = disturbance.snapshot()
     time.sleep(seconds)
-    shares = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or cores)
+    shares = disturbance.between(before, disturbance.snapshot())
     known = {name: shares[name] for name in disturbance.RULES if name in shares}
     if not known:
         return Condition("others", "unknown", "this system has no counters of CPU time")
@@ -56,40 +57,6 @@ def others(seconds: float, cores: int) -> Condition:
         return Condition("others", "good", found)
     remedy = "end what else runs: launches disturbed like this are void and are repeated"
     return Condition("others", "disturbs", found, remedy)
-
-
-def quota(root: Path = Path("/")) -> float | None:
-    """The cores' worth of CPU time that the control groups allow, the strictest of them; None: no limit."""
-    folder = disturbance.cpu_controller(_read(root / "proc/self/cgroup"), _read(root / "proc/self/mountinfo"))
-    if folder is None:
-        return None
-    limits = []
-    for group in (folder, *folder.parents):  # a limit on any ancestor binds too
-        inside = root / str(group).lstrip("/")
-        for found in (
-            parse_cpu_max(_read(inside / "cpu.max")),
-            parse_cfs(_read(inside / "cpu.cfs_quota_us"), _read(inside / "cpu.cfs_period_us")),
-        ):
-            if found is not None:
-                limits.append(found)
-    return min(limits, default=None)
-
-
-def parse_cpu_max(text: str) -> float | None:
-    """Cores allowed by version 2's ``cpu.max`` ("max 100000", "150000 100000"); None: no limit."""
-    match text.split():
-        case [allowed, period]:
-            return parse_cfs(allowed, period)
-    return None
-
-
-def parse_cfs(allowed: str, period: str) -> float | None:
-    """Cores allowed by version 1's quota and period in µs (a quota of −1 is none); None: no limit."""
-    try:
-        quota_us, period_us = int(allowed), int(period)
-    except ValueError:
-        return None
-    return quota_us / period_us if quota_us > 0 and period_us > 0 else None
 
 
 def parse_chosen(text: str) -> str | None:
@@ -175,7 +142,7 @@ def _load(root: Path, cores: int) -> Condition:
         load = float(words[0])
     except (IndexError, ValueError):
         return Condition("load", "unknown", "this system does not show its load")
-    found = f"{load:.1f} on {cores} cores over the last minute"
+    found = f"{load:.1f} on {counted(cores, 'core')} over the last minute"
     if load <= 0.5 * cores:
         return Condition("load", "good", found)
     return Condition("load", "disturbs", found, "end what else runs, or wait a minute")
@@ -217,7 +184,7 @@ def _quota(root: Path, cores: int) -> Condition:
     allowed = quota(root)
     if allowed is None:
         return Condition("CPU quota", "good", "none that its control groups show")
-    found = f"{allowed:g} cores of CPU time for the {cores} cores in use"
+    found = f"{allowed:g} cores' worth of CPU time for the {counted(cores, 'core')} in use"
     if allowed >= cores:
         return Condition("CPU quota", "good", found)
     return Condition("CPU quota", "disturbs", found, "raise the limit, or pin: taskset --cpu-list 0 levelfield …")

@@ -24,6 +24,7 @@ from levelfield.harness.doctor.startup import Startup
 from levelfield.harness.records import store
 from levelfield.harness.records.record import Machine
 from levelfield.harness.system import machine
+from levelfield.harness.system.numbers import counted
 from levelfield.tasks import registry as task_registry
 from levelfield.tasks.errors import UserError
 
@@ -132,7 +133,9 @@ def examine(
     cores = machine.cores()
     threads = threads or len(cores)
     if threads > len(cores):
-        raise UserError(f"{threads} threads are asked for, this process may use {len(cores)} cores", "--threads 1")
+        raise UserError(
+            f"{threads} threads are asked for, this process may use {counted(len(cores), 'core')}", "--threads 1"
+        )
     bench = Bench(task_registry.load(TASK), machine.describe(True), cores, threads, effort.seconds)
     tell("looking at the machine")
     found = Examination(

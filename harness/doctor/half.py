@@ -10,11 +10,10 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
+from levelfield.harness.launch.local import temporary_folder
 from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.probe import Watched, Window
@@ -53,8 +52,8 @@ def measure(seconds: float = 2.0) -> HalfBusy:
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores)
 
-    with tempfile.TemporaryDirectory() as folder:
-        sampling = Sampling(Path(folder) / "sampler.log")
+    with temporary_folder() as folder:
+        sampling = Sampling(folder / "sampler.log")
         try:
             sampling.open()
             with subprocess.Popen(
@@ -65,7 +64,11 @@ def measure(seconds: float = 2.0) -> HalfBusy:
                 preexec_fn=pin,
             ) as process:
                 sampling.start(Watched(process.pid, cores=len(cores)))
-                out, _ = process.communicate(timeout=30 + 10 * seconds)
+                try:
+                    out, _ = process.communicate(timeout=30 + 10 * seconds)
+                except BaseException:
+                    process.kill()  # or the end of `with` waits for it
+                    raise
             answer = json.loads(out)
             sampled = sampling.stop(answer["window"])
         except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:

@@ -16,6 +16,7 @@ from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record
 from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
 from levelfield.harness.run.schedule import carry_out
+from levelfield.harness.system.numbers import counted
 from levelfield.tasks.task import Task
 
 TASK = "digits"
@@ -80,7 +81,9 @@ class Series:
 
     def nothing(self) -> str:
         """Why it holds no value."""
-        return f"all of {self.launches} launches were disturbed" if self.launches else "the time for it was over"
+        return (
+            f"all of {counted(self.launches, 'launch')} were disturbed" if self.launches else "the time for it was over"
+        )
 
     def pairs(self, label: str, baseline: str) -> tuple[list[float], list[float]]:
         """The values of both in the blocks that have both."""

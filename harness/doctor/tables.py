@@ -22,6 +22,7 @@ from levelfield.harness.doctor.share import TimeShare
 from levelfield.harness.doctor.startup import BARS
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import Machine
+from levelfield.harness.system.numbers import counted
 
 TITLES = {
     "machine": "Machine and frameworks",
@@ -175,7 +176,7 @@ def _false(title: str, trials: Sequence[Trial]) -> Section:
     rows = []
     for trial in trials:
         for rates in bars.together(trial):
-            runs = f"{rates.pairs} pairs"
+            runs = counted(rates.pairs, "pair")
             rows.append((trial.adapter, runs, _share(rates.called), _share(rates.differs), _windows(rates.differs)))
         for comparison in trial.comparisons[:1]:
             stop = comparison.stop
@@ -189,7 +190,7 @@ def _false(title: str, trials: Sequence[Trial]) -> Section:
                 sentences.append(f"{_name(trial)}: not judged, because {_pairs(comparison)} were too few.")
             sentences.append(
                 f"{_name(trial)}: ratio to itself {_ratio(comparison.ratio)} over the whole series; "
-                f"{trial.disturbed} of {trial.launches} launches were void and were repeated"
+                f"{trial.disturbed} of {counted(trial.launches, 'launch')} were void and repeated"
                 + (
                     ""
                     if comparison.agree is None
@@ -332,7 +333,8 @@ def _half(found: Examination) -> Section:
     strip = "no strip" if row.strip is None else f"{row.strip:.1%} by the core-busy strip sampled beside it"
     word = "holds" if row.holds else "does not hold"
     sentences = [
-        f"Of {row.cores} cores it keeps {row.true:.0%} busy. Measured: {row.cpu_share:.1%} by its own CPU time, "
+        f"Of {counted(row.cores, 'core')} it keeps {row.true:.0%} busy. "
+        f"Measured: {row.cpu_share:.1%} by its own CPU time, "
         f"{strip}. The bar, within {100 * HALF_MARGIN:g} points, {word}."
     ]
     if row.sample_seconds is not None:
@@ -385,11 +387,11 @@ def _time(found: Examination) -> Section:
 
 
 def cpu(machine: Machine) -> str:
-    return f"{machine.cpu}, {machine.cores} cores"
+    return f"{machine.cpu}, {counted(machine.cores, 'core')}"
 
 
 def _threads(found: Examination) -> str:
-    return "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    return counted(found.threads, "thread")
 
 
 def _name(trial: Trial) -> str:

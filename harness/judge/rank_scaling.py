@@ -106,5 +106,4 @@ def _unnamed(cell: Cell) -> Cell:
 
 
 def _changed(cell: Cell, **update: object) -> Cell:
-    fields = {name: getattr(cell, name) for name in type(cell).model_fields}  # model_copy would keep the id
-    return Cell.model_construct(**fields | update)
+    return cell.model_copy(update=update)

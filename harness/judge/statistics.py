@@ -206,7 +206,7 @@ def compare(
 def tiers(
     cells: Mapping[str, Blocks], baseline: str, *, confidence: float = 0.95, least_blocks: int = LEAST_BLOCKS
 ) -> list[list[str]]:
-    """The judged cells and the baseline, fastest tier first; no two cells of one tier are shown to differ.
+    """The judged cells and the baseline, fastest tier first; no cell of a tier is shown slower than one before it.
 
     A tier begins with a cell that is shown to be slower than one of the tier before. Cells are compared with the
     baseline as in `compare`; the share of the error of a comparison that found a difference passes on to the pairs
@@ -217,21 +217,22 @@ def tiers(
     differs = {name for name, ratio in ratios.items() if not ratio.low <= 1 <= ratio.high}
     m = len(ratios)
 
-    def apart(a: str, b: str) -> bool:
-        if baseline in (a, b):
-            return (b if a == baseline else a) in differs
+    def slower(a: str, b: str) -> bool:
+        if a == baseline:
+            return b in differs and ratios[b].high < 1
+        if b == baseline:
+            return a in differs and ratios[a].low > 1
         shares = (a in differs) + (b in differs)
         own, other = _pairs({a: cells[a], b: cells[b]}, b)[a]
         if not shares or len(own) < least_blocks:
             return False
         share = (1 - shared_confidence(m, confidence)) / (m - 1)
-        ratio = paired_ratio(own, other, 1 - shares * share)
-        return not ratio.low <= 1 <= ratio.high
+        return paired_ratio(own, other, 1 - shares * share).low > 1
 
     place = {baseline: 1.0} | {name: ratio.estimate for name, ratio in ratios.items()}
     result: list[list[str]] = []
     for name in sorted(place, key=lambda n: place[n]):
-        if not result or any(apart(name, member) for member in result[-1]):
+        if not result or any(slower(name, member) for member in result[-1]):
             result.append([])
         result[-1].append(name)
     return result

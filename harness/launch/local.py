@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -28,8 +29,8 @@ from levelfield.harness.plan.launches import Launch, Subject
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records.certificate import Certificate, Check, fingerprint
-from levelfield.harness.records.record import Cell, Machine, Record
-from levelfield.harness.system import variables
+from levelfield.harness.records.record import Cell, Failure, Machine, Record
+from levelfield.harness.system import limits, variables
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
@@ -105,6 +106,7 @@ class LocalLauncher:
         self.parents: dict[Key, WarmParent] = {}
         self.broken: dict[Key, Done] = {}  # those that did not survive their imports
         self.closed = False
+        self._jobs = itertools.count()
         with _readably():
             self.folder, self._lock = _temporary_folder()
             self.data = {name: self.folder / f"{name}.npz" for name in tasks}
@@ -257,7 +259,8 @@ class LocalLauncher:
             self.parents.pop(key).close()
 
     def _common(self, adapter: str, name: str, device: str) -> dict[str, Any]:
-        info, stem = self.adapters[adapter], name.replace("/", "_")
+        # Numbered, so that no two jobs share a file, whatever else they have in common
+        info, stem = self.adapters[adapter], f"{next(self._jobs)}-{name.replace('/', '_')}"
         return {
             "module": info.module,
             "qualname": info.qualname,
@@ -303,7 +306,10 @@ class LocalLauncher:
             if (dead := self.parents.pop(key, None)) is not None:
                 dead.close()
             reason = str(error) if isinstance(error, ParentDied) else "the warm parent did not answer in time"
-            done = Done(failure=Ending(reason, "import" if parent is None else "parent"), log=log[-LOG_TAIL:])
+            kind: Failure = "import" if parent is None else "parent"
+            if isinstance(error, ParentDied) and error.failure is not None:
+                kind = error.failure
+            done = Done(failure=Ending(reason, kind), log=log[-LOG_TAIL:])
             if parent is None:
                 self.broken[key] = done
             return done
@@ -394,9 +400,22 @@ def _readably() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if (limit := limits.reached(error)) is not None:
+            raise limit from None
         where = error.filename or tempfile.gettempdir()
         hint = "launches need room for temporary files: set TMPDIR to a folder that has it"
         raise UserError(f"{where}: {error.strerror or error}", hint) from None
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A new folder that is removed at the end; where the harness is killed before, by the next one that makes one."""
+    folder, lock = _temporary_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
 
 
 def _temporary_folder() -> tuple[Path, IO[bytes]]:

@@ -115,6 +115,10 @@ class Cluster:
                 f"""ray start --resources '{{"{TOKEN}": 1}}' on every node that shall make launches""",
             )
 
+    def close(self) -> None:
+        """End the connection, as `RayLauncher` does at its own end."""
+        ray.shutdown()
+
     @property
     def cores(self) -> int:
         """Of the smallest host: what a suite's "all" threads are."""
@@ -143,6 +147,13 @@ class RayLauncher:
         """Raises UserError when a host has other software than this machine, or none can be had."""
         self.hosts: list[RayHost] = []
         self.actors = [_actor(member) for member in members]
+        try:
+            self._begin(members, there, terms)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _begin(self, members: Sequence[Member], there: Surroundings, terms: Terms) -> None:
         data = ray.put(dict(there.tasks))
         asked = [
             actor.begin.remote(data, terms, member.name, member.cpus)

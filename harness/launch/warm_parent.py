@@ -18,7 +18,7 @@ from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.worker import MOST_OUTPUT, Job
 from levelfield.harness.records.record import Failure
-from levelfield.harness.system import memory, paths, variables
+from levelfield.harness.system import control_groups, memory, paths, variables
 from levelfield.harness.system.variables import Passed
 
 _IMPORT_LIMIT = 300.0  # seconds
@@ -41,7 +41,14 @@ class TooMuch(Exception):
 
 
 class ParentDied(Exception):
-    """A warm parent ended, or did not answer in time; the message says how."""
+    """A warm parent ended, or did not answer in time; the message says how.
+
+    `failure` is of what kind, where that is known better than that the parent has died.
+    """
+
+    def __init__(self, reason: str, failure: Failure | None = None) -> None:
+        super().__init__(reason)
+        self.failure = failure
 
 
 class WarmParent:
@@ -63,6 +70,7 @@ class WarmParent:
     ) -> None:
         """`passed` are variables that the user passes on, `foreign` folders in which plug-ins are found."""
         self.log = log
+        self.kills = control_groups.memory_kills()  # before: whoever is killed later is one of this parent's
         ours, theirs = socket.socketpair()
         set_by_us = runtimes.environment(info.framework, info.backend, device, threads, replicas)
 
@@ -144,7 +152,8 @@ class WarmParent:
         if code == 0:
             return None
         if code < 0:
-            return Ending(f"ended by {signal.Signals(-code).name}", "signal")
+            short = self._out_of_memory(-code)
+            return Ending(f"ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
         return Ending(f"ended with exit code {code}", "exit")
 
     def close(self) -> None:
@@ -166,7 +175,7 @@ class WarmParent:
         try:
             self.channel.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            raise ParentDied(self._death()) from None
+            raise self._death() from None
 
     def _hear(self, limit: float, too_much: Callable[[], bool] | None = None) -> dict[str, Any]:
         """The next line; sleeps meanwhile, and wakes to ask `too_much`, whose yes is raised as TooMuch.
@@ -188,15 +197,24 @@ class WarmParent:
             except ConnectionError:
                 data = b""
             if not data:
-                raise ParentDied(self._death())
+                raise self._death()
             self.buffer += data
         line, _, self.buffer = self.buffer.partition(b"\n")
         return json.loads(line)
 
-    def _death(self) -> str:
+    def _death(self) -> ParentDied:
         try:
             code = self.process.wait(2.0)
         except subprocess.TimeoutExpired:
-            return "the warm parent closed its channel"
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return f"the warm parent ended {how}"
+            return ParentDied("the warm parent closed its channel")
+        if code >= 0:
+            return ParentDied(f"the warm parent ended with exit code {code}")
+        short = self._out_of_memory(-code)
+        what = f"the warm parent ended by {signal.Signals(-code).name}{short or ''}"
+        return ParentDied(what, "memory" if short else None)
+
+    def _out_of_memory(self, number: int) -> str | None:
+        """What to add to a death by this signal where the system has killed for want of memory since the last look."""
+        short = control_groups.short_of_memory(self.kills) if number == signal.SIGKILL else None
+        self.kills = control_groups.memory_kills() if short else self.kills
+        return short

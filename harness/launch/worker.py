@@ -37,6 +37,7 @@ from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
 from levelfield.harness.records.record import Cell, Failure, LaunchKind, Precision, Replication
 from levelfield.harness.system import processes as process
+from levelfield.harness.system.console import show_anything
 
 LONGEST_LOG = 1 << 20  # bytes of a child's output on the disk at any time
 MOST_OUTPUT = 256 << 20  # bytes; who prints more is killed
@@ -122,7 +123,9 @@ def main(fd: int) -> None:
     def say(**message: Any) -> None:
         channel.sendall(json.dumps(message).encode() + b"\n")
 
+    show_anything()  # what an adapter prints may be of any language
     process.adopt_orphans()
+    process.be_first_to_go()
     wake, woken = socket.socketpair()
     woken.setblocking(False)
     signal.set_wakeup_fd(woken.fileno())

@@ -1,6 +1,7 @@
 """What else the machine did while a launch was timed, and the rules, fixed beforehand, by which that voids it.
 
-All shares are of wall time × cores. What a machine does not tell is absent, never zero.
+Shares are of wall time × the cores that the launch may use, so that they mean the same on machines of any size. What a
+machine does not tell is absent, never zero.
 """
 
 from __future__ import annotations
@@ -8,28 +9,35 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from levelfield.harness.probes.cpu import below
+from levelfield.harness.system import control_groups
 
 # A launch is marked when one of these shares is exceeded; it is then repeated, at most MOST_REPEATS times.
 RULES: Mapping[str, float] = {
     "steal": 0.02,  # the hypervisor gave the core to another guest
-    "foreign": 0.10,  # other processes of this machine ran; the counters tick in 10 ms, so this cannot be finer
-    "throttled": 0.0,  # the control group's CPU quota stopped us
+    "foreign": 0.10,  # other processes ran on the launch's cores; the counters tick in 10 ms: it cannot be finer
 }
 MOST_REPEATS = 3
-# Recorded, but no rule: a framework's own threads cause these too.
+# Recorded, but no rule. A framework's own threads cause the first two; a quota meets all launches of a run alike, and
+# to repeat them changes nothing: it is named when a run begins, and cores are planned by it.
 #   pressure     share of wall time in which some runnable task had to wait (Linux' pressure stall information)
 #   involuntary  involuntary context switches of the process per second
+#   throttled    seconds, of all cores together, in which the control group's CPU quota stopped the launch, per second
+#   elsewhere    share of the cores that the launch could not use which others kept busy
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counters at one moment; None where the system does not have them. Times in seconds."""
+    """Counters at one moment; None where the system does not have them. Times in seconds.
+
+    `busy` and `steal` are those of the launch's own `cores`, so many; `all_busy` is that of the whole machine,
+    `quota` the cores' worth of time that its control groups allow, None for any.
+    """
 
     wall: float
     own: float
@@ -38,60 +46,95 @@ class Snapshot:
     pressure: float | None
     switches: int
     throttled: float | None
+    cores: int = 1
+    all_busy: float | None = None
+    quota: float | None = None
 
 
 def snapshot(family: int | None = None) -> Snapshot:
-    """`family`: the process below which all are this launch's own, where there are others than this one."""
+    """Of this process' cores; `family`: the process below which all are this launch's own, where there are several."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    busy, steal = _stat()
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)  # what the launch has started itself is its own
+    cores = cores_of(family or os.getpid())
+    busy, steal = _stat(cores)
+    times = (usage.ru_utime, usage.ru_stime, ended.ru_utime, ended.ru_stime)
     return Snapshot(
         wall=time.monotonic(),
-        own=usage.ru_utime + usage.ru_stime + (below(family) if family is not None else 0.0),
+        own=sum(times) + below(family or os.getpid()),
         busy=busy,
         steal=steal,
-        pressure=parse_pressure(_read(Path("/proc/pressure/cpu"))),
+        pressure=parse_pressure(control_groups.read(Path("/proc/pressure/cpu"))),
         switches=usage.ru_nivcsw,
-        throttled=parse_throttled(_read(_cpu_stat())),
+        throttled=parse_throttled(control_groups.read(_cpu_stat())),
+        cores=len(cores),
+        all_busy=_stat(None)[0],
+        quota=control_groups.quota(),
     )
 
 
-def between(before: Snapshot, after: Snapshot, cores: int) -> dict[str, float]:
-    """Name → share, or rate, of what happened between two moments."""
+def between(before: Snapshot, after: Snapshot, machine: int | None = None) -> dict[str, float]:
+    """Name → share, or rate, of what happened between two moments.
+
+    With the number of cores of the whole `machine` also what others did on the cores that the launch could not use.
+    """
     wall = max(after.wall - before.wall, 1e-9)
+    room = wall * before.cores
+    allowed = wall * min(before.cores, before.cores if before.quota is None else before.quota)
     found: dict[str, float] = {"involuntary": (after.switches - before.switches) / wall}
-    if before.busy is not None and after.busy is not None:
-        foreign = (after.busy - before.busy) - (after.own - before.own)
-        found["foreign"] = max(foreign, 0.0) / (wall * cores)
-    if before.steal is not None and after.steal is not None:
-        found["steal"] = (after.steal - before.steal) / (wall * cores)
-    if before.pressure is not None and after.pressure is not None:
-        found["pressure"] = (after.pressure - before.pressure) / wall
-    if before.throttled is not None and after.throttled is not None:
-        found["throttled"] = (after.throttled - before.throttled) / wall
+    throttled = _passed(before.throttled, after.throttled)
+    busy, everywhere = _passed(before.busy, after.busy), _passed(before.all_busy, after.all_busy)
+    own = after.own - before.own
+    if busy is not None:
+        # Who runs while a quota stops the launch takes nothing from it: at most what it was allowed and did not get
+        found["foreign"] = max(min(busy, allowed) - own, 0.0) / allowed
+    if (steal := _passed(before.steal, after.steal)) is not None:
+        found["steal"] = steal / room
+    if (pressure := _passed(before.pressure, after.pressure)) is not None:
+        found["pressure"] = pressure / wall
+    if throttled is not None:
+        found["throttled"] = throttled / wall
+    if busy is not None and everywhere is not None and machine is not None and machine > before.cores:
+        # the counters tick in 10 ms: of a short launch they can tell a little more than there is
+        found["elsewhere"] = min(max(everywhere - busy, 0.0) / (wall * (machine - before.cores)), 1.0)
     return found
+
+
+def _passed(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 def verdict(shares: Mapping[str, float]) -> str | None:
     """Why a launch is void, by the rules; None when it is clean."""
     broken = [
-        f"{name} {shares[name]:.0%} (more than {most:.0%})"
+        f"{name} {_above(shares[name], most)} (more than {most:.0%})"
         for name, most in RULES.items()
         if shares.get(name, 0) > most
     ]
     return "disturbed: " + ", ".join(broken) if broken else None
 
 
-def parse_stat(text: str, tick: float) -> tuple[float | None, float | None]:
-    """Busy and stolen seconds of all cores together, from ``/proc/stat``."""
+def _above(share: float, most: float) -> str:
+    """A share in as many digits as show that it is larger than `most`."""
+    for digits in range(6):
+        if float(f"{100 * share:.{digits}f}") > 100 * most:
+            return f"{share:.{digits}%}"
+    return "little more"
+
+
+def parse_stat(text: str, tick: float, cores: Collection[int] | None = None) -> tuple[float | None, float | None]:
+    """Busy and stolen seconds of these cores, or of all together, from ``/proc/stat``; None where one is not told."""
+    wanted = {"cpu"} if cores is None else {f"cpu{core}" for core in cores}
+    busy, stolen = 0.0, 0.0
     for line in text.splitlines():
-        words = line.split()
-        if words[:1] == ["cpu"]:
-            fields = [int(word) for word in words[1:9]]
-            if len(fields) < 8:
+        name, *words = line.split() or [""]
+        if name in wanted:
+            if len(words) < 8:
                 return None, None
-            user, nice, system, _idle, _wait, interrupts, soft, steal = fields
-            return (user + nice + system + interrupts + soft) * tick, steal * tick
-    return None, None
+            user, nice, system, _idle, _wait, interrupts, soft, steal = (int(word) for word in words[:8])
+            busy += (user + nice + system + interrupts + soft) * tick
+            stolen += steal * tick
+            wanted.remove(name)
+    return (None, None) if wanted else (busy, stolen)
 
 
 def parse_pressure(text: str) -> float | None:
@@ -99,7 +142,7 @@ def parse_pressure(text: str) -> float | None:
     for line in text.splitlines():
         if line.startswith("some "):
             total = line.rpartition("total=")[2]
-            return int(total) / 1e6 if total.isdigit() else None
+            return int(total) / 1e6 if total.isdecimal() else None
     return None
 
 
@@ -108,49 +151,23 @@ def parse_throttled(text: str) -> float | None:
     units = {"throttled_usec": 1e6, "throttled_time": 1e9}
     for line in text.splitlines():
         name, _, value = line.partition(" ")
-        if name in units and value.strip().isdigit():
+        if name in units and value.strip().isdecimal():
             return int(value) / units[name]
     return None
 
 
-def cpu_controller(cgroup: str, mountinfo: str) -> Path | None:
-    """This process' folder of the CPU controller, from ``/proc/self/cgroup`` and ``/proc/self/mountinfo``.
-
-    Version 1 where it has the CPU controller, else version 2.
-    """
-    groups = {}  # controllers → path; version 2 has the empty name
-    for line in cgroup.splitlines():
-        if line.count(":") >= 2:
-            _, controllers, path = line.split(":", 2)
-            groups[controllers] = path
-    unified = None
-    for line in mountinfo.splitlines():
-        left, dash, right = line.partition(" - ")
-        if not dash or len(left.split()) < 5 or len(right.split()) < 3:
-            continue
-        root, mount = left.split()[3:5]
-        kind, _, options = right.split()[:3]
-        for controllers, path in groups.items():
-            inside = path.removeprefix(root) if root != "/" else path
-            if kind == "cgroup" and "cpu" in controllers.split(",") and "cpu" in options.split(","):
-                return Path(mount + inside)
-            if kind == "cgroup2" and controllers == "":
-                unified = Path(mount + inside)
-    return unified
+@cache
+def _cpu_stat() -> Path:
+    return next(iter(control_groups.levels("cpu")), Path("/nonexistent")) / "cpu.stat"
 
 
 @cache
-def _cpu_stat() -> Path:
-    folder = cpu_controller(_read(Path("/proc/self/cgroup")), _read(Path("/proc/self/mountinfo")))
-    return (folder or Path("/nonexistent")) / "cpu.stat"
+def cores_of(pid: int) -> frozenset[int]:
+    """The cores that a process might use when it was first asked for: some libraries bind its first thread later."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(pid))
+    return frozenset(range(os.cpu_count() or 1))
 
 
-def _stat() -> tuple[float | None, float | None]:
-    return parse_stat(_read(Path("/proc/stat")), 1 / os.sysconf("SC_CLK_TCK"))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
+def _stat(cores: Collection[int] | None) -> tuple[float | None, float | None]:
+    return parse_stat(control_groups.read(Path("/proc/stat")), 1 / os.sysconf("SC_CLK_TCK"), cores)

@@ -15,14 +15,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
 from levelfield.harness.records.record import Failure
-from levelfield.harness.system import processes
+from levelfield.harness.system import control_groups, processes
 
 GRACE = (
     0.3  # seconds after a rank has failed: another one, which it perhaps only noticed to be gone, may be still ending
@@ -78,22 +78,33 @@ def together(work: Callable[[Ranks], Any], shares: Sequence[Sequence[int]], memo
     lines = [Pipe() for _ in shares[1:]]
     told = [tempfile.TemporaryFile() for _ in shares]  # noqa: SIM115 - closed with this process
     os.environ |= {"WORLD_SIZE": str(len(shares)), "LOCAL_WORLD_SIZE": str(len(shares)), "MASTER_ADDR": "127.0.0.1"}
-    os.environ["MASTER_PORT"] = str(_free_port())
     running: dict[int, int] = {}  # process → rank
-    for rank in range(len(shares)):
-        pid = os.fork()
-        if pid == 0:
-            _rank(work, rank, shares, lines, told[rank], None if memory is None else memory // len(shares))
-        running[pid] = rank
-    for line in (end for pair in lines for end in pair):
-        line.close()
-    return _outcome(running, told)
+    kills = control_groups.memory_kills()
+    with _held_port() as port:
+        os.environ["MASTER_PORT"] = str(port)
+        for rank in range(len(shares)):
+            pid = os.fork()
+            if pid == 0:
+                _rank(work, rank, shares, lines, told[rank], None if memory is None else memory // len(shares))
+            running[pid] = rank
+        for line in (end for pair in lines for end in pair):
+            line.close()
+        return _outcome(running, told, kills)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@contextmanager
+def _held_port() -> Iterator[int]:
+    """A free port that nobody else gets meanwhile, and that rank 0 can listen at.
+
+    It stays bound here, and is never listened at: with both options of reuse, as frameworks set them too, the system
+    lets a process of the same user listen beside it, and gives it to nobody who asks for any port.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 def _rank(
@@ -149,8 +160,11 @@ def _read(told: IO[bytes]) -> dict[str, Any]:
     return found
 
 
-def _outcome(running: dict[int, int], told: Sequence[IO[bytes]]) -> list[Any]:
-    """Wait for all; soon after one has failed, end the others. Raises RankFailed for the one that failed first."""
+def _outcome(running: dict[int, int], told: Sequence[IO[bytes]], kills: int | None) -> list[Any]:
+    """Wait for all; soon after one has failed, end the others. Raises RankFailed for the one that failed first.
+
+    `kills`: those for want of memory that there were before.
+    """
     count = len(running)
     results: dict[int, Any] = {}
     failed: list[tuple[float, RankFailed]] = []
@@ -165,7 +179,7 @@ def _outcome(running: dict[int, int], told: Sequence[IO[bytes]]) -> list[Any]:
         elif status is not None:
             # It was ended, and the others noticed. But some runtimes abort when another rank is gone
             when = float("inf") if failed and os.waitstatus_to_exitcode(status) == -signal.SIGABRT else 0.0
-            failed.append((when, _ended(f"rank {rank} of {count}", os.waitstatus_to_exitcode(status))))
+            failed.append((when, _ended(f"rank {rank} of {count}", os.waitstatus_to_exitcode(status), kills)))
 
     while running:
         pid, status = os.waitpid(-1, os.WNOHANG if failed else 0)
@@ -186,7 +200,8 @@ def _outcome(running: dict[int, int], told: Sequence[IO[bytes]]) -> list[Any]:
     return [results[rank] for rank in range(count)]
 
 
-def _ended(name: str, code: int) -> RankFailed:
+def _ended(name: str, code: int, kills: int | None) -> RankFailed:
     if code < 0:
-        return RankFailed(f"{name} ended by {signal.Signals(-code).name}", "signal")
+        short = control_groups.short_of_memory(kills) if code == -signal.SIGKILL else None
+        return RankFailed(f"{name} ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
     return RankFailed(f"{name} ended with exit code {code}", "exit")

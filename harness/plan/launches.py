@@ -13,6 +13,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
 from levelfield.harness.records.record import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.mlp import MLP
@@ -159,7 +160,8 @@ def _threads(part: Part, there: Surroundings, selection: Selection, way: Replica
     threads = selection.threads or (max(1, there.cores // ranks) if part.threads == "all" else part.threads)
     if threads > there.cores:
         raise UserError(
-            f"{threads} threads are asked for, this process may use {there.cores} cores", f"--threads {there.cores}"
+            f"{threads} threads are asked for, this process may use {counted(there.cores, 'core')}",
+            f"--threads {there.cores}",
         )
     return threads
 
@@ -188,7 +190,10 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
     if limit is not None:
         return limit, True
     if cell.replication == "ranks" and (cell.cores if cell.kind == "speed" else cell.replicas) > there.cores:
-        return f"{cell.replicas} ranks need cores of their own, this process may use {there.cores}", False
+        return (
+            f"{cell.replicas} ranks need cores of their own, this process may use {counted(there.cores, 'core')}",
+            False,
+        )
     absent = (
         there.without.get((cell.environment, info.runtime, device)) for device in devices(cell.device, cell.replicas)
     )

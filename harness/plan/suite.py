@@ -302,6 +302,14 @@ def read(name_or_file: str) -> tuple[Suite, str]:
     return parse(text, path), text
 
 
+def of_run(name: str, text: str, folder: Path | None) -> Suite:
+    """The suite that a run was begun with, from its head; `folder`: where the files that it names are."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = SUITES / f"{name}.toml"
+    return parse(text, path if folder is None else folder / path.name)
+
+
 def parse(text: str, path: Path) -> Suite:
     try:
         data = tomllib.loads(text)

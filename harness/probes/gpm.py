@@ -38,8 +38,12 @@ class Gpm(Probe):
         try:
             supported = self.nvml.nvmlGpmQueryDeviceSupport(self.handle).isSupportedDevice
         except self.nvml.NVMLError as error:
+            self.nvml.nvmlShutdown()
             return f"NVML GPM: {error}"
-        return None if supported else "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
+        if supported:
+            return None
+        self.nvml.nvmlShutdown()
+        return "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
 
     def start(self) -> None:
         self.sample()

@@ -25,11 +25,15 @@ def open_device(device: str) -> tuple[Any, Any] | str:
         return "nvidia-ml-py is not installed: pip install 'levelfield[nvidia]'"
     try:
         pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return f"NVML: {why(error)}"
+    try:
         name = runtimes.visible(int(device.partition(":")[2] or 0))
         if name.isdigit():
             return pynvml, pynvml.nvmlDeviceGetHandleByIndex(int(name))
         return pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)
     except pynvml.NVMLError as error:
+        pynvml.nvmlShutdown()
         return f"NVML: {why(error)}"
 
 

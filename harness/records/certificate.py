@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,6 +22,9 @@ from levelfield.harness.system.paths import PACKAGE
 ROOT = PACKAGE.resolve()
 # What the specification and its reference consist of; an edit to any of them asks for new certificates
 SPECIFICATION = ("tasks/mlp.py", "tasks/recipe.py", "tasks/score.py", "adapters/adapter.py", "adapters/numpy/manual.py")
+# Who forks and limits the processes in which certificates are made; their own imports are those of other jobs too
+PROCESSES = ("harness/launch/worker.py", "harness/measure/rank_group.py", "harness/system/processes.py")
+ROOMS = ("adapters", "harness", "tasks")  # in which imports are followed
 UNSUPPORTED = "unsupported: "
 
 
@@ -133,14 +137,17 @@ def valid(
 
 
 def fingerprint(adapter_source: Path) -> str:
-    """SHA-256 of the adapter's file, all that it imports from ``adapters/``, the specification and the certifier.
+    """SHA-256 of the adapter's file, the specification, the certifier, and all that any of them imports from our rooms.
 
-    Imports are followed in the syntax tree; nothing is executed. All runtimes count, since an adapter's runtime is
-    chosen by name when it runs.
+    So whatever computes while an adapter is certified is covered, without a list that could be forgotten. Imports are
+    followed in the syntax tree; nothing is executed. All runtimes count, since an adapter's runtime is chosen by name
+    when it runs.
     """
     certifier = [*(ROOT / "harness/certify").glob("*.py"), *(ROOT / "adapters").glob("*/runtime.py")]
-    sources = {path.resolve() for path in [adapter_source, *certifier, *(ROOT / name for name in SPECIFICATION)]}
-    waiting = [adapter_source.resolve()]
+    listed = [*certifier, *(ROOT / name for name in (*SPECIFICATION, *PROCESSES))]
+    sources = {path.resolve() for path in [adapter_source, *listed]}
+    processes = {(ROOT / name).resolve() for name in PROCESSES}
+    waiting = list(sources - processes)
     while waiting:
         found = set(_imported(waiting.pop())) - sources
         sources |= found
@@ -159,25 +166,35 @@ def versions(adapter: type[Adapter]) -> dict[str, str]:
 
 
 def _modules(path: Path) -> Iterable[str]:
-    """Dotted names of what a file imports from, `from a import b` as both ``a`` and ``a.b``."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Dotted names of what a file imports from, `from a import b` as both ``a`` and ``a.b``.
+
+    Of the harness what its modules import when they are loaded: the rest are other commands.
+    """
+    return _modules_in(path.read_text(encoding="utf-8"), path.is_relative_to(ROOT / "harness"))
+
+
+@lru_cache(maxsize=512)  # of one text: every adapter of a run imports the same files
+def _modules_in(text: str, loaded: bool) -> tuple[str, ...]:
+    names: list[str] = []
+    tree = ast.parse(text)
+    for node in tree.body if loaded else ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             stem = node.module or ""
             if node.level:
                 stem = "." * node.level + stem
-            yield stem
-            yield from (f"{stem}.{alias.name}" for alias in node.names)
+            names += [stem, *(f"{stem}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def _imported(path: Path) -> Iterable[Path]:
-    """Files that `path` imports from ``adapters/`` or, in a package of its own, by relative imports."""
+    """Files that `path` imports from `ROOMS` or, in a package of its own, by relative imports."""
     for module in _modules(path):
         dots = len(module) - len(module.lstrip("."))
         if dots:
             base = path.parents[dots - 1]
-        elif module.startswith("levelfield.adapters."):
+        elif module.startswith("levelfield."):
             base, module = ROOT, module.removeprefix("levelfield.")
         else:
             continue

@@ -100,8 +100,7 @@ class Cell(Frozen):
     @property
     def alone(self) -> Cell:
         """The same on one device."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}  # model_copy would keep the id
-        return Cell(**fields | {"replicas": 1, "replication": None})
+        return self.model_copy(update={"replicas": 1, "replication": None})
 
     @property
     def over(self) -> str:
@@ -263,6 +262,11 @@ class Record(Frozen):
     def launch_id(self) -> str:
         return f"{self.cell.id}#{self.block}"
 
+    @property
+    def place(self) -> tuple[str, bool]:
+        """What a later record replaces: the same launch, made in the same way."""
+        return self.launch_id, self.cold
+
 
 class Run(Frozen):
     """The head of a run directory (``run.json``): what was asked for, and where."""
@@ -279,6 +283,13 @@ class Run(Frozen):
     warnings: list[str] = Field(default_factory=list, description="on the quality of the data")
     suite_text: str = Field(description="the suite file as it was")
     study: Study | None = Field(None, description="the question that its learning launches answer together")
+    planned: Whole | None = Field(default=None, description="launches that shall be made, without those that cannot be")
+    at_most: bool = Field(default=False, description="whether a budget or a precision may end it earlier")
+    ended: Literal["complete", "interrupted"] | None = Field(default=None, description="None: under way, or killed")
+    suite_folder: str | None = Field(
+        default=None, description="seen from the run's folder, where the suite names files of its own"
+    )
+    folder: str | None = Field(default=None, exclude=True, description="where it was read from; never written down")
     tasks: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="name → source, licence, kind, features, outputs, samples of each split"
     )

@@ -131,8 +131,9 @@ def read(folder: Path) -> Contents:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{head}: {where}: {first['msg']}", "the file is damaged or not from levelfield") from None
+    run = run.model_copy(update={"folder": str(folder)})
     damaged: list[str] = []
-    records = {record.launch_id: record for record in _lines(folder / _RECORDS, Record, damaged)}
+    records = {record.place: record for record in _lines(folder / _RECORDS, Record, damaged)}
     certificates = {_subject(c): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
     peaks = {(peak.machine, peak.subject): peak for peak in _lines(folder / _PEAKS, Peak, damaged)}
     return Contents(run, list(records.values()), list(certificates.values()), damaged, list(peaks.values()))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Verdict
 from levelfield.harness.records.record import Cell, Machine, MachineType, Record, Run
 from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
 
 
@@ -28,11 +30,54 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """A cell that has times in the base, and whose launches in the new run failed, were not made, or do not count."""
+
+    cell: Cell
+    how: Literal["failed", "not made", "disturbed"]
+    launches: int  # of which so many
+    of: int
+    reason: str
+
+    def __str__(self) -> str:
+        part = "" if self.launches == self.of else f" ({self.launches} of {counted(self.of, 'launch')})"
+        return f"{self.how} in the new run{part}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class Comparison:
     changes: list[Change]
-    only_base: list[Cell]
+    only_base: list[Cell]  # never planned in the new run, or not come to
     only_new: list[Cell]
     differences: list[str]  # of machine, versions and variables, one line each
+    lost: list[Lost] = field(default_factory=list)
+
+    @property
+    def broken(self) -> list[Lost]:
+        """What a gate must not pass, whatever is said of the other cells."""
+        return [one for one in self.lost if one.how != "disturbed"]
+
+    @property
+    def undecided(self) -> list[Cell]:
+        """Of which nothing could be told."""
+        open_ = [c.cell for c in self.changes if c.verdict.word not in DECIDED]
+        return [*open_, *(one.cell for one in self.lost if one.how == "disturbed" and one.cell not in open_)]
+
+    @property
+    def decided(self) -> str:
+        """How many cells have a verdict, and how small a slowdown would have been seen."""
+        cells = {change.cell for change in self.changes} | {one.cell for one in self.lost}
+        number = sum(change.verdict.word in DECIDED for change in self.changes)
+        told = f"decided {number} of {len(cells)}; "
+        shown = sorted(
+            (1 + v.margin) * v.ratio.estimate / v.ratio.low - 1
+            for v in (change.verdict for change in self.changes)
+            if v.word != "not judged" and v.ratio is not None and v.ratio.low > 0
+        )
+        if not shown:
+            return told + "no slowdown could have been shown: no cell has enough clean launches in both runs"
+        told += f"the smallest slowdown that this could have shown is {shown[0]:.1%}"
+        return told + (f", in the widest interval {shown[-1]:.1%}" if len(shown) > 1 else "")
 
 
 def compare(
@@ -46,6 +91,7 @@ def compare(
         )
     old_times, new_times = _paired(_times(base[1]), _times(new[1]))
     common = [key for key in old_times if key in new_times]
+    lost = _lost(base[1], new[1], old_times)
     confidence = statistics.shared_confidence(max(len(common), 1))
     changes = []
     for key in common:
@@ -60,7 +106,7 @@ def compare(
         changes.append(Change(key[0], verdict, key[1]))
     return Comparison(
         changes,
-        [cell for cell, cold in old_times if (cell, cold) not in new_times],
+        [key[0] for key in old_times if key not in new_times and key not in lost],
         [cell for cell, cold in new_times if (cell, cold) not in old_times],
         [
             *machines,
@@ -68,10 +114,13 @@ def compare(
             *_version_differences(base[1], new[1]),
             *_variable_differences(base[1], new[1]),
         ],
+        list(lost.values()),
     )
 
 
-Times = dict[tuple[Cell, bool], dict[int, float]]  # cell, whether its launches were cold → block → seconds a step
+Key = tuple[Cell, bool]  # a cell, and whether its launches were cold
+Times = dict[Key, dict[int, float]]  # → block → seconds a step
+DECIDED = ("faster", "slower", "tied")
 
 
 def _times(records: Sequence[Record]) -> Times:
@@ -96,6 +145,27 @@ def _paired(base: Times, new: Times) -> tuple[Times, Times]:
         return there[0] if (cell, cold) not in new and len(there) == 1 and alike[bare] == 1 else (cell, cold)
 
     return {called(*key): times for key, times in base.items()}, new
+
+
+def _lost(base: Sequence[Record], new: Sequence[Record], timed: Times) -> dict[Key, Lost]:
+    """Of the cells that are `timed` in the base those of which more launches fail in the new run, or none counts."""
+    failures = Counter((r.cell, r.cold) for r in base if r.status == "failed")
+    launches: dict[Key, list[Record]] = {}
+    for record in new:
+        launches.setdefault((record.cell, record.cold), []).append(record)
+    found = {}
+    for key in timed:
+        own = launches.get(key, [])
+        failed = [r for r in own if r.status == "failed"]
+        absent = [r for r in own if r.status in ("skipped", "unsupported")]
+        void = [r for r in own if r.status == "ok" and r.contaminated]
+        if len(failed) > failures[key]:
+            found[key] = Lost(key[0], "failed", len(failed), len(own), failed[-1].reason or "no reason was recorded")
+        elif absent and len(absent) == len(own):
+            found[key] = Lost(key[0], "not made", len(own), len(own), absent[-1].reason or "no reason was recorded")
+        elif void and len(void) == len(own):
+            found[key] = Lost(key[0], "disturbed", len(own), len(own), "every launch was disturbed")
+    return found
 
 
 def machine_differences(base: Machine, new: Machine) -> list[str]:
@@ -149,11 +219,16 @@ def text(comparison: Comparison) -> str:
         span = f"×{ratio.estimate:.3f} ({ratio.low:.3f}–{ratio.high:.3f}), n = {ratio.n}" if ratio else ""
         word = change.verdict.word if ratio else change.verdict.reason
         word += ", materially" if change.verdict.material else ""
-        cell = change.cell
-        what = f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"
-        lines.append(f"{what}: {word}  {span}".rstrip())
+        lines.append(f"{what(change.cell)}: {word}  {span}".rstrip())
+    lines += [f"{what(one.cell)}: {one}" for one in comparison.lost]
     for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
         lines += [f"{label}: {cell.task} {cell.adapter} ({cell.how})" for cell in cells]
     lines += [f"differs: {difference}" for difference in comparison.differences]
     lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
+    lines.append(comparison.decided)
     return "\n".join(lines) + "\n"
+
+
+def what(cell: Cell) -> str:
+    """A cell in a line for the terminal."""
+    return f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"

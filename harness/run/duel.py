@@ -7,7 +7,6 @@ uses of the machine cannot be told while another one waits beside it.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalLauncher, temporary_folder
 from levelfield.harness.measure.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch
@@ -127,7 +126,7 @@ def ground(
     get the variables `passed`.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="levelfield-")))
+        folder = stack.enter_context(temporary_folder())
         launchers = [
             stack.enter_context(
                 # The adapter is among those known by its own name too, so that the warm parent imports its framework

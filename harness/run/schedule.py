@@ -10,6 +10,7 @@ from levelfield.harness.launch.work_queue import Lane, Stop, side_by_side
 from levelfield.harness.measure.disturbance import MOST_REPEATS
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import MachineType, Record
+from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
 
 LOST = "its host was lost before its block was complete"
@@ -116,6 +117,6 @@ def _check(launches: Sequence[Launch], hosts: Sequence[Host]) -> None:
     for cell in {(one.cell.device, one.cell.cores): one.cell for one in launches if not one.skip}.values():
         if not any(host.offers(cell) for host in hosts):
             raise UserError(
-                f"no host has {cell.device} and {cell.cores} cores for {cell.adapter}",
+                f"no host has {cell.device} and {counted(cell.cores, 'core')} for {cell.adapter}",
                 "choose another --device, fewer --threads, or a cluster that has such hosts",
             )

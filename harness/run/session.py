@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import signal
 import sys
-from collections import Counter
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.cli import arguments
 from levelfield.harness.cli.certify import named
 from levelfield.harness.launch.hosts import Host, HostLost, Launcher
 from levelfield.harness.launch.local import LocalLauncher
@@ -25,15 +25,18 @@ from levelfield.harness.measure import peak
 from levelfield.harness.plan import devices, environments, suite
 from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, plan
 from levelfield.harness.plan.launches import devices as devices_of
+from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Machine, Record, Run
 from levelfield.harness.run import certify_first
+from levelfield.harness.run.outcome import Outcome, resume_command, summarise
 from levelfield.harness.run.progress import Progress, duration
 from levelfield.harness.run.resume import changes, left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.numbers import counted
 from levelfield.tasks import registry as task_registry
 from levelfield.tasks import table
 from levelfield.tasks.errors import UserError, unknown
@@ -43,24 +46,68 @@ if TYPE_CHECKING:
     from levelfield.harness.launch.ray import Cluster
 
 MOST_BLOCKS = 1000  # where a budget or a precision decides
+# Which records are meant, where they lie, and how much is told of them
+NOT_REPEATED = ("resume", "allow_changes", "dry_run", "output", "quiet", "verbose", "json")
 
 
-@dataclass
-class Outcome:
-    """What the command line reports; `folder` is None when nothing was run."""
+def run(options: argparse.Namespace, begun: Run | None = None) -> Outcome:
+    """Carry out `options`; of a run that goes on, `begun` is the head whose suite is meant, wherever its file is now.
 
-    code: int
-    folder: Path | None = None
-    lines: list[str] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-def run(options: argparse.Namespace) -> Outcome:
-    chosen, text = suite.read(options.suite)
+    Whatever is raised, the run's folder is unlocked again, and all that was started is ended.
+    """
+    if begun is None:
+        chosen, text = suite.read(options.suite)
+    else:
+        where = None if begun.suite_folder is None else options.resume / begun.suite_folder
+        chosen, text = suite.of_run(begun.suite, begun.suite_text, where), begun.suite_text
     registry = find()
     chosen = suite.passing(chosen, dict(options.env))
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
+    with ExitStack() as stack:
+        cluster = connect(options.launcher)
+        if cluster is not None:
+            stack.callback(cluster.close)
+        there, planned = _planned(options, chosen, registry.adapters, cluster)
+        if not planned:
+            print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
+            return Outcome(5)
+        here = machine.describe(options.anonymous)
+        before, launches = None, planned
+        if options.resume is not None:
+            if not options.dry_run:
+                kept = store.Store(options.resume)
+                stack.callback(kept.close)
+            before = store.read(options.resume)
+            head = go_on(before, planned, there, text, here, options)
+            launches = left(planned, before.records, here if cluster is None else None, options.cold)
+        if options.dry_run:
+            print_plan(launches)
+            return Outcome(0)
+        dropped = environments.not_passed_on(registry.adapters, dict(options.env))
+        for warning in dropped:
+            print(f"warning: {warning}", file=sys.stderr)
+        if before is None:
+            kept, head = begin(options, chosen, there, text, here, dropped)
+            stack.callback(kept.close)
+        head = head.model_copy(
+            update={
+                "planned": sum(not launch.skip for launch in planned),
+                "at_most": bool(options.budget or chosen.budget or options.precision),
+                "ended": None,
+            }
+        )
+        kept.write_head(head)
+        return _carry_out(options, chosen, there, cluster, kept, head, here, before, planned, launches)
+
+
+def _planned(
+    options: argparse.Namespace,
+    chosen: suite.Suite,
+    adapters: Mapping[str, AdapterInfo],
+    cluster: Cluster | None,
+) -> tuple[Surroundings, list[Launch]]:
+    """What there is to plan with, and all launches of the run."""
     selection = Selection(
         tuple(options.adapter),
         tuple(options.task),
@@ -74,10 +121,8 @@ def run(options: argparse.Namespace) -> Outcome:
         options.full,
     )
     tasks = load_tasks(chosen, selection, options.data_dir)
-    cluster = connect(options.launcher)
     cores = len(machine.cores()) if cluster is None else cluster.cores
-    budget = options.budget or chosen.budget
-    distributions = {name for info in registry.adapters.values() for name in info.distributions}
+    distributions = {name for info in adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
     without = {}  # a cluster's hosts say themselves what they have
     if cluster is None:
@@ -86,35 +131,35 @@ def run(options: argparse.Namespace) -> Outcome:
             for part in (*chosen.learning, *chosen.speed)
             for device in devices_of(device_of(part, selection), max(part.replicas))
         }
-        without = devices.lacking(wanted_devices, registry.adapters, interpreters, selection.adapters)
-    there = Surroundings(registry.adapters, tasks, cores, interpreters, without)
+        without = devices.lacking(wanted_devices, adapters, interpreters, selection.adapters)
+    there = Surroundings(adapters, tasks, cores, interpreters, without)
     if options.precision or options.budget:
         cells = len(plan(chosen, there, replace(selection, blocks=1, seeds=1)))
         most = min(MOST_BLOCKS, LARGEST_PLAN // max(cells, 1))
         selection = replace(selection, blocks=options.blocks or most)
-    launches = plan(chosen, there, selection)
-    if not launches:
-        print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
-        return Outcome(5)
-    if options.dry_run:
-        print_plan(launches)
-        return Outcome(0)
+    return there, plan(chosen, there, selection)
 
-    dropped = environments.not_passed_on(registry.adapters, dict(options.env))
-    if options.resume is not None:
-        kept, head, before, peaks = go_on(options, launches, there, text)
-        launches = left(launches, before, head.machine if cluster is None else None)
-    else:
-        kept, head = begin(options, chosen, there, text, dropped)
-        before, peaks = [], []
-    for warning in dropped:
-        print(f"warning: {warning}", file=sys.stderr)
 
-    stop = Stop()
-    goal = Goal(launches, head.baseline, registry.adapters, budget, options.precision, elastic=not options.budget)
-    for record in before:
+def _carry_out(
+    options: argparse.Namespace,
+    chosen: suite.Suite,
+    there: Surroundings,
+    cluster: Cluster | None,
+    kept: store.Store,
+    head: Run,
+    here: Machine,
+    before: store.Contents | None,
+    planned: Sequence[Launch],
+    launches: Sequence[Launch],
+) -> Outcome:
+    """Certify, measure peaks, make the `launches`, and tell what came of it."""
+    stop, adapters = Stop(), there.adapters
+    budget = options.budget or chosen.budget
+    goal = Goal(launches, head.baseline, adapters, budget, options.precision, elastic=not options.budget)
+    for record in before.records if before else ():
         goal.remember(record)
-    resume = f"levelfield run --resume {shlex.quote(str(kept.folder))}"
+    for warning in machine.limits() if cluster is None else ():
+        print(f"warning: {warning}", file=sys.stderr)
 
     def finished(launch: Launch, record: Record) -> None:
         kept.append(record)
@@ -122,19 +167,20 @@ def run(options: argparse.Namespace) -> Outcome:
         progress.finished(launch, record)
 
     with (
-        interruptible(stop, resume),
-        open_launcher(cluster, options, chosen, there, launches, head.machine) as launcher,
+        interruptible(stop, resume_command(kept.folder)),
+        open_launcher(cluster, options, chosen, there, launches, here) as launcher,
     ):
         lanes = sum(len(host.cores) for host in launcher.hosts)
         progress = Progress(launches, lanes, len(launcher.hosts), options.quiet, goal.left)
         if not options.no_certify:
-            wanted = certify_first.needed(launches, tasks)
+            wanted = certify_first.needed(launches, there.tasks)
             if wanted and not options.quiet:
-                print(f"certifying {len(wanted)} adapters in their modes, where not done before", file=sys.stderr)
+                what = counted(len(wanted), "adapter")
+                print(f"certifying {what}, in each of their modes, where not done before", file=sys.stderr)
             for certificate in certify_first.obtain(
                 wanted,
-                registry.adapters,
-                interpreters,
+                adapters,
+                there.environments,
                 launcher.hosts,
                 stop,
                 quick=True,
@@ -142,11 +188,15 @@ def run(options: argparse.Namespace) -> Outcome:
             ):
                 kept.append_certificate(certificate)
         if chosen.peaks:
-            measure_peaks(launcher.hosts, launches, registry.adapters, kept, peaks, stop, options.quiet)
+            measure_peaks(launcher.hosts, launches, adapters, kept, before.peaks if before else [], stop, options.quiet)
         carry_out(launches, launcher.hosts, finished, stop, goal.reached)
     progress.close()
-    kept.close()
-    return summarise(kept.folder, duration(progress.elapsed()), resume if stop.asked.is_set() else None)
+    interrupted = stop.asked.is_set()
+    kept.write_head(head.model_copy(update={"ended": "interrupted" if interrupted else "complete"}))
+    took = duration(progress.elapsed())
+    outcome = summarise(kept.folder, took, planned, interrupted, not options.no_certify)
+    outcome.lines += [goal.hopeless] if goal.hopeless else []
+    return outcome
 
 
 def measure_peaks(
@@ -210,11 +260,17 @@ def open_launcher(
 
 
 def begin(
-    options: argparse.Namespace, chosen: suite.Suite, there: Surroundings, text: str, dropped: Sequence[str]
+    options: argparse.Namespace,
+    chosen: suite.Suite,
+    there: Surroundings,
+    text: str,
+    here: Machine,
+    dropped: Sequence[str],
 ) -> tuple[store.Store, Run]:
     """A new run's folder with its head."""
     folder = options.output or store.new_folder(chosen.name)
     baseline, warnings = choose_baseline(chosen.baseline, there.adapters)
+    own_files = bool(chosen.tasks or chosen.environments)
     head = Run(
         name=folder.name,
         suite=options.suite,
@@ -223,9 +279,10 @@ def begin(
         command=command(options),
         baseline=baseline,
         plan_seed=chosen.seed,
-        machine=machine.describe(options.anonymous),
+        machine=here,
         warnings=[*warnings, *dropped, *machine.warnings()],
         suite_text=text,
+        suite_folder=os.path.relpath(Path(chosen.file).resolve().parent, folder.resolve()) if own_files else None,
         study=chosen.study,
         tasks={name: facts(task) for name, task in there.tasks.items()},
     )
@@ -233,32 +290,36 @@ def begin(
 
 
 def go_on(
-    options: argparse.Namespace, launches: Sequence[Launch], there: Surroundings, text: str
-) -> tuple[store.Store, Run, list[Record], list[peak.Peak]]:
-    """The folder, head, records and peaks of a run to be resumed; changes are refused, or marked in its head."""
-    kept = store.Store(options.resume)
-    before = store.read(options.resume)
+    before: store.Contents,
+    planned: Sequence[Launch],
+    there: Surroundings,
+    text: str,
+    here: Machine,
+    options: argparse.Namespace,
+) -> Run:
+    """The head of a run that goes on; changes are refused, or marked in its warnings, and so is another host."""
+    tasks = {name: facts(task) for name, task in there.tasks.items()}
     changed = changes(
         before,
-        launches,
+        planned,
         suite_text=text,
-        tasks={name: facts(task) for name, task in there.tasks.items()},
-        machine=machine.describe(True),
+        tasks=tasks,
+        machine=here,
         adapters=there.adapters,
         environments=there.environments,
         kept=variables.kept(os.environ) if options.launcher == "local" else None,
     )
     if changed and not options.allow_changes:
         raise UserError(
-            f"{options.resume} was begun under other conditions: {'; '.join(changed)}",
+            f"{before.run.folder} was begun under other conditions: {'; '.join(changed)}",
             "restore them, begin a new run, or add --allow-changes: the report will say so",
         )
-    head = before.run
-    if changed:
-        marked = [f"Resumed after a change: {change}." for change in changed]
-        head = head.model_copy(update={"warnings": [*head.warnings, *marked]})
-        kept.write_head(head)
-    return kept, head, before.records, before.peaks
+    was, now = before.run.machine.host, here.host
+    marked = [f"Resumed after a change: {change}." for change in changed]
+    if was != now and None not in (was, now):
+        marked.append(f"Gone on with on {now}; it was begun on {was}.")
+    warnings = list(dict.fromkeys([*before.run.warnings, *marked]))
+    return before.run.model_copy(update={"warnings": warnings})
 
 
 def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
@@ -316,61 +377,21 @@ def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[s
 
 
 def command(options: argparse.Namespace) -> str:
-    """The command that repeats this run."""
-    words = ["levelfield", "run", options.suite]
-    for flag, values in (("-a", options.adapter), ("-t", options.task), ("--mode", options.mode)):
-        words += [word for value in values for word in (flag, value)]
-    for flag, value in (
-        ("--device", options.device),
-        ("--matmul-precision", options.matmul_precision),
-        ("--threads", options.threads),
-        ("--blocks", options.blocks),
-        ("--seeds", options.seeds),
-        ("--data-dir", options.data_dir),
-        ("--launcher", None if options.launcher == "local" else options.launcher),
-    ):
-        words += [flag, str(value)] if value is not None else []
-    words += [word for name, value in options.env for word in ("--env", f"{name}={value}")]
-    words += ["--budget", f"{options.budget:g}s"] if options.budget else []
-    words += ["--precision", f"{100 * options.precision:g}%"] if options.precision else []
-    words += [
-        f"--{flag.replace('_', '-')}"
-        for flag in ("cold", "full", "no_certify", "no_probes", "anonymous")
-        if getattr(options, flag)
-    ]
-    return shlex.join(words)
-
-
-def print_plan(launches: Sequence[Launch]) -> None:
-    """One line a cell on stdout, with the number of its launches or the reason why there are none."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for launch in launches:
-        cell = launch.cell
-        what = f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"
-        counts[what, launch.skip or ""] += 1
-    for (what, skip), count in sorted(counts.items()):
-        print(f"{what}: {f'skipped: {skip}' if skip else f'{count} launches'}")
-    made = sum(1 for launch in launches if not launch.skip)
-    print(f"{made} launches, {len(launches) - made} skipped", file=sys.stderr)
-
-
-def summarise(folder: Path, took: str, resume: str | None) -> Outcome:
-    """Counts with reasons, from the records on the disk."""
-    records = store.read(folder).records
-    counts: Counter[str] = Counter(record.status for record in records)
-    parts = [f"{counts['ok']} ok"] + [f"{counts[s]} {s}" for s in ("failed", "unsupported", "skipped") if counts[s]]
-    lines = [f"{', '.join(parts)} in {took}"]
-    reasons = Counter((r.status, r.cell.adapter, r.reason or "") for r in records if r.status != "ok")
-    lines += [f"  {status}: {adapter}: {reason} (×{n})" for (status, adapter, reason), n in sorted(reasons.items())]
-    if resume:
-        lines.append(f"interrupted; go on with: {resume}")
-    code = 130 if resume else 1 if counts["failed"] else 0
-    return Outcome(code, folder, lines, dict(counts))
+    """The command that repeats this run, wherever its records lie and however much of it is told."""
+    plain = arguments.parse(["run"])
+    elsewhere = {name: getattr(plain, name) for name in NOT_REPEATED}
+    return arguments.command(argparse.Namespace(**vars(options) | elsewhere))
 
 
 @contextmanager
 def interruptible(stop: Stop, resume: str) -> Iterator[None]:
-    """The first Ctrl-C lets the launches under way finish, the second ends them."""
+    """The first Ctrl-C lets the launches under way finish, the second ends them.
+
+    In a thread that is not the program's first, signals are the program's own affair.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.asked.is_set():

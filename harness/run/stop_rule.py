@@ -17,6 +17,8 @@ from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record
 from levelfield.harness.results.tables import step_seconds
 
+PATIENCE = 12  # blocks in a row that gave nothing, before a precision is given up
+
 Entry = tuple[str, str, str]  # adapter, mode, environment
 
 
@@ -44,6 +46,7 @@ class Goal:
         self.times: dict[tuple[object, ...], dict[Entry, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
         planned = Counter(launch.cell.id for launch in launches)
         most = max(planned.values(), default=0)
+        self.fruitless = 0  # blocks in a row without a clean time of the baseline and of another one
         self.dear = {cell for cell, blocks in planned.items() if blocks < most}
 
     def add(self, record: Record) -> None:
@@ -52,8 +55,12 @@ class Goal:
             return
         if self.begin is None:
             self.begin = self.clock() - record.wall_seconds
-        self.blocks.add(record.block)
+        if record.block not in self.blocks:
+            self.blocks.add(record.block)
+            self.fruitless += 1
         self.remember(record)
+        if self._pairs(record.block):
+            self.fruitless = 0
 
     def remember(self, record: Record) -> None:
         """Take note of what a record measured, whenever it was made."""
@@ -75,7 +82,24 @@ class Goal:
         left = self.left()
         if left is not None and left < self._a_block():
             return True
-        return self.precision is not None and self._precise(self.precision)
+        return self.precision is not None and (self.hopeless is not None or self._precise(self.precision))
+
+    @property
+    def hopeless(self) -> str | None:
+        """Why more blocks would not lead to the precision that is asked for: none of the last ones gave a pair."""
+        if self.precision is None or self.fruitless < PATIENCE:
+            return None
+        return (
+            f"given up: {PATIENCE} blocks in a row without a clean time of the baseline and of another one; "
+            f"± {self.precision:.2g} was not reached"
+        )
+
+    def _pairs(self, block: int) -> bool:
+        """Whether this block has a clean time of the baseline and of another one on some workload."""
+        return any(
+            block in table.get(self.baseline, {}) and sum(block in own for own in table.values()) > 1
+            for table in self.times.values()
+        )
 
     def _spent(self) -> float:
         return self.clock() - self.begin if self.begin is not None else 0.0

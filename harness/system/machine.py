@@ -13,21 +13,25 @@ import psutil
 
 import levelfield
 from levelfield.harness.records.record import Machine
+from levelfield.harness.system import control_groups
+from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.paths import ROOT
 
 
 def cores() -> list[int]:
-    """The cores that this process may use, in ascending order."""
+    """The cores to plan with, in ascending order: those that this process may use, no more than its quota fills."""
+    usable, quota = _usable(), control_groups.quota()
+    return usable if quota is None else usable[: max(1, int(quota))]
+
+
+def _usable() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
 
 
 def cpu_name() -> str:
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
+    found = re.search(r"^model name\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
     return found.group(1).strip() if found else platform.processor() or platform.machine()
 
 
@@ -47,14 +51,10 @@ def commit() -> str | None:
 
 
 def memory() -> int:
-    """Bytes that this process may use: the machine's, or less where its control group says so."""
-    total = psutil.virtual_memory().total
-    for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
-        try:
-            total = min(total, int(limit.read_text()))
-        except (OSError, ValueError):  # absent, or "max"
-            continue
-    return total
+    """Bytes that this process may use: the machine's, or less where a control group on any level says so."""
+    total: int = psutil.virtual_memory().total
+    limit = control_groups.memory_limit()
+    return total if limit is None else min(total, limit)
 
 
 def describe(anonymous: bool = False) -> Machine:
@@ -63,7 +63,7 @@ def describe(anonymous: bool = False) -> Machine:
         system=f"{platform.system()} {platform.release()}",
         cpu=cpu_name(),
         cores=len(cores()),
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=memory(),
         python=platform.python_version(),
         commit=commit(),
         levelfield=levelfield.__version__,
@@ -75,7 +75,8 @@ def warnings() -> list[str]:
     found = []
     load = os.getloadavg()[0]
     if load > 0.5 * len(cores()):
-        found.append(f"The load average was {load:.1f} on {len(cores())} cores when the run started.")
+        found.append(f"The load average was {load:.1f} on {counted(len(cores()), 'core')} when the run started.")
+    found += limits()
     for governor in sorted(Path("/sys/devices/system/cpu/cpu0/cpufreq").glob("scaling_governor")):
         if (name := governor.read_text().strip()) != "performance":
             found.append(f"The CPU frequency governor is {name!r}, not 'performance'.")
@@ -84,9 +85,21 @@ def warnings() -> list[str]:
     return found
 
 
+def limits() -> list[str]:
+    """What the control groups of this process take from the machine; one sentence each."""
+    found = []
+    quota, limit = control_groups.quota(), control_groups.memory_limit()
+    usable = len(_usable())
+    if quota is not None and quota < usable:
+        found.append(
+            f"A CPU quota allows {quota:.3g} of {counted(usable, 'core')}: {counted(len(cores()), 'core')} "
+            f"{'is' if len(cores()) == 1 else 'are'} used, and launches that the quota stops count all the same."
+        )
+    if limit is not None and limit < psutil.virtual_memory().total:
+        found.append(f"A control group limits memory to {limit / 1e6:,.0f} MB.")
+    return found
+
+
 def _flags() -> str:
-    try:
-        found = re.search(r"^flags\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
+    found = re.search(r"^flags\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
     return found.group(1) if found else ""

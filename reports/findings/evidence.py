@@ -186,7 +186,7 @@ def last_of_each_launch(records: Iterable[Record]) -> tuple[Record, ...]:
     """One record per launch: a launch that was repeated (resumed, voided) counts with its last record."""
     by_launch: dict[tuple[str, bool], Record] = {}
     for record in records:
-        by_launch[record.launch_id, record.cold] = record
+        by_launch[record.place] = record
     return tuple(sorted(by_launch.values(), key=lambda r: (r.cell.id, r.cold, r.block)))
 
 

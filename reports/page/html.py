@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from levelfield.harness.measure.peak import Peak
 from levelfield.harness.records.record import Record, Run
+from levelfield.harness.run.outcome import unfinished
 from levelfield.reports import sections
 from levelfield.reports.findings import publishable, text, words
 from levelfield.reports.findings.certificates import Certificate
@@ -104,6 +105,7 @@ def _render(evidence: Evidence) -> str:
         evidence=evidence,
         counts=outcome_counts(evidence),
         stamp=publishable.stamp(evidence),
+        unfinished=unfinished(evidence.run, evidence.latest),
         warnings=[*evidence.run.warnings, *disturbances(evidence)],
         records=len(evidence.records),
     )

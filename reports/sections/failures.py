@@ -62,7 +62,7 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
 
 def rule(record: Record) -> str:
     """What voided a launch, without its own share: so that launches of one cell stand in one line."""
-    told = re.findall(r"(\w+) \d+% \(more than (\d+)%\)", record.contaminated or "")
+    told = re.findall(r"(\w+) (?:[\d.]+%|little more) \(more than (\d+)%\)", record.contaminated or "")
     return ", ".join(f"{RULE_WORDS.get(name, name)} above {most} %" for name, most in told) or str(record.contaminated)
 
 

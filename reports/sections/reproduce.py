@@ -12,4 +12,7 @@ ORDER, SHORT, TITLE = 150, "Reproduce", "Reproduce"
 def section(evidence: Evidence) -> Section:
     commands = len(evidence.run.command.splitlines())
     told = "One command repeats" if commands == 1 else f"{commands} commands repeat"
-    return Section(sentences=(f"{told} all of this run, {count(len(evidence.latest), 'launch')}.",))
+    made = count(len(evidence.latest), "launch")
+    if evidence.run.planned is not None and evidence.run.ended != "complete":
+        made = f"of which {made} were made of {'at most ' if evidence.run.at_most else ''}{evidence.run.planned:,}"
+    return Section(sentences=(f"{told} all of this run, {made}.",))

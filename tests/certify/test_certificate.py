@@ -137,7 +137,7 @@ def test_other_seeds_are_other_cases_and_pass_too() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what a fingerprint looks at, free to be edited."""
-    for room in ("tasks", "adapters", "harness/certify"):
+    for room in ("tasks", "adapters", "harness"):
         shutil.copytree(certificates.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(certificates, "ROOT", tmp_path)
     return tmp_path
@@ -155,6 +155,12 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "tasks/mlp.py",
         "tasks/recipe.py",
         "harness/certify/order.py",
+        "harness/measure/adapter_checks.py",  # what certifies replicas
+        "harness/measure/train_in_ranks.py",
+        "harness/measure/rank_group.py",
+        "harness/plan/launches.py",  # has_compiler
+        "harness/launch/worker.py",
+        "harness/system/processes.py",
     ],
 )
 def test_an_edit_of_what_it_rests_on_voids_it(checkout: Path, edited: str) -> None:
@@ -165,7 +171,9 @@ def test_an_edit_of_what_it_rests_on_voids_it(checkout: Path, edited: str) -> No
     assert fingerprint(adapter) != before
 
 
-@pytest.mark.parametrize("edited", ["adapters/jax/grad.py", "tasks/iris.py"])
+@pytest.mark.parametrize(
+    "edited", ["adapters/jax/grad.py", "tasks/iris.py", "harness/cli/main.py", "harness/records/store.py"]
+)
 def test_an_edit_of_anything_else_leaves_it_alone(checkout: Path, edited: str) -> None:
     adapter = checkout / "adapters/keras/custom_layer.py"
     before = fingerprint(adapter)

@@ -174,7 +174,7 @@ def test_a_dry_run_prints_the_plan_and_starts_nothing(command_line, tiny):
     assert process.returncode == 0
     assert most == 1
     assert sorted(levelfield.folder.rglob("*")) == before
-    assert "learning iris small momentum numpy-manual (eager): 1 launches" in out.splitlines()
+    assert "learning iris small momentum numpy-manual (eager): 1 launch" in out.splitlines()
     assert "speed    iris small momentum numpy-manual (eager): 3 launches" in out.splitlines()
     assert "launches" in err
 

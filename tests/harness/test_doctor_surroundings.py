@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.doctor import conditions
+from levelfield.harness.system.control_groups import parse_cfs, parse_cpu_max, quota
 
 
 def machine(root: Path, **files: str) -> Path:
@@ -95,13 +96,13 @@ def test_the_cpu_quota_of_either_version_is_found(tmp_path, cgroup, mountinfo, f
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
-    assert conditions.quota(tmp_path) == cores
+    assert quota(tmp_path) == cores
 
 
 @given(st.text())
 def test_no_text_breaks_the_parsers(text):
-    conditions.parse_cpu_max(text)
-    conditions.parse_cfs(text, text)
+    parse_cpu_max(text)
+    parse_cfs(text, text)
     conditions.parse_chosen(text)
     conditions.parse_pressure_average(text)
     conditions.parse_kilobytes(text, "SwapTotal")
@@ -109,10 +110,10 @@ def test_no_text_breaks_the_parsers(text):
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7))
-def test_a_quota_is_quota_over_period_in_both_versions(quota, period):
-    expected = quota / period
-    assert conditions.parse_cpu_max(f"{quota} {period}\n") == expected
-    assert conditions.parse_cfs(f"{quota}\n", f"{period}\n") == expected
+def test_a_quota_is_quota_over_period_in_both_versions(allowed, period):
+    expected = allowed / period
+    assert parse_cpu_max(f"{allowed} {period}\n") == expected
+    assert parse_cfs(f"{allowed}\n", f"{period}\n") == expected
 
 
 @given(st.sets(st.integers(0, 500), min_size=1))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.adapters.registry import find
 from levelfield.harness.judge.statistics import LEAST_BLOCKS
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record
-from levelfield.harness.run.stop_rule import Goal
+from levelfield.harness.run.stop_rule import PATIENCE, Goal
 
 MOST = 12
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)
@@ -65,6 +67,7 @@ def test_without_a_budget_all_blocks_are_made():
     assert blocks_made(None, 1000.0, elastic=True) == MOST
 
 
+@settings(deadline=None)
 @given(budget=st.floats(1, 1000), a_block=st.floats(0.5, 5000), elastic=st.booleans())
 def test_no_more_than_the_budget_is_spent_but_for_the_first_block(budget, a_block, elastic):
     made = blocks_made(budget, a_block, elastic=elastic)
@@ -73,3 +76,39 @@ def test_no_more_than_the_budget_is_spent_but_for_the_first_block(budget, a_bloc
     assert (
         made == 1 or spent <= budget * (1 + 1e-9) or (elastic and made <= LEAST_BLOCKS and spent <= 2.000001 * budget)
     )
+
+
+OTHER = CELL.model_copy(update={"adapter": "torch-nn", "framework": "torch"})
+
+
+def precise_blocks(clean: Callable[[int], bool], most: int = 1000) -> tuple[int, str | None]:
+    """Blocks made of at most `most` for a precision that noise never lets a run reach, and why it was given up."""
+    launches = [Launch(cell, block, 0, 0.1) for block in range(most) for cell in (CELL, OTHER)]
+    goal = Goal(launches, "numpy-manual", find().adapters, None, 1e-9)
+    for block in range(most):
+        if goal.reached():
+            return block, goal.hopeless
+        for cell in (CELL, OTHER):
+            goal.add(
+                Record(
+                    cell=cell, seed=0, block=block, status="ok", started="", machine=MACHINE, steps_per_epoch=1,
+                    epoch_seconds=[1.0 + (block * 7 % 5) / 10 + (cell is OTHER and block * 3 % 7)],
+                    contaminated=None if clean(block) else "disturbed: foreign 50% (more than 10%)",
+                )
+            )  # fmt: skip
+    return most, goal.hopeless
+
+
+def test_a_precision_is_given_up_when_every_launch_is_void():
+    made, why = precise_blocks(lambda block: False)
+    assert made == PATIENCE
+    assert "given up: 12 blocks in a row without a clean time" in str(why)
+
+
+def test_a_precision_is_pursued_while_some_blocks_give_a_pair():
+    assert precise_blocks(lambda block: block % PATIENCE == 0, most=100) == (100, None)
+
+
+def test_a_precision_is_given_up_when_a_machine_becomes_busy_and_stays_so():
+    made, _ = precise_blocks(lambda block: block < 20)
+    assert made == 20 + PATIENCE

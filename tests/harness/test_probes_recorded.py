@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def nvml(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """NVML's C functions with the recorded answers, `at` counts the samples; `opened` are the devices asked for."""
-    state = SimpleNamespace(at=0, opened=[], freed=0)
+    state = SimpleNamespace(at=0, opened=[], freed=0, users=0)
 
     def step(values: list[int]) -> int:
         return values[min(state.at, len(values) - 1)]
@@ -110,9 +110,16 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     def done(*_: Any) -> int:
         return pynvml.NVML_SUCCESS
 
+    def counts(change: int) -> Callable[..., int]:
+        def function(*_: Any) -> int:
+            state.users += change
+            return pynvml.NVML_SUCCESS
+
+        return function
+
     state.library = SimpleNamespace(
-        nvmlInitWithFlags=done,
-        nvmlShutdown=done,
+        nvmlInitWithFlags=counts(1),
+        nvmlShutdown=counts(-1),
         nvmlDeviceGetHandleByIndex_v2=opens,
         nvmlDeviceGetHandleByUUID=opens,
         nvmlDeviceGetUtilizationRates=fills(lambda: {"gpu": step(NVML["utilization"])}),
@@ -197,6 +204,14 @@ def test_gpm_asks_first_whether_the_gpu_has_it(nvml):
     assert "no performance monitoring" in (Gpm(GPU).available() or "")
     refuse(nvml, "nvmlGpmQueryDeviceSupport", pynvml.NVML_ERROR_NOT_SUPPORTED)
     assert Gpm(GPU).available() == "NVML GPM: Not Supported"
+    assert nvml.users == 0
+
+
+@pytest.mark.parametrize("probe", [Nvml, Gpm])
+def test_the_library_is_left_where_the_gpu_cannot_be_opened(nvml, probe):
+    refuse(nvml, "nvmlDeviceGetHandleByIndex_v2", pynvml.NVML_ERROR_NOT_FOUND)
+    assert "NVML: " in probe(GPU).available()
+    assert nvml.users == 0
 
 
 def test_a_driver_older_than_a_query_is_the_reason_for_its_quantity_alone(nvml, clock):

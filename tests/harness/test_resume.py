@@ -142,10 +142,15 @@ def test_an_interrupted_run_finishes_what_is_under_way_and_prints_how_to_go_on(l
     made = records_of(folder)
     assert 2 <= len(made) < LAUNCHES
     assert all(record.status == "ok" for record in made)
+    told = f"{len({one.place for one in made})} of {LAUNCHES} launches: interrupted; go on with: "
+    told += f"levelfield run --resume {folder}"
+    assert levelfield("show", folder).stdout.startswith(told)
+    assert told in (folder / "report.html").read_text(encoding="utf-8")
 
     done = levelfield("run", "--resume", folder)
     assert done.returncode == 0, done.stderr
     assert {record.launch_id for record in store.read(folder).records} == undisturbed
+    assert "interrupted" not in levelfield("show", folder).stdout
 
 
 def test_a_second_interruption_ends_at_once_and_blames_no_launch(levelfield, undisturbed, tiny):
@@ -183,11 +188,12 @@ def test_a_changed_suite_is_refused_by_name_unless_allowed(command_line, tiny):
     suite.write_text(tiny(learning='adapters = ["numpy-manual"]'))
     assert levelfield("run", "mine.toml", "-o", "run", "--no-certify").returncode == 0
     suite.write_text(tiny(learning='adapters = ["numpy-manual"]\nseeds = 2'))
-    refused = levelfield("run", "--resume", "run")
+    asked = ("run", "mine.toml", "--resume", "run", "--no-certify")
+    refused = levelfield(*asked)
     assert refused.returncode == 2
     assert "mine.toml has other contents" in refused.stderr
     assert len(store.read(levelfield.folder / "run").records) == 1
-    allowed = levelfield("run", "--resume", "run", "--allow-changes")
+    allowed = levelfield(*asked, "--allow-changes")
     assert allowed.returncode == 0, allowed.stderr
     contents = store.read(levelfield.folder / "run")
     assert len(contents.records) == 2

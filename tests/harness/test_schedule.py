@@ -165,7 +165,7 @@ def test_a_cell_that_fits_no_host_is_refused_before_anything_is_made(launches):
     for change in ({"threads": 3}, {"device": "gpu:0"}):
         other = [type(one)(one.cell.model_copy(update=change), one.block, one.seed, one.seconds) for one in wide]
         hosts = [CpuOnly(machine=named("a"), cores=[0, 1])]
-        with pytest.raises(UserError, match=r"no host has (cpu and 3|gpu:0 and 1) cores"):
+        with pytest.raises(UserError, match=r"no host has (cpu and 3|gpu:0 and 1) cores?"):
             carried(other, *hosts)
         assert hosts[0].made == 0
 

@@ -59,7 +59,7 @@ def records_file(kept: store.Store) -> Path:
 
 def test_a_new_run_has_its_head_and_no_records(kept):
     contents = store.read(kept.folder)
-    assert contents.run == RUN
+    assert contents.run == RUN.model_copy(update={"folder": str(kept.folder)})
     assert contents.records == []
     assert contents.damaged == []
 
@@ -239,3 +239,10 @@ def test_new_folders_do_not_collide(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         made.add(folder)
     assert len(made) == 5
+
+
+def test_a_warm_and_a_cold_launch_of_one_block_are_two(kept):
+    warm, cold = record(), record(cold=True)
+    for one in (record(attempt=1), warm, cold):
+        kept.append(one)
+    assert store.read(kept.folder).records == [warm, cold]

@@ -128,7 +128,7 @@ def test_several_broken_rules_are_told_one_by_one():
         factory.make_cell(), 0, 1e-4, contaminated=verdict({"steal": 0.5, "foreign": 0.21, "throttled": 0.1})
     )
     told = failures.rule(record)
-    assert told == "stolen CPU time above 2 %, other processes' CPU time above 10 %, throttling above 0 %"
+    assert told == "stolen CPU time above 2 %, other processes' CPU time above 10 %"
     assert failures.rule(record.model_copy(update={"contaminated": "a rule of another version"})) == (
         "a rule of another version"
     )

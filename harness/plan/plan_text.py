@@ -1,0 +1,33 @@
+"""A plan as lines of text, for ``run --dry-run``."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+from levelfield.harness.plan.environments import DEFAULT
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Cell
+from levelfield.harness.system.numbers import counted
+
+
+def print_plan(launches: Sequence[Launch]) -> None:
+    """One line a cell on stdout, with the number of its launches or the reason why there are none."""
+    counts: Counter[tuple[str, str]] = Counter((named_cell(launch.cell), launch.skip or "") for launch in launches)
+    for (what, skip), count in sorted(counts.items()):
+        print(f"{what}: {f'skipped: {skip}' if skip else counted(count, 'launch')}")
+    made = sum(1 for launch in launches if not launch.skip)
+    print(f"{counted(made, 'launch')}, {len(launches) - made} skipped", file=sys.stderr)
+
+
+def named_cell(cell: Cell) -> str:
+    """A cell in a line of its own: what differs from the usual stands behind the mode."""
+    unusual = [
+        cell.track if cell.track != "matched" else "",
+        cell.device if cell.device != "cpu" else "",
+        cell.precision if cell.precision != "float32" else "",
+        cell.environment if cell.environment != DEFAULT else "",
+    ]
+    how = ", ".join([cell.how, *filter(None, unusual)])
+    return f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({how})"

@@ -1,0 +1,43 @@
+"""What is printed shall arrive on any terminal: what its encoding lacks is replaced, never an error."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+
+_PLAIN = str.maketrans(
+    {
+        "·": "-",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "±": "+/-",
+        "×": "x",
+        "…": "...",
+        "→": "->",
+        "≈": "~",
+        "≤": "<=",
+        "≥": ">=",
+    }
+    | {"▲": "+", "▼": "-", "•": "*", "µ": "u", "‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " "}
+)
+_BYTES = range(0xDC80, 0xDD00)  # how Python keeps the bytes of a file's name that are no text
+
+
+def show_anything() -> None:
+    """From now on nothing printed to stdout or stderr raises because it cannot be encoded."""
+    codecs.register_error("levelfield", _replace)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # a notebook's has none, and takes everything
+        if reconfigure is not None:
+            reconfigure(errors="levelfield")
+
+
+def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    first = error.object[error.start]
+    if ord(first) in _BYTES:
+        return bytes([ord(first) - 0xDC00]), error.start + 1
+    plain = first.translate(_PLAIN)
+    return plain if plain.isascii() else "?", error.start + 1

@@ -1,0 +1,110 @@
+"""A command that is written down, in a run's head and on its page, gives the options that it was made from."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from levelfield.harness.cli.arguments import (
+    _device,
+    _duration,
+    _failures,
+    _launcher,
+    _names,
+    _parser,
+    _percent,
+    _positive,
+    parse,
+)
+from levelfield.harness.cli.arguments import command as written
+from levelfield.harness.run import session
+from levelfield.tasks.errors import UserError
+
+(COMMANDS,) = (a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+NUMBERS = st.decimals(min_value="0.0001", max_value=99, places=4).map(str)
+# How the values of each type are typed
+TYPED = {
+    None: WORDS,
+    Path: WORDS,
+    _positive: st.integers(1, 10**6).map(str),
+    _percent: st.builds("{}{}".format, NUMBERS, st.sampled_from(["%", ""])),
+    _duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
+    _device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
+    _launcher: st.sampled_from(["local", "ray", "ray://head:10001"]),
+    _names: st.lists(st.sampled_from(["half", "cold"]), min_size=1).map(",".join),
+    _failures: st.lists(st.sampled_from(["slower", "undecided"]), min_size=1).map(",".join),
+}
+
+
+@st.composite
+def typed(draw: st.DrawFn, name: str) -> list[str]:
+    """What somebody may type: any of the command's options with any values."""
+    words, positional = [name], []
+    for action in COMMANDS[name]._actions:
+        if action.dest == "help" or (action.option_strings and not draw(st.booleans())):
+            continue
+        value = st.sampled_from(list(action.choices)) if action.choices else TYPED[action.type]
+        if not action.option_strings:
+            least = 0 if action.nargs in ("*", "?") else 1
+            most = 3 if action.nargs == "*" else 1
+            positional += draw(st.lists(value, min_size=least, max_size=most))
+        elif action.nargs == 0:
+            words.append(action.option_strings[-1])
+        else:
+            many = 3 if isinstance(action, argparse._AppendAction) else 1
+            words += [f"{action.option_strings[-1]}={draw(value)}" for _ in range(draw(st.integers(1, many)))]
+    return [*words, "--", *positional] if positional else words
+
+
+@settings(max_examples=300, deadline=None)
+@given(typed("run"))
+def test_what_is_written_of_a_run_is_what_was_typed(words):
+    options = parse(words)
+    assert parse(shlex.split(written(options))[1:]) == options
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"run", "new-adapter"}))
+def test_so_for_every_command(name):
+    @settings(max_examples=30, deadline=None)
+    @given(typed(name))
+    def holds(words):
+        try:
+            options = parse(words)
+        except UserError:
+            return  # options that exclude each other
+        assert parse(shlex.split(written(options))[1:]) == options
+
+    holds()
+
+
+@settings(max_examples=200, deadline=None)
+@given(typed("run"))
+def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
+    options = parse(words)
+    again = parse(shlex.split(session.command(options))[1:])
+    differ = {name for name in vars(options) if getattr(options, name) != getattr(again, name)}
+    assert differ <= {"resume", "allow_changes", "dry_run", "output", "quiet", "verbose", "json"}
+
+
+def test_a_track_is_kept():
+    options = parse(["run", "smoke", "--track", "idiomatic"])
+    assert session.command(options) == "levelfield run smoke --track idiomatic"
+
+
+def test_a_plain_command_reads_as_one_types_it():
+    words = "run smoke -a numpy-manual -a torch-nn --blocks 8 --budget 1.5h --precision 2% -q -o x"
+    options = parse(words.split(" "))
+    assert session.command(options) == (f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%")
+
+
+def test_help_tells_the_exit_codes(capsys):
+    for name in ("run", "compare"):
+        with pytest.raises(SystemExit):
+            parse([name, "--help"])
+        assert "exit codes:" in capsys.readouterr().out
