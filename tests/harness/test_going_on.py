@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import levelfield
+import levelfield as package
 from levelfield.harness.cli import main
 from levelfield.harness.cli.arguments import parse
 from levelfield.harness.launch.local import LocalLauncher
@@ -214,14 +214,14 @@ def test_a_run_in_a_thread(here):
 
     def run() -> None:
         try:
-            found.append(levelfield.run("mine.toml", adapters=["numpy-manual"], output="run"))
+            found.append(package.run("mine.toml", adapters=["numpy-manual"], output="run"))
         except BaseException as error:
             found.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert isinstance(found[0], levelfield.Results), found
+    assert isinstance(found[0], package.Results), found
     assert len(found[0].launches) == 4
     store.Store(here / "run").close()  # nobody else writes to it
 
