@@ -34,6 +34,9 @@ class Findings(NamedTuple):
     * ``break_even``: after how many `steps` a compiled mode has paid for its first step, against eager;
     * ``whole_job``: `seconds` from the import to the last of so many `epochs`;
     * ``to_accuracy``: `epochs` (median of the seeds that reached it) and `seconds` to the `target`, an accuracy.
+
+    `cache` in two of them: "empty" or "filled", what a framework that keeps compiled code on the disk found there; None
+    of all others.
     """
 
     tax: pandas.DataFrame
@@ -75,12 +78,15 @@ def tables(evidence: Evidence) -> tuple[list[Row], list[Row], list[Row], list[Ro
         starts, found = startup.find(evidence, comparison)
         paybacks += [
             _place(p.workload, p.compiled.place.entry)
-            | {"against_mode": p.eager.place.entry.mode, "verdict": p.verdict.word}
-            | _interval("steps", p.steps)
+            | {"against_mode": p.eager.place.entry.mode, "verdict": p.verdict.word, "cache": cache}
+            | _interval("steps", p.steps.get(cache))
             for p in found
+            for cache in p.compiled.costs
         ]
         jobs += [
-            _place(job.place.workload, job.place.entry) | {"epochs": epochs} | _interval("seconds", total)
+            _place(job.place.workload, job.place.entry)
+            | {"epochs": epochs, "cache": job.cache}
+            | _interval("seconds", total)
             for job in whole_job.find(evidence, comparison.workload, starts)
             for epochs, total in job.totals.items()
         ]

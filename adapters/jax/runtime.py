@@ -32,9 +32,17 @@ def configure(setting: Setting) -> None:
     # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU
     products = {"tf32": "tensorfloat32", "bfloat16": "default"}.get(setting.precision, "highest")
     jax.config.update("jax_default_matmul_precision", products)
-    jax.config.update("jax_enable_compilation_cache", False)
+    _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
     if setting.devices > 1 and jax.config.jax_num_cpu_devices != setting.devices:  # settled by the first operation
         jax.config.update("jax_num_cpu_devices", setting.devices)
+
+
+def _keep_compiled(folder: str | None) -> None:
+    """On the disk: all of it, however short its compilation took; nothing without a folder."""
+    jax.config.update("jax_enable_compilation_cache", folder is not None)
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def preload() -> None:

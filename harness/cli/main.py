@@ -176,6 +176,8 @@ def _write_history(options: argparse.Namespace) -> Path:
     if options.runs or options.baseline or options.format != "html":
         raise UserError("--history takes a folder of runs alone", "levelfield report --history DIR [-o FILE]")
     from levelfield.harness.results import export, run_series
+
+    _draw_with_own_settings()
     from levelfield.reports import history_page
 
     path: Path = options.output or options.history / "history.html"
@@ -183,8 +185,17 @@ def _write_history(options: argparse.Namespace) -> Path:
     return path
 
 
+def _draw_with_own_settings() -> None:
+    """Before the import of matplotlib: where it keeps its list of fonts, and would find a user's style."""
+    from levelfield.harness.run import certify_first
+
+    os.environ.setdefault("MPLCONFIGDIR", str(certify_first.folder().parent / "matplotlib"))
+
+
 def _page(stored: Contents, baseline: str | None, form: str) -> str:
     from levelfield.adapters import registry
+
+    _draw_with_own_settings()
     from levelfield.reports import markdown
     from levelfield.reports.findings import certificates as certificate
     from levelfield.reports.page import html
@@ -242,6 +253,8 @@ def _compare(options: argparse.Namespace) -> int:
     )
     if options.output is not None:
         from levelfield.harness.results import export
+
+        _draw_with_own_settings()
         from levelfield.reports import compare_page
 
         export.write(compare_page.build(base.run, new.run, found).encode(), options.output)

@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from levelfield.harness.launch.local import temporary_folder
+from levelfield.harness.launch.folders import Temporary
 from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.probe import Watched, Window
@@ -52,8 +52,8 @@ def measure(seconds: float = 2.0) -> HalfBusy:
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores)
 
-    with temporary_folder() as folder:
-        sampling = Sampling(folder / "sampler.log")
+    with Temporary() as temporary:
+        sampling = Sampling(temporary.path / "sampler.log")
         try:
             sampling.open()
             with subprocess.Popen(

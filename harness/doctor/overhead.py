@@ -23,7 +23,8 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.local import LocalLauncher, temporary_folder
+from levelfield.harness.launch.folders import Temporary
+from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.launch.warm_parent import ParentDied
 from levelfield.harness.launch.worker import ScriptJob
 from levelfield.harness.measure.turns import ONE, by_turn, compared, counted, roles, together, turned
@@ -75,29 +76,27 @@ def measure(
     if not path.is_file():
         return Overhead(info.name, mode, f"there is no plain script {path.name}; they come with the source checkout")
     found = Series()
-    with (
-        temporary_folder() as folder,
-        bench.launcher({info.name: info}) as one,
-        bench.launcher({info.name: info}) as other,
-    ):
-        for block in range(pairs):
-            if enough() or known(found):
-                break
-            # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
-            launches, scripts = (other, one) if block // 2 % 2 else (one, other)
-            sides = roles(block)
-            own = turned(info, folder, sides[0], ONE)
-            launches.adapters = {info.name: info, own.name: own}
-            launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=seconds)
-            record, script = together(
-                folder,
-                sides,
-                partial(launches.launch, launch),
-                partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1], str(ONE)]),
-            )
-            found.failure = _add(found, record, script, folder, sides[0])
-            if found.failure is not None:
-                return Overhead(info.name, mode, found.failure)
+    with Temporary() as temporary:
+        folder = temporary.path
+        with bench.launcher({info.name: info}) as one, bench.launcher({info.name: info}) as other:
+            for block in range(pairs):
+                if enough() or known(found):
+                    break
+                # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
+                launches, scripts = (other, one) if block // 2 % 2 else (one, other)
+                sides = roles(block)
+                own = turned(info, folder, sides[0], ONE)
+                launches.adapters = {info.name: info, own.name: own}
+                launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=seconds)
+                record, script = together(
+                    folder,
+                    sides,
+                    partial(launches.launch, launch),
+                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1], str(ONE)]),
+                )
+                found.failure = _add(found, record, script, folder, sides[0])
+                if found.failure is not None:
+                    return Overhead(info.name, mode, found.failure)
     return judge(info.name, mode, found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
@@ -17,9 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.launch import folders
+from levelfield.harness.launch.folders import Places, Temporary
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
 from levelfield.harness.measure import peak
@@ -34,7 +35,6 @@ from levelfield.harness.system import limits, variables
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
-_PREFIX = "levelfield-"
 LOG_TAIL = 4000  # characters of a failed launch's output that its record keeps
 
 
@@ -105,10 +105,12 @@ class LocalLauncher:
         self.environments = environments or {DEFAULT: own()}
         self.parents: dict[Key, WarmParent] = {}
         self.broken: dict[Key, Done] = {}  # those that did not survive their imports
+        self.roots: dict[Key, str] = {}  # the folders of each parent, the next one of a key has the same
         self.closed = False
         self._jobs = itertools.count()
         with _readably():
-            self.folder, self._lock = _temporary_folder()
+            self.temporary = Temporary()
+            self.folder = self.temporary.path
             self.data = {name: self.folder / f"{name}.npz" for name in tasks}
             for name, task in tasks.items():
                 task.save(self.data[name])
@@ -122,8 +124,7 @@ class LocalLauncher:
         for parent in list(self.parents.values()):
             parent.close()
         self.sampling.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.close()
+        self.temporary.close()
 
     @property
     def hosts(self) -> Sequence[LocalLauncher]:
@@ -139,7 +140,11 @@ class LocalLauncher:
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
     def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
-        """Make one launch, pinned to `core` if one is given, and return its record whatever happens."""
+        """Make one launch, pinned to `core` if one is given, and return its record whatever happens.
+
+        The launches of a timed cell share a cache of compiled code on the disk, which a `fresh` one finds emptied; its
+        repeats, made for its steady epochs, do not.
+        """
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         begin = time.monotonic()
         if launch.skip:
@@ -155,8 +160,11 @@ class LocalLauncher:
             core=None if launch.cell.replication == "ranks" else core,
             data=self.data[launch.cell.task],
         )
-        done = self._carry_out(job, launch.cell.adapter, self.key(launch.cell))
+        compiled = self._compiled(launch, attempt)
+        filled = compiled is not None and folders.is_filled(compiled)
+        done = self._carry_out(job, launch.cell.adapter, self.key(launch.cell), compiled)
         wall = time.monotonic() - begin
+        cache = None if compiled is None else folders.met(filled, folders.is_filled(compiled))
         if self.cold and (parent := self.parents.pop(self.key(launch.cell), None)) is not None:
             parent.close()
         phases = {} if done.import_seconds is None else {"import": done.import_seconds}
@@ -170,6 +178,7 @@ class LocalLauncher:
                 reason=str(done.failure),
                 log=done.log,
                 wall_seconds=wall,
+                cache=cache,
                 phases=phases,
                 **_software(done.loaded),
             )
@@ -177,16 +186,18 @@ class LocalLauncher:
         if done.sampled is not None:
             done.result["utilisation"] |= done.sampled.utilisation
             done.result["busy"] = done.sampled.busy
-        return self._record(
-            launch,
-            attempt,
-            started,
-            status="ok",
-            wall_seconds=wall,
-            phases=phases,
-            **done.result,
-            **_software(done.loaded),
-        )
+        measured = {"wall_seconds": wall, "cache": cache, "phases": phases}
+        about = _software(done.loaded)
+        return self._record(launch, attempt, started, status="ok", **measured, **done.result, **about)
+
+    def _compiled(self, launch: Launch, attempt: int) -> Path | None:
+        """The folder for what a timed launch compiles, which those of its cell share, and nobody else."""
+        if launch.cell.kind != "speed":
+            return None
+        folder = self.folder / "compiled" / launch.cell.id.replace("/", "_")
+        if launch.fresh and attempt == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        return folder
 
     def certify(
         self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
@@ -272,7 +283,7 @@ class LocalLauncher:
             "memory": self.memory_limit if device == "cpu" else None,
         }
 
-    def _carry_out(self, job: Job, adapter: str, key: Key) -> Done:
+    def _carry_out(self, job: Job, adapter: str, key: Key, compiled: Path | None = None) -> Done:
         """Have a job done by the warm parent of `key`; whatever goes wrong is its failure."""
         if key in self.broken:
             return self.broken[key]
@@ -288,7 +299,8 @@ class LocalLauncher:
             started = partial(self._sample, key) if timed else None
             if timed:
                 self.sampling.open()
-            failure = parent.run(job, self.time_limit, self.memory_limit, started)
+            with _readably():
+                failure = parent.run(job, self.time_limit, self.memory_limit, started, compiled)
             result = json.loads(job.result.read_text()) if job.result.exists() else {}
             there = {name: Loaded(*about) for name, about in result.pop("loaded", {}).items()}
             sampled = self.sampling.stop(result.pop("window", None)) if timed else None
@@ -343,6 +355,9 @@ class LocalLauncher:
             modules = [info.module]
         cores, log = self.cores[: key.threads * key.replicas], self._parent_log(key)
         environment = self.environments[key.environment]
+        root = self.folder / self.roots.setdefault(key, f"p{len(self.roots)}")
+        with _readably():
+            places = Places(root, self.temporary.fd)
         return WarmParent(
             info,
             modules,
@@ -350,6 +365,7 @@ class LocalLauncher:
             key.threads,
             cores,
             log,
+            places,
             preload=not self.cold,
             python=environment.python,
             replicas=key.replicas,
@@ -399,36 +415,14 @@ def _readably() -> Iterator[None]:
     """An error of the system, as one for the user."""
     try:
         yield
+    except TimeoutError:  # of a process
+        raise
     except OSError as error:
         if (limit := limits.reached(error)) is not None:
             raise limit from None
         where = error.filename or tempfile.gettempdir()
         hint = "launches need room for temporary files: set TMPDIR to a folder that has it"
         raise UserError(f"{where}: {error.strerror or error}", hint) from None
-
-
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A new folder that is removed at the end; where the harness is killed before, by the next one that makes one."""
-    folder, lock = _temporary_folder()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
-
-
-def _temporary_folder() -> tuple[Path, IO[bytes]]:
-    """A new folder and its lock, after sweeping away those whose harness was killed: their locks are free."""
-    for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/lock"):
-        with contextlib.suppress(OSError), old.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(old.parent, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    lock = (folder / "lock.new").open("wb")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    (folder / "lock.new").rename(folder / "lock")  # seen by others only when it is held
-    return folder, lock
 
 
 def _tail(log: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.launch.folders import Places
 from levelfield.harness.launch.worker import MOST_OUTPUT, Job
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import control_groups, memory, paths, variables
@@ -62,6 +63,7 @@ class WarmParent:
         threads: int,
         cores: list[int],
         log: Path,
+        places: Places,
         preload: bool = True,
         python: str = sys.executable,
         replicas: int = 1,
@@ -69,10 +71,10 @@ class WarmParent:
         foreign: Sequence[Path] = (),
     ) -> None:
         """`passed` are variables that the user passes on, `foreign` folders in which plug-ins are found."""
-        self.log = log
+        self.log, self.places = log, places
         self.kills = control_groups.memory_kills()  # before: whoever is killed later is one of this parent's
         ours, theirs = socket.socketpair()
-        set_by_us = runtimes.environment(info.framework, info.backend, device, threads, replicas)
+        set_by_us = runtimes.environment(info.framework, info.backend, device, threads, replicas) | places.variables
 
         def pin() -> None:  # before the framework is imported: the one control that all of them obey
             if hasattr(os, "sched_setaffinity"):
@@ -81,7 +83,7 @@ class WarmParent:
         with theirs, log.open("ab") as output:
             self.process = subprocess.Popen(
                 paths.module("levelfield.harness.launch.worker", str(theirs.fileno()), python=python),
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *([] if places.fd is None else [places.fd])],
                 env=variables.build(os.environ, set_by_us, passed),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -111,13 +113,22 @@ class WarmParent:
         limit: float,
         most_memory: int | None = None,
         started: Callable[[int], None] | None = None,
+        compiled: Path | None = None,
     ) -> Ending | None:
         """Carry out a job; `started` is told the child's pid. None when the child ended well, else how it ended.
-        Raises ParentDied.
+        Raises ParentDied, and OSError where there is no room for its folders.
+
+        What the child compiles for the disk is kept in `compiled`, else in a folder that all jobs of this parent share.
 
         The child and all that it starts may use `most_memory` bytes more than the parent has, looked at twice a second.
         Ranks share the parent's pages as the child does.
         """
+        with self.places.job(compiled):
+            return self._run(job, limit, most_memory, started)
+
+    def _run(
+        self, job: Job, limit: float, most_memory: int | None, started: Callable[[int], None] | None
+    ) -> Ending | None:
         base = memory.resident(self.process.pid) * job.processes
         used = 0
 
@@ -157,7 +168,7 @@ class WarmParent:
         return Ending(f"ended with exit code {code}", "exit")
 
     def close(self) -> None:
-        """End the parent, and its child if there is one."""
+        """End the parent, and its child if there is one; remove their folders."""
         self._kill_child()
         self.channel.close()
         try:
@@ -165,6 +176,7 @@ class WarmParent:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        self.places.remove()
 
     def _kill_child(self) -> None:
         if self.child is not None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from levelfield.adapters import registry
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.launch import folders
+from levelfield.harness.launch.folders import Temporary
 from levelfield.harness.plan.environments import Environment, own
 from levelfield.harness.system import paths, variables
 from levelfield.harness.system.variables import Passed
@@ -35,14 +37,17 @@ def seen(runtime: str, environment: Environment) -> Seen:
         return dict.fromkeys(KINDS, f"{runtime} is not installed")
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     try:
-        answer = subprocess.run(
-            paths.program(_ASK, runtime, python=environment.python),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            env=variables.build(os.environ, quiet, environment.passed),
-            stdin=subprocess.DEVNULL,
-        )
+        with Temporary() as temporary:
+            folders.make(temporary.path)
+            ours = quiet | folders.folders(temporary.path)
+            answer = subprocess.run(
+                paths.program(_ASK, runtime, python=environment.python),
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                env=variables.build(os.environ, ours, environment.passed),
+                stdin=subprocess.DEVNULL,
+            )
     except subprocess.TimeoutExpired:
         return dict.fromkeys(KINDS, f"{runtime} did not answer within {LIMIT:g} s")
     if answer.returncode:

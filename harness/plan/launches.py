@@ -23,6 +23,7 @@ from levelfield.tasks.task import Task
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
 LARGEST_PLAN = 200_000
 _LAUNCH_BYTES = 600  # of a planned launch, as measured
+FRESH_BLOCKS = 3  # of a cell, whose launches compile everything anew; those after them find what the last one compiled
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Launch:
     every: int = 1  # epochs between two evaluations, in learning launches
     skip: str | None = None
     unsupported: bool = False  # by the adapter's own declaration, as opposed to something that is not installed
+    fresh: bool = False  # nothing that an earlier launch compiled is on the disk
 
     @property
     def id(self) -> str:
@@ -170,8 +172,9 @@ def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection)
     most = selection.blocks or part.blocks
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
-        for block in range(min(most, part.dear.get(cell.mode, most))):
-            yield Launch(cell, block, suite.seed + block, part.seconds, skip=skip, unsupported=limited)
+        for block in range(most):
+            fresh = block < FRESH_BLOCKS
+            yield Launch(cell, block, suite.seed + block, part.seconds, skip=skip, unsupported=limited, fresh=fresh)
 
 
 def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
@@ -321,8 +324,6 @@ def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selecti
         check(f"{suite.file}: {kind}.adapters", "adapter", (name for name in part.adapters if name != "*"), adapters)
         if not isinstance(part.modes, str):
             check(f"{suite.file}: {kind}.modes", "mode", part.modes, modes)
-        if isinstance(part, Speed):
-            check(f"{suite.file}: {kind}.dear", "mode", part.dear, modes)
     tasks = {name for _, part in parts for name in part.task}
     for name in selection.tasks:
         if name not in tasks:

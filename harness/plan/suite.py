@@ -202,11 +202,10 @@ class Part(Table):
 
 
 class Speed(Part):
-    """`seconds` of steady epochs in each of `blocks` launches; `dear` gives modes that are slow to start fewer."""
+    """`seconds` of steady epochs in each of `blocks` launches."""
 
     modes: Literal["all", "default"] | tuple[str, ...] = "all"
     blocks: Whole = Field(6, ge=1, le=10_000)
-    dear: dict[str, Annotated[Whole, Field(ge=1)]] = Field(default_factory=dict)
     threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"
     seconds: Real = Field(0.3, gt=0, le=3600)
 

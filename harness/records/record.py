@@ -32,6 +32,10 @@ Status = Literal["ok", "failed", "unsupported", "skipped"]
 Failure = Literal["exception", "import", "exit", "signal", "time", "memory", "output", "parent", "no result"]
 
 
+# What was there when a launch began, of a framework that keeps on the disk what it has compiled
+Cache = Literal["empty", "filled"]
+
+
 class Model(Frozen):
     """An MLP before its task is known: `hidden` widths only."""
 
@@ -198,6 +202,9 @@ class Record(Frozen):
     wall_seconds: float = Field(0.0, description="of the whole launch, start-up and evaluation included")
     attempt: Whole = Field(0, description="counts the repeats of a speed launch that was disturbed")
     cold: bool = Field(False, description="made in a process of its own, not forked from a warm parent")
+    cache: Cache | None = Field(
+        None, description="which one of compiled code on the disk its first epoch met; None: it keeps none there"
+    )
     disturbance: dict[str, float] = Field(
         default_factory=dict,
         description="what else the machine did while it was timed, see harness.measure.disturbance",

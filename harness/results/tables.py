@@ -58,6 +58,7 @@ def launches(
                 "started": record.started,
                 "attempt": record.attempt,
                 "cold": record.cold,
+                "cache": record.cache,
                 "contaminated": record.contaminated,
                 "parameters": record.parameters,
                 "wall_seconds": record.wall_seconds,

@@ -25,7 +25,8 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.local import LocalLauncher, temporary_folder
+from levelfield.harness.launch.folders import Temporary
+from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.measure.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch
@@ -126,7 +127,7 @@ def ground(
     get the variables `passed`.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(temporary_folder())
+        folder = stack.enter_context(Temporary()).path
         launchers = [
             stack.enter_context(
                 # The adapter is among those known by its own name too, so that the warm parent imports its framework

@@ -47,7 +47,9 @@ class Goal:
         planned = Counter(launch.cell.id for launch in launches)
         most = max(planned.values(), default=0)
         self.fruitless = 0  # blocks in a row without a clean time of the baseline and of another one
-        self.dear = {cell for cell, blocks in planned.items() if blocks < most}
+        self.fewer = {cell for cell, blocks in planned.items() if blocks < most}
+        self.fresh: set[int] = {launch.block for launch in launches if launch.fresh}
+        self.until_cached = 0.0  # seconds spent when the last block was done in which all is compiled anew
 
     def add(self, record: Record) -> None:
         """Take note of a record of this session; learning launches do not count."""
@@ -58,6 +60,8 @@ class Goal:
         if record.block not in self.blocks:
             self.blocks.add(record.block)
             self.fruitless += 1
+        if record.block in self.fresh:
+            self.until_cached = self._spent()
         self.remember(record)
         if self._pairs(record.block):
             self.fruitless = 0
@@ -65,7 +69,7 @@ class Goal:
     def remember(self, record: Record) -> None:
         """Take note of what a record measured, whenever it was made."""
         cell, step = record.cell, step_seconds(record)
-        if step is not None and cell.id not in self.dear:
+        if step is not None and cell.id not in self.fewer:
             self.times[cell.workload][cell.adapter, cell.mode, cell.environment][record.block] = step
 
     def left(self) -> float | None:
@@ -105,7 +109,10 @@ class Goal:
         return self.clock() - self.begin if self.begin is not None else 0.0
 
     def _a_block(self) -> float:
-        """Seconds that a block takes, by those so far."""
+        """Seconds that a block takes, by those so far; by those that find compiled code, as soon as there is one."""
+        cached = self.blocks - self.fresh
+        if cached:
+            return (self._spent() - self.until_cached) / len(cached)
         return self._spent() / max(len(self.blocks), 1)
 
     def _precise(self, precision: float) -> bool:

@@ -1,7 +1,8 @@
 """What a whole job costs, from the import of the framework to the last of so many epochs.
 
 For each launch: import + build + placing the data + first epoch (tracing and compiling included) + (epochs − 1) times
-its median steady epoch. Of forked launches the import is that of the parent process, which they share.
+its median steady epoch. Of forked launches the import is that of the parent process, which they share. What began with
+an empty cache of compiled code is a job of its own, beside what began with a filled one.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Protocol
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Record
+from levelfield.harness.records.record import Cache, Record
 from levelfield.harness.results.tables import step_seconds
+from levelfield.reports.findings import words
+from levelfield.reports.findings.break_even import CACHES
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence, Place
 from levelfield.reports.findings.text import count, duration, span
@@ -37,20 +40,26 @@ class Job:
     place: Place
     parts: Mapping[str, float]
     totals: Mapping[int, Interval]
+    cache: Cache | None = None  # of compiled code on the disk, that its launches met
+
+    @property
+    def label(self) -> str:
+        return self.place.entry.label + words.WITH_CACHE[self.cache]
 
 
 def find(evidence: Evidence, workload: Workload, starts: Sequence[Started]) -> tuple[Job, ...]:
-    """A job for each entry whose launches recorded every phase. Empty for forked launches where cold ones exist."""
+    """For each entry and cache whose launches recorded every phase. Of forked launches none, where cold ones exist."""
     if not workload.cold and any(_twin(workload, c.workload) for c in evidence.speed if c.measured):
         return ()
     jobs = []
     for start in starts:
-        own = [r for r in evidence.speed_records(workload, start.place.entry) if complete(r)]
-        if own:
-            parts = {name: median(r.phases[name] for r in own) for name in PARTS}
-            totals = {n: statistics.median_interval([seconds(r, n) for r in own]) for n in EPOCHS}
-            jobs.append(Job(start.place, parts, totals))
-    return tuple(sorted(jobs, key=lambda j: (j.totals[EPOCHS[0]].estimate, j.place.entry)))
+        known = [r for r in evidence.speed_records(workload, start.place.entry) if complete(r)]
+        for cache in CACHES:
+            if own := [r for r in known if r.cache == cache]:
+                parts = {name: median(r.phases[name] for r in own) for name in PARTS}
+                totals = {n: statistics.median_interval([seconds(r, n) for r in own]) for n in EPOCHS}
+                jobs.append(Job(start.place, parts, totals, cache))
+    return tuple(sorted(jobs, key=lambda j: (j.totals[EPOCHS[0]].estimate, j.label)))
 
 
 def _twin(forked: Workload, other: Workload) -> bool:
@@ -71,11 +80,11 @@ def sentence(jobs: Sequence[Job]) -> str:
     workload = jobs[0].place.workload
     told = []
     for n in EPOCHS:
-        own = sorted(jobs, key=lambda j: (j.totals[n].estimate, j.place.entry))
+        own = sorted(jobs, key=lambda j: (j.totals[n].estimate, j.label))
         low, high = own[0], own[-1]
-        what = f"{duration(low.totals[n].estimate)} ({low.place.entry.label})"
+        what = f"{duration(low.totals[n].estimate)} ({low.label})"
         if len(own) > 1:
-            what += f" to {duration(high.totals[n].estimate)} ({high.place.entry.label})"
+            what += f" to {duration(high.totals[n].estimate)} ({high.label})"
         told.append(f"{what} for {count(n, 'epoch')}")
     import_ = "a cold import" if workload.cold else "the import, which forked launches share,"
     return f"{workload.where} a whole job with {import_} took {'; '.join(told)}: described, not judged."
@@ -93,7 +102,7 @@ def table(jobs: Sequence[Job], name: str) -> Table:
             number(duration(own["first_epoch"]), own["first_epoch"]),
             *(_total(job.totals[n]) for n in EPOCHS),
         ]
-        lines.append(Line((text(job.place.entry.label), *values), facets(job.place.entry, workload, job.place.outcome)))
+        lines.append(Line((text(job.label), *values), facets(job.place.entry, workload, job.place.outcome)))
     return Table(
         name,
         f"The whole job: {workload.full}",

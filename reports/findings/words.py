@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from levelfield.harness.judge.statistics import Verdict
+from levelfield.harness.records.record import Cache
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
 from levelfield.reports.findings.text import TIMES, count, factor_digits, factors, listing
 
 SIGNS = {"faster": "▲", "slower": "▼", "tied": "≈", "inconclusive": "?", "not judged": "–", "baseline": "•"}
 WORDS = ("faster", "slower", "tied", "inconclusive", "not judged")
+
+# Which cache of compiled code on the disk a launch met; a framework that keeps none is told nothing of
+WITH_CACHE: Mapping[Cache | None, str] = {
+    "empty": " from an empty compile cache",
+    "filled": " with a filled compile cache",
+    None: "",
+}
 
 TRACKS = {"matched": "like for like", "idiomatic": "by default"}
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from math import ceil, inf, isfinite
-from statistics import median
 from typing import Any
 
 import numpy as np
 
-from levelfield.harness.judge import statistics
-from levelfield.harness.judge.statistics import Interval, Verdict
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.record import Cache
 from levelfield.reports.findings import whole_job, words
-from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
-from levelfield.reports.findings.text import NARROW, duration, factor, listing, span
+from levelfield.reports.findings.break_even import (
+    CACHES,
+    Payback,
+    Start,
+    find,
+    like,
+    rounded,
+    same_but_mode,
+    steps_range,
+)
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.text import count, duration, factor, listing, span
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
     Column,
@@ -37,104 +43,6 @@ from levelfield.reports.page.blocks import (
 
 ORDER, SHORT, TITLE = 40, "First step", "First step against steady state"
 QUESTION = "After how many steps does compiling pay?"
-
-
-@dataclass(frozen=True)
-class Start:
-    """`cost`: first epoch less the median steady epoch, in seconds, median over launches with its interval."""
-
-    place: Place
-    cost: Interval
-
-    @property
-    def measurable(self) -> bool:
-        return self.cost.low > 0
-
-
-@dataclass(frozen=True)
-class Payback:
-    """A compiled mode against the eager mode of the same adapter. `steps`: where their total times meet."""
-
-    workload: Workload
-    compiled: Start
-    eager: Start
-    verdict: Verdict
-    steps: Interval | None
-
-    @property
-    def sentence(self) -> str:
-        name, other = self.compiled.place.entry.label, self.eager.place.entry.mode
-        word = self.verdict.word
-        if word == "faster" and self.steps:
-            if self.steps.high <= 0:
-                return f"{name} pays from the first step against {other}."
-            steps = f"{_steps(self.steps.estimate)} steps against {other} ({steps_range(self.steps)})"
-            return f"{name} pays after some {steps}."
-        if word == "slower":
-            return f"{name} never pays against {other}: its steady step is {words.speed_phrase(self.verdict)}."
-        return f"{name} is not shown to pay against {other}: {words.speed_phrase(self.verdict)}."
-
-
-def _steps(value: float) -> str:
-    """Rounded up to two digits: more would be false precision."""
-    if not isfinite(value):
-        return "∞"
-    whole = ceil(value)
-    unit = 10 ** max(0, len(str(whole)) - 2)
-    return f"{-(-whole // unit) * unit:,}".replace(",", NARROW)
-
-
-def steps_range(steps: Interval) -> str:
-    high = "no upper limit" if not isfinite(steps.high) else _steps(steps.high)
-    return (
-        f"{_steps(max(0.0, steps.low))}–{high}"
-        if isfinite(steps.high)
-        else f"from {_steps(max(0.0, steps.low))}, {high}"
-    )
-
-
-def find(evidence: Evidence, comparison: Comparison) -> tuple[tuple[Start, ...], tuple[Payback, ...]]:
-    starts = []
-    for place in comparison.measured:
-        costs = [
-            r.phases["first_epoch"] - median(r.epoch_seconds)
-            for r in evidence.speed_records(comparison.workload, place.entry)
-            if step_seconds(r) and isfinite(r.phases.get("first_epoch", inf))
-        ]
-        if costs:
-            starts.append(Start(place, statistics.median_interval(costs)))
-    usable = [s for s in starts if s.place.certified is not False]
-    pairs = [
-        (compiled, eager)
-        for compiled in usable
-        if compiled.place.entry.compiled
-        for eager in usable
-        if eager.place.entry.mode == "eager" and _same_but_mode(eager.place.entry, compiled.place.entry)
-    ]
-    each = statistics.shared_confidence(max(1, len(pairs)), CONFIDENCE)
-    return tuple(starts), tuple(payback(comparison.workload, c, e, each) for c, e in pairs)
-
-
-def _same_but_mode(a: Entry, b: Entry) -> bool:
-    return (a.adapter, a.feed, a.environment) == (b.adapter, b.feed, b.environment)
-
-
-def payback(workload: Workload, compiled: Start, eager: Start, confidence: float) -> Payback:
-    blocks = sorted(compiled.place.steps.keys() & eager.place.steps.keys())
-    a, b = ([s.place.steps[block] for block in blocks] for s in (compiled, eager))
-    if len(blocks) < statistics.LEAST_BLOCKS:
-        reason = f"{len(blocks)} common blocks, {statistics.LEAST_BLOCKS} needed"
-        return Payback(workload, compiled, eager, Verdict("not judged", False, None, MARGIN, reason), None)
-    verdict = statistics.judge(statistics.paired_ratio(a, b, confidence), MARGIN)
-    gain = statistics.paired_difference(b, a, confidence)  # seconds that a compiled step saves
-    steps = None
-    if verdict.word == "faster" and gain.estimate > 0:
-        low = compiled.cost.low - eager.cost.high
-        high = compiled.cost.high - eager.cost.low
-        centre = (compiled.cost.estimate - eager.cost.estimate) / gain.estimate
-        ends = [cost / saving if saving > 0 else inf for cost in (low, high) for saving in (gain.low, gain.high)]
-        steps = Interval(max(0.0, centre), min(ends), max(ends), gain.n, confidence)
-    return Payback(workload, compiled, eager, verdict, steps)
 
 
 def section(evidence: Evidence) -> Section:
@@ -170,7 +78,8 @@ def pictures(starts: Sequence[Start], paybacks: Sequence[Payback], number_: int)
             f"start-{number_}",
             partial(draw, starts, paybacks, f"start-{number_}"),
             f"Start-up cost and steady step: {where}.",
-            "Marker: one steady step. Tick and bar: extra time of the first epoch, with its interval.",
+            "Marker: one steady step. Tick and bar: extra time of the first epoch, with its interval; the larger of "
+            "two is from an empty compile cache.",
         )
     ]
     if paybacks:
@@ -184,27 +93,37 @@ def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
     """How many compiled modes pay, and after how many steps; each by itself is told by `Payback.sentence`."""
     where = starts[0].place.workload.where
     if paybacks:
-        pays = sorted((p for p in paybacks if p.steps), key=lambda p: p.steps.estimate if p.steps else 0.0)
+        pays = [p for p in paybacks if p.steps]
         counted = words.word_counts([p.verdict.word for p in paybacks if p not in pays])
         rest = f"; the others against their eager mode: {counted}" if counted else ""
         if not pays:
             return f"{where} no compiled mode is shown to pay against its eager mode: {counted}."
-        ends = [f"{pay_steps(p)} ({p.compiled.place.entry.label})" for p in (pays[0], pays[-1])]
-        after = ends[0] if len(pays) == 1 else " to ".join(ends)
-        return (
-            f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager, after some {after} steps{rest}."
-        )
-    costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.cost.estimate, s.place.entry))
-    most = listing([f"{s.place.entry.label} ({duration(s.cost.estimate)})" for s in costly[:3]])
+        after = listing([told for cache in CACHES for told in [after_steps(pays, cache)] if told])
+        return f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager, after {after}{rest}."
+    costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.highest, s.place.entry))
+    most = listing([f"{s.place.entry.label} ({costs_told(s)})" for s in costly[:3]])
     told = f"the first epoch costs most extra in {most}" if costly else "no start-up cost is measurable"
     return f"{where} {why_no_pair(starts)}; {told}."
+
+
+def after_steps(pays: Sequence[Payback], cache: Cache | None) -> str:
+    """From the fewest steps to the most, of those that met this cache; empty where there is none."""
+    own = sorted(
+        ((p.steps[cache].estimate, p.compiled.place.entry) for p in pays if cache in p.steps),
+    )
+    ends = [f"{rounded(steps)} ({entry.label})" for steps, entry in (own[:1] + own[1:][-1:])]
+    return f"some {' to '.join(ends)} steps{words.WITH_CACHE[cache]}" if ends else ""
+
+
+def costs_told(start: Start) -> str:
+    return listing([f"{duration(cost.estimate)}{words.WITH_CACHE[cache]}" for cache, cost in start.costs.items()])
 
 
 def why_no_pair(starts: Sequence[Start]) -> str:
     """Why no compiled mode stands against its eager mode here."""
     measured = {s.place.entry for s in starts}
     both = sorted(
-        {e.adapter for e in measured if e.compiled for o in measured if o.mode == "eager" and _same_but_mode(e, o)}
+        {e.adapter for e in measured if e.compiled for o in measured if o.mode == "eager" and same_but_mode(e, o)}
     )
     if both:
         return (
@@ -215,27 +134,23 @@ def why_no_pair(starts: Sequence[Start]) -> str:
     return f"no adapter was measured both eager and compiled (modes here: {modes}; --mode adds others)"
 
 
-def pay_steps(payback: Payback) -> str:
-    return _steps(payback.steps.estimate) if payback.steps else "∞"
-
-
 def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> figure.Markup:
-    rows = sorted(starts, key=lambda s: (-s.cost.estimate, s.place.entry))
+    rows = sorted(starts, key=lambda s: (-s.highest, s.place.entry))
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
     figure.name_rows(axes, [s.place.entry.label for s in rows])
     steady = [s.place.interval.estimate for s in rows if s.place.interval]
-    tops = [s.cost.high for s in rows if s.measurable] or [max(steady)]
+    tops = [cost.high for s in rows for cost in s.costs.values() if cost.low > 0] or [max(steady)]
     axes.set_xlim(min(steady) / 1.6, max(*tops, *steady) * 1.6)
     for row, s in enumerate(rows):
         assert s.place.interval
         x, colour = s.place.interval.estimate, figure.family_colour(s.place.entry.family)
-        if s.measurable:
-            axes.plot([x, s.cost.estimate], [row, row], color=colour, linewidth=1.6, alpha=0.55, zorder=1)
-            axes.plot([s.cost.low, s.cost.high], [row, row], color=figure.INK, linewidth=1.3, zorder=2)
-            axes.plot(
-                [s.cost.estimate], [row], marker="|", markersize=11, markeredgewidth=2.2, color=figure.INK, zorder=3
-            )
-        else:
+        for cost in s.costs.values():
+            if cost.low > 0:
+                axes.plot([x, cost.estimate], [row, row], color=colour, linewidth=1.6, alpha=0.55, zorder=1)
+                axes.plot([cost.low, cost.high], [row, row], color=figure.INK, linewidth=1.3, zorder=2)
+                tick: dict[str, Any] = {"marker": "|", "markersize": 11, "markeredgewidth": 2.2, "color": figure.INK}
+                axes.plot([cost.estimate], [row], **tick, zorder=3)
+        if not s.measurable:
             axes.annotate(
                 "no start-up cost beyond the noise",
                 (x, row),
@@ -259,44 +174,46 @@ def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
     for p in paybacks:
         groups[p.compiled.place.entry.adapter].append(p)
     drawing, panels = figure.grid(len(groups), 3, 1.7, top=0.05)
-    known = [p.steps.estimate for p in paybacks if p.steps and p.steps.estimate > 0]
+    known = [steps.estimate for p in paybacks for steps in p.steps.values() if steps.estimate > 0]
     xs = np.geomspace(10, max([1e4] + [20 * k for k in known]), 60)
     for axes, (adapter, own) in zip(panels, groups.items(), strict=True):
         eager = own[0].eager
-        series: list[tuple[Start, Any, str]] = [(eager, "--", figure.MUTED)]
-        series += [
-            (p.compiled, style, figure.family_colour(eager.place.entry.family))
-            for p, style in zip(own, ("-", "-.", ":", (0, (5, 1, 1, 1, 1, 1))), strict=False)
+        colour = figure.family_colour(eager.place.entry.family)
+        lines: list[tuple[Start, Cache | None, Any, str]] = [(eager, None, "--", figure.MUTED)]
+        styles = ("-", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (3, 3)))
+        lines += [
+            (p.compiled, cache, style, colour)
+            for (p, cache), style in zip(((p, cache) for p in own for cache in p.compiled.costs), styles, strict=False)
         ]
-        for start, style, colour in series:
-            assert start.place.interval
+        for start, cache, style, ink in lines:
+            name_ = start.place.entry.mode + (f", {cache}" if cache else "")
             axes.plot(
                 xs,
-                max(0.0, start.cost.estimate) + xs * start.place.interval.estimate,
+                [total(start, cache, x) for x in xs],
                 linestyle=style,
-                color=colour,
+                color=ink,
                 linewidth=1.7,
-                label=figure.label(start.place.entry.mode, 20),
+                label=figure.label(name_, 20),
             )
         for p in own:
-            if p.steps and p.steps.estimate > 0:
-                y = max(0.0, eager.cost.estimate) + p.steps.estimate * (
-                    eager.place.interval.estimate if eager.place.interval else 0
-                )
-                axes.plot([p.steps.estimate], [y], marker="o", color=figure.INK, markersize=4.5)
-                axes.annotate(
-                    f"{_steps(p.steps.estimate)} steps",
-                    (p.steps.estimate, y),
-                    xytext=(4, -11),
-                    textcoords="offset points",
-                    fontsize=7.5,
-                )
+            for cache, steps in p.steps.items():
+                if steps.estimate > 0:
+                    at = steps.estimate, total(eager, cache, steps.estimate)
+                    axes.plot([at[0]], [at[1]], marker="o", color=figure.INK, markersize=4.5)
+                    away: dict[str, Any] = {"xytext": (4, -11), "textcoords": "offset points", "fontsize": 7.5}
+                    axes.annotate(f"{rounded(steps.estimate)} steps", at, **away)
         figure.title(axes, adapter)
         axes.legend(fontsize=7.5, loc="upper left", labelcolor=figure.INK)
     figure.log_counts(panels[0])
     figure.log_times(panels[0], "y")
     figure.outer_labels(drawing, "steps", "total time")
     return figure.to_svg(drawing, name, summarise([paybacks[0].compiled], paybacks))
+
+
+def total(start: Start, cache: Cache | None, steps: float) -> float:
+    """Seconds of so many steps."""
+    step = start.place.interval.estimate if start.place.interval else 0.0
+    return max(0.0, like(start.costs, cache).estimate) + steps * step
 
 
 def table(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> Table:
@@ -309,7 +226,7 @@ def table(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> Ta
             Line(
                 (
                     text(s.place.entry.label),
-                    cost_value(s),
+                    *cost_values(s),
                     number(duration(interval.estimate), interval.estimate),
                     *pay_values(s, by_entry.get(s.place.entry)),
                 ),
@@ -321,32 +238,53 @@ def table(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> Ta
         f"Start-up and break-even: {starts[0].place.workload.full}",
         (
             Column("Adapter · mode", numeric=False),
-            Column("Extra time of the first epoch", "interval of the median"),
+            Column("Extra time of the first epoch", "compile cache empty"),
+            Column("Extra time of the first epoch", "cache filled, or none kept"),
             Column("Steady step"),
             Column("Steady ratio to its eager mode"),
-            Column("Pays after", "steps against eager"),
+            Column("Pays after", "steps against eager, cache empty"),
+            Column("Pays after", "steps against eager, cache filled or none"),
         ),
         tuple(lines),
     )
 
 
-def cost_value(s: Start) -> Value:
-    if s.measurable:
-        return number(duration(s.cost.estimate), s.cost.estimate, detail=span(s.cost.low, s.cost.high))
-    shown = f"{duration(s.cost.low)} … {duration(s.cost.high)}"
-    return number("none beyond the noise", max(0.0, s.cost.estimate), detail=shown, tone="absent")
+def cost_values(start: Start) -> tuple[Value, Value]:
+    """From an empty cache, and from a filled one or where none is kept."""
+    none = "keeps nothing on the disk" if None in start.costs else "no clean launch met one"
+    return cost_value(start.costs.get("empty"), none), cost_value(later(start.costs), "no clean launch met one")
 
 
-def pay_values(s: Start, own: Payback | None) -> tuple[Value, Value]:
+def later(by_cache: Mapping[Cache | None, Interval]) -> Interval | None:
+    """What a second start comes to; where no cache is kept, every start."""
+    return by_cache.get("filled", by_cache.get(None))
+
+
+def cost_value(cost: Interval | None, otherwise: str) -> Value:
+    if cost is None:
+        return absent(otherwise)
+    launches = count(cost.n, "launch")
+    if cost.low > 0:
+        return number(duration(cost.estimate), cost.estimate, detail=f"{span(cost.low, cost.high)}, {launches}")
+    shown = f"{duration(cost.low)} … {duration(cost.high)}, {launches}"
+    return number("none beyond the noise", max(0.0, cost.estimate), detail=shown, tone="absent")
+
+
+def pay_values(s: Start, own: Payback | None) -> tuple[Value, Value, Value]:
     if own is None:
         reason = "is the eager mode" if s.place.entry.mode == "eager" else "no eager mode was measured"
-        return absent(reason), absent()
+        return absent(reason), absent(), absent()
     ratio, word = own.verdict.ratio, own.verdict.word
     shown = (
         number(factor(ratio.estimate), ratio.estimate, detail=f"{words.SIGNS[word]} {word}", tone=word)
         if ratio
         else absent(own.verdict.reason)
     )
-    if own.steps:
-        return shown, number(_steps(own.steps.estimate), own.steps.estimate, detail=steps_range(own.steps))
-    return shown, absent("never: it takes longer" if word == "slower" else f"not shown: {word}")
+    why = "" if own.steps else "never: it takes longer" if word == "slower" else f"not shown: {word}"
+    return shown, steps_value(own.steps.get("empty"), why), steps_value(later(own.steps), why)
+
+
+def steps_value(steps: Interval | None, otherwise: str) -> Value:
+    if steps is None:
+        return absent(otherwise)
+    return number(rounded(steps.estimate), steps.estimate, detail=steps_range(steps))

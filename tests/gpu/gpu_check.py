@@ -96,7 +96,7 @@ def text(quick: bool) -> str:
         models="\n".join(f"{name} = {{ hidden = {widths} }}" for name, widths in hidden.items()),
         names=str(list(hidden)).replace("'", '"'),
         batch=64 if quick else 2048,
-        much="blocks = 2\nseconds = 0.01\nthreads = 1" if quick else "blocks = 8\nseconds = 0.3\ndear = {compile = 3}",
+        much="blocks = 2\nseconds = 0.01\nthreads = 1" if quick else "blocks = 8\nseconds = 0.3",
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from levelfield.adapters.registry import find
 from levelfield.harness.plan import suite
-from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
+from levelfield.harness.plan.launches import FRESH_BLOCKS, Launch, Selection, Surroundings, plan
 from levelfield.tasks import registry
 from levelfield.tasks.errors import UserError
 
@@ -44,7 +44,6 @@ task = "iris"
 model = "small"
 recipe = "momentum"
 blocks = 5
-dear = {{ compile = 2 }}
 """
 
 
@@ -100,13 +99,18 @@ def test_every_block_holds_every_cell_once_in_an_order_of_its_own():
     cells = {launch.cell.id for launch in blocks[0]}
     assert len(cells) == sum(len(info.modes) for info in ADAPTERS.values())
     orders = []
-    for block, launches in blocks.items():
+    for launches in blocks.values():
         ids = [launch.cell.id for launch in launches]
         assert len(ids) == len(set(ids))
-        dear = {launch.cell.id for launch in blocks[0] if launch.cell.mode == "compile"}
-        assert set(ids) == (cells if block < 2 else cells - dear)
-        orders.append([launch.cell.id for launch in launches if launch.cell.mode != "compile"])
+        assert set(ids) == cells
+        orders.append(ids)
     assert len({tuple(order) for order in orders}) == len(orders)
+
+
+def test_the_first_blocks_compile_anew_and_no_other_launch_does():
+    fresh = {block: {launch.fresh for launch in launches} for block, launches in speed(planned()).items()}
+    assert fresh == {block: {block < FRESH_BLOCKS} for block in range(5)}
+    assert not any(launch.fresh for launch in planned() if launch.cell.kind == "learning")
 
 
 def test_all_launches_of_a_block_share_a_seed_and_blocks_do_not():

@@ -227,7 +227,7 @@ def test_what_cannot_be_read_is_refused(tmp_path, monkeypatch, name, message):
         (("numpy-manual", "numpy-manuel"), ["mine.toml: baseline: unknown adapter", "did you mean 'numpy-manual'"]),
         (("task =", "adapters = 'torch-n'\ntask ="), ["learning.adapters: unknown adapter 'torch-n'", "'torch-nn'"]),
         (("task =", "modes = ['eeger']\ntask ="), ["mine.toml: learning.modes: unknown mode 'eeger'", "'eager'"]),
-        (("[[learning]]", "[[speed]]\ndear = {compil = 2}"), ["mine.toml: speed.dear: unknown mode", "'compile'"]),
+        (("[[learning]]", "[[speed]]\ndear = {compile = 2}"), ["mine.toml: speed.0.dear: unknown key"]),
         (("[8]", "[1_000_000_000]"), ["models.small", "8,000,000,003 parameters", "need 30 GiB", "at most"]),
         (("[8]", "[8"), ["mine.toml: not valid TOML"]),
     ],

@@ -52,9 +52,9 @@ def test_the_tax_is_a_ratio_and_seconds_with_their_intervals(found, evidence):
 def test_the_step_after_which_compiling_has_paid(found, evidence):
     paid = [p for c in evidence.speed for p in startup.find(evidence, c)[1]]
     assert paid
-    assert found.break_even.verdict.tolist() == [p.verdict.word for p in paid]
+    assert found.break_even.verdict.tolist() == [p.verdict.word for p in paid for _ in p.compiled.costs]
     with_steps = found.break_even.dropna(subset="steps")
-    assert with_steps.steps.tolist() == [p.steps.estimate for p in paid if p.steps]
+    assert with_steps.steps.tolist() == [steps.estimate for p in paid for steps in p.steps.values()]
     assert (with_steps.steps_low <= with_steps.steps_high).all()
 
 

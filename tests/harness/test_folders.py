@@ -1,0 +1,372 @@
+"""What a launch writes aside lies in folders of its own, and is gone afterwards, whatever way the harness ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, CommandLine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from levelfield.adapters import registry as adapter_registry
+from levelfield.harness.launch import folders
+from levelfield.harness.launch.folders import Places, Temporary
+from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Cell, Model, RecipeSpec
+from levelfield.harness.system import machine
+from levelfield.tasks import registry
+
+IRIS = registry.load("iris")
+ADAPTERS = adapter_registry.find().adapters
+CELL = Cell(
+    kind="speed",
+    task="iris",
+    model=Model(name="small", hidden=(8,)),
+    recipe=RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=16),
+    adapter="numpy-manual",
+    framework="numpy",
+    backend=None,
+    api="low",
+    mode="eager",
+)
+
+
+def cell(adapter: str, mode: str, **changes: object) -> Cell:
+    info = ADAPTERS[adapter]
+    who = {"adapter": adapter, "mode": mode, "framework": info.framework, "backend": info.backend}
+    return Cell(**(CELL.model_dump() | who | changes))
+
+
+def below(*roots: Path) -> set[Path]:
+    return {path for root in roots for path in root.rglob("*")}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+# The folders themselves
+
+
+@given(st.text("abcdefghij0123456789-_", min_size=1, max_size=30))
+def test_every_variable_names_a_place_below_the_root(name):
+    root = Path("/somewhere") / name
+    assert all(f"{root}/" in value for value in folders.folders(root).values())
+
+
+def test_each_job_finds_its_folders_empty_and_leaves_none(tmp_path):
+    places = Places(tmp_path / "p0")
+    before = below(tmp_path)
+    seen = [Path(places.variables[name]) for name in ("TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")]
+    for _ in range(2):
+        with places.job():
+            for folder in seen:
+                assert files(folder) == []
+                (folder / "left").write_text("behind")
+        assert below(tmp_path) == before
+    places.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_job_compiles_stays_where_it_says(tmp_path):
+    places = Places(tmp_path / "p0")
+    compiled = Path(places.variables["NUMBA_CACHE_DIR"])
+    one, other = tmp_path / "one", tmp_path / "other"
+    for kept, there in ((one, False), (other, False), (one, True), (None, False), (None, True)):
+        with places.job(kept):
+            assert compiled.is_dir() == there
+            compiled.mkdir(exist_ok=True)
+    assert {path.name for path in one.iterdir()} == {"inductor", "numba"}
+
+
+@pytest.mark.frameworks
+def test_torch_finds_its_headers_again_which_it_keeps_where_its_cache_would_be(tmp_path, monkeypatch):
+    """Under TMPDIR, whatever the variable for its cache says; without them a filled cache is of little use."""
+    default_cache_dir = pytest.importorskip("torch._inductor.runtime.cache_dir_utils").default_cache_dir
+    places = Places(tmp_path / "p0")
+    monkeypatch.setattr("tempfile.tempdir", places.variables["TMPDIR"])
+    kernel = Path(places.variables["TORCHINDUCTOR_CACHE_DIR"]) / "kernel.so"
+    header = Path(default_cache_dir()) / "precompiled_headers" / "torch.h.gch"
+    for cache in ("one", "other"):
+        for _ in range(3):
+            with places.job(tmp_path / cache):
+                assert header.exists() == kernel.exists()  # the first time neither, though another cache has both
+                header.parent.mkdir(exist_ok=True)
+                header.write_text("150 MB")
+                kernel.write_text("")
+    assert len([path for path in below(tmp_path) if path.name == header.name]) == 1
+
+
+def test_empty_folders_fill_no_cache(tmp_path):
+    assert not folders.is_filled(tmp_path / "absent")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert not folders.is_filled(tmp_path)
+    (tmp_path / "a" / "b" / "kernel.so").write_text("")
+    assert folders.is_filled(tmp_path)
+
+
+MAKES = """
+import subprocess, sys, time
+from levelfield.harness.launch.folders import Temporary
+temporary = Temporary()
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=[temporary.fd])
+print(temporary.path, child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_folder_is_swept_when_the_last_process_that_uses_it_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", MAKES], stdout=subprocess.PIPE, text=True, env=environment) as maker:
+        assert maker.stdout is not None
+        folder, child = maker.stdout.readline().split()
+        Temporary().close()
+        assert Path(folder).is_dir()
+        maker.kill()
+    Temporary().close()
+    assert Path(folder).is_dir()  # its child may write to it yet
+    os.kill(int(child), signal.SIGKILL)
+    end = time.monotonic() + 30
+    while Path(folder).exists() and time.monotonic() < end:
+        Temporary().close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_kept_among_temporary_files_is_not_swept(tmp_path, monkeypatch):
+    """Its name begins alike, and it has a lock of its own, which is free once the run is over."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    run = tmp_path / "levelfield-mine"
+    run.mkdir()
+    (run / "lock").write_text("")
+    (run / "records.jsonl").write_text("{}\n")
+    Temporary().close()
+    assert (run / "records.jsonl").exists()
+
+
+# What a launch finds
+
+WRITES = """
+import json, os, tempfile
+from pathlib import Path
+from levelfield.adapters.numpy.manual import NumpyManual
+
+NAMES = ("TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "KERAS_HOME", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")
+
+def leave(what):
+    found = {}
+    for name in NAMES:
+        folder = Path(os.environ[name])
+        found[name] = sorted(path.name for path in folder.rglob("*") if path.is_file())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / what).write_text(what)
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        found["file"] = file.name
+    with Path(__file__).with_name("found.jsonl").open("a") as out:
+        out.write(json.dumps({"what": what} | found) + "\\n")
+
+leave("import")
+
+class Writes(NumpyManual):
+    name = "writes"
+    framework = "numpy"
+    api = "low"
+    modes = ("eager",)
+
+    def __init__(self, setting):
+        leave(f"seed-{setting.seed}")
+        super().__init__(setting)
+"""
+
+
+def test_a_launch_sees_nothing_of_what_the_import_or_another_launch_has_left(command_line, install, tiny, tmp_path):
+    plugin = install(tmp_path / "plugin", {"writes": "writes:Writes"}, {"writes.py": WRITES})
+    temporary, home = tmp_path / "tmp", tmp_path / "home"
+    temporary.mkdir()
+    home.mkdir()
+    levelfield = command_line(plugins=[plugin], variables={"TMPDIR": str(temporary), "HOME": str(home)})
+    text = tiny(learning='adapters = ["writes", "numpy-manual"]\nseeds = 3').replace("tiny", "writes", 1)
+    (levelfield.folder / "suite.toml").write_text(text)
+    done = levelfield("run", "suite.toml", "-q", "-o", "out", "--no-certify")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in (plugin / "found.jsonl").read_text().splitlines()]
+    assert found[0]["what"] == "import"
+    launches = [one for one in found if one["what"] != "import"]
+    assert len(launches) == 3
+    for one in launches:
+        assert one["file"].startswith(str(temporary / "levelfield-"))
+        assert all(one[name] == [] for name in ("TMPDIR", "XDG_CACHE_HOME", "KERAS_HOME", "MPLCONFIGDIR"))
+    assert below(temporary, home) == set()
+
+
+# Which cache the first epoch met
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize(
+    ("adapter", "mode", "keeps"),
+    [
+        ("numpy-manual", "eager", False),
+        ("torch-nn", "eager", False),
+        ("tensorflow-tape", "graph", False),
+        ("jax-grad", "jit", True),
+        ("tensorflow-tape", "xla", True),
+    ],
+)
+def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, mode, keeps):
+    work = cell(adapter, mode)
+    later = Launch(work, 7, seed=0, seconds=0.01)  # of a run that is gone on with: nothing is there yet
+    fresh = replace(later, block=0, fresh=True)
+    tasks, cores = {"iris": IRIS}, machine.cores()[:1]
+    with LocalLauncher(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
+        made = [launcher.launch(one, attempt=a) for one, a in ((later, 0), (later, 0), (fresh, 0), (fresh, 1))]
+        other = launcher.launch(replace(later, cell=cell(adapter, mode, model=Model(name="tiny", hidden=(4,)))))
+        learning = launcher.launch(replace(later, cell=cell(adapter, mode, kind="learning")))
+    assert [record.status for record in (*made, other, learning)] == ["ok"] * 6, [r.reason for r in made]
+    expected = ["empty", "filled", "empty", "filled", "empty"] if keeps else [None] * 5
+    assert [record.cache for record in (*made, other)] == expected
+    assert learning.cache is None
+
+
+SPY = """
+import json, os
+from pathlib import Path
+from adapters.{module} import {parent}
+
+class Spy({parent}):
+    name = "spy"
+    framework = "{framework}"
+    api = "{api}"
+    modes = ("{mode}",)
+
+    def __init__(self, setting):
+        self.tell("before")
+        super().__init__(setting)
+
+    def predict(self, x):
+        answer = super().predict(x)
+        self.tell("after")
+        return answer
+
+    def tell(self, when):
+        files = sum(len(files) for _, _, files in os.walk(os.environ["{variable}"]))
+        with Path(__file__).with_name("seen.jsonl").open("a") as out:
+            out.write(json.dumps([when, os.getpid(), files]) + "\\n")
+"""
+TORCH = {
+    "module": "torch_nn",
+    "parent": "TorchNN",
+    "framework": "torch",
+    "api": "mixed",
+    "mode": "compile",
+    "variable": "TORCHINDUCTOR_CACHE_DIR",
+}
+JAX = {
+    "module": "jax_grad",
+    "parent": "JaxGrad",
+    "framework": "jax",
+    "api": "low",
+    "mode": "jit",
+    "variable": "JAX_COMPILATION_CACHE_DIR",
+}
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("spy", [pytest.param(TORCH, marks=pytest.mark.slow, id="torch"), pytest.param(JAX, id="jax")])
+def test_three_launches_compile_anew_and_the_next_ones_do_not(command_line, install, tiny, tmp_path, records_of, spy):
+    """Told by the files that each launch found and left; a cache of the user's own is neither read nor written."""
+    plugin = install(tmp_path / "plugin", {"spy": "spy:Spy"}, {"spy.py": SPY.format(**spy)})
+    users = tmp_path / "users"
+    users.mkdir()
+    (users / "mine").write_text("kernel")
+    levelfield = command_line(plugins=[plugin], variables={spy["variable"]: str(users)})
+    text = tiny(speed='adapters = ["spy"]\nblocks = 5\nseconds = 0.01\nthreads = 1', time_limit=300.0)
+    (levelfield.folder / "suite.toml").write_text(text)
+    done = levelfield("run", "suite.toml", "-q", "-o", "out", "--no-certify")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in users.iterdir()] == ["mine"]
+    made = records_of(levelfield.folder / "out")
+    assert {record.status for record in made} == {"ok"}
+    assert [r.cache for r in made] == ["empty" if r.block < 3 and r.attempt == 0 else "filled" for r in made]
+    seen = [json.loads(line) for line in (plugin / "seen.jsonl").read_text().splitlines()]
+    before = [files for when, _, files in seen if when == "before"]
+    after = dict((process, files) for when, process, files in seen if when == "after")
+    assert [files == 0 for files in before] == [record.cache == "empty" for record in made]
+    assert len(after) == len(made)
+    assert all(files > 0 for files in after.values())
+
+
+# What is left behind
+
+
+@pytest.fixture
+def apart(command_line, tmp_path) -> CommandLine:
+    """A command line whose HOME and folder for temporary files are its own, and empty."""
+    for name in ("tmp", "home"):
+        (tmp_path / name).mkdir()
+    own = {"TMPDIR": str(tmp_path / "tmp"), "HOME": str(tmp_path / "home")}
+    own |= dict.fromkeys(["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "KERAS_HOME", "MPLCONFIGDIR"], "")
+    return command_line(variables={name: value for name, value in own.items() if value})
+
+
+def everything(line: CommandLine) -> set[str]:
+    """All that lies in TMPDIR, HOME and the working folder, and is not levelfield's own cache."""
+    roots = line.folder, Path(line.variables["TMPDIR"]), Path(line.variables["HOME"])
+    return {str(path) for path in below(*roots) if line.folder / "cache" not in (path, *path.parents)}
+
+
+def suite(line: CommandLine, tiny, much: str) -> Path:
+    path = line.folder / "suite.toml"
+    path.write_text(tiny(learning='modes = "default"\nseeds = 1', speed=much, time_limit=300.0))
+    return path
+
+
+@pytest.mark.frameworks
+@pytest.mark.slow
+def test_a_run_of_every_framework_leaves_nothing_but_its_folder(apart, tiny):
+    suite(apart, tiny, 'modes = "default"\nblocks = 1\nseconds = 0.01\nthreads = 1')
+    before = everything(apart)
+    done = apart("run", "suite.toml", "-q", "-o", "out", "--no-certify")
+    assert done.returncode == 0, done.stderr
+    new = everything(apart) - before
+    assert {path for path in new if not path.startswith(str(apart.folder / "out"))} == set()
+
+
+@pytest.mark.frameworks
+@pytest.mark.slow
+def test_certifying_and_a_duel_leave_nothing(apart):
+    before = everything(apart)
+    assert apart("certify", "tensorflow-tape", "--quick").returncode == 0
+    assert apart("certify", "keras-jax", "--quick").returncode == 0
+    duel = apart("duel", "keras-jax", "tensorflow-tape", "--pairs", 2)
+    assert duel.returncode in (0, 1), duel.stderr
+    assert everything(apart) == before
+
+
+@pytest.mark.frameworks
+def test_after_a_kill_in_the_middle_the_next_start_leaves_nothing(apart, tiny):
+    suite(apart, tiny, 'modes = "all"\nadapters = ["tensorflow-tape", "jax-grad"]\nblocks = 2\nseconds = 5.0')
+    before = everything(apart)
+    running = apart.start("run", "suite.toml", "-q", "-o", "out", "--no-certify", "-a", "tensorflow-tape")
+    temporary = Path(apart.variables["TMPDIR"])
+    end = time.monotonic() + 300
+    while not list(temporary.glob("levelfield-*/compiled/*")) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert list(temporary.glob("levelfield-*/p0.job"))
+    running.kill()
+    running.communicate()
+    assert apart.left_behind() == []
+    assert list(temporary.glob("levelfield-*"))  # nobody was there to remove it
+    assert apart("certify", "numpy-manual", "--quick").returncode == 0
+    new = everything(apart) - before
+    assert {path for path in new if not path.startswith(str(apart.folder / "out"))} == set()
