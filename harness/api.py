@@ -24,6 +24,7 @@ def load(folder: str | Path) -> Results:
     """What is recorded in a run's folder. Raises UserError when there is no run, or no pandas."""
     from levelfield.harness.records import store
     from levelfield.harness.results import tables
+    from levelfield.harness.results.proved import judged
     from levelfield.tasks.errors import UserError
 
     try:
@@ -31,7 +32,8 @@ def load(folder: str | Path) -> Results:
     except ImportError:
         raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
     stored = store.read(Path(folder))
-    launches = tables.launches(stored.records, stored.run.tasks, stored.peaks)
+    records = judged(stored.records, stored.run.tasks, stored.peaks)
+    launches = tables.launches(records, stored.run.tasks, stored.peaks)
     others = (pandas.DataFrame(table(stored.records)) for table in (tables.epochs, tables.predictions))
     return Results(Path(folder), pandas.DataFrame(launches), *others)
 

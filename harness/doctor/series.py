@@ -63,8 +63,8 @@ class Series:
         self.launches += 1
         wall = self.wall.setdefault(label, {})
         wall[record.block] = wall.get(record.block, 0.0) + record.wall_seconds
-        if record.status != "ok":
-            self.failure = record.reason or record.status
+        if record.status != "ok" or record.unproved:
+            self.failure = record.unproved or record.reason or record.status
         elif record.contaminated is not None:
             self.disturbed += 1
         else:

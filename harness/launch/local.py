@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.certify.timed_proof import Prover
 from levelfield.harness.launch import folders
 from levelfield.harness.launch.folders import Places, Temporary
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
@@ -108,6 +109,7 @@ class LocalLauncher:
         self.roots: dict[Key, str] = {}  # the folders of each parent, the next one of a key has the same
         self.closed = False
         self._jobs = itertools.count()
+        self.prover = Prover(tasks)
         with _readably():
             self.temporary = Temporary()
             self.folder = self.temporary.path
@@ -159,6 +161,8 @@ class LocalLauncher:
             every=launch.every,
             core=None if launch.cell.replication == "ranks" else core,
             data=self.data[launch.cell.task],
+            salt=self.prover.salt,
+            seen=self.folder / f"{launch.id.replace('/', '_')}.npz",
         )
         compiled = self._compiled(launch, attempt)
         filled = compiled is not None and folders.is_filled(compiled)
@@ -186,6 +190,7 @@ class LocalLauncher:
         if done.sampled is not None:
             done.result["utilisation"] |= done.sampled.utilisation
             done.result["busy"] = done.sampled.busy
+        self._prove(job, done.result, phases, wall)
         measured = {"wall_seconds": wall, "cache": cache, "phases": phases}
         about = _software(done.loaded)
         return self._record(launch, attempt, started, status="ok", **measured, **done.result, **about)
@@ -198,6 +203,17 @@ class LocalLauncher:
         if launch.fresh and attempt == 0:
             shutil.rmtree(folder, ignore_errors=True)
         return folder
+
+    def _prove(self, job: LaunchJob, result: dict[str, Any], phases: dict[str, float], wall: float) -> None:
+        """Whether the timed work was done, see `harness.certify.timed_proof`; what it cost is a phase of its own."""
+        if job.what == "learning":
+            return self.prover.learnt(job.cell, result)
+        assert job.seen is not None
+        proof = self.prover.prove(job.cell, job.seed, result | {"phases": phases}, job.seen, wall)
+        job.seen.unlink(missing_ok=True)
+        result.pop("clock_changed", None)
+        phases["proof"] += proof.seconds
+        result |= {"unproved": proof.unproved, "proof": proof.checked}
 
     def certify(
         self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None

@@ -37,10 +37,12 @@ from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
 from levelfield.harness.records.record import Cell, Failure, LaunchKind, Precision, Replication
 from levelfield.harness.system import processes as process
+from levelfield.harness.system.clocks import Guard, clock, monotonic
 from levelfield.harness.system.console import show_anything
 
 LONGEST_LOG = 1 << 20  # bytes of a child's output on the disk at any time
 MOST_OUTPUT = 256 << 20  # bytes; who prints more is killed
+GUARD = Guard()  # of the clocks, before anything foreign is imported
 
 
 class Job(BaseModel):
@@ -73,6 +75,8 @@ class LaunchJob(Job):
     seconds: float
     every: int = 1
     data: Path
+    salt: int = 0  # of the epochs that are looked at
+    seen: Path | None = None  # where what was seen of a speed launch goes
 
     @property
     def ranks(self) -> int:
@@ -158,7 +162,7 @@ def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     from levelfield.adapters import runtimes
 
     errors: dict[str, str | None] = {}
-    start = time.perf_counter()
+    start = clock()
     for module in modules:
         try:
             runtimes.load(runtime)
@@ -167,7 +171,7 @@ def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
             errors[module] = process.reason(error)
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     if preload and None in errors.values():
         runtimes.load(runtime).preload()
     gc.collect()
@@ -247,8 +251,8 @@ def _kill_group(pid: int) -> None:
 
 def _end_descendants() -> None:
     """Kill and reap whatever a child has left behind. Orphans are adopted: no children, no descendants."""
-    end = time.monotonic() + 5.0
-    while time.monotonic() < end:
+    end = monotonic() + 5.0
+    while monotonic() < end:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -366,7 +370,13 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = launches.setting(job.cell, task, job.seed)
     how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
-    return protocol.launch(job.what, adapter, runtimes.load(job.runtime), setting, task, job.seconds, how, ranks)
+    runtime = runtimes.load(job.runtime)
+    result = protocol.launch(job.what, adapter, runtime, setting, task, job.seconds, how, ranks, job.salt)
+    if (seen := result.pop("seen", None)) is not None:
+        result["clock_changed"] = GUARD.changed()
+        if job.seen is not None:
+            seen.save(job.seen)  # type: ignore[attr-defined]
+    return result
 
 
 def _write(path: Path, result: dict[str, Any]) -> None:

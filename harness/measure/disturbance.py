@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import resource
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from levelfield.harness.probes.cpu import below
 from levelfield.harness.system import control_groups
+from levelfield.harness.system.clocks import monotonic
 
 # A launch is marked when one of these shares is exceeded; it is then repeated, at most MOST_REPEATS times.
 RULES: Mapping[str, float] = {
@@ -59,7 +59,7 @@ def snapshot(family: int | None = None) -> Snapshot:
     busy, steal = _stat(cores)
     times = (usage.ru_utime, usage.ru_stime, ended.ru_utime, ended.ru_stime)
     return Snapshot(
-        wall=time.monotonic(),
+        wall=monotonic(),
         own=sum(times) + below(family or os.getpid()),
         busy=busy,
         steal=steal,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -14,10 +13,12 @@ import numpy as np
 from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.harness.measure import disturbance, train_in_ranks
 from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights, programs
+from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
 from levelfield.harness.records.record import EpochScores, LaunchKind, Score
+from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score
 from levelfield.tasks.mlp import Layer
 from levelfield.tasks.recipe import BatchOrder
@@ -31,8 +32,6 @@ PREDICT_BATCHES = (1, 32, 1024)
 PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
 PREDICT_CALLS = 100
 
-clock = time.perf_counter
-
 
 def launch(
     kind: LaunchKind,
@@ -43,10 +42,12 @@ def launch(
     seconds: float,
     learning: Learning | None = None,
     ranks: Ranks | None = None,
+    salt: int = 0,
 ) -> dict[str, object]:
     """Make one launch; the result holds the measured fields of a `Record`. Of several ranks, that of the first.
 
-    That of a speed launch has besides ``window``: when its steady epochs began and ended on the monotonic clock.
+    That of a speed launch has besides ``window``: when its steady epochs began and ended on the monotonic clock; and
+    ``seen``, for the proof that it did its work (see `harness.measure.looks`, where `salt` is used).
     Raises BrokenContract where several replicas were asked for and the work was not distributed over them.
     On the idiomatic track the initial weights and the order of the samples are the framework's own.
     """
@@ -64,7 +65,7 @@ def launch(
     if ranks is not None and ranks.rank:
         return _follow(kind, model, setting, task, ranks)
     if kind == "speed":
-        result = _speed(model, runtime, setting, task, seconds, steady, ranks)
+        result = _speed(model, runtime, setting, task, seconds, steady, ranks, salt)
     else:
         result = _learning(model, setting, task, learning or Learning(), ranks)
     check_compiled(runtime, setting.mode, compiled)
@@ -138,8 +139,11 @@ def check_finite(scores: EpochScores) -> None:
 class SpeedWatch:
     """Times every epoch, until there are enough steady ones. Made just before `fit` is called."""
 
-    def __init__(self, model: Adapter, runtime: ModuleType, seconds: float, steady: Steady) -> None:
+    def __init__(
+        self, model: Adapter, runtime: ModuleType, seconds: float, steady: Steady, seed: int = 0, salt: int = 0
+    ) -> None:
         self.model, self.runtime, self.seconds, self.steady = model, runtime, seconds, steady
+        self.looks, self.pair = Looks(model, seed, salt), Pair()
         self.calls = Calls()
         self.epochs: list[float] = []
         self.place = 0.0
@@ -150,13 +154,19 @@ class SpeedWatch:
     def ready(self) -> None:
         self.model.synchronize()
         self.calls.ready()
-        now = clock()
+        before, now = self.pair.other(), clock()
+        self.pair.begin(before, now)
         self.place, self.start = now - self.start, now
 
     def epoch_end(self, epoch: int) -> bool:
         self.model.synchronize()
-        self.epochs.append(clock() - self.start)
+        before, now = self.pair.other(), clock()
+        self.pair.end(before, now)
+        took = now - self.start
+        self.epochs.append(took)
         self.calls.epoch_end(epoch)
+        left = max(self.seconds - (self.start + took - self.steady_start), (LEAST_EPOCHS - epoch) * took)
+        self.steady_start += self.looks.after(epoch + 1, took, left if epoch else float("inf"))
         if epoch == 0:
             gc.collect()  # what tracing left behind belongs to the first epoch
             self.first_compilations = self.runtime.compilations()
@@ -170,7 +180,8 @@ class SpeedWatch:
         return self.calls.goes_on
 
     def resume(self) -> None:
-        self.start = clock()
+        before, self.start = self.pair.other(), clock()
+        self.pair.begin(before, self.start)
 
 
 def _speed(
@@ -181,30 +192,36 @@ def _speed(
     seconds: float,
     steady: Steady,
     ranks: Ranks | None,
+    salt: int,
 ) -> dict[str, object]:
     order = given_order(setting, len(task.train.x), partial=False)
     if order is not None and order.steps == 0:
         raise ValueError(
             f"batch size {setting.recipe.batch_size} is larger than the training split ({len(task.train.x)} samples)"
         )
-    watch = SpeedWatch(model, runtime, seconds, steady)
+    watch = SpeedWatch(model, runtime, seconds, steady, setting.seed, salt)
     placed = _fit(model, setting, task, order, watch, ranks)
     if watch.calls.goes_on:  # it ended by MOST_EPOCHS
         steady.end()
     if runtime.compilations() != watch.first_compilations:
         raise RuntimeError("recompiled after its first epoch: the steady epochs are void")
+    watch.looks.end(len(watch.epochs))
     start = clock()
     predictions = {str(n): _predict_times(model, n, task) for n in _batches(task)}
     predicted = clock()
     disturbed = disturbance.between(watch.before, disturbance.snapshot(steady.family), os.cpu_count() or 1)
     final = evaluate(model.predict, task, len(watch.epochs))
     check_finite(final)
+    evaluated = clock()
+    seen = watch.looks.seen(task.train.x, watch.pair)
     return placed | {
+        "seen": seen,
         "phases": {
             "place": watch.place,
             "first_epoch": watch.epochs[0],
             "predict": predicted - start,
-            "evaluate": clock() - predicted,
+            "evaluate": evaluated - predicted,
+            "proof": watch.looks.seconds,
         },
         "steps_per_epoch": steps(setting, order, len(task.train.x)),
         "epoch_seconds": watch.epochs[1:],

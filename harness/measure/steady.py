@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from types import ModuleType
 
 from levelfield.adapters.adapter import Setting
@@ -12,6 +11,7 @@ from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.memory import Memory
 from levelfield.harness.probes.probe import Probe, Watched, Window, contained, unavailable, why
 from levelfield.harness.records.quantity import Measured, Quantity
+from levelfield.harness.system.clocks import monotonic
 
 ALLOCATOR = "allocator_peak"
 
@@ -37,11 +37,11 @@ class Steady:
     def begin(self) -> None:
         """The first epoch is over."""
         self._start(self.cpu_time)
-        self._begin = time.monotonic()
+        self._begin = monotonic()
 
     def end(self) -> None:
         """The last epoch is over, and `fit` has not yet begun to tidy up."""
-        self.window = Window(self._begin, time.monotonic())
+        self.window = Window(self._begin, monotonic())
         self.found = {**self._stop(self.cpu_time), **self._stop(self.memory), **allocator(self.runtime, self.setting)}
 
     def _start(self, probe: Probe) -> None:

@@ -210,11 +210,19 @@ class Record(Frozen):
         description="what else the machine did while it was timed, see harness.measure.disturbance",
     )
     contaminated: str | None = Field(None, description="the rule that voids its times, though it is ok")
+    unproved: str | None = Field(
+        None,
+        description="why its times are void: the timed work was not the certified one, see harness.certify.timed_proof",
+    )
+    proof: dict[str, str] = Field(
+        default_factory=dict, description="of a speed launch: what was compared → how far it was off, or why it was not"
+    )
     parameters: Whole | None = None
     train_samples: Whole | None = None
     steps_per_epoch: Whole | None = None
     phases: dict[str, float] = Field(
-        default_factory=dict, description="import (of the parent process), build, place, first_epoch, predict, evaluate"
+        default_factory=dict,
+        description="import (of the parent process), build, place, first_epoch, predict, evaluate; and proof",
     )
     epoch_seconds: list[float] = Field(
         default_factory=list, description="steady epochs of a speed launch, the first epoch not among them"

@@ -15,6 +15,7 @@ from typing import Literal
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Verdict
 from levelfield.harness.records.record import Cell, Machine, MachineType, Record, Run
+from levelfield.harness.results.proved import judged
 from levelfield.harness.results.tables import step_seconds
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
@@ -125,7 +126,7 @@ DECIDED = ("faster", "slower", "tied")
 
 def _times(records: Sequence[Record]) -> Times:
     times: Times = {}
-    for record in records:
+    for record in judged(records):
         if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
             times.setdefault((record.cell, record.cold), {})[record.block] = step
     return times

@@ -12,13 +12,14 @@ from typing import Any
 from levelfield.harness.measure.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.results import tables
+from levelfield.harness.results.proved import judged
 from levelfield.harness.system.variables import shown
 from levelfield.tasks.errors import UserError
 
 
 def to_csv(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> bytes:
     """One row a launch, see `harness.results.tables.launches`."""
-    rows = tables.launches(records, run.tasks, peaks)
+    rows = tables.launches(judged(records, run.tasks, peaks), run.tasks, peaks)
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -44,8 +45,9 @@ def to_parquet(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) 
         import pyarrow.parquet
     except ImportError:
         raise UserError("Parquet needs pyarrow", "pip install 'levelfield[parquet]'") from None
+    rows = tables.launches(judged(records, run.tasks, peaks), run.tasks, peaks)
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(tables.launches(records, run.tasks, peaks)), sink)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)
     return sink.getvalue()
 
 
@@ -59,7 +61,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
     except ImportError:
         raise UserError("this format needs pytest-benchmark", "pip install 'levelfield[test]'") from None
     cells: dict[str, list[tuple[Record, float]]] = {}
-    for record in records:
+    for record in judged(records, run.tasks, peaks):
         if (step := tables.step_seconds(record)) is not None:
             cells.setdefault(record.cell.id, []).append((record, step))
     benchmarks: list[dict[str, Any]] = []

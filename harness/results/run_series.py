@@ -13,6 +13,7 @@ from levelfield.harness.records import store
 from levelfield.harness.records.record import Cell, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import Comparison, compare, machine_differences
+from levelfield.harness.results.proved import judged
 from levelfield.harness.results.tables import step_seconds
 from levelfield.tasks.errors import UserError
 
@@ -59,7 +60,7 @@ def series(stored: Sequence[Contents], margin: float = 0.03) -> History:
 
 def _times(stored: Contents) -> dict[Place, Interval]:
     found: dict[Place, list[float]] = {}
-    for record in stored.records:
+    for record in judged(stored.records, stored.run.tasks, stored.peaks):
         if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
             found.setdefault((record.cell, record.cold), []).append(step)
     return {place: statistics.median_interval(values) for place, values in found.items()}

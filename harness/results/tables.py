@@ -17,8 +17,11 @@ Row = dict[str, Any]
 
 
 def step_seconds(record: Record) -> float | None:
-    """The median steady step of a clean speed launch in seconds, else None; so too where it is no positive number."""
-    if record.status != "ok" or record.contaminated or not record.epoch_seconds or not record.steps_per_epoch:
+    """The median steady step in seconds of a clean speed launch that was proved, else None; so too where it is no
+    positive number."""
+    if record.status != "ok" or record.contaminated or record.unproved:
+        return None
+    if not record.epoch_seconds or not record.steps_per_epoch:
         return None
     value = median(record.epoch_seconds) / record.steps_per_epoch
     return value if isfinite(value) and value > 0 else None
@@ -60,13 +63,14 @@ def launches(
                 "cold": record.cold,
                 "cache": record.cache,
                 "contaminated": record.contaminated,
+                "unproved": record.unproved,
                 "parameters": record.parameters,
                 "wall_seconds": record.wall_seconds,
                 "step_seconds": step_seconds(record),
                 **_roofline(record, tasks or {}, peaks),
                 **{
                     f"{name}_seconds": record.phases.get(name)
-                    for name in ("import", "build", "place", "first_epoch", "predict", "evaluate")
+                    for name in ("import", "build", "place", "first_epoch", "predict", "evaluate", "proof")
                 },
                 **{column: value(record, name) for column, name in UTILISATION.items()},
                 **{

@@ -94,6 +94,9 @@ class Ground:
         # Who waited in vain for the other is not the one that failed
         for side, record in sorted(failed, key=lambda one: "did not pass the turn" in str(one[1].reason)):
             raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
+        for side, record in zip((first, second), records, strict=True):
+            if record.unproved:
+                raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
         turns = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, own, strict=True)]
         epochs = compared(*turns)
         return Pair(*epochs, wall, records) if epochs else None

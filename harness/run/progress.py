@@ -72,7 +72,7 @@ class Progress:
             if self.quiet:
                 return
             what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.how})"
-            state = record.contaminated or record.status
+            state = f"not proved: {record.unproved}" if record.unproved else record.contaminated or record.status
             line = f"[{self.done}/{self.total}] {what}: {state}, {duration(self.remaining())} left"
             if record.status == "failed":
                 self._print(f"{what}: failed: {record.reason}", keep=True)

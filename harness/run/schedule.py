@@ -27,9 +27,9 @@ def carry_out(
 
     The pieces that are dealt out are learning launches, which share a host's cores, and whole blocks of speed launches,
     each of which has a host to itself: a pair never lies on two machines. A speed launch that was disturbed is repeated
-    at once, at most `disturbance.MOST_REPEATS` times. When a host is lost in a block, the records of that block are
-    written again as void, and the whole block is made on another one. `enough` is asked before each block but the
-    first.
+    at once, at most `disturbance.MOST_REPEATS` times; one that is not proved is not, since nothing disturbed it. When a
+    host is lost in a block, the records of that block are written again as void, and the whole block is made on another
+    one. `enough` is asked before each block but the first.
     """
     _check(launches, hosts)
     guard = threading.Lock()
@@ -68,7 +68,7 @@ def carry_out(
                     record = lane.host.launch(launch, attempt=attempt)
                     made[launch.id] = launch, record
                     tell(launch, record)
-                    if record.contaminated is None:
+                    if record.contaminated is None or record.unproved is not None:
                         break
         except HostLost:
             for launch, record in made.values():

@@ -16,6 +16,7 @@ from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.measure.peak import Peak
 from levelfield.harness.records.record import Record, Run
+from levelfield.harness.results.proved import NOT_PROVED, judged
 from levelfield.harness.results.tables import step_seconds
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.entries import Entry, Workload
@@ -27,7 +28,7 @@ MARGIN = 0.03
 
 DISTURBED = "every launch was disturbed"
 
-Outcome = Literal["ok", "disturbed", "failed", "unsupported", "skipped", "not certified"]
+Outcome = Literal["ok", "not proved while timed", "disturbed", "failed", "unsupported", "skipped", "not certified"]
 
 # The mode in which a framework computes when nobody asks for another: its compiled one, where it has one.
 USUAL_MODES = {"tensorflow": "graph", "jax": "jit", "flax": "jit"}
@@ -56,6 +57,7 @@ class Place:
     reason: str | None
     certified: bool | None  # None: certificates are not part of this run
     disturbed: int = 0  # launches that are ok, but whose times are void
+    unproved: str | None = None  # why the times of all launches are void: see `harness.results.proved`
     steps: Mapping[int, float] = field(default_factory=dict)  # block -> seconds per steady step
     interval: Interval | None = None  # of the median step over launches
     verdict: Verdict | None = None  # against the baseline; None for the baseline itself, and without one
@@ -64,6 +66,8 @@ class Place:
     @property
     def outcome(self) -> Outcome:
         if self.counts.get("ok"):
+            if self.unproved:
+                return NOT_PROVED
             if self.disturbed and not self.steps:
                 return "disturbed"
             return "not certified" if self.certified is False else "ok"
@@ -134,7 +138,7 @@ class Evidence:
 
     def speed_records(self, workload: Workload, entry: Entry) -> list[Record]:
         """The launches whose times count."""
-        return [r for r in self._by_place.get((workload, entry), ()) if r.status == "ok" and not r.contaminated]
+        return [r for r in self._by_place.get((workload, entry), ()) if counts(r)]
 
     _by_place: Mapping[tuple[Workload, Entry], tuple[Record, ...]] = field(default_factory=dict, repr=False)
 
@@ -153,7 +157,7 @@ def gather(
 
     Raises UserError when an explicitly named baseline occurs in no record.
     """
-    latest = last_of_each_launch(records)
+    latest = tuple(judged(last_of_each_launch(records), run.tasks, peaks))
     adapters = adapters or {}
     entries = sorted({Entry.of(r.cell) for r in latest})
     named = find_baseline(baseline or run.baseline, entries, adapters)
@@ -235,7 +239,10 @@ def place_of(
     poor = [r for r in launches if r.status != "ok"]
     disturbed = sum(is_disturbed(r) for r in launches)
     reason = (poor[-1].reason or f"{poor[-1].status}, and no reason was recorded") if poor else None
-    if not steps and disturbed:
+    unproved = next((r.unproved for r in launches if r.status == "ok" and r.unproved), None)
+    if unproved:
+        reason = unproved
+    elif not steps and disturbed:
         reason = DISTURBED if disturbed == len(launches) else f"{disturbed} disturbed, the others: {reason}"
     elif not poor and not steps and workload.kind == "speed":
         reason = "no steady epoch was recorded"
@@ -246,14 +253,21 @@ def place_of(
         reason,
         holds_certificate(entry, workload, certificates, launches),
         disturbed,
+        unproved,
         steps,
         statistics.median_interval(list(steps.values())) if steps else None,
     )
 
 
 def is_disturbed(record: Record) -> bool:
-    """A timed launch that is ok, and whose times are void."""
-    return record.status == "ok" and record.cell.kind == "speed" and bool(record.contaminated)
+    """A timed launch that is ok and was proved, and whose times are void."""
+    timed = record.status == "ok" and record.cell.kind == "speed"
+    return timed and bool(record.contaminated) and not record.unproved
+
+
+def counts(record: Record) -> bool:
+    """Whether its times do."""
+    return record.status == "ok" and not record.contaminated and not record.unproved
 
 
 def compare_speed(
@@ -272,7 +286,10 @@ def compare_speed(
         why = "the baseline has no launch on this workload"
     elif base not in taking_part:
         uncertified = places[int(base)].certified is False
+        unproved = places[int(base)].unproved
         why = "the baseline is not certified" if uncertified else "no launch of the baseline gave a clean time"
+        if unproved:
+            why = f"the baseline was {NOT_PROVED}: {unproved}"
         if places[int(base)].outcome == "unsupported":
             why += f": {places[int(base)].reason}"
     verdicts: dict[str, Verdict] = {}
@@ -293,6 +310,7 @@ def compare_speed(
 def outcome_counts(evidence: Evidence) -> dict[str, int]:
     """Launches by status; of the successful ones how many are disturbed, and how many lack a certificate."""
     counts: Counter[str] = Counter(r.status for r in evidence.latest)
+    counts[NOT_PROVED] = sum(r.status == "ok" and bool(r.unproved) for r in evidence.latest)
     counts["disturbed"] = sum(is_disturbed(r) for r in evidence.latest)
     if evidence.certificates is not None:
         lacking = [p for c in evidence.speed for p in c.places if p.certified is False]
@@ -307,6 +325,10 @@ def outcome_counts(evidence: Evidence) -> dict[str, int]:
 def disturbances(evidence: Evidence) -> list[str]:
     """What a reader must be told of launches whose times are void: how many of which cells, and how many repeats."""
     told = []
+    for comparison in evidence.speed:
+        for place in comparison.places:
+            if place.outcome == NOT_PROVED:
+                told.append(f"{place.entry.label} was {NOT_PROVED} and takes no part: {place.reason}.")
     own: Counter[str] = Counter()
     for comparison in evidence.speed:
         for place in comparison.places:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from levelfield.harness.judge.statistics import Verdict
 from levelfield.harness.records.record import Cache
+from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
 from levelfield.reports.findings.text import TIMES, count, factor_digits, factors, listing
 
@@ -98,7 +99,7 @@ def _aside(comparison: Comparison) -> str:
 def outcomes(counts: Mapping[str, int]) -> str:
     """``91 ok, 3 failed, 2 skipped and 4 disturbed, set aside``; nothing for no launch."""
     known = {w: w for w in ("ok", "failed", "skipped", "unsupported", "not certified")}
-    known["disturbed"] = "disturbed, set aside"
+    known |= {NOT_PROVED: NOT_PROVED, "disturbed": "disturbed, set aside"}
     return listing([f"{counts[word]} {told}" for word, told in known.items() if counts.get(word)], most=len(known))
 
 

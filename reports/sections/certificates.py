@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from math import isfinite, log10
 
+from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings.certificates import Certificate, Check
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence, Outcome
-from levelfield.reports.findings.text import listing, significant
+from levelfield.reports.findings.text import count, listing, significant
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, number, text
 
@@ -26,7 +27,7 @@ def section(evidence: Evidence) -> Section:
     certificates = sorted(evidence.certificates, key=lambda c: (c.adapter, c.mode, c.where))
     examined = [c for c in certificates if c.checks]
     return Section(
-        sentences=(sentence(evidence, certificates),),
+        sentences=(sentence(evidence, certificates), *timed(evidence)),
         blocks=(*picture(examined), *((table(certificates),) if certificates else ())),
     )
 
@@ -64,6 +65,21 @@ def sentence(evidence: Evidence, certificates: Sequence[Certificate]) -> str:
     if without:
         told += f". Measured without a certificate, so outside every verdict: {listing(without)}"
     return told + "."
+
+
+def timed(evidence: Evidence) -> tuple[str, ...]:
+    """What the timed launches were held against, and what it cost; nothing of a run that holds no proof."""
+    own = [r for r in evidence.latest if r.cell.kind == "speed" and r.status == "ok" and r.proof]
+    if not own:
+        return ()
+    followed = sum(r.proof.get("weights", "").startswith("off by") for r in own)
+    unproved = sum(bool(r.unproved) for r in own)
+    cost = sum(r.phases.get("proof", 0.0) for r in own) / max(sum(r.wall_seconds for r in own), 1e-9)
+    return (
+        f"Of {count(len(own), 'timed launch', 'timed launches')}, the weights of {followed} were held against the "
+        f"reference after the clock had stopped, which took {significant(100 * cost, 2)} % of their time"
+        + (f"; {unproved} {NOT_PROVED}." if unproved else "."),
+    )
 
 
 def _share(check: Check) -> float:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from levelfield.harness.records.record import Record
+from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, is_disturbed, outcome_counts
 from levelfield.reports.findings.text import count, listing
@@ -45,7 +46,9 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
     for record in evidence.latest:
         place = (Workload.of(record, evidence.run), Entry.of(record.cell))
         totals[place] += 1
-        if is_disturbed(record):
+        if record.status == "ok" and record.unproved:
+            groups[(*place, NOT_PROVED, record.unproved)].append(record)
+        elif is_disturbed(record):
             groups[(*place, "disturbed", rule(record))].append(record)
         elif record.status != "ok":
             groups[(*place, record.status, record.reason or "no reason was recorded")].append(record)
@@ -56,7 +59,7 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
         found.append(
             Trouble(entry, workload, status, reason, len(own), totals[workload, entry], log[-LOG_END:], command)
         )
-    rank = {"failed": 0, "skipped": 1, "unsupported": 2, "disturbed": 3}
+    rank = {NOT_PROVED: 0, "failed": 1, "skipped": 2, "unsupported": 3, "disturbed": 4}
     return tuple(sorted(found, key=lambda t: (rank[t.status], t.entry, t.workload.kind, t.workload.order, t.reason)))
 
 
@@ -102,7 +105,7 @@ def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
         )
     counts = outcome_counts(evidence)
     told = []
-    for status in ("failed", "skipped", "unsupported", "disturbed"):
+    for status in (NOT_PROVED, "failed", "skipped", "unsupported", "disturbed"):
         own = [t for t in found if t.status == status]
         if own:
             reasons = listing(sorted({part for t in own for part in _parts(t)}), most=2)
@@ -130,7 +133,7 @@ def table(found: tuple[Trouble, ...]) -> Table:
             Line(
                 (
                     text(t.entry.label),
-                    text(t.status, tone=t.status),
+                    text(t.status, tone="failed" if t.status == NOT_PROVED else t.status),
                     text(t.reason),
                     number(f"{t.launches} of {t.of}", t.launches),
                     text(t.where),

@@ -121,7 +121,7 @@ def _reason(evidence: Evidence, one: Sequence[Record], several: Sequence[Record]
         if not _certified(evidence, records):
             return f"not certified on {where}"
         if not _steps(records):
-            told = [r.reason for r in records if r.reason]
+            told = [r.reason or r.unproved for r in records if r.reason or r.unproved]
             disturbed = any(is_disturbed(r) for r in records)
             return f"on {where}: {told[-1] if told else DISTURBED if disturbed else 'no steady epoch was recorded'}"
     return "no block has both"

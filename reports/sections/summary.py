@@ -10,6 +10,7 @@ from typing import Any
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import CONFIDENCE, Comparison, Evidence, Place
@@ -205,7 +206,9 @@ def cell(place: Place | None, comparison: Comparison) -> Value:
     if place is None:
         return absent("not in the plan of this run")
     if place.interval is None:
-        return Value(place.outcome, None, place.reason or "", "failed" if place.outcome == "failed" else "absent")
+        return Value(
+            place.outcome, None, place.reason or "", "failed" if place.outcome in ("failed", NOT_PROVED) else "absent"
+        )
     interval = place.interval
     shown = duration(interval.estimate) + _plus_minus(interval)
     verdict = place.verdict

@@ -156,6 +156,8 @@ def test_an_adapter_can_be_timed(launches, adapter, mode):
     assert {"import", "build", "place", "first_epoch", "predict", "evaluate"} <= set(record.phases)
     assert record.final.train.loss < launches.of("learning", REFERENCE, "eager").epochs[0].train.loss
     assert record.versions
+    assert record.unproved is None
+    assert record.proof["predict"].startswith("off by ")
 
 
 def test_the_threads_and_processes_of_launches_end_with_the_launcher(task):

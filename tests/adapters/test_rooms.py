@@ -89,7 +89,7 @@ def test_imports_run_one_way(room):
 
 
 def test_no_adapter_is_imported_outside_its_worker():
-    # The float64 reference is NumPy only, and certificates are made in workers
+    # The float64 reference is NumPy only: certificates are made in workers, and what was timed there is judged outside
     allowed = {
         "levelfield.adapters.adapter",
         "levelfield.adapters.registry",
@@ -97,7 +97,7 @@ def test_no_adapter_is_imported_outside_its_worker():
     }
     found = set()
     for path in FILES["harness"] + FILES["reports"] + FILES["tasks"]:
-        certifier = (ROOT / "harness" / "certify") in path.parents
+        certifier = (ROOT / "harness" / "certify") in path.parents or path == ROOT / "harness" / "trajectories.py"
         for module, _ in imports(path):
             if room_of(module) != "adapters" or module == "levelfield.adapters":
                 continue

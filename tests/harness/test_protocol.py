@@ -145,7 +145,7 @@ def test_prediction_is_timed_at_recorded_batch_sizes():
 
 
 def test_every_phase_has_its_clock():
-    assert set(launch("speed")["phases"]) == {"build", "place", "first_epoch", "predict", "evaluate"}
+    assert set(launch("speed")["phases"]) == {"build", "place", "first_epoch", "predict", "evaluate", "proof"}
     assert set(launch("learning")["phases"]) == {"build"}
 
 
@@ -165,6 +165,10 @@ def test_clocks_stop_before_and_start_after_what_the_harness_does_between_epochs
 
         def synchronize(self):
             now[0] += 2
+
+        def get_weights(self):
+            now[0] += 100  # looking is not timed either
+            return MODEL.initial_weights(0)
 
     monkeypatch.setattr(protocol, "clock", lambda: now[0])
     watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(runtime, setting()))  # type: ignore[arg-type]
