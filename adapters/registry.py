@@ -79,6 +79,7 @@ class AdapterInfo:
     qualname: str
     source: Path
     builtin: bool = True
+    distribution: str | None = None  # that a plug-in is of
 
     @property
     def runtime(self) -> str:
@@ -146,11 +147,19 @@ def find() -> Registry:
         elif (path := _locate(point.module)) is None:
             registry.problems.append(f"adapter {point.name!r}: no source file for module {point.module!r}")
         else:
-            _add(registry, path, point.module, point.attr, point.name)
+            distribution = None if point.dist is None else point.dist.name
+            _add(registry, path, point.module, point.attr, point.name, distribution)
     return registry
 
 
-def _add(registry: Registry, source: Path, module: str, only: str | None, label: str = "") -> None:
+def _add(
+    registry: Registry,
+    source: Path,
+    module: str,
+    only: str | None,
+    label: str = "",
+    distribution: str | None = None,
+) -> None:
     label = label or source.name
     try:
         tree = ast.parse(source.read_text(encoding="utf-8"))
@@ -171,7 +180,12 @@ def _add(registry: Registry, source: Path, module: str, only: str | None, label:
             continue
         values = _LITERALS | literals
         registry.adapters[literals["name"]] = AdapterInfo(
-            **values, module=module, qualname=node.name, source=source, builtin=only is None
+            **values,
+            module=module,
+            qualname=node.name,
+            source=source,
+            builtin=only is None,
+            distribution=distribution,
         )
 
 

@@ -13,9 +13,10 @@ from levelfield.adapters.adapter import Adapter, Precision, Replication
 from levelfield.adapters.runtimes import COMPILERS
 from levelfield.harness.certify.cases import Case
 from levelfield.harness.certify.catalogue import Item, plan
+from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.measure.rank_group import Ranks
-from levelfield.harness.records.certificate import UNSUPPORTED, Certificate, Check, fingerprint, versions
+from levelfield.harness.records.certificate import UNSUPPORTED, Certificate, Check, versions
 from levelfield.harness.system.processes import raised_in, trace
 
 
@@ -32,13 +33,14 @@ def certify(
     needs: Collection[str] | None = None,
     seed: int = 0,
     ranks: Ranks | None = None,
+    distribution: str | None = None,
 ) -> Certificate:
     """Examine `adapter` in `mode`, case by case, in this process.
 
     The full form proves everything; the quick one too, with fewer cases, or only `needs` (see `certificate.needs`).
     What the adapter declares unsupported is noted; an exception is a failed check. `threads` must be the same for all
-    certifications in one process, since some frameworks take that setting only once. Ranks each certify what they
-    compute, all together (see `merged`).
+    certifications in one process, since some frameworks take that setting only once. `distribution` is that of a
+    plug-in. Ranks each certify what they compute, all together (see `merged`).
     """
     subject = Subject(adapter, mode, device, threads, precision, replicas, replication, ranks)
     source = Path(inspect.getfile(adapter))
@@ -79,7 +81,7 @@ def certify(
         checks=tuple(dict.fromkeys(checks)),
         versions=versions(adapter),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=fingerprint(source),
+        fingerprint=fingerprint(source, distribution),
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
 from levelfield.harness.launch import folders
 from levelfield.harness.launch.folders import Places, Temporary
@@ -30,7 +31,7 @@ from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import Launch, Subject
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
-from levelfield.harness.records.certificate import Certificate, Check, fingerprint
+from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.records.record import Cell, Failure, Machine, Record
 from levelfield.harness.system import limits, variables
 from levelfield.tasks.errors import UserError
@@ -237,6 +238,7 @@ class LocalLauncher:
             quick=quick,
             needs=needs,
             core=core,
+            distribution=info.distribution,
         )
         done = self._carry_out(job, subject.adapter, self.key(subject))
         in_force = dict(subject.variables) | variables.kept(os.environ, subject.variables)
@@ -259,7 +261,7 @@ class LocalLauncher:
             ),
             versions=info.versions(self.environments[subject.environment].installed),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
-            fingerprint=fingerprint(info.source),
+            fingerprint=fingerprint(info.source, info.distribution),
             machine=str(self.machine.type),
             variables=in_force,
         )

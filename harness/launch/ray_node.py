@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.measure import peak
 from levelfield.harness.plan import environments
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Subject
 from levelfield.harness.plan.suite import EnvironmentTable, size
-from levelfield.harness.records.certificate import Certificate, fingerprint
+from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Cell, Machine, Record
 from levelfield.harness.system import machine
 from levelfield.tasks.errors import UserError
@@ -106,5 +107,5 @@ def software(
     for adapter, environment in sorted(uses):
         if (info := adapters.get(adapter)) is not None:
             found |= {f"{n} for {adapter}": v for n, v in info.versions(interpreters[environment].installed).items()}
-            found[f"the source of {adapter}, or the specification"] = fingerprint(info.source)
+            found[f"the source of {adapter}, or the specification"] = fingerprint(info.source, info.distribution)
     return found

@@ -93,6 +93,7 @@ class CertifyJob(Job):
     replication: Replication | None = None
     quick: bool
     needs: frozenset[str] | None
+    distribution: str | None = None  # that a plug-in is of
 
     @property
     def ranks(self) -> int:
@@ -346,6 +347,7 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
             quick=job.quick,
             needs=job.needs,
             ranks=ranks,
+            distribution=job.distribution,
         )
         return certificate.model_dump(mode="json")
 

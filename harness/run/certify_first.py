@@ -11,11 +11,12 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.hosts import Host
 from levelfield.harness.launch.work_queue import Lane, Stop, side_by_side
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Subject, partial_batch
-from levelfield.harness.records.certificate import Certificate, fingerprint, needs, valid
+from levelfield.harness.records.certificate import Certificate, needs, valid
 from levelfield.harness.records.record import MachineType
 from levelfield.harness.system import variables
 from levelfield.tasks.task import Task
@@ -66,7 +67,7 @@ def kept(
         if about != (subject.device, subject.precision, subject.replicas, subject.replication):
             continue
         in_force = dict(subject.variables) | variables.kept(os.environ, subject.variables)
-        if valid(certificate, fingerprint(info.source), versions, tuple(words), in_force) is None:
+        if valid(certificate, fingerprint(info.source, info.distribution), versions, tuple(words), in_force) is None:
             return certificate
     return None
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.certificate import fingerprint
 from levelfield.harness.records.record import Machine, MachineType, Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.system.variables import Passed
@@ -88,7 +88,7 @@ def changes(
             if now.get(name) != was.get(name)
         ]
     for adapter in sorted({adapter for adapter, _ in used} & proofs.keys()):
-        if proofs[adapter] != fingerprint(adapters[adapter].source):
+        if proofs[adapter] != fingerprint(adapters[adapter].source, adapters[adapter].distribution):
             found.append(f"the source of {adapter}, the specification or the certifier has changed")
     return list(dict.fromkeys(found))
 

@@ -13,8 +13,9 @@ import pytest
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.examine import certify
-from levelfield.harness.records import certificate as certificates
-from levelfield.harness.records.certificate import Certificate, Check, fingerprint, needs, valid
+from levelfield.harness.certify.fingerprint import fingerprint
+from levelfield.harness.records.certificate import Certificate, Check, needs, valid
+from levelfield.harness.system.paths import PACKAGE
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +139,8 @@ def test_other_seeds_are_other_cases_and_pass_too() -> None:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what a fingerprint looks at, free to be edited."""
     for room in ("tasks", "adapters", "harness"):
-        shutil.copytree(certificates.ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(certificates, "ROOT", tmp_path)
+        shutil.copytree(PACKAGE / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr("levelfield.harness.certify.fingerprint.ROOT", tmp_path)
     return tmp_path
 
 
@@ -188,3 +189,48 @@ def test_what_an_outside_adapter_imports_from_its_own_package_counts(tmp_path: P
     before = fingerprint(adapter)
     part.write_text("x = 2\n", encoding="utf-8")
     assert fingerprint(adapter) != before
+
+
+def test_a_file_beside_an_outside_adapter_counts_however_it_is_imported(tmp_path: Path) -> None:
+    adapter, part = tmp_path / "flat_adapter.py", tmp_path / "flat_part.py"
+    adapter.write_text("import importlib\n\npart = importlib.import_module('flat_' + 'part')\n", encoding="utf-8")
+    part.write_text("x = 1\n", encoding="utf-8")
+    before = fingerprint(adapter)
+    part.write_text("x = 2\n", encoding="utf-8")
+    assert fingerprint(adapter) != before
+
+
+def test_all_files_of_an_outside_package_count_and_where_it_lies_does_not(tmp_path: Path) -> None:
+    found = []
+    for place in ("here", "there"):
+        package = tmp_path / place / "outside"
+        (package / "parts").mkdir(parents=True)
+        for file in ("__init__.py", "adapter.py", "parts/__init__.py", "parts/ops.py"):
+            (package / file).write_text("x = 1\n", encoding="utf-8")
+        found.append(fingerprint(package / "adapter.py"))
+    assert found[0] == found[1]
+    (package / "parts/ops.py").write_text("x = 2\n", encoding="utf-8")
+    assert fingerprint(package / "adapter.py") != found[1]
+
+
+def test_the_files_that_a_distribution_lists_count(overlay_like: tuple[Path, Path]) -> None:
+    adapter, part = overlay_like
+    before = fingerprint(adapter, "levelfield-outside")
+    part.write_text("x = 2\n", encoding="utf-8")
+    assert fingerprint(adapter, "levelfield-outside") != before
+    (adapter.parent / "a_neighbour.py").write_text("x = 3\n", encoding="utf-8")
+    part.write_text("x = 1\n", encoding="utf-8")
+    assert fingerprint(adapter, "levelfield-outside") == before
+
+
+@pytest.fixture
+def overlay_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """An adapter and another module, installed from one distribution as pip leaves it."""
+    about = tmp_path / "levelfield_outside-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: levelfield-outside\nVersion: 1.0\n")
+    (about / "RECORD").write_text("outside_adapter.py,,\noutside_ops.py,,\nlevelfield_outside-1.0.dist-info/RECORD,,\n")
+    for name in ("outside_adapter.py", "outside_ops.py"):
+        (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path / "outside_adapter.py", tmp_path / "outside_ops.py"
