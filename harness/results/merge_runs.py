@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import machine_differences
+from levelfield.harness.run.outcome import unfinished
 from levelfield.tasks.errors import UserError
 
 _APART = "write a report for each of them"
@@ -38,8 +39,11 @@ def combine(runs: Sequence[Contents]) -> Contents:
             r.model_copy(update={"block": r.block + offset}) if r.cell.kind == "speed" else r for r in stored.records
         ]
         offset += 1 + max((r.block for r in stored.records if r.cell.kind == "speed"), default=-1)
+    unmade = [f"{s.run.name}: {told}" for s in runs if (told := unfinished(s.run, s.records)) is not None]
+    head = _head([stored.run for stored in runs])
     return Contents(
-        _head([stored.run for stored in runs]),
+        # each of them tells what it lacks itself; of all together nothing was planned
+        head.model_copy(update={"warnings": [*unmade, *head.warnings], "planned": None}),
         records,
         [certificate for stored in runs for certificate in stored.certificates],
         [line for stored in runs for line in stored.damaged],

@@ -36,7 +36,6 @@ from levelfield.harness.run.resume import changes, left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine, variables
-from levelfield.harness.system.numbers import counted
 from levelfield.tasks import registry as task_registry
 from levelfield.tasks import table
 from levelfield.tasks.errors import UserError, unknown
@@ -175,8 +174,8 @@ def _carry_out(
         if not options.no_certify:
             wanted = certify_first.needed(launches, there.tasks)
             if wanted and not options.quiet:
-                what = counted(len(wanted), "adapter")
-                print(f"certifying {what}, in each of their modes, where not done before", file=sys.stderr)
+                modes = "mode" if len(wanted) == 1 else "modes"
+                print(f"certifying {len(wanted)} {modes} of adapters, where not done before", file=sys.stderr)
             for certificate in certify_first.obtain(
                 wanted,
                 adapters,

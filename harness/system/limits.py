@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import resource
 
+from levelfield.harness.system import control_groups
 from levelfield.tasks.errors import UserError
 
 _FILES = (errno.EMFILE, errno.ENFILE)
 _PROCESSES = (errno.EAGAIN, errno.ENOMEM)
+# What the loader says of a library for which there is no room
+_UNMAPPED = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
 
 
 def reached(error: BaseException) -> UserError | None:
@@ -20,8 +23,10 @@ def reached(error: BaseException) -> UserError | None:
             "raise the limit: ulimit -n 256",
         )
     threads = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
-    if threads or number in _PROCESSES or isinstance(error, MemoryError):
-        what = "memory could be had" if isinstance(error, MemoryError) else "thread or process could be started"
+    unmapped = isinstance(error, ImportError) and any(words in str(error) for words in _UNMAPPED)
+    memory = isinstance(error, MemoryError) or unmapped
+    if threads or number in _PROCESSES or memory:
+        what = "memory could be had" if memory else "thread or process could be started"
         return UserError(f"no more {what}; limits: {', '.join(_limits())}", "raise the limit that is too low")
     return None
 
@@ -37,7 +42,6 @@ def _limits() -> list[str]:
         )
         if resource.getrlimit(which)[0] != resource.RLIM_INFINITY
     ]
-    from levelfield.harness.system import control_groups
 
     group = [
         control_groups.parse_bytes(control_groups.read(level / "pids.max")) for level in control_groups.levels("pids")

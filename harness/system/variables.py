@@ -56,6 +56,14 @@ TABLE = (
     Reader("TORCHINDUCTOR_CACHE_DIR", "torch.compile", "the compile cache", ours=_OURS),
     Reader("TRITON_CACHE_DIR", "Triton", "the compile cache", ours=_OURS),
     Reader("JAX_COMPILATION_CACHE_DIR", "JAX", "the compile cache", ours=_OURS),
+    Reader("TORCH_HOME", "torch", "where its files are", ours=_OURS),
+    Reader("TORCH_EXTENSIONS_DIR", "torch", "the compile cache", ours=_OURS),
+    Reader("TRITON_HOME", "Triton", "the compile cache", ours=_OURS),
+    Reader("CUDA_CACHE_PATH", "CUDA", "the compile cache", ours=_OURS),
+    Reader("NUMBA_CACHE_DIR", "Numba", "", ours=_OURS),
+    Reader("JOBLIB_TEMP_FOLDER", "joblib (scikit-learn)", "where temporary files are", ours=_OURS),
+    Reader("TPU_LOG_DIR", "libtpu", "", ours=_OURS),
+    Reader("HF_HOME", "Hugging Face's libraries", "", ours=_OURS),
     Reader("XDG_*", "Matplotlib, PyTorch and others", "", ours=_OURS),
     Reader("MPLCONFIGDIR", "Matplotlib", "", ours=_OURS),
     Reader("LEVELFIELD_*", "levelfield", "", ours="itself: set it before the command"),
@@ -197,6 +205,8 @@ KEPT = (
     *("ROCM_HOME", "ROCM_PATH", "HSA_OVERRIDE_GFX_VERSION", "TPU_LIBRARY_PATH", "TPU_SKIP_MDS_QUERY"),
 )
 
+JOINED = {"PYTHONPATH": os.pathsep, "TF_XLA_FLAGS": " "}  # what is passed on is added to what levelfield sets
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST = 32_000  # bytes of a value: it is written into every record
 _MOST_NAMED = 12
@@ -260,12 +270,13 @@ def shown(variables: Passed) -> str:
 
 def build(environ: Mapping[str, str], ours: Mapping[str, str], passed: Passed = ()) -> dict[str, str]:
     """The environment of a worker: of `environ` what is let through, then what is passed on, then `ours`, which
-    levelfield sets. A ``PYTHONPATH`` that is passed on stands behind ours."""
-    found = {name: value for name, value in environ.items() if among(name, LET_THROUGH) or among(name, KEPT)}
+    levelfield sets. What is `JOINED` and passed on stands behind ours; else it is an error to pass on one of ours."""
     given = dict(passed)
-    path = [part for part in (ours.get("PYTHONPATH"), given.get("PYTHONPATH")) if part]
-    found |= given | dict(ours)
-    return found | ({"PYTHONPATH": os.pathsep.join(path)} if path else {})
+    if clash := sorted(given.keys() & ours.keys() - JOINED.keys()):
+        raise UserError(f"{clash[0]} is set by levelfield", "leave it out")
+    found = {name: value for name, value in environ.items() if among(name, LET_THROUGH) or among(name, KEPT)}
+    both = {name: JOINED[name].join([ours[name], given[name]]) for name in given.keys() & ours.keys()}
+    return {**found, **given, **ours, **both}
 
 
 def kept(environ: Mapping[str, str], passed: Passed = ()) -> dict[str, str]:

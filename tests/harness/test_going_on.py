@@ -21,6 +21,8 @@ from levelfield.harness.run.outcome import most_blocks, unfinished
 from levelfield.harness.system import machine
 from levelfield.tasks.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 BOTH = 'adapters = ["numpy-manual", "sklearn-mlp"]\ntrack = ["matched", "idiomatic"]\nseeds = 2'
 
 

@@ -150,7 +150,7 @@ def test_an_interrupted_run_finishes_what_is_under_way_and_prints_how_to_go_on(l
     done = levelfield("run", "--resume", folder)
     assert done.returncode == 0, done.stderr
     assert {record.launch_id for record in store.read(folder).records} == undisturbed
-    assert "interrupted" not in levelfield("show", folder).stdout
+    assert "launches: interrupted" not in levelfield("show", folder).stdout
 
 
 def test_a_second_interruption_ends_at_once_and_blames_no_launch(levelfield, undisturbed, tiny):

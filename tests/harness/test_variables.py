@@ -69,6 +69,12 @@ def test_what_levelfield_sets_outweighs_what_is_passed_on_and_both_what_is_there
     assert found == {"TMPDIR": "/own", "LANG": "de", "LD_LIBRARY_PATH": "/lib", "PYTHONPATH": "/ours:/more"}
 
 
+def test_one_of_ours_that_is_passed_on_all_the_same_is_no_silent_loss():
+    with pytest.raises(UserError, match="KERAS_HOME is set by levelfield"):
+        variables.build({}, {"KERAS_HOME": "/own"}, (("KERAS_HOME", "/mine"),))
+    assert variables.build({}, {"TF_XLA_FLAGS": "--a"}, (("TF_XLA_FLAGS", "--b"),)) == {"TF_XLA_FLAGS": "--a --b"}
+
+
 def test_what_a_machine_may_need_is_kept_and_known():
     here = {"LD_LIBRARY_PATH": "/lib", "OPENBLAS_CORETYPE": "Haswell", "CXX": "c++"}
     assert variables.build(here, {}) == here

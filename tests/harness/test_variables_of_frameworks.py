@@ -43,7 +43,14 @@ ELSEWHERE = {
         *("VCToolsInstallDir", "VSCMD_*", "WINDIR", "WINDOWS_CUDA_HOME", "include", "lib", "path"),
     ),
     "tools for debugging that only print or draw": (
-        *("DUMP_AOTI_MINIFIER", "FR_TRACE_VERBOSE_OUTPUT", "LOGLEVEL", "LOG_AUTOTUNE_RESULTS", "PYCHARM_HOSTED"),
+        *(
+            "DUMP_AOTI_MINIFIER",
+            "FR_TRACE_VERBOSE_OUTPUT",
+            "LOGLEVEL",
+            "LOG_AUTOTUNE_RESULTS",
+            "LOG_TLPARSE",
+            "PYCHARM_HOSTED",
+        ),
         *("debug_extract_compiled_graph", "_SPLITTER_MERGE_OVERLAPPING_FUSIONS", "USE_COLOR", "POSSIBLE_USER_WARNINGS"),
         *("TQDM_MINITERS", "COLAB_GPU", "FAKE_ALLOW_META", "MAST_HPC_JOB_NAME", "IS_FBCODE", "DISABLE_MPS"),
         *("BITSANDBYTES_NOWELCOME", "MLFLOW_TRACKING_URI", "WANDB_PROJECT"),

@@ -98,3 +98,14 @@ def test_the_command_combines_the_runs_that_it_is_given(tmp_path, capsys):
     assert capsys.readouterr().out == f"{path}\n"
     assert "<h1>a + b</h1>" in path.read_text(encoding="utf-8")
     assert "6 / 6" in path.read_text(encoding="utf-8")
+
+
+def test_a_run_that_was_ended_half_way_is_named_among_the_warnings():
+    records = factory.speed_records([NUMPY], blocks=3)
+    half = contents(records, name="half", planned=60, ended="interrupted", folder="runs/half")
+    whole = contents(factory.speed_records([NUMPY], blocks=3), name="whole", planned=3, ended="complete")
+    both = combine([whole, half])
+    assert both.run.warnings[0] == (
+        "half: 3 of 60 launches: interrupted; go on with: levelfield run --resume runs/half"
+    )
+    assert "all of this run, 6 launches" in html.build(both.run, both.records)
