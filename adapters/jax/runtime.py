@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.compilation_cache import compilation_cache
 from jax.extend.core import Primitive, primitives
 
 from levelfield.adapters.adapter import Setting
@@ -32,13 +33,16 @@ def configure(setting: Setting) -> None:
     # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU
     products = {"tf32": "tensorfloat32", "bfloat16": "default"}.get(setting.precision, "highest")
     jax.config.update("jax_default_matmul_precision", products)
-    _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR"))
+    # What is read back from the disk does not tell how it divides its work, which several replicas have to show
+    _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR") if setting.replicas == 1 else None)
     if setting.devices > 1 and jax.config.jax_num_cpu_devices != setting.devices:  # settled by the first operation
         jax.config.update("jax_num_cpu_devices", setting.devices)
 
 
 def _keep_compiled(folder: str | None) -> None:
     """On the disk: all of it, however short its compilation took; nothing without a folder."""
+    if folder != jax.config.jax_compilation_cache_dir:
+        compilation_cache.reset_cache()  # it is opened by the first compilation and kept
     jax.config.update("jax_enable_compilation_cache", folder is not None)
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -238,6 +238,16 @@ def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, 
     assert learning.cache is None
 
 
+@pytest.mark.frameworks
+def test_several_replicas_of_jax_compile_anew_each_time():
+    """An executable from the disk does not show how it divides a batch, and the launch would fail by its contract."""
+    work = Launch(cell("jax-grad", "jit", replicas=2, replication="devices"), 7, seed=0, seconds=0.01)
+    tasks, cores = {"iris": IRIS}, machine.cores()[:1]
+    with LocalLauncher(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
+        made = [launcher.launch(work) for _ in range(2)]
+    assert [(record.status, record.reason, record.cache) for record in made] == [("ok", None, None)] * 2
+
+
 SPY = """
 import json, os
 from pathlib import Path
