@@ -30,7 +30,7 @@ _NAMES = (
     "thread_time",
 )
 # Modules of ours that keep a bound clock, and under which name
-_KEPT = {"levelfield.harness.system.clocks": ("clock", "monotonic"), "levelfield.harness.measure.protocol": ("clock",)}
+_KEPT = {__name__: ("clock", "monotonic"), f"{__name__.rpartition('.')[0]}.protocol": ("clock",)}
 # Told differently by more than this: the system may slew one clock by 500 parts in a million. In seconds, what a clock
 # may be coarse by
 SLEW, COARSE = 2e-3, 2e-6

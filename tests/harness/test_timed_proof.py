@@ -126,7 +126,7 @@ def test_a_clock_that_was_exchanged_after_the_start_is_named(name, monkeypatch):
 def test_the_clock_that_a_launch_is_timed_with_is_watched_too(monkeypatch):
     guard = clocks.Guard()
     monkeypatch.setattr(protocol, "clock", lambda: 0.0)
-    assert "levelfield.harness.measure.protocol.clock" in guard.changed()
+    assert f"{protocol.__name__}.clock" in guard.changed()
 
 
 def test_a_worker_binds_its_clocks_before_it_imports_anything_foreign():
