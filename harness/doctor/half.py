@@ -13,12 +13,12 @@ import sys
 import time
 from dataclasses import dataclass
 
-from levelfield.harness.launch.folders import Temporary
 from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.probe import Watched, Window
 from levelfield.harness.records.quantity import Measured
 from levelfield.harness.system import machine, paths, variables
+from levelfield.harness.system.folders import Temporary
 
 MARGIN = 0.03
 _PIECE = 0.01  # seconds busy, then as long asleep

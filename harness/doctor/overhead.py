@@ -23,7 +23,6 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.folders import Temporary
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.launch.warm_parent import ParentDied
 from levelfield.harness.launch.worker import ScriptJob
@@ -32,6 +31,7 @@ from levelfield.harness.plan import launches as plan
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Cell, Record
 from levelfield.harness.run.duel import THREADS
+from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.paths import ROOT
 
 SCRIPTS = ROOT / "tests" / "benchmarks" / "plain"

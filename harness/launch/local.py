@@ -21,8 +21,6 @@ from typing import Any, NamedTuple, Self
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
-from levelfield.harness.launch import folders
-from levelfield.harness.launch.folders import Places, Temporary
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
 from levelfield.harness.measure import peak
@@ -33,7 +31,8 @@ from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.records.record import Cell, Failure, Machine, Record
-from levelfield.harness.system import limits, variables
+from levelfield.harness.system import folders, limits, variables
+from levelfield.harness.system.folders import Places, Temporary
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 

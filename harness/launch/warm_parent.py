@@ -16,10 +16,10 @@ from typing import Any
 
 from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.launch.folders import Places
 from levelfield.harness.launch.worker import MOST_OUTPUT, Job
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import control_groups, memory, paths, variables
+from levelfield.harness.system.folders import Places
 from levelfield.harness.system.variables import Passed
 
 _IMPORT_LIMIT = 300.0  # seconds

@@ -12,10 +12,9 @@ from typing import Any
 
 from levelfield.adapters import registry
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.launch import folders
-from levelfield.harness.launch.folders import Temporary
 from levelfield.harness.plan.environments import Environment, own
-from levelfield.harness.system import paths, variables
+from levelfield.harness.system import folders, paths, variables
+from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError
 

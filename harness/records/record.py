@@ -14,6 +14,7 @@ from pydantic import Field
 
 from levelfield.harness.records.early_stopping import EarlyStopping
 from levelfield.harness.records.quantity import Frozen, Quantity
+from levelfield.harness.system.folders import Cache
 from levelfield.harness.system.variables import Passed, shown
 from levelfield.tasks.variant import UNVARIED, Variant
 
@@ -33,7 +34,6 @@ Failure = Literal["exception", "import", "exit", "signal", "time", "memory", "ou
 
 
 # What was there when a launch began, of a framework that keeps on the disk what it has compiled
-Cache = Literal["empty", "filled"]
 
 
 class Model(Frozen):

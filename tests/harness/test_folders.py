@@ -17,12 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.adapters import registry as adapter_registry
-from levelfield.harness.launch import folders
-from levelfield.harness.launch.folders import Places, Temporary
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Cell, Model, RecipeSpec
-from levelfield.harness.system import machine
+from levelfield.harness.system import folders, machine
+from levelfield.harness.system.folders import Places, Temporary
 from levelfield.tasks import registry
 
 IRIS = registry.load("iris")
@@ -116,7 +115,7 @@ def test_empty_folders_fill_no_cache(tmp_path):
 
 MAKES = """
 import subprocess, sys, time
-from levelfield.harness.launch.folders import Temporary
+from levelfield.harness.system.folders import Temporary
 temporary = Temporary()
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=[temporary.fd])
 print(temporary.path, child.pid, flush=True)

@@ -16,9 +16,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from levelfield.harness.records.record import Cache
+Cache = Literal["empty", "filled"]  # what a launch met where its framework keeps what it compiled
 
 _PREFIX = "levelfield-"
 # Not "lock", which is in every run's folder too: a run that is kept in TMPDIR as levelfield-mine is not to be swept
