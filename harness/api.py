@@ -52,6 +52,7 @@ def run(
 ) -> Results:
     """Run a suite, by name or file, as ``levelfield run`` does, and load its results; launches get `env`."""
     from levelfield.harness.cli import arguments
+    from levelfield.harness.cli.going_on import command
     from levelfield.harness.run import session
     from levelfield.tasks.errors import UserError
 
@@ -62,7 +63,8 @@ def run(
         words += [flag, str(number)] if number is not None else []
     words += [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
     words += ["-o", str(output)] if output is not None else []
-    outcome = session.run(arguments.parse(words))
+    options = arguments.parse(words)
+    outcome = session.run(options, command(options))
     if outcome.folder is None:
         raise UserError("nothing was selected", "levelfield list adapters, levelfield list suites")
     return load(outcome.folder)

@@ -11,7 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from levelfield.harness.records.record import Cell, Run
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Run
 from levelfield.harness.results.compare_runs import Change, Comparison, machine_differences
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry

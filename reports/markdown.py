@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.reports.findings import publishable, words

@@ -28,7 +28,7 @@ from levelfield.harness.certify.observe import COARSE
 from levelfield.harness.certify.reference_runs import Trajectory
 from levelfield.harness.measure.looks import Seen, drawn, probes
 from levelfield.harness.plan import launches
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.system import clocks
 from levelfield.harness.system.clocks import clock
 from levelfield.tasks import score

@@ -11,7 +11,6 @@ from textwrap import indent
 from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.plan import devices, environments
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Subject, has_compiler
@@ -19,6 +18,7 @@ from levelfield.harness.plan.launches import devices as devices_of
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     def made(certificate: Certificate) -> None:
         if not options.quiet:
             verdict = "certified" if certificate.passed else "NOT certified"
-            print(f"{named(certificate)}: {verdict}", file=sys.stderr)
+            print(f"{certificate.label}: {verdict}", file=sys.stderr)
 
     with LocalLauncher(
         registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here
@@ -133,14 +133,6 @@ def failure(check: Check) -> str:
     return f"{check.name}, {check.case}: {check.reason or ''}{size}"
 
 
-def named(certificate: Certificate) -> str:
-    """Adapter and mode; device, precision and replicas where they are not the usual ones."""
-    where = [certificate.device] * (certificate.device != "cpu")
-    where += [certificate.precision] * (certificate.precision != "float32")
-    where += [f"{certificate.replicas} {certificate.replication}"] * (certificate.replicas > 1)
-    return f"{certificate.adapter} ({', '.join([certificate.mode, *where])})"
-
-
 def line(certificate: Certificate) -> str:
     """One line of the table: counts, and the quantity that came nearest to its tolerance."""
     counts = {state: sum(check.passed is state for check in certificate.checks) for state in (True, False, None)}
@@ -152,6 +144,6 @@ def line(certificate: Certificate) -> str:
     nearest = f", nearest {worst.name}: {worst.deviation:.1e} of {worst.tolerance:.1e}" if worst else ""
     verdict = "certified" if certificate.passed else f"NOT certified ({', '.join(certificate.failed)})"
     return (
-        f"{named(certificate)}: {verdict}; {counts[True]} passed, {counts[False]} failed, "
+        f"{certificate.label}: {verdict}; {counts[True]} passed, {counts[False]} failed, "
         f"{counts[None]} not applicable{nearest}"
     )

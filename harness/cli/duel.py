@@ -15,16 +15,16 @@ from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.cli.certify import TIME_LIMIT
 from levelfield.harness.judge.statistics import half_width
 from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.run import certify_first, duel
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.run.session import load_tasks
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.numbers import counted
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.task import Task
 

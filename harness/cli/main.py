@@ -69,9 +69,9 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli.going_on import begun_with, command
     from levelfield.harness.records import store
     from levelfield.harness.run import session
-    from levelfield.harness.run.resume import begun_with
 
     begun = None
     if options.resume is not None:
@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
             options, begun = begun_with(options, head), head
     elif options.suite is None:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
-    outcome = session.run(options, begun)
+    outcome = session.run(options, command(options), begun)
     if outcome.folder is not None:
         path = _write_report([outcome.folder], None, None, "html")
         told, unanswered = _judged(outcome)

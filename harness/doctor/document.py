@@ -16,7 +16,7 @@ from levelfield.harness.doctor.examine import Examination
 from levelfield.harness.doctor.overhead import Overhead
 from levelfield.harness.doctor.tables import AGREE, HOLDS, TITLES, all_bars, as_markdown, bar_cells, cpu, sections
 from levelfield.harness.judge.statistics import Interval, shared_confidence
-from levelfield.harness.records.record import Machine
+from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
 START, END = "<!-- doctor -->", "<!-- end of doctor -->"

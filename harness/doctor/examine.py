@@ -22,8 +22,8 @@ from levelfield.harness.doctor.series import TASK, Bench
 from levelfield.harness.doctor.share import TimeShare, time_share
 from levelfield.harness.doctor.startup import Startup
 from levelfield.harness.records import store
-from levelfield.harness.records.record import Machine
 from levelfield.harness.system import machine
+from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks import registry as task_registry
 from levelfield.tasks.errors import UserError

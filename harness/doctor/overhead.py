@@ -29,7 +29,8 @@ from levelfield.harness.launch.worker import ScriptJob
 from levelfield.harness.measure.turns import ONE, by_turn, compared, counted, roles, together, turned
 from levelfield.harness.plan import launches as plan
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell, Record
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Record
 from levelfield.harness.run.duel import THREADS
 from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.paths import ROOT

@@ -13,10 +13,10 @@ from statistics import median
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor.series import Bench
 from levelfield.harness.judge import roofline
-from levelfield.harness.launch.work_queue import Stop
-from levelfield.harness.measure import peak
-from levelfield.harness.measure.peak import Candidate, Peak, Subject
+from levelfield.harness.records.peak import Candidate, Peak, Subject
 from levelfield.harness.records.quantity import Unavailable
+from levelfield.harness.run import peaks
+from levelfield.harness.system.stop import Stop
 
 LEAST_SHARE = 0.90
 
@@ -39,11 +39,11 @@ def measure(bench: Bench, adapters: Mapping[str, AdapterInfo]) -> Product:
     """Of float32 on the CPU, with as many threads as everything else that the doctor measures."""
     subject = Subject("cpu", "float32", bench.threads)
     with bench.launcher(adapters) as launcher:
-        found = next(peak.obtain([subject], adapters, launcher, Stop()))
+        found = next(peaks.obtain([subject], adapters, launcher, Stop()))
         if isinstance(flops := found.flops, Unavailable):
             return Product(flops.reason)
         framework, _ = fastest(found)
-        return judge(found, launcher.peak(peak.askable(adapters)[framework], subject))
+        return judge(found, launcher.peak(peaks.askable(adapters)[framework], subject))
 
 
 def fastest(found: Peak) -> tuple[str, int]:

@@ -10,13 +10,15 @@ from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.measure.turns import LEAST
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.record import Record
 from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
 from levelfield.harness.run.schedule import carry_out
+from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 TASK = "digits"

@@ -21,7 +21,7 @@ from levelfield.harness.doctor.replay import Share
 from levelfield.harness.doctor.share import TimeShare
 from levelfield.harness.doctor.startup import BARS
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Machine
+from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
 
 TITLES = {

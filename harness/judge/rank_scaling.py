@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Blocks, Interval, Verdict
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 
 Kind = Literal["strong", "weak"]
 Key = TypeVar("Key", bound=Hashable)

@@ -12,12 +12,12 @@ held up by neither, but by calls, dispatch and what its framework does besides; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.peak import Ceiling, Work
 from levelfield.harness.records.quantity import Estimated, Quantity, Unavailable
-from levelfield.harness.records.record import Cell
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import STATE
 
@@ -25,39 +25,6 @@ DISPATCH = 4.0  # times the larger bound: below a quarter of what could be attai
 ITEMSIZE = 4  # bytes; parameters, state and activations are float32 in every precision
 
 Regime = Literal["dispatch-bound", "memory-bound", "compute-bound", "between regimes"]
-
-
-@dataclass(frozen=True)
-class Work:
-    """Of one training step: floating-point operations of its matrix products, and least bytes of traffic."""
-
-    flops: int
-    bytes: int
-
-    @property
-    def intensity(self) -> float:
-        """FLOP per byte."""
-        return self.flops / self.bytes
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """Of a device: FLOP/s of its best matrix product, bytes/s of main memory."""
-
-    flops: float
-    bandwidth: float
-
-    @property
-    def ridge(self) -> float:
-        """FLOP per byte where the two bounds meet."""
-        return self.flops / self.bandwidth
-
-    def attainable(self, intensity: float) -> float:
-        """FLOP/s under both roofs."""
-        return min(self.flops, intensity * self.bandwidth)
-
-    def least_seconds(self, work: Work) -> float:
-        return max(work.flops / self.flops, work.bytes / self.bandwidth)
 
 
 def work(cell: Cell, task: Mapping[str, Any]) -> Work | None:

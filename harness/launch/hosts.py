@@ -7,10 +7,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from levelfield.harness.measure import peak
     from levelfield.harness.plan.launches import Launch, Subject
+    from levelfield.harness.records import peak
+    from levelfield.harness.records.cell import Cell
     from levelfield.harness.records.certificate import Certificate
-    from levelfield.harness.records.record import Cell, Machine, Record
+    from levelfield.harness.records.record import Record
+    from levelfield.harness.system.machine import Machine
 
 
 class HostLost(Exception):

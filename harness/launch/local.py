@@ -23,16 +23,18 @@ from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
-from levelfield.harness.measure import peak
 from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import Launch, Subject
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
+from levelfield.harness.records import peak
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate, Check
-from levelfield.harness.records.record import Cell, Failure, Machine, Record
+from levelfield.harness.records.record import Failure, Record
 from levelfield.harness.system import folders, limits, variables
 from levelfield.harness.system.folders import Places, Temporary
+from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 

@@ -24,11 +24,13 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.hosts import HostLost
 from levelfield.harness.launch.local import Key, parent_key
 from levelfield.harness.launch.ray_node import Node, Terms, software
-from levelfield.harness.measure import peak
 from levelfield.harness.plan.launches import Launch, Subject, Surroundings
 from levelfield.harness.plan.suite import Suite
+from levelfield.harness.records import peak
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.records.record import Record
+from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
 TOKEN = "levelfield"  # noqa: S105 - the resource of which a node declares one

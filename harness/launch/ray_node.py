@@ -11,14 +11,16 @@ from pathlib import Path
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.measure import peak
 from levelfield.harness.plan import environments
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Subject
 from levelfield.harness.plan.suite import EnvironmentTable, size
+from levelfield.harness.records import peak
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.records.record import Record
 from levelfield.harness.system import machine
+from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 

@@ -9,16 +9,10 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from levelfield.harness.launch.hosts import Host, HostLost
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
 
 Piece = TypeVar("Piece")
-
-
-class Stop:
-    """Set when the user asks for an end; what is under way finishes first."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
 
 
 class Lane(NamedTuple):

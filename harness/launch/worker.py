@@ -35,7 +35,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
-from levelfield.harness.records.record import Cell, Failure, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.record import Failure
 from levelfield.harness.system import processes as process
 from levelfield.harness.system.clocks import Guard, clock, monotonic
 from levelfield.harness.system.console import show_anything
@@ -355,9 +356,10 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
 
     if isinstance(job, PeakJob):
         from levelfield.harness.measure import disturbance, peak
+        from levelfield.harness.records.peak import Subject
 
         before = disturbance.snapshot()
-        trials = peak.measure(runtimes.load(job.runtime), peak.Subject(job.device, job.precision, job.threads))
+        trials = peak.measure(runtimes.load(job.runtime), Subject(job.device, job.precision, job.threads))
         disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
         return {
             "trials": [trial.model_dump(mode="json") for trial in trials],

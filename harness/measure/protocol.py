@@ -16,8 +16,9 @@ from levelfield.harness.measure.adapter_checks import Calls, check_compiled, che
 from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
+from levelfield.harness.records.cell import LaunchKind
 from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
-from levelfield.harness.records.record import EpochScores, LaunchKind, Score
+from levelfield.harness.records.record import EpochScores, Score
 from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score
 from levelfield.tasks.mlp import Layer

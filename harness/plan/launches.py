@@ -12,7 +12,7 @@ from levelfield.adapters.adapter import Setting, Track, refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
-from levelfield.harness.records.record import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from levelfield.harness.plan.environments import DEFAULT
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.system.numbers import counted
 
 

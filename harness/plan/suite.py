@@ -49,7 +49,8 @@ from pydantic import (
     model_validator,
 )
 
-from levelfield.harness.records.record import Model, Precision, RecipeSpec, Replication, Study, Track
+from levelfield.harness.records.cell import Model, Precision, RecipeSpec, Replication, Track
+from levelfield.harness.records.record import Study
 from levelfield.harness.system import variables
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.table import TableSpec

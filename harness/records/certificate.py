@@ -13,7 +13,7 @@ from pydantic import Field
 
 from levelfield.adapters.adapter import Adapter, Precision, Replication
 from levelfield.adapters.registry import version
-from levelfield.harness.records.quantity import Frozen
+from levelfield.harness.system.frozen import Frozen
 
 UNSUPPORTED = "unsupported: "
 
@@ -54,6 +54,14 @@ class Certificate(Frozen):
     variables: dict[str, str] = Field(
         default_factory=dict
     )  # in force while it was made, see `harness.records.record.Record.in_force`
+
+    @property
+    def label(self) -> str:
+        """Adapter and mode; device, precision and replicas where they are not the usual ones."""
+        where = [self.device] * (self.device != "cpu")
+        where += [self.precision] * (self.precision != "float32")
+        where += [f"{self.replicas} {self.replication}"] * (self.replicas > 1)
+        return f"{self.adapter} ({', '.join([self.mode, *where])})"
 
     @property
     def passed(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from levelfield.harness.records.quantity import Frozen
+from levelfield.harness.system.frozen import Frozen
 
 
 class EarlyStopping(Frozen):

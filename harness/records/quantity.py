@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="constants")
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy that derives anew what this one has derived from its fields (`functools.cached_property`)."""
-        copied = super().model_copy(update=update, deep=deep)
-        for name in vars(copied).keys() - type(self).model_fields.keys():
-            del vars(copied)[name]
-        return copied
+from levelfield.harness.system.frozen import Frozen
 
 
 class Measured(Frozen):

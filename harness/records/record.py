@@ -1,145 +1,29 @@
-"""What is written down: a cell is a place in the comparison, a record is all that one launch of it measured.
+"""What is written down of a launch: a record is all that it measured.
 
 Records are appended to ``records.jsonl`` and never rewritten; whatever is derived can be derived again from them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple
+from math import isfinite
+from statistics import median
+from typing import Any, Literal
 
 from pydantic import Field
 
-from levelfield.harness.records.early_stopping import EarlyStopping
-from levelfield.harness.records.quantity import Frozen, Quantity
+from levelfield.harness.records.cell import Cell, Whole
+from levelfield.harness.records.quantity import Quantity
 from levelfield.harness.system.folders import Cache
-from levelfield.harness.system.variables import Passed, shown
-from levelfield.tasks.variant import UNVARIED, Variant
+from levelfield.harness.system.frozen import Frozen
+from levelfield.harness.system.machine import Machine
 
 SCHEMA = 3  # what an older one means is in `harness.records.migrate`
 
-# What every program that reads an export can hold
-Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Precision = Literal["float32", "tf32", "bfloat16"]
-Track = Literal["matched", "idiomatic"]
-Replication = Literal["devices", "ranks"]
 Study = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
-LaunchKind = Literal["speed", "learning"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
 # How a launch failed: raised, could not be imported, left with an exit code or by a signal, took too long, used or
 # asked for too much memory, printed too much, lost its warm parent, or ended well without a result
 Failure = Literal["exception", "import", "exit", "signal", "time", "memory", "output", "parent", "no result"]
-
-
-# What was there when a launch began, of a framework that keeps on the disk what it has compiled
-
-
-class Model(Frozen):
-    """An MLP before its task is known: `hidden` widths only."""
-
-    name: str
-    hidden: tuple[Whole, ...] = ()
-    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
-    dropout: float = 0.0
-    l2: float = 0.0
-
-
-class RecipeSpec(Frozen):
-    """A named `tasks.recipe.Recipe`."""
-
-    name: str
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
-    learning_rate: float
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
-    batch_size: Whole = 32
-    epochs: Whole = 10
-    early_stopping: EarlyStopping | None = None
-
-
-class Cell(Frozen):
-    """One place in the comparison. Two launches with the same cell measure the same thing."""
-
-    kind: LaunchKind
-    task: str
-    model: Model
-    recipe: RecipeSpec
-    adapter: str
-    framework: str
-    backend: str | None
-    api: Literal["low", "high", "mixed"]
-    mode: str
-    feed: str = "resident"
-    track: Track = "matched"
-    device: str = "cpu"
-    threads: Whole = 1
-    environment: str = "default"
-    precision: Precision = "float32"
-    variant: Variant = UNVARIED
-    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
-    replication: Replication | None = None  # how, where there are several; `threads` are those of each rank
-    variables: Passed = ()  # of the environment that the user passed on, see `harness.system.variables`
-
-    @cached_property
-    def id(self) -> str:
-        """Short and stable: the readable parts and a hash of everything; of one device and without variables, as before
-        there were any."""
-        plain = {"replicas", "replication"} if self.replicas == 1 else set()
-        plain |= set() if self.variables else {"variables"}
-        text = json.dumps(self.model_dump(exclude=plain), sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        several = f"-x{self.replicas}-{self.replication}" if self.replicas > 1 else ""
-        return f"{self.kind}/{self.task}/{self.model.name}/{self.adapter}/{self.mode}{several}/{digest}"
-
-    @property
-    def cores(self) -> int:
-        """That it uses: its threads', for each rank."""
-        return self.threads * (self.replicas if self.replication == "ranks" else 1)
-
-    @property
-    def alone(self) -> Cell:
-        """The same on one device."""
-        return self.model_copy(update={"replicas": 1, "replication": None})
-
-    @property
-    def over(self) -> str:
-        """What its batches are split over, ``2 devices`` or ``2 ranks``; empty for one device."""
-        return f"{self.replicas} {self.replication}" if self.replicas > 1 else ""
-
-    @property
-    def share_cores(self) -> bool:
-        """Whether its replicas do: then their number is no measure of scaling."""
-        return self.replicas > 1 and self.replication == "devices" and self.device == "cpu"
-
-    @property
-    def how(self) -> str:
-        """As it stands in brackets behind the adapter's name: the mode, and what its batches are split over."""
-        return f"{self.mode}, {self.over}" if self.over else self.mode
-
-    @property
-    def bare(self) -> Cell:
-        """The same with no variable passed on."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return Cell(**fields | {"variables": ()})
-
-    @property
-    def surroundings(self) -> str:
-        """Its environment by name, with the variables that were passed on: ``default``, ``A=1``, ``old-torch, A=1``."""
-        if not self.variables:
-            return self.environment
-        named = [self.environment] if self.environment != "default" else []
-        return ", ".join([*named, shown(self.variables)])
-
-    @property
-    def workload(self) -> tuple[object, ...]:
-        """What cells must share to stand in one comparison."""
-        problem = (self.kind, self.task, self.model, self.recipe, self.variant)
-        return (*problem, self.track, self.device, self.threads, self.precision, self.replicas, self.replication)
 
 
 class Score(Frozen):
@@ -156,35 +40,6 @@ class EpochScores(Frozen):
     train: Score
     validation: Score
     test: Score
-
-
-class MachineType(NamedTuple):
-    """What two machines have in common when their times may stand in one comparison; the host's name is no part."""
-
-    cpu: str
-    cores: int
-    memory_gib: int  # rounded: of two alike, one may keep a few MB more for itself
-    system: str
-
-    def __str__(self) -> str:
-        return f"{self.cpu}, {self.cores} core{'' if self.cores == 1 else 's'}, {self.memory_gib} GiB, {self.system}"
-
-
-class Machine(Frozen):
-    """Where a launch ran. `host` is None when the user asked for anonymity."""
-
-    host: str | None
-    system: str
-    cpu: str
-    cores: Whole
-    memory_bytes: Whole
-    python: str
-    commit: str | None
-    levelfield: str | None = None  # its version; the commit is known of a checkout only
-
-    @property
-    def type(self) -> MachineType:
-        return MachineType(self.cpu, self.cores, round(self.memory_bytes / 2**30), self.system)
 
 
 class Record(Frozen):
@@ -281,6 +136,17 @@ class Record(Frozen):
     def place(self) -> tuple[str, bool]:
         """What a later record replaces: the same launch, made in the same way."""
         return self.launch_id, self.cold
+
+
+def step_seconds(record: Record) -> float | None:
+    """The median steady step in seconds of a clean speed launch that was proved, else None; so too where it is no
+    positive number."""
+    if record.status != "ok" or record.contaminated or record.unproved:
+        return None
+    if not record.epoch_seconds or not record.steps_per_epoch:
+        return None
+    value = median(record.epoch_seconds) / record.steps_per_epoch
+    return value if isfinite(value) and value > 0 else None
 
 
 class Run(Frozen):

@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from levelfield.harness.measure.peak import Peak
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.migrate import NotOurs, to_newest
+from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.tasks.errors import UserError
 

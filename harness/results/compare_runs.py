@@ -14,9 +14,10 @@ from typing import Literal
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Verdict
-from levelfield.harness.records.record import Cell, Machine, MachineType, Record, Run
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import judged
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.system.machine import Machine, MachineType
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from levelfield.harness.measure.peak import Peak
-from levelfield.harness.records.record import Record, Run
+from levelfield.harness.records.peak import Peak
+from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results import tables
 from levelfield.harness.results.proved import judged
 from levelfield.harness.system.variables import shown
@@ -62,7 +62,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
         raise UserError("this format needs pytest-benchmark", "pip install 'levelfield[test]'") from None
     cells: dict[str, list[tuple[Record, float]]] = {}
     for record in judged(records, run.tasks, peaks):
-        if (step := tables.step_seconds(record)) is not None:
+        if (step := step_seconds(record)) is not None:
             cells.setdefault(record.cell.id, []).append((record, step))
     benchmarks: list[dict[str, Any]] = []
     for measured in cells.values():

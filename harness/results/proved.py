@@ -12,10 +12,10 @@ from statistics import median
 from typing import Any, Literal
 
 from levelfield.harness.judge import roofline
-from levelfield.harness.measure.peak import Peak, Subject, best_of
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.peak import Peak, Subject, best_of
 from levelfield.harness.records.quantity import Unavailable
-from levelfield.harness.records.record import Cell, Record
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.records.record import Record, step_seconds
 
 NOT_PROVED: Literal["not proved while timed"] = "not proved while timed"
 PEAK_ERROR = 0.10  # of a measured peak, at least

@@ -10,11 +10,11 @@ from pathlib import Path
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records import store
-from levelfield.harness.records.record import Cell, Run
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Run, step_seconds
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import Comparison, compare, machine_differences
 from levelfield.harness.results.proved import judged
-from levelfield.harness.results.tables import step_seconds
 from levelfield.tasks.errors import UserError
 
 Place = tuple[Cell, bool]  # a cell, and whether its launches were cold

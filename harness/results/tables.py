@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
-from statistics import median
 from typing import Any
 
 from levelfield.harness.judge import roofline
-from levelfield.harness.measure.peak import NO_PEAK, Peak, Subject, best_of
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.peak import NO_PEAK, Peak, Subject, best_of
 from levelfield.harness.records.quantity import Measured, Unavailable
-from levelfield.harness.records.record import Cell, Record
+from levelfield.harness.records.record import Record, step_seconds
 from levelfield.harness.system.variables import shown
 
 Row = dict[str, Any]
-
-
-def step_seconds(record: Record) -> float | None:
-    """The median steady step in seconds of a clean speed launch that was proved, else None; so too where it is no
-    positive number."""
-    if record.status != "ok" or record.contaminated or record.unproved:
-        return None
-    if not record.epoch_seconds or not record.steps_per_epoch:
-        return None
-    value = median(record.epoch_seconds) / record.steps_per_epoch
-    return value if isfinite(value) and value > 0 else None
 
 
 # column → quantity of a record's `utilisation`

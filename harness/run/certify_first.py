@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.hosts import Host
-from levelfield.harness.launch.work_queue import Lane, Stop, side_by_side
+from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Subject, partial_batch
 from levelfield.harness.records.certificate import Certificate, needs, valid
-from levelfield.harness.records.record import MachineType
 from levelfield.harness.system import variables
+from levelfield.harness.system.machine import MachineType
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 

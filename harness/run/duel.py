@@ -29,8 +29,10 @@ from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.measure.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Record
 from levelfield.harness.system.folders import Temporary
+from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.task import Task
 

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 
 from levelfield.harness.launch.hosts import Host, HostLost
-from levelfield.harness.launch.work_queue import Lane, Stop, side_by_side
+from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.measure.disturbance import MOST_REPEATS
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import MachineType, Record
+from levelfield.harness.records.record import Record
+from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.numbers import counted
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
 
 LOST = "its host was lost before its block was complete"

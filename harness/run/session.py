@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,26 +16,24 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from levelfield.adapters.registry import AdapterInfo, find
-from levelfield.harness.cli import arguments
-from levelfield.harness.cli.certify import named
-from levelfield.harness.launch.hosts import Host, HostLost, Launcher
+from levelfield.harness.launch.hosts import Launcher
 from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.launch.work_queue import Stop
-from levelfield.harness.measure import peak
 from levelfield.harness.plan import devices, environments, suite
 from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, plan
 from levelfield.harness.plan.launches import devices as devices_of
 from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Machine, Record, Run
-from levelfield.harness.run import certify_first
+from levelfield.harness.records.record import Record, Run
+from levelfield.harness.run import certify_first, peaks
 from levelfield.harness.run.outcome import Outcome, resume_command, summarise
 from levelfield.harness.run.progress import Progress, duration
 from levelfield.harness.run.resume import changes, left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.machine import Machine
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as task_registry
 from levelfield.tasks import table
 from levelfield.tasks.errors import UserError, unknown
@@ -45,12 +43,11 @@ if TYPE_CHECKING:
     from levelfield.harness.launch.ray import Cluster
 
 MOST_BLOCKS = 1000  # where a budget or a precision decides
-# Which records are meant, where they lie, and how much is told of them
-NOT_REPEATED = ("resume", "allow_changes", "dry_run", "output", "quiet", "verbose", "json")
 
 
-def run(options: argparse.Namespace, begun: Run | None = None) -> Outcome:
-    """Carry out `options`; of a run that goes on, `begun` is the head whose suite is meant, wherever its file is now.
+def run(options: argparse.Namespace, command: str, begun: Run | None = None) -> Outcome:
+    """Carry out `options`, which `command` would repeat; of a run that goes on, `begun` is the head whose suite is
+    meant, wherever its file is now.
 
     Whatever is raised, the run's folder is unlocked again, and all that was started is ended.
     """
@@ -87,7 +84,7 @@ def run(options: argparse.Namespace, begun: Run | None = None) -> Outcome:
         for warning in dropped:
             print(f"warning: {warning}", file=sys.stderr)
         if before is None:
-            kept, head = begin(options, chosen, there, text, here, dropped)
+            kept, head = begin(options, command, chosen, there, text, here, dropped)
             stack.callback(kept.close)
         head = head.model_copy(
             update={
@@ -187,7 +184,7 @@ def _carry_out(
             ):
                 kept.append_certificate(certificate)
         if chosen.peaks:
-            measure_peaks(launcher.hosts, launches, adapters, kept, before.peaks if before else [], stop, options.quiet)
+            peaks.measure(launcher.hosts, launches, adapters, kept, before.peaks if before else [], stop, options.quiet)
         carry_out(launches, launcher.hosts, finished, stop, goal.reached)
     progress.close()
     interrupted = stop.asked.is_set()
@@ -196,28 +193,6 @@ def _carry_out(
     outcome = summarise(kept.folder, took, planned, interrupted, not options.no_certify)
     outcome.lines += [goal.hopeless] if goal.hopeless else []
     return outcome
-
-
-def measure_peaks(
-    hosts: Sequence[Host],
-    launches: Sequence[Launch],
-    adapters: Mapping[str, AdapterInfo],
-    kept: store.Store,
-    before: Sequence[peak.Peak],
-    stop: Stop,
-    quiet: bool,
-) -> None:
-    """What one host of each type of machine can do, where that was not measured `before`."""
-    for type_, host in {host.machine.type: host for host in reversed(hosts)}.items():
-        known = [one for one in before if one.machine in (None, str(type_))]
-        subjects = peak.wanted(launches, known)
-        if subjects and not quiet:
-            print("measuring what the device can do", file=sys.stderr)
-        with suppress(HostLost):  # the launches will notice
-            for measured in peak.obtain(subjects, adapters, host, stop):
-                kept.append_peak(measured.model_copy(update={"machine": str(type_)}))
-            if subjects:
-                host.end_all_but([launch.cell for launch in launches])
 
 
 def connect(where: str) -> Cluster | None:
@@ -260,6 +235,7 @@ def open_launcher(
 
 def begin(
     options: argparse.Namespace,
+    command: str,
     chosen: suite.Suite,
     there: Surroundings,
     text: str,
@@ -275,7 +251,7 @@ def begin(
         suite=options.suite,
         summary=chosen.summary,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command(options),
+        command=command,
         baseline=baseline,
         plan_seed=chosen.seed,
         machine=here,
@@ -325,7 +301,7 @@ def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
     """A line for each certificate that was made; failures are told even when quiet."""
 
     def tell(certificate: Certificate) -> None:
-        what = named(certificate)
+        what = certificate.label
         if not certificate.passed:
             failed = ", ".join(certificate.failed) or "nothing could be checked"
             print(f"not certified: {what}: {failed}", file=sys.stderr)
@@ -373,13 +349,6 @@ def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[s
     others = [info.name for info in adapters.values() if info.api == "low" and info.missing() is None]
     chosen = others[0] if others else wanted
     return chosen, [f"The suite's baseline {wanted} {adapters[wanted].missing()}. {chosen} stands in for it."]
-
-
-def command(options: argparse.Namespace) -> str:
-    """The command that repeats this run, wherever its records lie and however much of it is told."""
-    plain = arguments.parse(["run"])
-    elsewhere = {name: getattr(plain, name) for name in NOT_REPEATED}
-    return arguments.command(argparse.Namespace(**vars(options) | elsewhere))
 
 
 @contextmanager

@@ -14,8 +14,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, precision_reached
 from levelfield.harness.plan.environments import DEFAULT
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Record
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.records.record import Record, step_seconds
 
 PATIENCE = 12  # blocks in a row that gave nothing, before a precision is given up
 

@@ -8,14 +8,44 @@ import re
 import socket
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 import levelfield
-from levelfield.harness.records.record import Machine
 from levelfield.harness.system import control_groups
+from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.paths import ROOT
+
+
+class MachineType(NamedTuple):
+    """What two machines have in common when their times may stand in one comparison; the host's name is no part."""
+
+    cpu: str
+    cores: int
+    memory_gib: int  # rounded: of two alike, one may keep a few MB more for itself
+    system: str
+
+    def __str__(self) -> str:
+        return f"{self.cpu}, {self.cores} core{'' if self.cores == 1 else 's'}, {self.memory_gib} GiB, {self.system}"
+
+
+class Machine(Frozen):
+    """Where a launch ran. `host` is None when the user asked for anonymity."""
+
+    host: str | None
+    system: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    python: str
+    commit: str | None
+    levelfield: str | None = None  # its version; the commit is known of a checkout only
+
+    @property
+    def type(self) -> MachineType:
+        return MachineType(self.cpu, self.cores, round(self.memory_bytes / 2**30), self.system)
 
 
 def cores() -> list[int]:

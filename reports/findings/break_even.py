@@ -14,8 +14,7 @@ from typing import TypeVar
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
-from levelfield.harness.records.record import Cache
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.records.record import Cache, step_seconds
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place

@@ -6,17 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from levelfield.adapters.runtimes import compiles
-from levelfield.harness.records.record import (
-    Cell,
-    LaunchKind,
-    MachineType,
-    Model,
-    Precision,
-    RecipeSpec,
-    Record,
-    Replication,
-    Run,
-)
+from levelfield.harness.records.cell import Cell, LaunchKind, Model, Precision, RecipeSpec, Replication
+from levelfield.harness.records.record import Record, Run
+from levelfield.harness.system.machine import MachineType
 from levelfield.tasks.variant import UNVARIED, Variant
 
 

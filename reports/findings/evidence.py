@@ -14,10 +14,9 @@ from typing import Any, Literal, Protocol
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
-from levelfield.harness.measure.peak import Peak
-from levelfield.harness.records.record import Record, Run
+from levelfield.harness.records.peak import Peak
+from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import NOT_PROVED, judged
-from levelfield.harness.results.tables import step_seconds
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.text import count, listing

@@ -11,7 +11,8 @@ import numpy as np
 
 from levelfield.harness.judge import bias_variance, statistics
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Cell, EpochScores, Record, Study
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import EpochScores, Record, Study
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, holds_certificate
 

@@ -15,8 +15,7 @@ from typing import Protocol
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Cache, Record
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.records.record import Cache, Record, step_seconds
 from levelfield.reports.findings import words
 from levelfield.reports.findings.break_even import CACHES
 from levelfield.reports.findings.entries import Workload

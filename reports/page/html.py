@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.reports import sections

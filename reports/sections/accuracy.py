@@ -8,7 +8,7 @@ from statistics import median
 
 from matplotlib.ticker import MaxNLocator
 
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.records.record import step_seconds
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import Learner, Study, studies

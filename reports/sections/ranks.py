@@ -9,8 +9,8 @@ from functools import partial
 
 from levelfield.harness.judge.rank_scaling import Counterpart, Kind, Scaling, Steps, counterparts, scale
 from levelfield.harness.judge.statistics import Interval, median_interval
-from levelfield.harness.records.record import Cell, Record
-from levelfield.harness.results.tables import step_seconds
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Record, step_seconds
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import DISTURBED, MARGIN, Evidence, holds_certificate, is_disturbed
 from levelfield.reports.findings.text import count, duration, factor, factors, listing, percent, significant

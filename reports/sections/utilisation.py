@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from levelfield.harness.judge.roofline import DISPATCH, Regime
-from levelfield.harness.measure.peak import Peak
+from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.quantity import Estimated, Quantity, Unavailable
 from levelfield.reports.findings import utilisation, words
 from levelfield.reports.findings.evidence import Evidence

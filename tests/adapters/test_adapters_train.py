@@ -11,12 +11,12 @@ import pytest
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.system import machine
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task, make_task
 
 BATCH, EPOCHS = 16, 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import statistics
+import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,24 @@ from levelfield.adapters.registry import find
 
 ROOT = Path(levelfield.__file__).resolve().parent.parent
 ROOMS = ("tasks", "adapters", "harness", "reports")
+# Lowest first: a room imports only from those before it
+FLOORS = (
+    "tasks",
+    "adapters",
+    "system",
+    "records",
+    "judge",
+    "plan",
+    "probes",
+    "measure",
+    "certify",
+    "launch",
+    "run",
+    "results",
+    "doctor",
+    "reports",
+    "cli",
+)
 FILES = {room: sorted((ROOT / room).rglob("*.py")) for room in ROOMS}
 # What adapters compute with; NumPy and scikit-learn serve the rest of the house as well, for arrays and data sets
 FRAMEWORKS = {name for info in find().adapters.values() for name in info.distributions} - {"numpy", "scikit-learn"}
@@ -75,17 +94,48 @@ def test_only_its_launcher_imports_ray():
     assert LAUNCHER not in at_top
 
 
+def floor_of(module: str) -> str | None:
+    """The floor that a module is on; None for one that is not ours, and for the doors of the harness."""
+    top, room, *rest = [*module.split("."), "", ""]
+    if top != "levelfield":
+        return None
+    floor = rest[0] if room == "harness" else room
+    return floor if floor in FLOORS else None
+
+
+def against_the_floors(path: Path) -> list[str]:
+    """What a file imports from a floor above its own; the command alone knows the reports."""
+    name = "levelfield." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    own = floor_of(name)
+    if own is None:
+        return []
+    above = set(FLOORS[FLOORS.index(own) + 1 :]) - ({"reports"} if own == "cli" else set())
+    return [module for module, typing_only in imports(path) if not typing_only and floor_of(module) in above]
+
+
 @pytest.mark.parametrize("room", ROOMS)
-def test_imports_run_one_way(room):
-    later = ROOMS[ROOMS.index(room) + 1 :]
-    found = {
-        f"{path.relative_to(ROOT)}: {module}"
-        for path in FILES[room]
-        for module, typing_only in imports(path)
-        if room_of(module) in later and not typing_only
-        if "harness/cli" not in path.as_posix()
-    }
+def test_a_room_imports_only_from_lower_ones(room):
+    found = {f"{path.relative_to(ROOT)}: {m}" for path in FILES[room] for m in against_the_floors(path)}
     assert found == set()
+
+
+def test_the_floors_are_the_rooms_that_there_are():
+    inside = {path.name for path in (ROOT / "harness").iterdir() if (path / "__init__.py").is_file()}
+    assert inside | {"tasks", "adapters", "reports"} == set(FLOORS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_everything_of_ours_is_imported_by_its_one_name(room):
+    found = {f"{path.relative_to(ROOT)}: {m}" for path in FILES[room] for m, _ in imports(path) if m in ROOMS}
+    assert found == set()
+
+
+def test_an_import_against_the_floors_would_be_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    path = tmp_path / "harness" / "judge" / "some.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("def act():\n    from levelfield.harness.run import session\n")
+    assert "levelfield.harness.run" in against_the_floors(path)
 
 
 def test_no_adapter_is_imported_outside_its_worker():

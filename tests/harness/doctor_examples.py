@@ -14,8 +14,8 @@ from levelfield.harness.doctor.half import HalfBusy
 from levelfield.harness.doctor.series import Series
 from levelfield.harness.doctor.startup import Startup
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Machine
 from levelfield.harness.run.duel import Pair
+from levelfield.harness.system.machine import Machine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from levelfield.harness.measure import peak
 from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.records import peak
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Cell, Machine, Record
-from levelfield.harness.system.machine import cores, describe
+from levelfield.harness.records.record import Record
+from levelfield.harness.system.machine import Machine, cores, describe
 
 
 @dataclass

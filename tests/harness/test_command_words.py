@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from levelfield.harness.cli import going_on
 from levelfield.harness.cli.arguments import (
     _device,
     _duration,
@@ -22,7 +23,6 @@ from levelfield.harness.cli.arguments import (
     parse,
 )
 from levelfield.harness.cli.arguments import command as written
-from levelfield.harness.run import session
 from levelfield.tasks.errors import UserError
 
 (COMMANDS,) = (a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
@@ -87,20 +87,20 @@ def test_so_for_every_command(name):
 @given(typed("run"))
 def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
     options = parse(words)
-    again = parse(shlex.split(session.command(options))[1:])
+    again = parse(shlex.split(going_on.command(options))[1:])
     differ = {name for name in vars(options) if getattr(options, name) != getattr(again, name)}
     assert differ <= {"resume", "allow_changes", "dry_run", "output", "quiet", "verbose", "json"}
 
 
 def test_a_track_is_kept():
     options = parse(["run", "smoke", "--track", "idiomatic"])
-    assert session.command(options) == "levelfield run smoke --track idiomatic"
+    assert going_on.command(options) == "levelfield run smoke --track idiomatic"
 
 
 def test_a_plain_command_reads_as_one_types_it():
     words = "run smoke -a numpy-manual -a torch-nn --blocks 8 --budget 1.5h --precision 2% -q -o x"
     options = parse(words.split(" "))
-    assert session.command(options) == (f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%")
+    assert going_on.command(options) == (f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%")
 
 
 def test_help_tells_the_exit_codes(capsys):

@@ -15,8 +15,8 @@ from levelfield.harness.doctor import document, overhead, product, tables
 from levelfield.harness.doctor.examine import Examination
 from levelfield.harness.doctor.startup import Startup
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.measure import peak
-from levelfield.harness.measure.peak import Candidate, Peak
+from levelfield.harness.records import peak
+from levelfield.harness.records.peak import Candidate, Peak
 from levelfield.tasks.errors import UserError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.judge.rank_scaling import Counterpart, Steps, counterparts, scale
-from levelfield.harness.records.record import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
 
 KINDS = ("strong", "weak")
 times = st.floats(1e-6, 1e3)

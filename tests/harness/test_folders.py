@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from levelfield.adapters import registry as adapter_registry
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
 from levelfield.harness.system import folders, machine
 from levelfield.harness.system.folders import Places, Temporary
 from levelfield.tasks import registry

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from levelfield.adapters.registry import find
 from levelfield.harness.judge.statistics import LEAST_BLOCKS
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.record import Record
 from levelfield.harness.run.stop_rule import PATIENCE, Goal
+from levelfield.harness.system.machine import Machine
 
 MOST = 12
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)

@@ -239,7 +239,7 @@ def test_whatever_is_raised_the_lock_is_given_back_and_nothing_stays(here, monke
     monkeypatch.setattr(session, "carry_out", broken)
     monkeypatch.setattr(LocalLauncher, "__exit__", lambda self, *_: (closed.append(1), leave(self))[1])
     with pytest.raises(type(error)):
-        session.run(parse(["run", "mine.toml", "-o", "run", "--no-certify", "-q"]))
+        session.run(parse(["run", "mine.toml", "-o", "run", "--no-certify", "-q"]), "levelfield run mine.toml")
     assert closed == [1]
     store.Store(here / "run").close()
     assert store.read(here / "run").run.ended is None

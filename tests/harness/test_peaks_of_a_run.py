@@ -10,6 +10,8 @@ import pytest
 from levelfield.adapters.registry import find
 from levelfield.harness.measure import peak
 from levelfield.harness.records import store
+from levelfield.harness.records.peak import Subject
+from levelfield.harness.run import peaks
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
 
@@ -21,8 +23,8 @@ def test_a_run_measures_its_peak_once_with_frameworks_that_take_no_part_too(leve
     assert done.returncode == 0, done.stderr
     folder: Path = levelfield.folder / "peaks"
     (found,) = store.read(folder).peaks
-    assert found.subject == peak.Subject("cpu", "float32", 1)
-    assert {candidate.framework for candidate in found.candidates} == set(peak.askable(find().adapters))
+    assert found.subject == Subject("cpu", "float32", 1)
+    assert {candidate.framework for candidate in found.candidates} == set(peaks.askable(find().adapters))
     assert [candidate.reason for candidate in found.candidates if candidate.reason] == []
     for candidate in found.candidates:
         assert [trial.operation for trial in candidate.trials] == ["product", "product", "addition"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from levelfield.adapters.registry import find
+from levelfield.harness.cli import going_on
 from levelfield.harness.cli.arguments import parse
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan import suite
@@ -17,7 +18,6 @@ from levelfield.harness.probes.memory import Memory
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.records.record import Record
 from levelfield.harness.results import tables
-from levelfield.harness.run import session
 from levelfield.harness.system import machine
 from levelfield.tasks import registry as task_registry
 
@@ -74,5 +74,5 @@ def test_a_launch_that_fails_ends_its_sampling(tiny):
 
 
 def test_the_command_that_repeats_a_run_keeps_its_probes_off():
-    assert "--no-probes" in session.command(parse(["run", "smoke", "--no-probes"]))
-    assert "--no-probes" not in session.command(parse(["run", "smoke"]))
+    assert "--no-probes" in going_on.command(parse(["run", "smoke", "--no-probes"]))
+    assert "--no-probes" not in going_on.command(parse(["run", "smoke"]))

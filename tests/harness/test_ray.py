@@ -12,8 +12,9 @@ from conftest import ROOT
 from ray_cluster import LocalCluster
 
 from levelfield.adapters.registry import find
-from levelfield.harness.measure import peak
 from levelfield.harness.records import store
+from levelfield.harness.records.peak import Subject, best_of
+from levelfield.harness.run import peaks
 from levelfield.harness.run.schedule import LOST
 
 ADAPTERS = ("-a", "numpy-manual", "-a", "torch-autograd", "-a", "sklearn-mlp")
@@ -135,11 +136,11 @@ class TestOnTwoNodes:
         assert done.returncode == 0, done.stderr
         contents = store.read(levelfield.folder / "peaks")
         (found,) = contents.peaks  # both nodes are machines of one type
-        assert {candidate.framework for candidate in found.candidates} == set(peak.askable(find().adapters))
+        assert {candidate.framework for candidate in found.candidates} == set(peaks.askable(find().adapters))
         assert [candidate.reason for candidate in found.candidates if candidate.reason] == []
         speed = [record for record in contents.records if record.cell.kind == "speed"]
-        subject = peak.Subject("cpu", "float32", 1)
-        assert {peak.best_of(contents.peaks, subject, record.machine.type) for record in speed} == {found}
+        subject = Subject("cpu", "float32", 1)
+        assert {best_of(contents.peaks, subject, record.machine.type) for record in speed} == {found}
 
     def test_a_killed_node_loses_nothing_and_splits_no_pair(self, levelfield, cluster, here, records_of):
         folder = levelfield.folder / "killed"

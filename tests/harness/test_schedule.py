@@ -12,13 +12,15 @@ from dry_launcher import DryHost, DryLauncher
 
 from levelfield.adapters.registry import find
 from levelfield.harness.launch.hosts import HostLost
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Surroundings, plan
-from levelfield.harness.records.record import Cell, Machine, Record
+from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import LOST, carry_out
 from levelfield.harness.system import machine
+from levelfield.harness.system.machine import Machine
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as tasks
 from levelfield.tasks.errors import UserError
 

@@ -25,13 +25,15 @@ from levelfield.harness.certify.observe import Subject as Examined
 from levelfield.harness.doctor import half
 from levelfield.harness.judge.statistics import tiers
 from levelfield.harness.launch.local import Done, LocalLauncher, temporary_folder
-from levelfield.harness.measure.peak import Candidate, Peak, Subject, Trial, best_of
 from levelfield.harness.measure.rank_group import _held_port
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import Subject as Wanted
-from levelfield.harness.records.record import Cell, Machine, MachineType, Model, RecipeSpec, Record
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.peak import Candidate, Peak, Subject, Trial, best_of
+from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
 from levelfield.harness.system import machine
+from levelfield.harness.system.machine import Machine, MachineType
 
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)
 CELL = Cell(

@@ -17,7 +17,7 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.doctor import series
 from levelfield.harness.plan import launches, suite
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.tasks import registry
 from levelfield.tasks.recipe import BatchOrder
 

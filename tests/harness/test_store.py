@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.harness.records import store
-from levelfield.harness.records.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.record import EpochScores, Record, Run, Score
+from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)

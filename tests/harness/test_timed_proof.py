@@ -20,13 +20,14 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.certify import reference_runs, timed_proof
 from levelfield.harness.certify.cases import Silent
 from levelfield.harness.certify.timed_proof import Prover, clock_changed, near, waited
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.measure import protocol
 from levelfield.harness.measure.looks import WINDOW, Looks, Seen, drawn, flat
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Cell, Model, RecipeSpec, Record
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.record import Record
 from levelfield.harness.run import schedule
 from levelfield.harness.system import clocks
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe

@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from levelfield.adapters import runtimes
 from levelfield.adapters.registry import find
-from levelfield.harness.cli import arguments
+from levelfield.harness.cli import arguments, going_on
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.environments import find as find_environments
 from levelfield.harness.plan.launches import Surroundings, plan
-from levelfield.harness.records.record import Cell, Machine, Model, RecipeSpec, Record, Run
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import compare
-from levelfield.harness.run import session
 from levelfield.harness.run.resume import changes
 from levelfield.harness.system import variables
+from levelfield.harness.system.machine import Machine
 from levelfield.tasks import registry
 from levelfield.tasks.errors import UserError
 
@@ -121,13 +122,13 @@ def test_the_command_that_repeats_a_run_passes_the_same_on(given):
     words = [word for name, value in given for word in ("--env", f"{name}={value}")]
     options = arguments.parse(["run", "smoke", *words])
     assert options.env == given
-    again = arguments.parse(shlex.split(session.command(options))[1:])
+    again = arguments.parse(shlex.split(going_on.command(options))[1:])
     assert vars(again) == vars(options)
 
 
 def test_a_name_alone_is_repeated_with_the_value_that_it_had(monkeypatch):
     monkeypatch.setenv("OMP_PROC_BIND", "close")
-    command = session.command(arguments.parse(["run", "smoke", "--env", "OMP_PROC_BIND"]))
+    command = going_on.command(arguments.parse(["run", "smoke", "--env", "OMP_PROC_BIND"]))
     assert command == "levelfield run smoke --env OMP_PROC_BIND=close"
 
 

@@ -7,9 +7,11 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from levelfield.harness.measure.peak import Candidate, Peak, Trial
+from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.peak import Candidate, Peak, Trial
 from levelfield.harness.records.quantity import Measured, Unavailable
-from levelfield.harness.records.record import Cell, EpochScores, Machine, Model, RecipeSpec, Record, Run, Score
+from levelfield.harness.records.record import EpochScores, Record, Run, Score
+from levelfield.harness.system.machine import Machine
 from levelfield.reports.findings.certificates import Certificate, Check
 from levelfield.tasks import mlp as tasks_mlp
 

@@ -9,7 +9,7 @@ import report_factory as factory
 
 from levelfield.harness.cli import main
 from levelfield.harness.records import store
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.results import compare_runs
 from levelfield.reports import compare_page
 from levelfield.tasks.errors import UserError

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.harness.measure.disturbance import verdict
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.reports import markdown, terminal
 from levelfield.reports.findings import whole_job
 from levelfield.reports.findings.certificates import Certificate, Check

@@ -8,7 +8,7 @@ import report_factory as factory
 
 from levelfield.harness.cli import main
 from levelfield.harness.records import store
-from levelfield.harness.records.record import Cell
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results import run_series
 from levelfield.reports import history_page

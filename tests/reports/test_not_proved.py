@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import report_factory as factory
 
+from levelfield.harness.records.record import step_seconds
 from levelfield.harness.results.compare_runs import compare
 from levelfield.harness.results.proved import judged
-from levelfield.harness.results.tables import step_seconds
 from levelfield.reports import markdown, terminal
 from levelfield.reports.findings.evidence import NOT_PROVED, disturbances, gather, outcome_counts
 from levelfield.reports.page import html

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.record import Model, Record, Run
+from levelfield.harness.records.cell import Model
+from levelfield.harness.records.record import Record, Run
 from levelfield.reports import markdown
 from levelfield.reports import terminal as summary
 from levelfield.reports.findings.certificates import Certificate, Check

@@ -16,7 +16,8 @@ from levelfield.adapters.adapter import Adapter
 from levelfield.adapters.numpy import manual, runtime
 from levelfield.harness.measure import protocol
 from levelfield.harness.plan import launches
-from levelfield.harness.records.record import Model, RecipeSpec, Record
+from levelfield.harness.records.cell import Model, RecipeSpec
+from levelfield.harness.records.record import Record
 from levelfield.reports.findings.evidence import gather
 from levelfield.reports.findings.learning import studies
 from levelfield.reports.sections import gap

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.record import Model
+from levelfield.harness.records.cell import Model
 from levelfield.reports import markdown
 from levelfield.reports.findings.certificates import Certificate, Check
 from levelfield.reports.findings.evidence import gather

@@ -8,7 +8,8 @@ import re
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.record import EpochScores, Model, Record, Score
+from levelfield.harness.records.cell import Model
+from levelfield.harness.records.record import EpochScores, Record, Score
 from levelfield.reports import terminal
 from levelfield.reports.findings.evidence import gather
 from levelfield.reports.page import figure, html

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import report_factory as factory
 
-from levelfield.harness.measure.peak import NO_PEAK
+from levelfield.harness.records.peak import NO_PEAK
 from levelfield.harness.records.quantity import Estimated, Measured, Unavailable
 from levelfield.reports.findings import utilisation as device_use
 from levelfield.reports.findings.evidence import gather

@@ -27,7 +27,6 @@ from typing import Any
 import psutil
 
 from levelfield.adapters.registry import find
-from levelfield.harness.launch.work_queue import Stop
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Launch, Surroundings, plan
 from levelfield.harness.records import store
@@ -37,6 +36,7 @@ from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.session import begin
 from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as tasks
 
 ROOT = Path(__file__).resolve().parents[2]
