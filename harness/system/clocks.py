@@ -30,7 +30,11 @@ _NAMES = (
     "thread_time",
 )
 # Modules of ours that keep a bound clock, and under which name
-_KEPT = {__name__: ("clock", "monotonic"), f"{__name__.rpartition('.')[0]}.protocol": ("clock",)}
+_KEPT = {
+    __name__: ("clock", "monotonic"),
+    "levelfield.harness.measure.protocol": ("clock",),
+    "levelfield.harness.measure.looks": ("clock",),
+}
 # Told differently by more than this: the system may slew one clock by 500 parts in a million. In seconds, what a clock
 # may be coarse by
 SLEW, COARSE = 2e-3, 2e-6

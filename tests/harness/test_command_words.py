@@ -20,6 +20,7 @@ from levelfield.harness.cli.arguments import (
     _parser,
     _percent,
     _positive,
+    _variable,
     parse,
 )
 from levelfield.harness.cli.arguments import command as written
@@ -37,6 +38,7 @@ TYPED = {
     _duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
     _device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
     _launcher: st.sampled_from(["local", "ray", "ray://head:10001"]),
+    _variable: st.builds("{}={}".format, st.sampled_from(["SOME_NAME", "OTHER_2"]), st.text("ab =,'", max_size=5)),
     _names: st.lists(st.sampled_from(["half", "cold"]), min_size=1).map(",".join),
     _failures: st.lists(st.sampled_from(["slower", "undecided"]), min_size=1).map(",".join),
 }
