@@ -31,6 +31,9 @@ class Reader(NamedTuple):
 _CLUSTER = "which processes train together"
 _OURS = "for every launch"
 
+# In a process that has imported scikit-learn: nobody has set these
+SET_BY_SKLEARN = {"KMP_DUPLICATE_LIB_OK": "True", "KMP_INIT_AT_FORK": "FALSE"}
+
 # The first that fits says what a variable is
 TABLE = (
     # What levelfield sets: `adapters.runtimes.environment`, `harness.measure.rank_group`, and the folders of a launch
@@ -302,6 +305,8 @@ def dropped(
     for name in environ.keys() - own:
         known = reader(name)
         if known is None or known.ours or not known.changes or among(name, LET_THROUGH) or among(name, KEPT):
+            continue
+        if SET_BY_SKLEARN.get(name) == environ[name]:
             continue
         if name == "PYTHONPATH" and _folders(environ) <= set(map(os.path.realpath, folders)):
             continue

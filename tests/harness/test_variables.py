@@ -21,7 +21,7 @@ from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import compare
 from levelfield.harness.run.resume import changes
-from levelfield.harness.system import variables
+from levelfield.harness.system import folders, variables
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks import registry
 from levelfield.tasks.errors import UserError
@@ -57,6 +57,11 @@ def test_one_sentence_names_all_and_counts_the_many_of_one_launcher():
     (told,) = variables.warnings(here)
     assert "KERAS_MAX_EPOCHS (Keras: training ends early)" in told
     assert "28 more of these" in told
+
+
+def test_what_scikit_learn_sets_at_its_import_is_not_taken_for_the_users():
+    assert variables.warnings(dict(variables.SET_BY_SKLEARN)) == []
+    assert len(variables.warnings({"KMP_INIT_AT_FORK": "TRUE"})) == 1
 
 
 def test_an_unknown_variable_is_dropped_and_not_worth_a_word():
@@ -99,6 +104,13 @@ def test_the_table_knows_everything_that_levelfield_sets(framework, device):
         assert known is not None, name
         assert known.ours, name
         assert "is set by levelfield" in variables.problem(name, "")[0]
+
+
+def test_the_table_knows_the_folders_of_a_launch(tmp_path):
+    for name in folders.folders(tmp_path).keys() - variables.JOINED.keys():
+        known = variables.reader(name)
+        assert known is not None, name
+        assert known.ours, name
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,10 @@ FAULTS = {
     ),
     "wrong-sum": (GRADIENTS, f"[len(indices) * g for g in {GRADIENTS}]", "8 times as far as they must"),
 }
+
+
+FIT = "        watch.ready()"
+HELPER = "\n\ndef helper():\n    raise KeyError('in vain')\n"
 
 
 def skeleton(name: str, tmp_path: Path) -> str:
@@ -105,3 +110,30 @@ def test_an_adapter_whose_framework_is_absent_is_skipped_with_what_to_install(ov
     ran = overlay.run("-m", "pytest", "-rs", cwd=tests("absent"))
     assert "needs no-such-framework: pip install no-such-framework" in ran.stdout
     assert "1 skipped" in ran.stdout
+
+
+def test_what_an_adapter_raises_has_its_line_and_its_traceback(overlay, tests, tmp_path: Path) -> None:
+    source = skeleton("raises", tmp_path)
+    assert FIT in source
+    overlay.install("raises", "raises", source.replace(FIT, f"{FIT}\n        helper()", 1) + HELPER, "Raises")
+    line = next(
+        n for n, text in enumerate((overlay.site / "raises.py").read_text().splitlines(), 1) if "in vain" in text
+    )
+    place = f"KeyError: 'in vain' (raises.py:{line}, in helper)"
+
+    certify = ("-m", "levelfield", "certify", "raises", "--quick")
+    plain = overlay.run(*certify, cwd=tmp_path)
+    assert plain.returncode == 1
+    assert place in plain.stdout
+    assert "Traceback" not in plain.stdout
+    verbose = overlay.run(*certify, "-v", cwd=tmp_path)
+    assert "Traceback (most recent call last)" in verbose.stdout
+    assert f'raises.py", line {line}, in helper' in verbose.stdout
+    tested = overlay.run("-m", "pytest", "--levelfield-quick", cwd=tests("raises"))
+    assert place in tested.stdout
+    assert f'raises.py", line {line}, in helper' in tested.stdout
+
+    overlay.run("-m", "levelfield", "run", "smoke", "-a", "raises", "--no-certify", "-o", "out", cwd=tmp_path)
+    records = [json.loads(text) for text in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
+    assert {record["reason"] for record in records} == {place}
+    assert all("Traceback" in record["log"] for record in records)
