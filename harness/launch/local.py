@@ -10,17 +10,17 @@ import shutil
 import socket
 import tempfile
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
+from levelfield.harness.launch.parent_key import Key, key_of, parent_key
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
 from levelfield.harness.measure.loaded import Loaded
@@ -39,35 +39,6 @@ from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
 LOG_TAIL = 4000  # characters of a failed launch's output that its record keeps
-
-
-class Key(NamedTuple):
-    """What a warm parent is for."""
-
-    framework: str
-    backend: str | None
-    device: str
-    threads: int
-    environment: str
-    replicas: int = 1  # that need cores, or accelerators, of their own
-    plugin: str | None = None  # the module of a plug-in: nobody shares a process with foreign code
-    lane: int = 0  # of several parents that are otherwise alike
-
-
-def parent_key(info: AdapterInfo, wanted: Cell | Subject, cores: int) -> Key:
-    """Of the warm parent that makes a launch or a certificate, on a host with so many cores."""
-    timed = isinstance(wanted, Cell) and wanted.kind == "speed"
-    threads = wanted.threads if isinstance(wanted, Cell) and timed else cores
-    own = wanted.device != "cpu" or (timed and wanted.replication == "ranks")
-    key = _key(info, wanted.device, threads, wanted.environment, wanted.replicas if own else 1)
-    if isinstance(wanted, Cell) and wanted.kind == "learning" and info.framework == "numpy":
-        return key._replace(lane=zlib.crc32(wanted.id.encode()) % cores)  # a small parent: studies keep all cores busy
-    return key
-
-
-def _key(info: AdapterInfo, device: str, threads: int, environment: str, replicas: int = 1) -> Key:
-    plugin = None if info.builtin else info.module
-    return Key(info.framework, info.backend, device, threads, environment, replicas, plugin)
 
 
 @dataclass(frozen=True)
@@ -272,7 +243,7 @@ class LocalLauncher:
         info = self.adapters[adapter]
         name = f"peak-{info.runtime}-{subject.device}-{subject.precision}-{subject.threads}"
         job = PeakJob(**self._common(adapter, name, subject.device), **subject._asdict())
-        done = self._carry_out(job, adapter, _key(info, subject.device, subject.threads, DEFAULT))
+        done = self._carry_out(job, adapter, key_of(info, subject.device, subject.threads, DEFAULT))
         reason = None if done.failure is None else self._unnamed(str(done.failure))
         return peak.Candidate(
             framework=info.runtime,
@@ -367,7 +338,7 @@ class LocalLauncher:
         info = self.adapters[adapter]
         alike = key._replace(lane=0)
         shared = (key.device, key.threads, key.environment, key.replicas)
-        family = [i for i in self.adapters.values() if _key(i, *shared) == alike]
+        family = [i for i in self.adapters.values() if key_of(i, *shared) == alike]
         installed = self.environments[key.environment].installed
         modules = sorted({i.module for i in family if not i.missing(installed)})
         if self.cold:

@@ -22,7 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.hosts import HostLost
-from levelfield.harness.launch.local import Key, parent_key
+from levelfield.harness.launch.parent_key import Key, parent_key
 from levelfield.harness.launch.ray_node import Node, Terms, software
 from levelfield.harness.plan.launches import Launch, Subject, Surroundings
 from levelfield.harness.plan.suite import Suite

@@ -26,11 +26,11 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 
 
-def program(code: str, *words: str, python: str = sys.executable) -> list[str]:
+def program(code: str, *words: str, python: str | None = None) -> list[str]:
     """The command that runs `code` with `words` as ``sys.argv[1:]``, and finds this copy of levelfield."""
-    return [python, "-P", "-c", _FIND + code, str(PACKAGE), *words]
+    return [python or sys.executable, "-P", "-c", _FIND + code, str(PACKAGE), *words]
 
 
-def module(name: str, *words: str, python: str = sys.executable) -> list[str]:
+def module(name: str, *words: str, python: str | None = None) -> list[str]:
     """The command that runs one of our modules, as ``python -P -m name words`` does."""
     return program(_RUN, name, *words, python=python)

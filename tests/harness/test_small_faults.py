@@ -24,7 +24,7 @@ from levelfield.harness.certify.catalogue import wide
 from levelfield.harness.certify.observe import Subject as Examined
 from levelfield.harness.doctor import half
 from levelfield.harness.judge.statistics import tiers
-from levelfield.harness.launch.local import Done, LocalLauncher, temporary_folder
+from levelfield.harness.launch.local import Done, LocalLauncher
 from levelfield.harness.measure.rank_group import _held_port
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import Subject as Wanted
@@ -33,6 +33,7 @@ from levelfield.harness.records.peak import Candidate, Peak, Subject, Trial, bes
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
 from levelfield.harness.system import machine
+from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.machine import Machine, MachineType
 
 MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_bytes=2**30, python="3.11", commit=None)
@@ -174,16 +175,16 @@ def test_a_folder_whose_process_was_killed_is_swept_by_the_next_one(tmp_path, mo
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     program = (
         "import os, signal, sys, tempfile\n"
-        "from levelfield.harness.launch.local import temporary_folder\n"
-        "with temporary_folder() as folder:\n"
-        "    (folder / 'turn').write_text('x')\n"
+        "from levelfield.harness.system.folders import Temporary\n"
+        "with Temporary() as temporary:\n"
+        "    (temporary.path / 'turn').write_text('x')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], cwd=root, env={"TMPDIR": str(tmp_path)})
     assert len(list(tmp_path.iterdir())) == 1
-    with temporary_folder() as folder:
-        assert list(tmp_path.iterdir()) == [folder]
+    with Temporary() as temporary:
+        assert list(tmp_path.iterdir()) == [temporary.path]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -212,7 +213,7 @@ def test_a_cluster_whose_host_is_refused_is_left(monkeypatch):
     library = SimpleNamespace(
         put=lambda value: value,
         wait=lambda *_, **__: None,
-        get=lambda asked, timeout=None: (MACHINE, [0], 0, {"numpy": "0"}),
+        get=lambda asked, timeout=None: (MACHINE, [0], 0, {"numpy": "0"}, []),
         kill=lambda actor: done.append("killed"),
         shutdown=lambda: done.append("left"),
     )
