@@ -35,9 +35,9 @@ from levelfield.tasks import score
 from levelfield.tasks.task import Task
 from levelfield.tasks.variant import vary
 
-SHARE = (
-    0.04  # of what a launch took, for looking at it and for the reference; what it needs at least may be a little more
-)
+# Of what a launch took, for looking at it and for the reference; what these need at least may be a little more
+SHARE = 0.04
+LEAST = 0.03  # seconds, however short the launch was
 SUSPICION = 60.0  # seconds at most to follow up what looks wrong
 HELD = 1 << 26  # bytes of a launch's weights that are kept, to hold others of its block against them
 LOSSES = 4  # looks at most at which a loss is computed
@@ -48,7 +48,7 @@ NEAR = {"float32": (3e-4, 1e-2), "float64": (3e-4, 1e-2), "tf32": (2e-2, 5e-2), 
 ADAM = 2.0  # times as far: it divides by small gradients
 SAFETY = 4.0  # times the doubles' own distance, where that is more
 UNFORESEEABLE = 0.05  # beyond this distance of a double from the reference only the loss is compared
-STEP = 0.3  # of an epoch's way, see `trajectories.step_off`; what is beyond is followed up, and void beyond FAR alone
+STEP = 0.3  # of an epoch's way, see `reference_runs.step_off`; what is beyond is followed up, and void beyond FAR alone
 FAR = 0.6
 BAND, LOW = 2.0, 0.02  # factor between losses, and what counts as nothing
 OWN_BAND = 1.6  # on the idiomatic track: times the highest loss of the untimed launches after as many epochs
@@ -83,7 +83,7 @@ class Prover:
     def prove(self, cell: Cell, seed: int, result: Mapping[str, Any], seen: Path, wall: float) -> Proof:
         """Of a launch that took `wall` seconds: `result` holds its measured fields, `seen` what `Seen.save` wrote."""
         begin = clock()
-        until = begin + SHARE * wall - result["phases"].get("proof", 0.0)
+        until = begin + max(LEAST, SHARE * wall) - result["phases"].get("proof", 0.0)
         checked: dict[str, str] = {}
         task = vary(self.tasks[cell.task], cell.variant, seed)
         case = _Case(launches.setting(cell, task, seed), task, Seen.load(seen), checked)

@@ -203,7 +203,14 @@ LET_THROUGH = (
 
 # A machine may need them to compute rightly, or at all: let through, written into the records, compared
 KEPT = (
-    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "OPENBLAS_CORETYPE"),
+    *(
+        "LD_LIBRARY_PATH",
+        "DYLD_LIBRARY_PATH",
+        "DYLD_FALLBACK_LIBRARY_PATH",
+        "OPENBLAS_CORETYPE",
+        "OPENBLAS_L2_SIZE",
+        "NVPL_BLAS_DEBUG_CPU_TYPE",
+    ),
     *("CC", "CXX", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH"),
     *("ROCM_HOME", "ROCM_PATH", "HSA_OVERRIDE_GFX_VERSION", "TPU_LIBRARY_PATH", "TPU_SKIP_MDS_QUERY"),
 )

@@ -191,6 +191,7 @@ def read_only(ground: Ground, tries: int, chance: random.Random) -> Row:
             return row
         shutil.copytree(ground.folder / "undisturbed", place / "run")
         (place / "run" / "records.jsonl").unlink()
+        shutil.copy(ground.folder / "dots.csv", place)  # the suite's file, seen from the run's folder
         remount(place, "ro")
         for number in range(tries):
             row.tries += 1

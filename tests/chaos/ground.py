@@ -178,10 +178,11 @@ class Ground:
     def check(self, row: Row, folder: Path) -> list[Record]:
         """Count what is lost, twice and left behind, now that the run has been carried to its end."""
         made = self.records(folder)
+        ids = {f"{record.cell.bare.id}#{record.block}" for record in made}  # whatever variables were passed on
         counts = Counter((record.launch_id, record.attempt) for record in made)
-        row.lost += len(self.ids - {record.launch_id for record in made})
+        row.lost += len(self.ids - ids)
         row.twice += sum(counts.values()) - len(counts)
-        row.expect({r.launch_id for r in made} <= self.ids, "a record of a launch that was not planned")
+        row.expect(ids <= self.ids, "a record of a launch that was not planned")
         self.check_orphans(row)
         shutil.rmtree(folder, ignore_errors=True)
         return made

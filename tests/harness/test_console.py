@@ -145,7 +145,7 @@ def test_every_other_error_is_as_before(error):
 
 def test_the_number_of_tasks_of_a_control_group_is_among_the_limits(monkeypatch, tmp_path):
     (tmp_path / "pids.max").write_text("33\n")
-    monkeypatch.setattr(limits.cgroup, "levels", lambda name, root=None: [tmp_path] if name == "pids" else [])
+    monkeypatch.setattr(limits.control_groups, "levels", lambda name, root=None: [tmp_path] if name == "pids" else [])
     told = limits.reached(RuntimeError("can't start new thread"))
     assert told is not None
     assert "processes of the control group 33" in told.message

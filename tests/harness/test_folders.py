@@ -250,7 +250,7 @@ def test_several_replicas_of_jax_compile_anew_each_time():
 SPY = """
 import json, os
 from pathlib import Path
-from adapters.{module} import {parent}
+from levelfield.adapters.{module} import {parent}
 
 class Spy({parent}):
     name = "spy"

@@ -73,7 +73,7 @@ def outcome(folder):
 @pytest.fixture(scope="module")
 def here(levelfield):
     """The outcome of the local launcher."""
-    smoke = (ROOT / "harness" / "suites" / "smoke.toml").read_text(encoding="utf-8")
+    smoke = (ROOT / "harness" / "plan" / "suites" / "smoke.toml").read_text(encoding="utf-8")
     (levelfield.folder / "mine.toml").write_text("peaks = false\n" + smoke)
     done = levelfield(*WHAT, "-o", "here")
     assert done.returncode == 0, done.stderr
@@ -129,7 +129,7 @@ class TestOnTwoNodes:
         assert levelfield.left_behind() == []
 
     def test_the_peak_is_measured_on_a_node_and_its_cells_are_held_against_it(self, levelfield, cluster):
-        smoke = (ROOT / "harness" / "suites" / "smoke.toml").read_text(encoding="utf-8")
+        smoke = (ROOT / "harness" / "plan" / "suites" / "smoke.toml").read_text(encoding="utf-8")
         (levelfield.folder / "peaks.toml").write_text(smoke)
         what = ("run", "peaks.toml", "-a", "numpy-manual", "--threads", "1", "--blocks", "1", "--no-certify", "-q")
         done = levelfield(*what, "-o", "peaks", "--launcher", f"ray://{cluster.address}")
