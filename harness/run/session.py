@@ -68,6 +68,9 @@ def run(options: argparse.Namespace, command: str, begun: Run | None = None) -> 
         if not planned:
             print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
             return Outcome(5)
+        if options.dry_run and options.resume is None:
+            print_plan(planned)
+            return Outcome(0)
         here = machine.describe(options.anonymous)
         before, launches = None, planned
         if options.resume is not None:

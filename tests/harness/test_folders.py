@@ -299,7 +299,7 @@ def test_three_launches_compile_anew_and_the_next_ones_do_not(command_line, inst
     users.mkdir()
     (users / "mine").write_text("kernel")
     levelfield = command_line(plugins=[plugin], variables={spy["variable"]: str(users)})
-    text = tiny(speed='adapters = ["spy"]\nblocks = 5\nseconds = 0.01\nthreads = 1', time_limit=300.0)
+    text = tiny(speed='adapters = ["spy"]\nblocks = 4\nseconds = 0.01\nthreads = 1', time_limit=300.0)
     (levelfield.folder / "suite.toml").write_text(text)
     done = levelfield("run", "suite.toml", "-q", "-o", "out", "--no-certify")
     assert done.returncode == 0, done.stderr

@@ -128,7 +128,7 @@ def test_a_launch_gets_what_is_let_through_kept_and_passed_on_and_nothing_else(c
     assert seen["LANG"] == "C.UTF-8"
     assert record.kept["OPENBLAS_CORETYPE"] == seen["OPENBLAS_CORETYPE"] == "Haswell"
     assert not {"MY_TOKEN", "KMP_BLOCKTIME", "PYTHONHASHSEED"} & seen.keys()
-    assert str(folder) not in seen["PYTHONPATH"]
+    assert str(folder) not in seen.get("PYTHONPATH", "")
     assert "KMP_BLOCKTIME" in done.stderr
     assert "PYTHONHASHSEED" in done.stderr
     assert "MY_TOKEN" not in done.stderr + (levelfield.folder / "out" / "run.json").read_text()
@@ -150,8 +150,8 @@ def test_a_certificate_holds_for_the_variables_that_it_was_made_under(command_li
         return Certificate.model_validate_json(done.stdout)
 
     plain, bound = certificate(), certificate("--env", "MALLOC_ARENA_MAX=1")
-    assert plain.variables == {"OPENBLAS_CORETYPE": "Haswell"}
-    assert bound.variables == {"OPENBLAS_CORETYPE": "Haswell", "MALLOC_ARENA_MAX": "1"}
+    assert plain.variables["OPENBLAS_CORETYPE"] == "Haswell"  # beside what else this machine may need
+    assert bound.variables == {**plain.variables, "MALLOC_ARENA_MAX": "1"}
     assert certificate() == plain
     assert certificate("--env", "MALLOC_ARENA_MAX=1") == bound
     assert certificate("--env", "MALLOC_ARENA_MAX=2").variables["MALLOC_ARENA_MAX"] == "2"

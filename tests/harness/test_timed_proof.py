@@ -256,7 +256,8 @@ def test_other_weights_than_those_that_predict_uses_are_found(tmp_path):
     assert proof(tmp_path, Shy).unproved.startswith("predict does not answer for the final weights")
 
 
-def test_what_cannot_be_checked_is_told(tmp_path):
+def test_what_cannot_be_checked_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(timed_proof, "LEAST", 0.0)
     cell = CELL.model_copy(update={"model": CELL.model.model_copy(update={"dropout": 0.5})})
     assert "not checked: dropout" in proof(tmp_path, cell=cell).checked["weights"]
     short = proof(tmp_path, wall=0.0)
@@ -292,6 +293,7 @@ class WrongLate(NumpyManual):
 def test_launches_of_a_block_are_held_against_each_other_where_the_reference_did_not_come(tmp_path, monkeypatch, first):
     monkeypatch.setattr(protocol, "LEAST_EPOCHS", 99)
     monkeypatch.setattr(timed_proof, "SHARE", -1.0)
+    monkeypatch.setattr(timed_proof, "LEAST", -1.0)
     prover = Prover({"iris": IRIS}, salt=1)
     cell = CELL.model_copy(update={"recipe": SPEC.model_copy(update={"optimizer": "adam", "epsilon": 0.01})})
     second = WrongLate if first is NumpyManual else NumpyManual

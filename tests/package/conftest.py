@@ -12,7 +12,7 @@ import pytest
 
 from levelfield.harness.system.paths import ROOT
 
-sys.path.insert(0, str(ROOT / "tests" / "kit"))
+sys.path.append(str(ROOT / "tests" / "kit"))
 
 from overlays import Overlay, make_overlay
 
