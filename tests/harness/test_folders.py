@@ -273,7 +273,7 @@ class Spy({parent}):
             out.write(json.dumps([when, os.getpid(), files]) + "\\n")
 """
 TORCH = {
-    "module": "torch_nn",
+    "module": "torch.nn",
     "parent": "TorchNN",
     "framework": "torch",
     "api": "mixed",
@@ -281,7 +281,7 @@ TORCH = {
     "variable": "TORCHINDUCTOR_CACHE_DIR",
 }
 JAX = {
-    "module": "jax_grad",
+    "module": "jax.grad",
     "parent": "JaxGrad",
     "framework": "jax",
     "api": "low",
