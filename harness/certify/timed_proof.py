@@ -36,8 +36,8 @@ from levelfield.tasks.task import Task
 from levelfield.tasks.variant import vary
 
 # Of what a launch took, for looking at it and for the reference; what these need at least may be a little more
-SHARE = 0.04
-LEAST = 0.03  # seconds, however short the launch was
+SHARE = 0.03
+LEAST = 0.02  # seconds, however short the launch was
 SUSPICION = 60.0  # seconds at most to follow up what looks wrong
 HELD = 1 << 26  # bytes of a launch's weights that are kept, to hold others of its block against them
 LOSSES = 4  # looks at most at which a loss is computed

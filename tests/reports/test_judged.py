@@ -92,7 +92,7 @@ def test_a_run_that_could_not_answer_ends_with_exit_code_1(
         kept.append(record)
     kept.close()
     made = Outcome(0, kept.folder, ["done"], {"ok": len(records)}, compared, judgeable)
-    monkeypatch.setattr(session, "run", lambda options, begun: made)
+    monkeypatch.setattr(session, "run", lambda *_: made)
     monkeypatch.setattr(judged, "find", lambda run, own, _: judged.of(gather(run, own, certificates=HELD)))
     assert main.main(["run", "smoke"]) == code
     out, err = capsys.readouterr()
