@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from levelfield.adapters.runtimes import compiles
@@ -10,6 +12,10 @@ from levelfield.harness.records.cell import Cell, LaunchKind, Model, Precision, 
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType
 from levelfield.tasks.variant import UNVARIED, Variant
+
+
+# Modes whose own word says too little or too much; the others are told by it
+MODE_WORDS = {"default": "", "steps-per-execution": "16 steps"}
 
 
 @dataclass(frozen=True, order=True)
@@ -24,17 +30,24 @@ class Entry:
     framework: str = field(default="", compare=False)
     backend: str | None = field(default=None, compare=False)
     api: str = field(default="", compare=False)
+    tells_feed: bool = field(default=False, compare=False)  # fed in two ways on one workload: see `telling_feeds`
 
     @classmethod
     def of(cls, cell: Cell) -> Entry:
         return cls(cell.adapter, cell.mode, cell.feed, cell.surroundings, cell.framework, cell.backend, cell.api)
 
     @property
+    def name(self) -> str:
+        """The adapter, short."""
+        return self.adapter.replace("tensorflow", "tf")
+
+    @property
     def label(self) -> str:
-        told = [self.adapter, self.mode]
-        told += [self.feed] if self.feed != "resident" else []
+        """The one name of a cell, everywhere: ``keras-tf``, ``keras-tf 16 steps``, ``torch-nn compile``."""
+        told = [self.name, MODE_WORDS.get(self.mode, self.mode)]
+        told += [self.feed] if self.tells_feed else []
         told += [self.environment] if self.environment != "default" else []
-        return " · ".join(told)
+        return " ".join(word for word in told if word)
 
     @property
     def family(self) -> str:
@@ -44,6 +57,13 @@ class Entry:
     @property
     def compiled(self) -> bool:
         return compiles(self.mode, self.family)
+
+
+def telling_feeds(entries: Iterable[Entry]) -> dict[Entry, Entry]:
+    """The entries of one workload; those that differ in the feed alone say it in their label."""
+    own = list(entries)
+    ways = Counter(replace(e, feed="") for e in own)
+    return {e: replace(e, tells_feed=ways[replace(e, feed="")] > 1) for e in own}
 
 
 @dataclass(frozen=True)

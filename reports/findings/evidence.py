@@ -18,7 +18,7 @@ from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import NOT_PROVED, judged
 from levelfield.reports.findings.certificates import Certificate
-from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.entries import Entry, Workload, telling_feeds
 from levelfield.reports.findings.text import count, listing
 from levelfield.tasks.errors import unknown
 
@@ -169,6 +169,9 @@ def gather(
     by_workload: dict[Workload, dict[Entry, tuple[Record, ...]]] = defaultdict(dict)
     for (workload, entry), launches in sorted(places.items(), key=lambda item: item[0][1]):
         by_workload[workload][entry] = tuple(launches)
+    for workload, own in by_workload.items():
+        told = telling_feeds(own)
+        by_workload[workload] = {told[entry]: launches for entry, launches in own.items()}
     ordered = sorted(by_workload, key=lambda w: w.order)
     return Evidence(
         run=run,

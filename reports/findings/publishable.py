@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from levelfield.reports.findings import judged
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import count, listing
 
@@ -21,13 +22,13 @@ def lacks(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _lacks(evidence: Evidence) -> Iterator[str]:
-    judged = [place for c in evidence.speed if c.judged for place in (*c.judged, c.base) if place]
+    with_verdict = [place for c in evidence.speed if c.judged for place in (*c.judged, c.base) if place]
     timed = [place for c in evidence.speed for place in c.measured]
-    if not judged:
+    if not with_verdict:
         yield "verdicts: nothing that was timed could be judged"
     if evidence.run.warnings:
         yield f"a machine and a course without warnings: {count(len(evidence.run.warnings), 'warning')} below"
-    few = [f"{p.entry.label} ({len(p.steps)})" for p in judged if len(p.steps) < LEAST_BLOCKS]
+    few = [f"{p.entry.label} ({len(p.steps)})" for p in with_verdict if len(p.steps) < LEAST_BLOCKS]
     if few:
         yield f"{LEAST_BLOCKS} undisturbed blocks of every cell: fewer have {listing(few, most=3)}"
     if evidence.certificates is None:
@@ -39,6 +40,19 @@ def _lacks(evidence: Evidence) -> Iterator[str]:
         yield "a commit or a version of levelfield"
     elif commit is not None and commit.endswith("+changes"):
         yield "a clean commit: the checkout had changes"
+
+
+def trust(evidence: Evidence) -> str:
+    """In a phrase each: how much is judged, counts and is proved."""
+    found = judged.of(evidence)
+    told = []
+    if found.cells:
+        told.append(f"{found.judged} of {count(found.cells, 'cell')} judged")
+    if found.made:
+        told.append(f"{found.clean} of {count(found.made, 'timed launch')} count")
+    if evidence.certificates is None:
+        told.append("certificates not examined")
+    return " · ".join(told)
 
 
 def stamp(evidence: Evidence) -> str:

@@ -26,7 +26,7 @@ TRACKS = {"matched": "like for like", "idiomatic": "by default"}
 def why_nothing(evidence: Evidence) -> str:
     places = [p for c in evidence.speed for p in c.places]
     if not places:
-        return "It has no speed launch: run a suite with a [[speed]] part."
+        return "It has no speed launch: levelfield run default"
     told = listing(sorted({f"{p.outcome}: {p.reason}" for p in places}), most=3)
     return f"None of its {count(sum(p.launches for p in places), 'speed launch')} gave a clean time ({told})."
 

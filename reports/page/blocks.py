@@ -2,18 +2,20 @@
 
 A section is one module in `reports/sections` and one template of the same name. The module has ``ORDER``, ``TITLE``,
 ``SHORT`` (for the navigation) and ``section(evidence) -> Section``; the prose, "how to read it" and "what it does not
-show", is the template's.
+show", is the template's. The page shows the first sentence and the first picture; the rest is folded.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from markupsafe import Markup
 
 from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.text import count, listing
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,48 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
-    folded: bool = False  # behind a line that opens it
     kind: str = field(default="table", init=False)
 
 
 @dataclass(frozen=True)
+class Glance:
+    """The answer on the first screen: `text`, no sentence of which has more than 20 words, and a small picture."""
+
+    text: str
+    picture: Markup | str = ""
+
+
+SHORT_TABLE = 12  # lines of a table that stands open where a section has no picture
+
+
+@dataclass(frozen=True)
 class Section:
-    """`missing`: in one line, why this run has nothing to show here, and how to get it."""
+    """`missing`: in one line, why this run has nothing to show here, and the command that measures it."""
 
     sentences: tuple[str, ...] = ()
     blocks: tuple[Heading | Picture | Table, ...] = ()  # in the order of the page
     missing: str | None = None
     notes: tuple[str, ...] = ()
     extra: Any = None
+    glance: Glance | None = None
+
+    @property
+    def head(self) -> Picture | Table | None:
+        """What the page shows without being asked."""
+        shown = (b for b in self.blocks if isinstance(b, Picture))
+        return next(shown, next((t for t in self.tables[:1] if len(t.lines) <= SHORT_TABLE), None))
+
+    @property
+    def rest(self) -> tuple[Heading | Picture | Table, ...]:
+        return tuple(b for b in self.blocks if b is not self.head)
+
+    @property
+    def folded(self) -> str:
+        """What the rest holds, in words."""
+        kinds = Counter(b.kind for b in self.rest)
+        told = [count(len(self.sentences) - 1, "more finding")] if len(self.sentences) > 1 else []
+        told += [count(kinds[kind], kind) for kind in ("picture", "table") if kinds[kind]]
+        return listing([*told, "how to read it"])
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -123,19 +154,14 @@ def by_workload(
     table: Callable[[Item, int], Table | tuple[Table, ...]],
     most: int = MOST_PICTURES,
 ) -> tuple[Heading | Picture | Table, ...]:
-    """For every workload its figures, then their numbers folded; a heading where there are several workloads.
-
-    Of several tables the first holds the numbers of the figures.
-    """
+    """For every workload its figures, then their numbers; a heading where there are several workloads."""
     blocks: list[Heading | Picture | Table] = []
     for number_, item in enumerate(items[:MOST_TABLES], start=1):
         if len(items) > 1:
             blocks.append(Heading(workload(item).full))
-        found = pictures(item, number_) if number_ <= most else ()
-        blocks += found
+        blocks += pictures(item, number_) if number_ <= most else ()
         made = table(item, number_)
-        first, *others = made if isinstance(made, tuple) else (made,)
-        blocks += [replace(first, folded=bool(found)), *others]
+        blocks += made if isinstance(made, tuple) else (made,)
     return tuple(blocks)
 
 

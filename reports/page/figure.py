@@ -10,16 +10,19 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from levelfield.reports.findings.entries import Entry
-from levelfield.reports.findings.text import NARROW, factor, shorten, significant, unit_for, visible
+from levelfield.reports.findings.text import NARROW, factor, significant, unit_for, visible
 
 INK, MUTED, LINE, PAPER = "#0a0b0c", "#5a5b5c", "#d2d3d4", "#fcfdfe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
@@ -67,6 +70,11 @@ _STYLE = {
 def family_colour(family: str) -> str:
     """One colour per arithmetic framework; unknown ones share the two spare colours by their name."""
     return FAMILIES.get(family) or SPARE[sum(family.encode()) % len(SPARE)]
+
+
+def to_variable(colour: str) -> str:
+    """What a picture made by hand writes for a colour of ours."""
+    return _VARIABLES.get(colour, colour)
 
 
 @contextmanager
@@ -130,17 +138,22 @@ def _one_decimal(number: str) -> str:
 # What the figures have in common
 
 
-def label(text: str, most: int = 36) -> str:
-    return shorten(visible(text).replace("\n", " "), most)
+def label(text: str) -> str:
+    """One line, whole: what does not fit is wrapped (`wrapped`), never cut."""
+    return visible(text).replace("\n", " ")
 
 
-def panel(
-    rows: int, *, left: float = 2.55, row: float = 0.235, top: float = 0.3, bottom: float = 0.5
-) -> tuple[Figure, Axes]:
-    """A figure with one axes for `rows` labelled lines; margins in inches, so that rows keep their height."""
+def wrapped(text: str, most: int) -> str:
+    """In lines of at most `most` characters."""
+    return "\n".join(wrap(label(text), most)) or " "
+
+
+def panel(rows: int, *, row: float = 0.235, top: float = 0.3, bottom: float = 0.5) -> tuple[Figure, Axes]:
+    """A figure with one axes for `rows` lines, which `name_rows` names; margins in inches, so that rows keep their
+    height."""
     height = top + bottom + row * max(rows, 1)
     figure = Figure(figsize=(WIDTH, height))
-    axes = figure.add_axes((left / WIDTH, bottom / height, (WIDTH - left - 0.25) / WIDTH, row * max(rows, 1) / height))
+    axes = figure.add_axes((0.6 / WIDTH, bottom / height, (WIDTH - 0.85) / WIDTH, row * max(rows, 1) / height))
     axes.set_ylim(max(rows, 1) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
@@ -179,7 +192,7 @@ def grid(count: int, most_columns: int, row: float, *, top: float = 0.2) -> tupl
 
 
 def title(axes: Axes, text: str) -> None:
-    axes.annotate(label(text, 27), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.8)
+    axes.annotate(wrapped(text, 30), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.8)
 
 
 def outer_labels(figure: Figure, x: str, y: str) -> None:
@@ -188,14 +201,21 @@ def outer_labels(figure: Figure, x: str, y: str) -> None:
     figure.text(0.12 / WIDTH, 0.5, y, va="center", rotation=90, color=MUTED)
 
 
-def name_rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [label(text) for text in labels])
+def name_rows(axes: Axes, labels: Sequence[str], most: int = 42) -> None:
+    """Names the lines of a `panel`, which takes the room that the longest name needs."""
+    named = [wrapped(text, most) for text in labels]
+    axes.set_yticks(range(len(named)), named)
+    longest = max((len(line) for name in named for line in name.split("\n")), default=0)
+    left = 0.25 + 0.068 * longest
+    place = axes.get_position()
+    axes.set_position((left / WIDTH, place.y0, (WIDTH - left - 0.25) / WIDTH, place.height))
 
 
 def point(axes: Axes, x: float, low: float, high: float, y: float, entry: Entry, *, faint: bool = False) -> None:
     """An estimate with its interval: colour = family, marker = API, filled = compiled; outlined in ink."""
     colour = family_colour(entry.family)
-    axes.plot([low, high], [y, y], color=MUTED if faint else INK, linewidth=1.3, solid_capstyle="butt", zorder=2)
+    if isfinite(low) and isfinite(high):
+        axes.plot([low, high], [y, y], color=MUTED if faint else INK, linewidth=1.3, solid_capstyle="butt", zorder=2)
     axes.plot([x], [y], linestyle="none", zorder=3, **marker(entry, colour), markersize=6.5, alpha=0.5 if faint else 1)
 
 
@@ -214,10 +234,10 @@ def gap_reason(axes: Axes, y: float, text: str) -> None:
     axes.text(
         0.01,
         y,
-        label(text, 62),
+        wrapped(text, 82),
         transform=axes.get_yaxis_transform(),
         va="center",
-        fontsize=8,
+        fontsize=8 if len(text) <= 82 else 6.5,
         color=MUTED,
         style="italic",
     )
@@ -271,10 +291,10 @@ def log_axis(axes: Axes, which: str, text: Any, *, whole: bool = False) -> None:
 
 def legend(figure: Figure, entries: Sequence[Entry]) -> None:
     """Two rows above the axes: colours of the families present; markers of the APIs, hollow for eager."""
-    families = [_key("o", family_colour(f), INK, label(f, 16)) for f in sorted({e.family for e in entries})]
-    forms = [_key(MARKERS[a], MUTED, MUTED, f"{a} API") for a in MARKERS if any(e.api == a for e in entries)]
+    families = [key("o", family_colour(f), INK, label(f)) for f in sorted({e.family for e in entries})]
+    forms = [key(MARKERS[a], MUTED, MUTED, f"{a} API") for a in MARKERS if any(e.api == a for e in entries)]
     if len({e.compiled for e in entries}) == 2:
-        forms += [_key("o", MUTED, MUTED, "filled: compiled"), _key("o", PAPER, MUTED, "hollow: eager")]
+        forms += [key("o", MUTED, MUTED, "filled: compiled"), key("o", PAPER, MUTED, "hollow: eager")]
     height = figure.get_size_inches()[1]
     for row, handles in enumerate((families, forms)):
         figure.legend(
@@ -291,9 +311,11 @@ def legend(figure: Figure, entries: Sequence[Entry]) -> None:
         )
 
 
-def _key(shape: str, face: str, edge: str, text: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    width = 1.6 if face == PAPER else 0.6
+def key(shape: str, face: str, edge: str, text: str) -> Line2D:
+    width = 1.6 if face == PAPER else 0.6 if shape != "_" else 1.4
     return Line2D([], [], linestyle="none", marker=shape, markersize=6, markerfacecolor=face, markeredgecolor=edge,
                   markeredgewidth=width, label=text)  # fmt: skip
+
+
+def line_key(colour: str, dashes: Any, text: str) -> Line2D:
+    return Line2D([], [], color=colour, linewidth=0.9, linestyle=dashes, label=text)

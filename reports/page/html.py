@@ -22,7 +22,7 @@ from levelfield.reports import sections
 from levelfield.reports.findings import publishable, text, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
-from levelfield.reports.page import embed, figure
+from levelfield.reports.page import answer, embed, figure
 from levelfield.reports.page.blocks import Section
 
 
@@ -62,41 +62,29 @@ def render(evidence: Evidence) -> str:
 
 def _render(evidence: Evidence) -> str:
     data = embed.document(evidence)
-    parts = []
-    for module in modules():
-        section: Section = module.section(evidence)
-        parts.append((module.__name__.rpartition(".")[2], module, section))
-    findings = [
-        (name, section.finding, len(section.sentences) - 1)
-        for name, module, section in parts
-        if getattr(module, "QUESTION", None) and evidence.latest
-    ]
-    if evidence.run.study:  # it is what the run was made for
-        findings.sort(key=lambda finding: finding[0] != "studies")
-    questions = {name: module.QUESTION for name, module, _ in parts if getattr(module, "QUESTION", None)}
-    bodies = [
-        {
-            "name": name,
-            "short": module.SHORT,
-            "html": Markup(  # noqa: S704 - rendered with autoescape
-                environment()
-                .get_template(f"{name}.html")
-                .render(
-                    name=name,
-                    title=module.TITLE,
-                    section=section,
-                    evidence=evidence,
-                    run=evidence.run,
-                    findings=findings,
-                    questions=questions,
-                    complete=data["complete"],
-                    megabytes=text.fixed(data["size"] / 1e6, 1),
-                    limit_megabytes=text.fixed(embed.LARGEST / 1e6, 1),
-                )
-            ),
-        }
-        for name, module, section in parts
-    ]
+    parts = {module.__name__.rpartition(".")[2]: (module, module.section(evidence)) for module in modules()}
+    missing = [(name, m.TITLE, s.missing) for name, (m, s) in parts.items() if s.missing]
+    shared = {
+        "evidence": evidence,
+        "run": evidence.run,
+        "complete": data["complete"],
+        "megabytes": text.fixed(data["size"] / 1e6, 1),
+        "limit_megabytes": text.fixed(embed.LARGEST / 1e6, 1),
+    }
+    order = [name for name, (_, section) in parts.items() if not section.missing]
+    asked = first_question(evidence, {name: section for name, (_, section) in parts.items()})
+    if asked in order:
+        order.remove(asked)
+        order.insert(1, asked)
+    bodies = []
+    for name in order:
+        module, section = parts[name]
+        told = {"name": name, "title": module.TITLE, "section": section} | shared
+        if name == "summary":
+            told |= first_screen(evidence, parts, asked)
+        bodies.append({"name": name, "short": module.SHORT, "html": _fill(f"{name}.html", told)})
+    if missing:
+        bodies.append({"name": "not-measured", "short": "Not measured", "html": _fill("missing.html", {"missing": missing})})
     return shell(
         "page.html",
         bodies,
@@ -104,11 +92,45 @@ def _render(evidence: Evidence) -> str:
         run=evidence.run,
         evidence=evidence,
         counts=outcome_counts(evidence),
+        trust=publishable.trust(evidence),
         stamp=publishable.stamp(evidence),
         unfinished=unfinished(evidence.run, evidence.latest),
         warnings=[*evidence.run.warnings, *disturbances(evidence)],
         records=len(evidence.records),
     )
+
+
+def first_question(evidence: Evidence, found: Mapping[str, Section]) -> str:
+    """The section that answers what the run was made for; that on speed is answered by the first picture itself."""
+    if evidence.run.study and not found["studies"].missing:
+        return "studies"
+    for name in ("scaling", "ranks"):
+        if not found[name].missing and found[name].head:
+            return name
+    if any(c.measured for c in evidence.speed):
+        return "speed"
+    return "gap" if not found["gap"].missing else "failures"
+
+
+def first_screen(evidence: Evidence, parts: Mapping[str, tuple[ModuleType, Section]], asked: str) -> dict[str, Any]:
+    """The question, who is fastest in a sentence and a picture, and the other questions in a line each."""
+    found = answer.find(evidence) if asked == "speed" else None
+    own = parts[asked][1]
+    glances = [(n, m.QUESTION, s.glance) for n, (m, s) in parts.items() if s.glance and n != asked]
+    plain = own.glance.text if own.glance else own.finding if evidence.latest else "This run has no record yet."
+    return {
+        "question": getattr(parts[asked][0], "QUESTION", parts[asked][0].TITLE),
+        "lead": answer.lead(found) if found else plain,
+        "answer": found,
+        "wide": answer.draw(found, "answer") if found else "",
+        "narrow": answer.draw(found, "answer-narrow", answer.NARROW) if found else "",
+        "glances": glances,
+        "others": answer.others(evidence, found) if found else (),
+    }
+
+
+def _fill(template: str, told: Mapping[str, Any]) -> Markup:
+    return Markup(environment().get_template(template).render(told))  # noqa: S704 - rendered with autoescape
 
 
 def shell(template: str, bodies: Sequence[Mapping[str, Any]], data: Mapping[str, Any], **context: Any) -> str:

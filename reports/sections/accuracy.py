@@ -125,7 +125,7 @@ def section(evidence: Evidence) -> Section:
     races = find(evidence)
     if not races:
         return Section(
-            missing="It needs learning launches of the baseline on a classification task: add a [[learning]] part."
+            missing="It needs learning launches of the baseline on a classification task: levelfield run default"
         )
     return Section(
         sentences=tuple(r.sentence for r in races),

@@ -160,5 +160,4 @@ def table(certificates: Sequence[Certificate]) -> Table:
             Column("Result", numeric=False),
         ),
         tuple(lines),
-        folded=len(lines) > 60,
     )

@@ -30,7 +30,7 @@ MOST_PANELS = 24
 def section(evidence: Evidence) -> Section:
     found = [s for s in studies(evidence) if s.measured]
     if not found:
-        return Section(missing="It has no learning launch that finished: add a [[learning]] part to the suite.")
+        return Section(missing="No learning launch finished: levelfield run default")
     return Section(
         sentences=tuple(sentence(s) for s in found),
         blocks=by_workload(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import isfinite, log
+from math import exp, isfinite, log
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
@@ -15,9 +15,10 @@ from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
 from levelfield.reports.findings.learning import Learner, Study, accuracy_on_test, mean_of, studies
 from levelfield.reports.findings.text import NARROW, count, duration, factor, factors, fixed, listing
-from levelfield.reports.page import figure
+from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Heading,
     Line,
     Picture,
@@ -157,25 +158,37 @@ def _log(verdict: Verdict) -> float:
 def section(evidence: Evidence) -> Section:
     speeds, qualities = find_speeds(evidence), find_qualities(evidence)
     if not speeds and not qualities:
-        return Section(missing=f"It has no launch that trained with a framework's own defaults: {RUN}.")
+        return Section(missing=f"Training with a framework's own defaults: {RUN}")
     blocks: list[Heading | Picture | Table] = []
     for i, s in enumerate(speeds, start=1):
         blocks += [Heading(f"Speed: {_title(s.own.workload)}")]
-        drawn = any(p.verdict.ratio for p in s.pairs)
-        blocks += [speed_picture(s, i)] if drawn else []
-        blocks.append(replace(speed_table(s, f"defaults-speed-table-{i}"), folded=drawn))
+        blocks += [speed_picture(s, i)] if any(p.verdict.ratio for p in s.pairs) else []
+        blocks.append(speed_table(s, f"defaults-speed-table-{i}"))
     for i, q in enumerate(qualities, start=1):
         blocks += [Heading(f"Quality: {_title(q.own.workload)}")]
-        drawn = q.own.classification and any(g.test for g in q.gaps.gaps)
-        blocks += [quality_picture(q, i)] if drawn else []
-        blocks.append(replace(quality_table(q, f"defaults-quality-table-{i}"), folded=drawn))
+        blocks += [quality_picture(q, i)] if q.own.classification and any(g.test for g in q.gaps.gaps) else []
+        blocks.append(quality_table(q, f"defaults-quality-table-{i}"))
     stated = find_defaults(evidence)
     if stated:
         blocks += [Heading("The defaults, with their values"), defaults_table(stated, evidence)]
     return Section(
         sentences=(*(s.sentence for s in speeds), *(q.gaps.sentence for q in qualities), *_differ(stated)),
         blocks=tuple(blocks),
+        glance=glance(speeds[0]) if speeds else None,
     )
+
+
+def glance(speeds: Speeds) -> Glance | None:
+    ratios = [(p.verdict.ratio.estimate, p) for p in speeds.pairs if p.verdict.ratio]
+    if not ratios:
+        return None
+    most, pair = max(ratios, key=lambda item: item[0])
+    told = f"At most a step by default takes {factor(most)} its time like for like ({pair.entry.label})."
+    logs = [log(ratio) for ratio, _ in ratios]
+    low, high = min(*logs, -0.1, 2 * -MARGIN), max(*logs, 0.1)
+    marks = [small.Mark(p.entry.family, log(ratio)) for ratio, p in sorted(ratios, key=lambda item: item[0])]
+    ends = (factor(exp(low)), factor(exp(high)))
+    return Glance(told, small.strip(marks, told, ends, low=low, high=high, band=(-MARGIN, MARGIN)))
 
 
 def _title(workload: Workload) -> str:

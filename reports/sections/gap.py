@@ -26,9 +26,10 @@ from levelfield.reports.findings.learning import (
     studies,
 )
 from levelfield.reports.findings.text import NARROW, count, fixed, listing, significant
-from levelfield.reports.page import figure
+from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Line,
     Picture,
     Section,
@@ -161,7 +162,7 @@ def find(study: Study) -> Gaps:
 def section(evidence: Evidence) -> Section:
     found = sorted((find(s) for s in studies(evidence) if s.measured), key=lambda g: bool(g.study.why_not_judged()))
     if not found:
-        return Section(missing="It has no learning launch that finished: add a [[learning]] part to the suite.")
+        return Section(missing="No learning launch finished: levelfield run parity")
     return Section(
         sentences=tuple(g.sentence for g in found),
         blocks=by_workload(
@@ -171,7 +172,33 @@ def section(evidence: Evidence) -> Section:
             lambda g, i: table(g, f"gap-table-{i}"),
         ),
         notes=drawn(len(found)),
+        glance=glance(found[0]),
     )
+
+
+def glance(found: Gaps) -> Glance:
+    study = found.study
+    if why := (study.why_not_judged() if study.classification else "the margin is one of accuracy"):
+        told = f"On {study.workload.label}, not judged: {why}."
+        told = told if len(told.split()) <= 20 else "Not judged: too few seeds, or too small a test split."
+        known = sorted((g.best_loss.estimate, g.learner.entry.family) for g in found.gaps if g.best_loss)
+        if not known:
+            return Glance(told)
+        low, high = min(0.0, known[0][0]), max(0.0, known[-1][0])
+        told += f" The gap in loss is {_number(known[0][0])} to {_number(known[-1][0])}."
+        marks = [small.Mark(family, value) for value, family in known]
+        return Glance(told, small.strip(marks, told, (_number(low), _number(high)), low=low, high=high, band=None))
+    judged = [g for g in found.gaps if g.against and "not judged" not in g.words.values()]
+    worse = [g for g in judged if g.worse]
+    equal = sum(set(g.words.values()) == {"equivalent"} for g in judged)
+    verb = "is" if len(worse) == 1 else "are"
+    told = f"{len(worse) or 'None'} of {len(judged)} {verb} shown to generalise worse than {found.baseline}."
+    told += f" {equal} {'is' if equal == 1 else 'are'} equivalent, within ±{100 * MARGIN:g} points."
+    moved = [(d.estimate, g.learner.entry.family) for g in judged if (d := g.against["test accuracy"].difference)]
+    most = max([abs(value) for value, _ in moved] + [2 * MARGIN])
+    marks = [small.Mark(family, value) for value, family in sorted(moved)]
+    ends = (signed(-most), f"{signed(most)} points")
+    return Glance(told, small.strip(marks, told, ends, low=-most, high=most, band=(-MARGIN, MARGIN)))
 
 
 def pictures(found: Gaps, number_: int) -> list[Picture]:

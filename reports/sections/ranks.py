@@ -18,6 +18,7 @@ from levelfield.reports.findings.words import SIGNS, speed_phrase
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Heading,
     Line,
     Picture,
@@ -31,6 +32,7 @@ from levelfield.reports.page.blocks import (
 )
 
 ORDER, SHORT, TITLE = 53, "Ranks", "Several ranks: speed-up and efficiency"
+QUESTION = "What are several ranks worth?"
 SHARED = "devices of one process on a CPU share its cores: their runs are no scaling measurement and not shown here"
 
 
@@ -134,7 +136,7 @@ def section(evidence: Evidence) -> Section:
     notes = (SHARED[0].upper() + SHARED[1:] + ".",) if shared else ()
     if not groups:
         told = f"The {SHARED}. " if shared else "It trained nothing on several ranks. "
-        return Section(missing=told + "levelfield run replicas measures strong and weak scaling with ranks.")
+        return Section(missing=told + "levelfield run replicas")
     cases = [case for group in groups for case in group.cases]
     blocks: list[Heading | Picture | Table] = []
     drawn = {name: own for group in groups for name, own in group.panels.items()}
@@ -142,7 +144,11 @@ def section(evidence: Evidence) -> Section:
     if drawn:
         blocks.append(picture(drawn, found[0]))
     blocks += [table(group, i) for i, group in enumerate(groups, start=1)]
-    return Section(sentences=tuple(found), blocks=tuple(blocks), notes=notes)
+    best = max((c for c in cases if c.judged and c.scaling.efficiency), key=_efficiency, default=None)
+    told = f"At best {percent(_efficiency(best))} efficiency: {best.entry.label}, {best.replicas} ranks." if best else ""
+    return Section(
+        sentences=tuple(found), blocks=tuple(blocks), notes=notes, glance=Glance(told or "Nothing here is judged.")
+    )
 
 
 def sentences(cases: Sequence[Case]) -> list[str]:

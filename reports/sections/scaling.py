@@ -18,6 +18,7 @@ from levelfield.reports.findings.utilisation import Use
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Heading,
     Line,
     Picture,
@@ -31,6 +32,7 @@ from levelfield.reports.page.blocks import (
 )
 
 ORDER, SHORT, TITLE = 50, "Scaling", "Batch, width and depth scaling"
+QUESTION = "What do larger batches and networks bring?"
 MOST = 6  # sweeps on a page
 
 
@@ -110,7 +112,7 @@ def section(evidence: Evidence) -> Section:
     sweeps = find(evidence)
     if not sweeps:
         sizes = sorted({c.workload.recipe.batch_size for c in evidence.speed})
-        told = f"Its speed launches use {_sizes(sizes)}; levelfield run scaling sweeps batch sizes, widths and depths."
+        told = f"Its speed launches use {_sizes(sizes)}; levelfield run scaling"
         return Section(missing=told)
     blocks: list[Heading | Picture | Table] = []
     for i, sweep in enumerate(sweeps, start=1):
@@ -118,7 +120,12 @@ def section(evidence: Evidence) -> Section:
             blocks.append(Heading(f"By {sweep.title}"))
         blocks.append(picture(sweep, i))
         blocks.append(table(sweep, i))
-    return Section(sentences=tuple(sentence(sweep) for sweep in sweeps), blocks=tuple(blocks))
+    growth = _growth(sweeps[0], sweeps[0].sizes[0], sweeps[0].sizes[-1])
+    return Section(
+        sentences=tuple(sentence(sweep) for sweep in sweeps),
+        blocks=tuple(blocks),
+        glance=Glance(f"By {sweeps[0].axis}, {growth}.") if growth else None,
+    )
 
 
 def _sizes(sizes: Sequence[int]) -> str:
@@ -218,7 +225,7 @@ def table(sweep: Sweep, number_: int) -> Table:
     for entry in sweep.entries:
         values = tuple(_cell(sweep, size, entry) for size in sweep.sizes)
         lines.append(Line((text(entry.label), *values), facets(entry, first)))
-    return Table(f"scaling-table-{number_}", f"Samples per second by {sweep.title}", tuple(columns), tuple(lines), True)
+    return Table(f"scaling-table-{number_}", f"Samples per second by {sweep.title}", tuple(columns), tuple(lines))
 
 
 def _cell(sweep: Sweep, size: int, entry: Entry) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ from levelfield.reports.findings.break_even import (
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import count, duration, factor, listing, span
-from levelfield.reports.page import figure
+from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Line,
     Picture,
     Section,
@@ -63,7 +65,38 @@ def section(evidence: Evidence) -> Section:
             ),
         ),
         notes=(*drawn(len(found)), *whole_job.notes(work)),
+        glance=glance(*found[0]),
     )
+
+
+def glance(starts: Sequence[Start], paybacks: Sequence[Payback]) -> Glance | None:
+    """Bar: from a filled cache (the dot's other end) to an empty one, of every start that costs something."""
+    rows = [(s.place.entry.family, _costly(later(s.costs)), _costly(s.costs.get("empty"))) for s in starts]
+    rows = [(family, again, cold) for family, again, cold in rows if again or cold]
+    if not rows:
+        return None
+    told = [
+        f"up to {duration(max(own))} {how}"
+        for how, place in (("from an empty compile cache", 2), ("at every later start", 1))
+        if (own := [row[place] for row in rows if row[place]])
+    ]
+    text_ = f"Starting costs {listing(told)}."
+    if paybacks:
+        pays = sum(bool(p.steps) for p in paybacks)
+        text_ += f" {pays} of {len(paybacks)} compiled modes {'pays' if pays == 1 else 'pay'} against eager."
+    ends = sorted(log10(cost) for row in rows for cost in row[1:] if cost)
+    marks = [
+        small.Mark(family, log10(again or cold), log10(cold) if again and cold else None)
+        for family, again, cold in sorted(rows, key=lambda row: row[2] or row[1])
+    ]
+    low, high = ends[0], ends[-1]
+    named = (duration(10**low), duration(10**high))
+    return Glance(text_, small.strip(marks, text_, named, low=low, high=high, band=None))
+
+
+def _costly(cost: Interval | None) -> float:
+    """Seconds; 0 for what is not beyond the noise."""
+    return cost.estimate if cost and cost.low > 0 else 0.0
 
 
 def sentences(starts: Sequence[Start], paybacks: Sequence[Payback], jobs: Sequence[whole_job.Job]) -> list[str]:
@@ -193,7 +226,7 @@ def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
                 linestyle=style,
                 color=ink,
                 linewidth=1.7,
-                label=figure.label(name_, 20),
+                label=figure.label(name_),
             )
         for p in own:
             for cache, steps in p.steps.items():

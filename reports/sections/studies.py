@@ -13,9 +13,9 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import Study as StudyName
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.series import QUANTITIES, Level, Series, series
-from levelfield.reports.findings.text import count, significant
+from levelfield.reports.findings.text import count, listing, significant
 from levelfield.reports.page import figure, five_points
-from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, number, text
+from levelfield.reports.page.blocks import Column, Glance, Line, Picture, Section, Table, Value, absent, number, text
 
 ORDER, SHORT, TITLE = 97, "Study", "What makes the gap"
 QUESTION = "What makes the gap?"
@@ -30,7 +30,7 @@ def section(evidence: Evidence) -> Section:
     study = evidence.run.study
     found = series(evidence, study) if study else ()
     if study is None or not found:
-        return Section(missing="Each cause has a suite of its own, as in: levelfield run capacity.")
+        return Section(missing="Each cause has a suite of its own, as in: levelfield run capacity")
     shown = {"five-points": ERRORS, "bias-variance": PARTS}.get(study, tuple(QUANTITIES))
     sentences: list[str] = []
     blocks: list[Picture | Table] = []
@@ -45,7 +45,21 @@ def section(evidence: Evidence) -> Section:
             five_points.picture(evidence, *one.main, f"study-{i}", sentences[0]) if study == "five-points" else None
         )
         blocks += [fitted or means, table(one, shown, f"study-table-{i}")]
-    return Section(tuple(sentences), tuple(blocks))
+    return Section(tuple(sentences), tuple(blocks), glance=glance(found[0], shown))
+
+
+def glance(one: Series, shown: tuple[str, ...]) -> Glance:
+    """Which quantities grow and which shrink from one end of the axis to the other."""
+    first, end = one.levels[0], one.levels[-1]
+    moved: dict[str, list[str]] = {"grows": [], "shrinks": [], "shows no resolved change": []}
+    for quantity in shown[:3]:
+        change = one.change(quantity, first, end, len(shown))
+        if change is not None:
+            word = "grows" if change.low > 0 else "shrinks" if change.high < 0 else "shows no resolved change"
+            moved[word].append(quantity)
+    told = "; ".join(f"{listing(own)} {word}" for word, own in moved.items() if own)
+    where = f"Along {one.axis}, from {first.name} to {end.name}"
+    return Glance(f"{where}: {told}." if told else f"{where}, nothing can be said: that needs two seeds.")
 
 
 def compared(one: Series, against_first: bool) -> list[tuple[Level, Level]]:
@@ -152,7 +166,7 @@ def draw(one: Series, shown: tuple[str, ...], name: str, alt: str) -> figure.Mar
                 if isfinite(mean.low):
                     axes.plot([x, x], [mean.low, mean.high], color=figure.INK, linewidth=1.2)
                 axes.plot([x], [mean.estimate], "o", color=figure.BLUE, markersize=5)
-        axes.set_xticks(range(len(one.levels)), [figure.label(level.name, 16) for level in one.levels])
+        axes.set_xticks(range(len(one.levels)), [figure.wrapped(level.name, 14) for level in one.levels])
         axes.tick_params(axis="x", labelsize=6.5, rotation=30 if len(one.levels) > 6 or one.axis == "remedy" else 0)
         axes.set_title(quantity)
         axes.set_xlabel(one.axis)
@@ -181,5 +195,4 @@ def table(one: Series, shown: tuple[str, ...], name: str) -> Table:
             )
             for level in one.levels
         ),
-        folded=True,
     )

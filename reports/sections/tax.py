@@ -11,10 +11,11 @@ from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place
-from levelfield.reports.findings.text import duration, factor, factors, listing, span
-from levelfield.reports.page import figure
+from levelfield.reports.findings.text import count, duration, factor, factors, listing, span
+from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Line,
     Picture,
     Section,
@@ -45,7 +46,7 @@ class Tax:
 
     @property
     def label(self) -> str:
-        return f"{self.high.entry.label} vs {self.low.entry.label}"
+        return f"{self.high.entry.label} : {self.low.entry.label}"
 
     @property
     def sentence(self) -> str:
@@ -143,7 +144,26 @@ def section(evidence: Evidence) -> Section:
             lambda taxes, i: table(taxes, f"tax-table-{i}"),
         ),
         notes=drawn(len(found)),
+        glance=glance(found[0]),
     )
+
+
+def glance(taxes: Sequence[Tax]) -> Glance:
+    """The ladder of the levels: the steeper, the larger the tax."""
+    judged = [t.verdict.ratio.estimate for t in taxes if t.verdict.word != "not judged" and t.verdict.ratio]
+    slower = sum(t.verdict.word == "slower" for t in taxes)
+    if not judged:
+        return Glance(f"Not judged: {taxes[0].verdict.reason.removesuffix(', not judged')}.")
+    told = f"A higher API takes {factor(min(judged))} to {factor(max(judged))} the time of a lower one."
+    told += f" {slower} of {count(len(judged), 'pair')} {'is' if slower == 1 else 'are'} slower."
+    rises = []
+    for t in taxes:
+        low, high = t.low.interval, t.high.interval
+        assert low
+        assert high
+        ends = ((LEVELS.get(p.entry.api, 0), i.estimate) for p, i in ((t.low, low), (t.high, high)))
+        rises.append(small.Rise(t.high.entry.family, *ends))
+    return Glance(told, small.ladder(rises, tuple(LEVELS), told))
 
 
 def why_no_pair(evidence: Evidence) -> str:
@@ -157,8 +177,8 @@ def why_no_pair(evidence: Evidence) -> str:
         told = listing(list(dict.fromkeys(labels)), most=3)
         return f"A pair takes part when both are certified; without that were measured {told}."
     return (
-        "No two entries pair a higher with a lower API of one framework: measure for example torch-nn and "
-        "torch-lightning."
+        "No two entries pair a higher with a lower API of one framework: "
+        "levelfield run default -a torch-autograd -a torch-nn"
     )
 
 
@@ -191,9 +211,8 @@ def summarise(taxes: Sequence[Tax]) -> str:
 
 
 def draw(taxes: Sequence[Tax], name: str) -> figure.Markup:
-    drawing, axes = figure.panel(len(taxes), left=3.7, top=figure.LEGEND)
-    names = [f"{figure.label(t.high.entry.label, 27)}  :  {figure.label(t.low.entry.label, 27)}" for t in taxes]
-    axes.set_yticks(range(len(names)), names)
+    drawing, axes = figure.panel(len(taxes), top=figure.LEGEND)
+    figure.name_rows(axes, [t.label for t in taxes], 60)
     ratios = [t.verdict.ratio for t in taxes if t.verdict.ratio]
     low, high = min([r.low for r in ratios] + [0.95]), max([r.high for r in ratios] + [1.05])
     axes.set_xlim(low / 1.08, high * 1.08)

@@ -15,9 +15,10 @@ from levelfield.reports.findings import utilisation, words
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import NARROW, count, fixed, listing, percent, scaled, significant
 from levelfield.reports.findings.utilisation import Use
-from levelfield.reports.page import figure
+from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     Column,
+    Glance,
     Heading,
     Line,
     Picture,
@@ -55,7 +56,20 @@ def section(evidence: Evidence) -> Section:
             *ceilings(evidence.peaks),
         ),
         notes=(*drawn(len(found)), *notes(found)),
+        glance=glance(found[0]),
     )
+
+
+def glance(uses: Sequence[Use]) -> Glance | None:
+    known = sorted((u.share.value, u.place.entry) for u in uses if not isinstance(u.share, Unavailable))
+    if not known:
+        return None
+    told = f"Steps reach {_range([share for share, _ in known], percent)} of the measured peak."
+    told += f" The largest share is that of {known[-1][1].label}."
+    marks = [small.Mark(entry.family, share) for share, entry in known]
+    high = max(1.0, known[-1][0])
+    return Glance(told, small.strip(marks, told, ("0", "peak" if high == 1 else percent(high)), low=0, high=high,
+                                    band=None))  # fmt: skip
 
 
 def sentence(uses: Sequence[Use]) -> str:

@@ -80,7 +80,7 @@ def test_where_no_clean_launch_met_an_empty_cache_there_is_no_such_figure():
     evidence, _, (payback,) = found(own)
     assert list(payback.steps) == ["filled"]
     (table, *_) = startup.section(evidence).tables
-    (line,) = [line for line in table.lines if line.values[0].text == "torch-nn · compile"]
+    (line,) = [line for line in table.lines if line.values[0].text == "torch-nn compile"]
     assert line.values[1].detail == "no clean launch met one"
 
 
@@ -91,11 +91,11 @@ def test_the_page_says_which_figure_is_which():
     start, job = section.tables
     assert [c.detail for c in start.columns[1:3]] == ["compile cache empty", "cache filled, or none kept"]
     by_label = {line.values[0].text: [v.text for v in line.values] for line in start.lines}
-    assert by_label["torch-nn · eager"][1] == "—"
-    assert by_label["torch-nn · compile"][1] != by_label["torch-nn · compile"][2]
+    assert by_label["torch-nn eager"][1] == "—"
+    assert by_label["torch-nn compile"][1] != by_label["torch-nn compile"][2]
     assert {line.values[0].text for line in job.lines} == {
-        "torch-nn · eager",
-        *(f"{name}{how}" for name in ("torch-nn · compile", "jax-grad · scan")
+        "torch-nn eager",
+        *(f"{name}{how}" for name in ("torch-nn compile", "jax-grad scan")
           for how in (" from an empty compile cache", " with a filled compile cache")),
     }  # fmt: skip
     text = html.build(RUN, records())

@@ -57,7 +57,7 @@ def test_each_entry_is_paired_with_itself_like_for_like_however_it_is_fed():
         "takes longer than like for like for 2 (most of all torch-autograd: ×1.50 its time), less for 1"
         in found.sentence
     )
-    assert "In the lead are, like for like, numpy-manual · eager; by default numpy-manual · eager · loader" in (
+    assert "In the lead are, like for like, numpy-manual eager; by default numpy-manual eager" in (
         found.sentence
     )
 
@@ -76,7 +76,7 @@ def test_what_was_not_measured_like_for_like_has_its_reason():
         "torch-nn": "not measured like for like in this run", "torch-lightning": "3 common blocks, 5 needed",
     }  # fmt: skip
     lines = defaults.speed_table(found, "t").lines
-    (nn,) = [line for line in lines if line.values[0].text == "torch-nn · eager"]
+    (nn,) = [line for line in lines if line.values[0].text == "torch-nn eager"]
     assert (nn.values[1].text, nn.values[1].detail) == ("—", "not in this run")
 
 
@@ -94,7 +94,7 @@ def test_the_baseline_is_found_on_the_idiomatic_track_though_it_is_fed_in_anothe
     assert "By default, on digits · multi" in speed.section(evidence).sentences[1]
     assert summary.section(evidence).sentences[0].count("over 1 workload") == 2
     own = gap.find(defaults.find_qualities(evidence)[0].own)
-    assert "no entry is shown to generalise worse than numpy-manual · eager · loader" in own.sentence
+    assert "no entry is shown to generalise worse than numpy-manual eager" in own.sentence
 
 
 def test_the_framework_tax_by_default_stands_beside_the_one_like_for_like():
@@ -105,7 +105,7 @@ def test_the_framework_tax_by_default_stands_beside_the_one_like_for_like():
 
 def test_sixty_seeds_by_default_are_judged_and_a_worse_one_is_named():
     (found,) = defaults.find_qualities(gathered(learnt(60, (0, 0.02, 0, 0))))
-    assert "torch-autograd · eager · loader (test accuracy −2.00 points" in found.gaps.sentence
+    assert "torch-autograd eager (test accuracy −2.00 points" in found.gaps.sentence
     like = found.like(found.gaps.gaps[1].learner)
     assert like.n == 60
     (few,) = defaults.find_qualities(gathered(learnt(20)))

@@ -32,7 +32,7 @@ def told(records, certificates: list[Certificate] | None = HELD) -> list[str]:
 def test_where_all_is_judged_two_lines_say_so():
     assert told(factory.speed_records(ENTRIES, blocks=6)) == [
         "24 of 24 timed launches count",
-        "3 of 3 timed cells are judged against numpy-manual · eager",
+        "3 of 3 timed cells are judged against numpy-manual eager",
     ]
 
 

@@ -73,9 +73,9 @@ def test_equal_entries_are_equivalent_and_a_worse_one_is_found():
         {"test accuracy": "different", "gap": "different"},
         {"test accuracy": "equivalent", "gap": "equivalent"},
     ]
-    assert found.gaps[0].learner.entry.label == "numpy-manual · eager"
-    assert "torch-autograd · compile (test accuracy −2.00 points" in found.sentence
-    assert "is shown to generalise worse than numpy-manual · eager: of 2 judged" in found.sentence
+    assert found.gaps[0].learner.entry.label == "numpy-manual eager"
+    assert "torch-autograd compile (test accuracy −2.00 points" in found.sentence
+    assert "is shown to generalise worse than numpy-manual eager: of 2 judged" in found.sentence
     assert "test accuracy is equivalent for 1, different for 1" in found.sentence
 
 
@@ -91,7 +91,7 @@ def test_a_larger_gap_with_a_higher_accuracy_is_different_and_not_worse():
             records[i] = record.model_copy(update={"epochs": better, "final": better[-1]})
     sentence = gap.find(study(records, tasks=BIG)).sentence
     assert "no entry is shown to generalise worse" in sentence
-    assert "Different, and not worse: torch-autograd · eager (test accuracy +2.00 points" in sentence
+    assert "Different, and not worse: torch-autograd eager (test accuracy +2.00 points" in sentence
 
 
 def test_an_uncertified_entry_or_baseline_is_not_judged():
@@ -145,7 +145,7 @@ def test_epochs_to_accuracy_count_the_seeds_that_never_arrive():
     (race,) = accuracy.find(gather(factory.make_run(), records))
     reached = {r.learner.entry.adapter: (len(r.epochs), r.missed) for r in race.reaches}
     assert reached == {"numpy-manual": (4, 0), "torch-autograd": (0, 4)}
-    assert "never by torch-autograd · eager" in race.sentence
+    assert "never by torch-autograd eager" in race.sentence
 
 
 def test_training_time_is_estimated_only_from_speed_launches_of_the_same_recipe():

@@ -98,7 +98,7 @@ def test_an_adapter_against_itself_reads_equivalent(task, changes, model, seeds)
 def test_an_injected_fault_is_found(task, changes, model, recipe, seeds):
     words, sentence = verdicts(task, changes, model, recipe, seeds)
     assert words["test accuracy"] == "different"
-    assert "other · eager (test accuracy " in sentence
+    assert "other eager (test accuracy " in sentence
 
 
 def test_an_epsilon_too_small_to_matter_is_left_to_the_certificate(task):
