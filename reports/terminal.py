@@ -18,12 +18,11 @@ from levelfield.reports.findings.evidence import (
     gather,
     outcome_counts,
 )
+from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
-from levelfield.reports.findings.text import duration, factor, factors, fixed, shorten, significant, span, visible
+from levelfield.reports.findings.text import duration, factor, factors, fixed, significant, span, visible
 from levelfield.reports.sections import failures, gap
 from levelfield.reports.sections import studies as what_makes_the_gap
-
-WIDEST = 60  # characters of one column
 
 
 def text(
@@ -83,7 +82,7 @@ def _speed_rows(comparison: Comparison) -> list[list[str]]:
             [
                 p.entry.label,
                 duration(p.interval.estimate),
-                span(p.interval.low, p.interval.high),
+                span(p.interval.low, p.interval.high) if p.interval.n >= LEAST else "-",
                 factor(ratio.estimate) if ratio else "-",
                 factors(ratio.low, ratio.high) if ratio else "-",
                 _word(p, comparison),
@@ -132,9 +131,8 @@ def _learning_rows(study: Study) -> list[list[str]]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns padded to the width that a terminal shows; the last one is left as it is."""
+    """Columns padded to the width that a terminal shows."""
     clean = [[visible(cell).replace("\n", " ") for cell in row] for row in rows]
-    clean = [[shorten(cell, WIDEST) for cell in row[:-1]] + [row[-1]] for row in clean]
     widths = [max(map(_width, column)) for column in zip(*clean, strict=True)]
     return [
         "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()

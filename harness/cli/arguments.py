@@ -204,6 +204,7 @@ def _parser() -> Parser:
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
     report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
     report.add_argument("--format", choices=["html", "markdown"], default="html")
+    report.add_argument("--image", type=_image, metavar="FILE", help="instead: the first picture alone, .svg or .png")
     report.add_argument("--open", action="store_true", help="open it in the browser")
 
     export = add("export", "Write a run in another tool's format.")
@@ -256,6 +257,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return number
+
+
+def _image(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise argparse.ArgumentTypeError(f"{text!r} ends neither in .svg nor in .png")
+    return path
 
 
 def _device(text: str) -> str:

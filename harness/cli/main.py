@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from levelfield.harness.system.console import show_anything
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
+    from levelfield.adapters.registry import AdapterInfo
     from levelfield.harness.records.record import Record
     from levelfield.harness.records.store import Contents
     from levelfield.harness.run.outcome import Outcome
@@ -151,6 +152,8 @@ def _report(options: argparse.Namespace) -> int:
 
     if options.history is not None:
         path = _write_history(options)
+    elif options.image is not None:
+        path = _write_image(options)
     else:
         folders = options.runs or [store.newest()]
         path = _write_report(folders, options.output, options.baseline, options.format)
@@ -173,7 +176,7 @@ def _write_report(folders: Sequence[Path], output: Path | None, baseline: str | 
 
 
 def _write_history(options: argparse.Namespace) -> Path:
-    if options.runs or options.baseline or options.format != "html":
+    if options.runs or options.baseline or options.image or options.format != "html":
         raise UserError("--history takes a folder of runs alone", "levelfield report --history DIR [-o FILE]")
     from levelfield.harness.results import export, run_series
 
@@ -185,6 +188,31 @@ def _write_history(options: argparse.Namespace) -> Path:
     return path
 
 
+def _write_image(options: argparse.Namespace) -> Path:
+    if options.output or options.format != "html":
+        raise UserError("--image names the one file to write", "levelfield report RUN --image FILE.svg")
+    from levelfield.harness.records import store
+    from levelfield.harness.results import export, merge_runs
+
+    stored = merge_runs.combine([_stored(folder) for folder in options.runs or [store.newest()]])
+    _draw_with_own_settings()
+    from levelfield.reports.findings import certificates as certificate
+    from levelfield.reports.findings.evidence import gather
+    from levelfield.reports.page import answer
+
+    proofs = [certificate.summary(one) for one in stored.certificates]
+    found = gather(stored.run, stored.records, baseline=options.baseline, certificates=proofs, adapters=_adapters())
+    path: Path = options.image
+    export.write(answer.image(found, path.suffix[1:].lower()), path)
+    return path
+
+
+def _adapters() -> Mapping[str, AdapterInfo]:
+    from levelfield.adapters import registry
+
+    return registry.find().adapters
+
+
 def _draw_with_own_settings() -> None:
     """Before the import of matplotlib: where it keeps its list of fonts, and would find a user's style."""
     from levelfield.harness.run import certify_first
@@ -193,14 +221,12 @@ def _draw_with_own_settings() -> None:
 
 
 def _page(stored: Contents, baseline: str | None, form: str) -> str:
-    from levelfield.adapters import registry
-
     _draw_with_own_settings()
     from levelfield.reports import markdown
     from levelfield.reports.findings import certificates as certificate
     from levelfield.reports.page import html
 
-    adapters = registry.find().adapters
+    adapters = _adapters()
     proofs = [certificate.summary(one) for one in stored.certificates]
     if form == "html":
         sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}

@@ -13,7 +13,6 @@ from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType
 from levelfield.tasks.variant import UNVARIED, Variant
 
-
 # Modes whose own word says too little or too much; the others are told by it
 MODE_WORDS = {"default": "", "steps-per-execution": "16 steps"}
 

@@ -17,6 +17,7 @@ from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import NOT_PROVED, judged
+from levelfield.reports.findings import intervals
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.entries import Entry, Workload, telling_feeds
 from levelfield.reports.findings.text import count, listing
@@ -257,7 +258,7 @@ def place_of(
         disturbed,
         unproved,
         steps,
-        statistics.median_interval(list(steps.values())) if steps else None,
+        intervals.median_of(list(steps.values())) if steps else None,
     )
 
 

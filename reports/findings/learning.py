@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from functools import cached_property
+from math import inf, isfinite
 from typing import Any
 
-from levelfield.harness.judge import equivalence, statistics
+from levelfield.harness.judge import equivalence
 from levelfield.harness.judge.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import EpochScores, Record
+from levelfield.reports.findings import intervals
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, baseline_among, holds_certificate
 
@@ -59,6 +61,49 @@ class Learner:
         return {seed: self.end(seed) for seed in self.curves}
 
 
+APART = 0.005  # of a curve's height
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Learners with one curve; `distance`: the largest of any loss of theirs to that of the first."""
+
+    learners: tuple[Learner, ...]
+    distance: float
+    everybody: bool
+
+    @property
+    def label(self) -> str:
+        return alike_label([x.entry for x in self.learners], self.everybody)
+
+
+def alike_label(entries: Sequence[Entry], everybody: bool) -> str:
+    """The name of one, or how many they are."""
+    if len(entries) == 1:
+        return entries[0].label
+    return f"all {len(entries)} entries" if everybody else f"{len(entries)} alike"
+
+
+def _losses(learner: Learner) -> list[tuple[int, int, float]]:
+    return [
+        (seed, s.epoch, v) for seed, c in learner.curves.items() for s in c for v in (s.train.loss, s.validation.loss)
+    ]
+
+
+def _distance(a: Learner, b: Learner) -> float:
+    """Of any loss of the same seed and epoch; infinite where they were not evaluated alike, or diverged."""
+    ours, theirs = _losses(a), _losses(b)
+    if [x[:2] for x in ours] != [x[:2] for x in theirs]:
+        return inf
+    apart = max((abs(x[2] - y[2]) for x, y in zip(ours, theirs, strict=True)), default=inf)
+    return apart if isfinite(apart) else inf
+
+
+def _height(learner: Learner) -> float:
+    values = [v for _, _, v in _losses(learner) if isfinite(v)]
+    return max(values) - min(values) if values else 0.0
+
+
 @dataclass(frozen=True)
 class Study:
     workload: Workload
@@ -69,6 +114,23 @@ class Study:
     @property
     def seeds(self) -> int:
         return max((len(x.curves) for x in self.learners), default=0)
+
+    @cached_property
+    def alike(self) -> tuple[Alike, ...]:
+        """The measured learners by their curves, those that nobody could tell apart in a picture together."""
+        groups: list[list[Learner]] = []
+        far: list[float] = []
+        for learner in self.measured:
+            for i, own in enumerate(groups):
+                distance = _distance(learner, own[0])
+                if distance <= APART * _height(own[0]):
+                    own.append(learner)
+                    far[i] = max(far[i], distance)
+                    break
+            else:
+                groups.append([learner])
+                far.append(0.0)
+        return tuple(Alike(tuple(own), d, len(own) == len(self.measured)) for own, d in zip(groups, far, strict=True))
 
     @property
     def classification(self) -> bool:
@@ -157,10 +219,18 @@ def loss_on_test(s: EpochScores) -> float | None:
     return s.test.loss
 
 
+# What a quantity can be at least and at most: no interval is shown to be wider
+LIMITS: Mapping[Callable[[EpochScores], float | None], tuple[float, float]] = {
+    accuracy_gap: (-1, 1),
+    accuracy_on_test: (0, 1),
+    loss_on_test: (0, inf),
+}
+
+
 def mean_of(snapshots: Mapping[int, EpochScores], quantity: Callable[[EpochScores], float | None]) -> Interval | None:
-    """Mean over seeds with its t-interval (infinite limits for one seed); None where nothing finite is known."""
+    """Mean over seeds with its t-interval (infinite limits for one or two seeds); None where nothing is finite."""
     values = [v for s in snapshots.values() if (v := quantity(s)) is not None and isfinite(v)]
-    return statistics.mean_interval(values, CONFIDENCE) if values else None
+    return intervals.mean_of(values, *LIMITS.get(quantity, (-inf, inf))) if values else None
 
 
 JUDGED = {"test accuracy": (accuracy_on_test, "test"), "gap": (accuracy_gap, "validation")}
@@ -188,7 +258,11 @@ def against_baseline(study: Study, what: str) -> dict[Entry, equivalence.Compari
     )
     if study.why_not_judged():
         found = {i: equivalence.Comparison("not judged", c.difference) for i, c in found.items()}
-    return dict(zip(own, found.values(), strict=True))
+    shown = (
+        equivalence.Comparison(c.word, intervals.bounded(c.difference, -1, 1) if c.difference else None)
+        for c in found.values()
+    )
+    return dict(zip(own, shown, strict=True))
 
 
 def mean_curve(

@@ -13,6 +13,7 @@ from levelfield.harness.judge import bias_variance, statistics
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import EpochScores, Record, Study
+from levelfield.reports.findings import intervals
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, holds_certificate
 
@@ -53,7 +54,7 @@ class Level:
 
     def mean(self, quantity: str, where: Where) -> Interval | None:
         found = list(self.of(quantity, where).values())
-        return statistics.mean_interval(found, CONFIDENCE) if found else None
+        return intervals.mean_of(found) if found else None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from math import isfinite
 from statistics import median
 from typing import Protocol
 
-from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import Cache, Record, step_seconds
-from levelfield.reports.findings import words
+from levelfield.reports.findings import intervals, words
 from levelfield.reports.findings.break_even import CACHES
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence, Place
@@ -56,7 +55,7 @@ def find(evidence: Evidence, workload: Workload, starts: Sequence[Started]) -> t
         for cache in CACHES:
             if own := [r for r in known if r.cache == cache]:
                 parts = {name: median(r.phases[name] for r in own) for name in PARTS}
-                totals = {n: statistics.median_interval([seconds(r, n) for r in own]) for n in EPOCHS}
+                totals = {n: intervals.median_of([seconds(r, n) for r in own]) for n in EPOCHS}
                 jobs.append(Job(start.place, parts, totals, cache))
     return tuple(sorted(jobs, key=lambda j: (j.totals[EPOCHS[0]].estimate, j.label)))
 
@@ -119,7 +118,8 @@ def table(jobs: Sequence[Job], name: str) -> Table:
 def _total(total: Interval) -> Value:
     if not isfinite(total.estimate):
         return absent("not finite")
-    detail = span(total.low, total.high) if total.n > 1 else "one launch"
+    few = total.n < intervals.LEAST
+    detail = count(total.n, "launch") if few else span(total.low, total.high)
     return number(duration(total.estimate), total.estimate, detail=detail)
 
 

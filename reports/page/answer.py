@@ -21,7 +21,7 @@ from levelfield.reports.page import figure
 from levelfield.tasks.errors import UserError
 
 WIDE, NARROW = 7.6, 3.7  # inches
-ROW = 0.29
+ROW, NARROW_ROW = 0.29, 0.245
 DASHES = (0, (4, 3))
 
 
@@ -156,14 +156,15 @@ def image(evidence: Evidence, form: str) -> bytes:
 
 def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figure:
     rows, brief = found.rows, width < WIDE
+    row = NARROW_ROW if brief else ROW
     named = [figure.wrapped(row.name, 18 if brief else 26) for row in rows]
-    left = 0.45 + 0.066 * max(len(line) for name in named for line in name.split("\n"))
-    right = 1.0 if brief else 2.0
-    top = (0.42 if not brief else 0.62) + (0.3 if head else 0)
+    left = 0.3 + 0.063 * max(len(line) for name in named for line in name.split("\n"))
+    right = 0.98 if brief else 2.0
+    top = (0.58 if brief else 0.45) + (0.3 if head else 0)
     bottom = 0.42 + (0.28 if foot else 0)
-    height = top + bottom + ROW * len(rows)
+    height = top + bottom + row * len(rows)
     drawing = Figure(figsize=(width, height))
-    axes = drawing.add_axes((left / width, bottom / height, (width - left - right) / width, ROW * len(rows) / height))
+    axes = drawing.add_axes((left / width, bottom / height, (width - left - right) / width, row * len(rows) / height))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
@@ -176,8 +177,8 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     if found.main.base and found.main.base.interval:
         at = found.main.base.interval.estimate
         axes.axvline(at, color=figure.INK, linewidth=0.9, linestyle=DASHES, zorder=1)
-    for y, row in enumerate(rows):
-        _row(axes, y, row, found, brief)
+    for y, own in enumerate(rows):
+        _row(axes, y, own, found, brief)
     axes.set_xlabel("time of a steady step, log scale" + ("" if brief else "; further left is faster"))
     _legend(drawing, found, brief, 0.3 if head else 0)
     if head:
@@ -189,12 +190,16 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
 
 def _tiers(axes: figure.Axes, found: Answer, left: float) -> None:
     """The number of the tier before each row, and a rule where it changes."""
+    edge = -72 * left + 4
+    if found.main.tiers:
+        small: dict[str, Any] = {"color": figure.MUTED, "fontsize": 7.5}
+        axes.annotate("tier", (0, 1), (edge, 5), "axes fraction", "offset points", **small)
     before = None
     for y, row in enumerate(found.rows):
         tier = row.best.tier if row.best.workload == found.main.workload else None
         if tier:
             axes.annotate(
-                str(tier), (0, y), (-72 * left + 8, 0), ("axes fraction", "data"), "offset points",
+                str(tier), (0, y), (edge + 5, 0), ("axes fraction", "data"), "offset points",
                 color=figure.MUTED, fontsize=8, va="center", ha="center",
             )  # fmt: skip
         if y and tier != before:
@@ -252,7 +257,10 @@ def _legend(drawing: Figure, found: Answer, brief: bool, above: float) -> None:
     shown = [p for row in found.rows for p in row.places if p.interval]
     keys = []
     if len({p.entry.compiled for p in shown}) == 2:
-        keys += [figure.key("o", figure.MUTED, figure.MUTED, "compiled"), figure.key("o", figure.PAPER, figure.MUTED, "eager")]
+        keys += [
+            figure.key("o", figure.MUTED, figure.MUTED, "compiled"),
+            figure.key("o", figure.PAPER, figure.MUTED, "eager"),
+        ]
     if any(p.workload != found.main.workload for p in shown):
         keys.append(figure.key("v", figure.MUTED, figure.MUTED, "by default"))
     keys.append(figure.key("_", figure.INK, figure.INK, "interval"))

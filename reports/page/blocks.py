@@ -108,7 +108,8 @@ class Section:
         kinds = Counter(b.kind for b in self.rest)
         told = [count(len(self.sentences) - 1, "more finding")] if len(self.sentences) > 1 else []
         told += [count(kinds[kind], kind) for kind in ("picture", "table") if kinds[kind]]
-        return listing([*told, "how to read it"])
+        said = listing([*told, "how to read it"])
+        return said[0].upper() + said[1:]
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -192,7 +192,7 @@ def grid(count: int, most_columns: int, row: float, *, top: float = 0.2) -> tupl
 
 
 def title(axes: Axes, text: str) -> None:
-    axes.annotate(wrapped(text, 30), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.8)
+    axes.annotate(wrapped(text, 27), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7.8)
 
 
 def outer_labels(figure: Figure, x: str, y: str) -> None:

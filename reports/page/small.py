@@ -47,7 +47,9 @@ def strip(
         y = 7 + 19 * row / max(1, len(marks) - 1) if len(marks) > 1 else 17
         colour = to_variable(family_colour(mark.family))
         if mark.to is not None:
-            parts.append(f'<path d="M{x(mark.value):.1f} {y:.1f}H{x(mark.to):.1f}" stroke="{colour}" stroke-width="2"/>')
+            parts.append(
+                f'<path d="M{x(mark.value):.1f} {y:.1f}H{x(mark.to):.1f}" stroke="{colour}" stroke-width="2"/>'
+            )
         parts.append(_dot(x(mark.value if mark.to is None else mark.to), y, colour))
     parts += [_word(EDGE - 5, ends[0], "start"), _word(WIDTH - EDGE + 5, ends[1], "end")]
     return _svg(parts, alt)

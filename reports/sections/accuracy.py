@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from levelfield.harness.records.record import step_seconds
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.learning import Learner, Study, studies
+from levelfield.reports.findings.learning import Learner, Study, alike_label, studies
 from levelfield.reports.findings.text import duration, listing
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
@@ -146,12 +146,14 @@ def picture(race: Race, number_: int) -> Picture:
 
 
 def draw(race: Race, name: str) -> figure.Markup:
-    rows = race.reaches
+    groups: dict[tuple[tuple[int, ...], int], list[Reach]] = {}
+    for reach in race.reaches:
+        groups.setdefault((reach.epochs, reach.missed), []).append(reach)
+    rows = [own[0] for own in groups.values()]
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    figure.name_rows(axes, [r.learner.entry.label for r in rows])
-    last = max(
-        [e for r in rows for e in r.epochs] + [s.epoch for r in rows for c in r.learner.curves.values() for s in c[-1:]]
-    )
+    figure.name_rows(axes, [alike_label([r.learner.entry for r in own], len(rows) == 1) for own in groups.values()])
+    trained = [s.epoch for r in rows if r.missed for c in r.learner.curves.values() for s in c[-1:]]
+    last = max([1, *trained, *(e for r in rows for e in r.epochs)])
     for row, reach in enumerate(rows):
         for epoch in sorted(set(reach.epochs)):
             axes.plot(

@@ -89,7 +89,7 @@ def _share(check: Check) -> float:
 
 
 def _label(c: Certificate) -> str:
-    return " · ".join([c.adapter, c.mode, *[c.device] * (c.device != "cpu"), *c.unusual])
+    return " ".join([Entry(c.adapter, c.mode).label, *[c.device] * (c.device != "cpu"), *c.unusual])
 
 
 def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:

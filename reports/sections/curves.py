@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.learning import Learner, Study, mean_curve, mean_of, studies
+from levelfield.reports.findings.learning import Alike, Study, mean_curve, mean_of, studies
 from levelfield.reports.findings.text import count, fixed, listing, significant
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
@@ -45,12 +45,12 @@ def section(evidence: Evidence) -> Section:
 
 
 def picture(study: Study, number_: int) -> Picture:
-    left = len(study.measured) - MOST_PANELS
+    left = len(study.alike) - MOST_PANELS
     return Picture(
         f"curves-{number_}",
         partial(draw, study, f"curves-{number_}"),
         f"Loss by epoch, mean over {count(study.seeds, 'seed')}: {study.workload.full}.",
-        "Hatched: the gap." + (f" {left} more entries are in the table." if left > 0 else ""),
+        "Hatched: the gap." + (f" {left} more curves are in the table." if left > 0 else ""),
     )
 
 
@@ -71,14 +71,24 @@ def sentence(study: Study) -> str:
         spread = low if low == high else f"{low} to {high}"
         told = f"{where} the {len(ends)} entries end with a training loss of {spread}"
     told += f"; validation was best after {middle} of {last} epochs (median over entries and seeds)"
+    told += "".join(f"; {shared(group, len(study.measured))}" for group in study.alike if len(group.learners) > 1)
     return told + (f"; some seeds of {listing(lost)} diverged." if lost else ".")
 
 
+def shared(group: Alike, total: int) -> str:
+    """``13 entries, one curve: no loss is further apart than 2·10⁻⁷``."""
+    of = "" if group.everybody else f" of {total}"
+    return (
+        f"{len(group.learners)}{of} entries, one curve: no loss is further apart than {significant(group.distance, 1)}"
+    )
+
+
 def draw(study: Study, name: str) -> figure.Markup:
-    learners = study.measured[:MOST_PANELS]
-    drawing, panels = figure.grid(len(learners), 4, 1.2, top=0.28)
-    for axes, learner in zip(panels, learners, strict=True):
-        _panel(axes, learner)
+    groups = study.alike[:MOST_PANELS]
+    drawing, panels = figure.grid(len(groups), 4, 2.0 if len(groups) < 3 else 1.2, top=0.28)
+    for axes, group in zip(panels, groups, strict=True):
+        _panel(axes, group)
+    learners = [group.learners[0] for group in groups]
     if all(v > 0 for x in learners for c in x.curves.values() for s in c for v in (s.train.loss, s.validation.loss)):
         figure.log_losses(panels[0])
     figure.outer_labels(drawing, "epoch", "loss")
@@ -90,8 +100,9 @@ def draw(study: Study, name: str) -> figure.Markup:
     return figure.to_svg(drawing, name, sentence(study))
 
 
-def _panel(axes: figure.Axes, learner: Learner) -> None:
-    colour = figure.family_colour(learner.entry.family)
+def _panel(axes: figure.Axes, group: Alike) -> None:
+    learner = group.learners[0]
+    colour = figure.family_colour(learner.entry.family) if len(group.learners) == 1 else figure.MUTED
     epochs, validation = mean_curve(learner, lambda s: s.validation.loss)
     train_epochs, train = mean_curve(learner, lambda s: s.train.loss)
     axes.plot(epochs, validation, color=figure.INK, linewidth=1.5)
@@ -102,7 +113,7 @@ def _panel(axes: figure.Axes, learner: Learner) -> None:
     best = sorted(s.epoch for s in learner.bests().values())
     if best:
         axes.axvline(best[len(best) // 2], color=figure.MUTED, linewidth=1, linestyle=(0, (1, 1.5)))
-    figure.title(axes, learner.entry.label)
+    figure.title(axes, group.label)
 
 
 def table(study: Study, name: str) -> Table:

@@ -366,5 +366,5 @@ def _mean(interval: Interval | None, unit: str) -> Value:
     if interval is None:
         return absent("not in this run")
     low, high = fixed(100 * interval.low, 2), fixed(100 * interval.high, 2)
-    detail = f"{low} … {high}" if isfinite(interval.low) else "one seed: no interval"
+    detail = f"{low} … {high}" if isfinite(interval.low) else f"{count(interval.n, 'seed')}: no interval"
     return number(f"{fixed(100 * interval.estimate, 2)}{unit}", interval.estimate, detail=detail)

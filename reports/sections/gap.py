@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from statistics import median
 from typing import Any
 
-from levelfield.harness.judge import statistics
 from levelfield.harness.judge.equivalence import MARGIN, Comparison
 from levelfield.harness.judge.statistics import Interval
-from levelfield.reports.findings.evidence import CONFIDENCE, Evidence
+from levelfield.reports.findings import intervals
+from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import (
     JUDGED,
     Learner,
@@ -20,6 +20,7 @@ from levelfield.reports.findings.learning import (
     accuracy_gap,
     accuracy_on_test,
     against_baseline,
+    alike_label,
     loss_gap,
     loss_on_test,
     mean_of,
@@ -71,6 +72,17 @@ class Gap:
         if c is None or c.word != "different" or c.difference is None:
             return 0
         return 1 if c.difference.estimate > 0 else -1
+
+    @property
+    def losses(self) -> Hashable:
+        """As they are shown: who has the same is drawn once."""
+        known = [x for x in (self.best_loss, self.end_loss) if x]
+        return tuple(significant(v, 4) for x in known for v in (x.estimate, x.low, x.high)) or self.learner.entry
+
+    @property
+    def verdicts(self) -> Hashable:
+        return tuple((c.word, *(significant(v, 4) for v in (d.estimate, d.low, d.high)))
+                     for c in self.against.values() if (d := c.difference))  # fmt: skip
 
     @property
     def worse(self) -> bool:
@@ -136,8 +148,6 @@ class Gaps:
         spread = low if low == high else f"{low} to {high}"
         entries = "one entry" if len(values) == 1 else f"{len(values)} entries"
         told = f"The gap in loss at the best validation snapshot is {spread} over {entries}"
-        if self.study.seeds == 1:
-            return f"{told}, without an interval because there is one seed."
         return f"{told} ({count(self.study.seeds, 'seed')})."
 
 
@@ -185,8 +195,9 @@ def glance(found: Gaps) -> Glance:
         if not known:
             return Glance(told)
         low, high = min(0.0, known[0][0]), max(0.0, known[-1][0])
-        told += f" The gap in loss is {_number(known[0][0])} to {_number(known[-1][0])}."
-        marks = [small.Mark(family, value) for value, family in known]
+        spread = list(dict.fromkeys(_number(value) for value in (known[0][0], known[-1][0])))
+        told += f" The gap in loss is {' to '.join(spread)}{' for all' if len(spread) == 1 < len(known) else ''}."
+        marks = [small.Mark(family, value) for value, family in (known if len(spread) > 1 else known[:1])]
         return Glance(told, small.strip(marks, told, (_number(low), _number(high)), low=low, high=high, band=None))
     judged = [g for g in found.gaps if g.against and "not judged" not in g.words.values()]
     worse = [g for g in judged if g.worse]
@@ -203,7 +214,8 @@ def glance(found: Gaps) -> Glance:
 
 def pictures(found: Gaps, number_: int) -> list[Picture]:
     """The verdicts first, where there are any."""
-    drawn_ = [differences_picture(found, number_)] if any(g.words for g in found.gaps) else []
+    judged = any(word != "not judged" for g in found.gaps for word in g.words.values())
+    drawn_ = [differences_picture(found, number_)] if judged else []
     return drawn_ + ([picture(found, number_)] if any(g.best_loss for g in found.gaps) else [])
 
 
@@ -216,10 +228,19 @@ def differences_picture(found: Gaps, number_: int) -> Picture:
     )
 
 
+def shared(gaps: Sequence[Gap], shown: Callable[[Gap], Hashable]) -> tuple[list[Gap], list[str]]:
+    """One of each group that looks the same, and the names of the groups."""
+    groups: dict[Hashable, list[Gap]] = {}
+    for gap in gaps:
+        groups.setdefault(shown(gap), []).append(gap)
+    names = [alike_label([g.learner.entry for g in own], len(groups) == 1) for own in groups.values()]
+    return [own[0] for own in groups.values()], names
+
+
 def draw_differences(found: Gaps, name: str) -> figure.Markup:
-    rows = [g for g in found.gaps if g.against]
+    rows, names = shared([g for g in found.gaps if g.against], lambda g: g.verdicts)
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
-    figure.name_rows(axes, [g.learner.entry.label for g in rows])
+    figure.name_rows(axes, names)
     axes.axvspan(-100 * MARGIN, 100 * MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
     axes.axvline(0, color=figure.INK, linewidth=0.9, zorder=1)
     for row, gap in enumerate(rows):
@@ -246,9 +267,9 @@ def picture(found: Gaps, number_: int) -> Picture:
 
 
 def draw(found: Gaps, name: str) -> figure.Markup:
-    rows = found.gaps
+    rows, names = shared(found.gaps, lambda g: g.losses)
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
-    figure.name_rows(axes, [g.learner.entry.label for g in rows])
+    figure.name_rows(axes, names)
     for row, gap in enumerate(rows):
         if not gap.best_loss:
             figure.gap_reason(axes, row, gap.learner.reason or "no finite loss")
@@ -322,7 +343,7 @@ def _onset(learner: Learner) -> Value:
 def excess_loss(learner: Learner) -> Interval | None:
     """Mean over seeds, of the last evaluation against the best one."""
     values = [e for seed in learner.curves if (e := learner.excess(seed)) is not None and isfinite(e)]
-    return statistics.mean_interval(values, CONFIDENCE) if values else None
+    return intervals.mean_of(values) if values else None
 
 
 def difference_value(gap: Gap, study: Study, what: str) -> Value:
@@ -358,12 +379,14 @@ def _number(value: float) -> str:
     return fixed(value, 4) if abs(value) < 1 else significant(value, 4)
 
 
+def _too_few(interval: Interval) -> str:
+    return f"{count(interval.n, 'seed')}: no interval"
+
+
 def _loss(interval: Interval | None) -> Value:
     if interval is None:
         return absent("not finite")
-    detail = (
-        f"{_number(interval.low)} … {_number(interval.high)}" if isfinite(interval.low) else "one seed: no interval"
-    )
+    detail = f"{_number(interval.low)} … {_number(interval.high)}" if isfinite(interval.low) else _too_few(interval)
     return number(_number(interval.estimate), interval.estimate, detail=detail)
 
 
@@ -379,5 +402,5 @@ def _scaled(interval: Interval | None, unit: str) -> Value:
     if interval is None:
         return absent("no accuracy")
     low, high = 100 * interval.low, 100 * interval.high
-    detail = f"{fixed(low, 2)} … {fixed(high, 2)}" if isfinite(low) else "one seed: no interval"
+    detail = f"{fixed(low, 2)} … {fixed(high, 2)}" if isfinite(low) else _too_few(interval)
     return number(f"{fixed(100 * interval.estimate, 2)}{unit}", interval.estimate, detail=detail)

@@ -9,9 +9,8 @@ from functools import partial
 from math import isfinite
 from statistics import median
 
-from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
-from levelfield.reports.findings import words
+from levelfield.reports.findings import intervals, words
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
 from levelfield.reports.findings.text import NARROW, duration, significant, span
 from levelfield.reports.page import figure
@@ -50,7 +49,7 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[Latency, ...]:
                 if good and size.isascii() and size.isdigit() and int(size) > 0:
                     calls[int(size)].append(median(good))
         if calls:
-            found.append(Latency(place, {size: statistics.median_interval(calls[size]) for size in sorted(calls)}))
+            found.append(Latency(place, {size: intervals.median_of(calls[size]) for size in sorted(calls)}))
     return tuple(found)
 
 
@@ -111,6 +110,7 @@ def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
         ),
     )
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND + 0.22)
+    figure.name_rows(axes, [lat.place.entry.label for lat in rows])
     left, bottom, width, height = axes.get_position().bounds
     panels = [axes]
     if len(sizes) == 2:
@@ -121,7 +121,6 @@ def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
         other.grid(axis="y", visible=False)
         other.spines["left"].set_visible(False)
         panels.append(other)
-    figure.name_rows(axes, [lat.place.entry.label for lat in rows])
     for panel, size in zip(panels, sizes, strict=True):
         values = [v for lat in rows if size in lat.by_batch for v in (lat.by_batch[size].low, lat.by_batch[size].high)]
         panel.set_xlim(min(values) / 1.2, max(values) * 1.2)
@@ -150,7 +149,9 @@ def table(latencies: Sequence[Latency], name: str) -> Table:
         for size in sizes:
             t = latency.by_batch.get(size)
             values += [
-                number(duration(t.estimate), t.estimate, detail=span(t.low, t.high)) if t else absent("not measured"),
+                number(duration(t.estimate), t.estimate, detail=span(t.low, t.high) if t.n >= intervals.LEAST else "")
+                if t
+                else absent("not measured"),
                 number(_rate(size / t.estimate), size / t.estimate) if t else absent("not measured"),
             ]
         lines.append(

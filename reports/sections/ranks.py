@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from levelfield.harness.judge.rank_scaling import Counterpart, Kind, Scaling, Steps, counterparts, scale
-from levelfield.harness.judge.statistics import Interval, median_interval
+from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record, step_seconds
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import DISTURBED, MARGIN, Evidence, holds_certificate, is_disturbed
+from levelfield.reports.findings.intervals import median_of
 from levelfield.reports.findings.text import count, duration, factor, factors, listing, percent, significant
 from levelfield.reports.findings.words import SIGNS, speed_phrase
 from levelfield.reports.page import figure
@@ -100,7 +101,7 @@ def _group(evidence: Evidence, pairs: Sequence[tuple[Counterpart, list[Record], 
     cases = []
     for i, (pair, one, several) in enumerate(pairs):
         own, workload = steps[i], Workload.of(several[-1], evidence.run)
-        alone, all_ = (median_interval(list(blocks.values())) if blocks else None for blocks in (own.one, own.several))
+        alone, all_ = (median_of(list(blocks.values())) if blocks else None for blocks in (own.one, own.several))
         reason = None if scalings[i].speedup else _reason(evidence, one, several)
         entry = Entry.of(pair.several)
         cases.append(Case(entry, workload, own.replicas, own.kind, alone, all_, scalings[i], reason))
@@ -145,7 +146,9 @@ def section(evidence: Evidence) -> Section:
         blocks.append(picture(drawn, found[0]))
     blocks += [table(group, i) for i, group in enumerate(groups, start=1)]
     best = max((c for c in cases if c.judged and c.scaling.efficiency), key=_efficiency, default=None)
-    told = f"At best {percent(_efficiency(best))} efficiency: {best.entry.label}, {best.replicas} ranks." if best else ""
+    told = (
+        f"At best {percent(_efficiency(best))} efficiency: {best.entry.label}, {best.replicas} ranks." if best else ""
+    )
     return Section(
         sentences=tuple(found), blocks=tuple(blocks), notes=notes, glance=Glance(told or "Nothing here is judged.")
     )

@@ -7,6 +7,7 @@ from functools import partial
 from levelfield.harness.judge.statistics import Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
+from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.text import duration, factor, factors, span
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
@@ -107,7 +108,9 @@ def _line(place: Place, comparison: Comparison) -> Line:
         ratio = place.ratio
         values = (
             number(duration(interval.estimate), interval.estimate),
-            number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence)),
+            number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence))
+            if interval.n >= LEAST
+            else absent("fewer than three launches"),
             launches,
             number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
             if ratio

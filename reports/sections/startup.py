@@ -25,6 +25,7 @@ from levelfield.reports.findings.break_even import (
 )
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.text import count, duration, factor, listing, span
 from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
@@ -77,8 +78,8 @@ def glance(starts: Sequence[Start], paybacks: Sequence[Payback]) -> Glance | Non
         return None
     told = [
         f"up to {duration(max(own))} {how}"
-        for how, place in (("from an empty compile cache", 2), ("at every later start", 1))
-        if (own := [row[place] for row in rows if row[place]])
+        for how, place in (("from an empty compile cache", 1), ("at every later start", 0))
+        if (own := [cost for row in rows if (cost := row[1:][place])])
     ]
     text_ = f"Starting costs {listing(told)}."
     if paybacks:
@@ -180,7 +181,8 @@ def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> fig
         for cost in s.costs.values():
             if cost.low > 0:
                 axes.plot([x, cost.estimate], [row, row], color=colour, linewidth=1.6, alpha=0.55, zorder=1)
-                axes.plot([cost.low, cost.high], [row, row], color=figure.INK, linewidth=1.3, zorder=2)
+                if cost.n >= LEAST:
+                    axes.plot([cost.low, cost.high], [row, row], color=figure.INK, linewidth=1.3, zorder=2)
                 tick: dict[str, Any] = {"marker": "|", "markersize": 11, "markeredgewidth": 2.2, "color": figure.INK}
                 axes.plot([cost.estimate], [row], **tick, zorder=3)
         if not s.measurable:

@@ -14,6 +14,7 @@ from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import CONFIDENCE, Comparison, Evidence, Place
+from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.text import (
     count,
     duration,
@@ -235,7 +236,7 @@ def cell(place: Place | None, comparison: Comparison) -> Value:
 
 def _plus_minus(interval: Interval) -> str:
     """Half the width of the interval in the unit of the estimate, or its ends where it is wide or lopsided."""
-    if interval.n < 2:
+    if interval.n < LEAST:
         return ""
     half = (interval.high - interval.low) / 2
     if half > 0.25 * interval.estimate:
@@ -258,7 +259,7 @@ def draw_profile(matrix: Matrix, name: str) -> figure.Markup:
             worst[place.entry].append(place.interval.estimate / best)
     total = len(matrix.comparisons)
     limit = max(max(v) for v in worst.values()) * 1.3
-    drawing, axes = figure.panel(12, left=0.6, top=0.1)
+    drawing, axes = figure.plot(2.8)
     curves: list[Any] = []
     dashes = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)))
     best_first = sorted(worst, key=lambda e: (-sum(1 / r for r in worst[e]), e))[:10]

@@ -57,9 +57,7 @@ def test_each_entry_is_paired_with_itself_like_for_like_however_it_is_fed():
         "takes longer than like for like for 2 (most of all torch-autograd: ×1.50 its time), less for 1"
         in found.sentence
     )
-    assert "In the lead are, like for like, numpy-manual eager; by default numpy-manual eager" in (
-        found.sentence
-    )
+    assert "In the lead are, like for like, numpy-manual eager; by default numpy-manual eager" in (found.sentence)
 
 
 def test_nothing_is_called_longer_where_all_are_tied():

@@ -138,9 +138,7 @@ def test_uncertified_entries_are_shown_and_take_no_part():
     records = factory.speed_records(factory.ENTRIES[:4])
     evidence = gather(factory.make_run(), records, certificates=[*held, broken])
     places = by_label(evidence.speed[0])
-    assert [
-        places[n].certified for n in ("torch-autograd eager", "torch-autograd compile", "torch-nn eager")
-    ] == [
+    assert [places[n].certified for n in ("torch-autograd eager", "torch-autograd compile", "torch-nn eager")] == [
         True,
         False,
         False,

@@ -135,9 +135,7 @@ def test_a_link_restores_filter_sort_theme_and_place(small, visit):
     fragment = first.page.evaluate("location.hash")
     second = visit(small, fragment)
     assert (
-        first_column(second, "summary-1")
-        == first_column(first, "summary-1")
-        == ["torch-nn eager", "torch-nn compile"]
+        first_column(second, "summary-1") == first_column(first, "summary-1") == ["torch-nn eager", "torch-nn compile"]
     )
     assert second.page.get_attribute("html", "data-theme") == "light"
     assert second.page.locator("#summary-1 thead th").nth(1).get_attribute("aria-sort") == "ascending"
