@@ -15,7 +15,7 @@ from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Run
 from levelfield.harness.results.compare_runs import Change, Comparison, machine_differences
 from levelfield.reports.findings import words
-from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.entries import Entry, telling_feeds
 from levelfield.reports.findings.text import count, factor, factors, listing
 from levelfield.reports.page import embed, figure, html
 from levelfield.reports.page.blocks import (
@@ -116,6 +116,13 @@ def ordered(found: Sequence[Change]) -> list[Change]:
     return sorted(found, key=key)
 
 
+def entries_of(cells: Sequence[Cell]) -> list[Entry]:
+    """As they are called beside each other in one place."""
+    found = [Entry.of(cell) for cell in cells]
+    told = telling_feeds(found)
+    return [told[entry] for entry in found]
+
+
 def where(cell: Cell) -> str:
     threads = count(cell.threads, "thread") + (f", {cell.over}" if cell.over else "")
     precision = f", {cell.precision}" if cell.precision != "float32" else ""
@@ -145,11 +152,12 @@ def told(pair: Pair) -> list[str]:
 
 
 def workload(cell: Cell) -> str:
-    return f"{cell.task} · {cell.model.name}" + (f", over {cell.over}" if cell.over else "")
+    own = ", by default" if cell.track != "matched" else ""
+    return f"{cell.task} · {cell.model.name}{own}" + (f", over {cell.over}" if cell.over else "")
 
 
 def draw(own: Sequence[Change], name: str) -> figure.Markup:
-    entries = [Entry.of(c.cell) for c in own]
+    entries = entries_of([c.cell for c in own])
     drawing, axes = figure.panel(len(own), top=figure.LEGEND)
     figure.name_rows(axes, [e.label for e in entries])
     ratios = [c.verdict.ratio for c in own if c.verdict.ratio]
@@ -171,8 +179,8 @@ def draw(own: Sequence[Change], name: str) -> figure.Markup:
 
 def table(own: Sequence[Change], place: str, name: str) -> Table:
     lines = []
-    for change in own:
-        entry, verdict, ratio = Entry.of(change.cell), change.verdict, change.verdict.ratio
+    for change, entry in zip(own, entries_of([c.cell for c in own]), strict=True):
+        verdict, ratio = change.verdict, change.verdict.ratio
         shown = (
             number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high)) if ratio else absent()
         )

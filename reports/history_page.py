@@ -54,7 +54,7 @@ class Move:
 
 
 def label(place: Place) -> str:
-    return Entry.of(place[0]).label + (" · cold" if place[1] else "")
+    return Entry.of(place[0]).label + (" cold" if place[1] else "")
 
 
 def build(history: History) -> str:

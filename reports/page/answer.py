@@ -158,7 +158,7 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     rows, brief = found.rows, width < WIDE
     row = NARROW_ROW if brief else ROW
     named = [figure.wrapped(row.name, 18 if brief else 26) for row in rows]
-    left = 0.3 + 0.063 * max(len(line) for name in named for line in name.split("\n"))
+    left = 0.36 + 0.063 * max(len(line) for name in named for line in name.split("\n"))
     right = 0.98 if brief else 2.0
     top = (0.58 if brief else 0.45) + (0.3 if head else 0)
     bottom = 0.42 + (0.28 if foot else 0)
@@ -194,6 +194,7 @@ def _tiers(axes: figure.Axes, found: Answer, left: float) -> None:
     if found.main.tiers:
         small: dict[str, Any] = {"color": figure.MUTED, "fontsize": 7.5}
         axes.annotate("tier", (0, 1), (edge, 5), "axes fraction", "offset points", **small)
+        axes.annotate("best mode of each", (1.03, 1), (0, 5), "axes fraction", "offset points", **small)
     before = None
     for y, row in enumerate(found.rows):
         tier = row.best.tier if row.best.workload == found.main.workload else None

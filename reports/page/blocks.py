@@ -78,7 +78,7 @@ class Glance:
     picture: Markup | str = ""
 
 
-SHORT_TABLE = 12  # lines of a table that stands open where a section has no picture
+SHORT_TABLE = 8  # lines of a table that stands open where a section has no picture
 
 
 @dataclass(frozen=True)

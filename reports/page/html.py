@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from types import ModuleType
@@ -76,12 +77,15 @@ def _render(evidence: Evidence) -> str:
     if asked in order:
         order.remove(asked)
         order.insert(1, asked)
+    first = first_screen(evidence, parts, asked)
     bodies = []
     for name in order:
         module, section = parts[name]
+        if name == asked and first["head"]:  # it is not drawn twice
+            section = replace(section, blocks=tuple(b for b in section.blocks if b is not first["head"]))
         told = {"name": name, "title": module.TITLE, "section": section} | shared
         if name == "summary":
-            told |= first_screen(evidence, parts, asked)
+            told |= first
         bodies.append({"name": name, "short": module.SHORT, "html": _fill(f"{name}.html", told)})
     if missing:
         bodies.append(
@@ -100,6 +104,9 @@ def _render(evidence: Evidence) -> str:
         warnings=[*evidence.run.warnings, *disturbances(evidence)],
         records=len(evidence.records),
     )
+
+
+MOST_LINES = 24  # of a table on the first screen, where there is no picture
 
 
 def first_question(evidence: Evidence, found: Mapping[str, Section]) -> str:
@@ -124,6 +131,7 @@ def first_screen(evidence: Evidence, parts: Mapping[str, tuple[ModuleType, Secti
         "question": getattr(parts[asked][0], "QUESTION", parts[asked][0].TITLE),
         "lead": answer.lead(found) if found else plain,
         "answer": found,
+        "head": None if found else own.head or next((t for t in own.tables if len(t.lines) <= MOST_LINES), None),
         "wide": answer.draw(found, "answer") if found else "",
         "narrow": answer.draw(found, "answer-narrow", answer.NARROW) if found else "",
         "glances": glances,

@@ -28,7 +28,7 @@ from levelfield.reports.page.blocks import (
     text,
 )
 
-ORDER, SHORT, TITLE = 70, "To accuracy", "Epochs and time to accuracy"
+ORDER, SHORT, TITLE = 70, "Accuracy", "Epochs and time to accuracy"
 BELOW = 0.01  # the target lies one point under the baseline's mean best validation accuracy
 
 

@@ -14,7 +14,7 @@ from levelfield.reports.findings.text import count, listing, significant
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, number, text
 
-ORDER, SHORT, TITLE = 100, "Certificates", "Certificates: is it the same mathematics?"
+ORDER, SHORT, TITLE = 100, "Proof", "Certificates: is it the same mathematics?"
 QUESTION = "Is it the same mathematics?"
 
 

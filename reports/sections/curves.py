@@ -22,7 +22,7 @@ from levelfield.reports.page.blocks import (
     text,
 )
 
-ORDER, SHORT, TITLE = 80, "Learning curves", "Learning curves"
+ORDER, SHORT, TITLE = 80, "Curves", "Learning curves"
 MOST_STUDIES = 4
 MOST_PANELS = 24
 

@@ -272,7 +272,7 @@ def speed_table(speeds: Speeds, name: str) -> Table:
         lines.append(
             Line(
                 (
-                    text(f"{p.entry.adapter} · {p.entry.mode}"),
+                    text(p.entry.label),
                     _step(p.matched),
                     _step(p.own, fed),
                     number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))

@@ -10,7 +10,7 @@ from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import NARROW, count, fixed, listing
 from levelfield.reports.page.blocks import Column, Line, Section, Table, Value, absent, text
 
-ORDER, SHORT, TITLE = 130, "Environment", "Environment and versions"
+ORDER, SHORT, TITLE = 130, "Machine", "Environment and versions"
 
 
 def section(evidence: Evidence) -> Section:

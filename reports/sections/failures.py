@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from levelfield.harness.records.record import Record
@@ -12,7 +13,7 @@ from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, is_disturbed, outcome_counts
 from levelfield.reports.findings.text import count, listing
-from levelfield.reports.page.blocks import Column, Line, Section, Table, facets, number, text
+from levelfield.reports.page.blocks import Column, Glance, Line, Section, Table, facets, number, text
 
 ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
 QUESTION = "Why is a cell empty?"
@@ -86,7 +87,16 @@ def section(evidence: Evidence) -> Section:
             "logs": [t for t in found if t.log][:MOST_LOGS],
             "left": max(0, sum(bool(t.log) for t in found) - MOST_LOGS),
         },
+        glance=glance(found) if found else None,
     )
+
+
+def glance(found: Sequence[Trouble]) -> Glance:
+    """How many cells, and the first reason, where it is short."""
+    counted = Counter(t.status for t in found)
+    told = f"Without a number: {listing([f'{n} {status}' for status, n in counted.items()])}."
+    first = f" First: {found[0].entry.label}, {found[0].reason}."
+    return Glance(told + first if len(first.split()) <= 20 and len(first) < 120 else told)
 
 
 def _left(total: int) -> tuple[str, ...]:

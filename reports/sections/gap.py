@@ -44,7 +44,7 @@ from levelfield.reports.page.blocks import (
     text,
 )
 
-ORDER, SHORT, TITLE = 90, "Generalisation", "Generalisation gap and test accuracy"
+ORDER, SHORT, TITLE = 90, "Gap", "Generalisation gap and test accuracy"
 QUESTION = "Does any framework generalise worse?"
 
 
@@ -148,7 +148,8 @@ class Gaps:
         spread = low if low == high else f"{low} to {high}"
         entries = "one entry" if len(values) == 1 else f"{len(values)} entries"
         told = f"The gap in loss at the best validation snapshot is {spread} over {entries}"
-        return f"{told} ({count(self.study.seeds, 'seed')})."
+        few = self.study.seeds < intervals.LEAST
+        return f"{told} ({count(self.study.seeds, 'seed')}{': no interval' if few else ''})."
 
 
 def find(study: Study) -> Gaps:
@@ -198,7 +199,10 @@ def glance(found: Gaps) -> Glance:
         spread = list(dict.fromkeys(_number(value) for value in (known[0][0], known[-1][0])))
         told += f" The gap in loss is {' to '.join(spread)}{' for all' if len(spread) == 1 < len(known) else ''}."
         marks = [small.Mark(family, value) for value, family in (known if len(spread) > 1 else known[:1])]
-        return Glance(told, small.strip(marks, told, (_number(low), _number(high)), low=low, high=high, band=None))
+        return Glance(
+            told,
+            small.strip(marks, told, ("0" if low == 0 else _number(low), _number(high)), low=low, high=high, band=None),
+        )
     judged = [g for g in found.gaps if g.against and "not judged" not in g.words.values()]
     worse = [g for g in judged if g.worse]
     equal = sum(set(g.words.values()) == {"equivalent"} for g in judged)

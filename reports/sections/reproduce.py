@@ -6,7 +6,7 @@ from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import count
 from levelfield.reports.page.blocks import Section
 
-ORDER, SHORT, TITLE = 150, "Reproduce", "Reproduce"
+ORDER, SHORT, TITLE = 150, "Repeat", "Reproduce"
 
 
 def section(evidence: Evidence) -> Section:

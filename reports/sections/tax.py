@@ -29,7 +29,7 @@ from levelfield.reports.page.blocks import (
 )
 from levelfield.reports.sections.speed import verdict_detail
 
-ORDER, SHORT, TITLE = 30, "Framework tax", "The framework tax: what a higher API costs"
+ORDER, SHORT, TITLE = 30, "Tax", "The framework tax: what a higher API costs"
 QUESTION = "What does the high-level API cost over the low-level one?"
 LEVELS = {"low": 0, "mixed": 1, "high": 2}
 

@@ -33,7 +33,7 @@ from levelfield.reports.page.blocks import (
     text,
 )
 
-ORDER, SHORT, TITLE = 60, "Utilisation", "Device utilisation"
+ORDER, SHORT, TITLE = 60, "Use", "Device utilisation"
 QUESTION = "How much of the device was used?"
 REGIMES: tuple[Regime, ...] = ("dispatch-bound", "memory-bound", "compute-bound", "between regimes")
 

@@ -112,7 +112,7 @@
     const wanted = state.params.get("theme");
     if (wanted === "light" || wanted === "dark") document.documentElement.dataset.theme = wanted;
     else delete document.documentElement.dataset.theme;
-    theme.textContent = `Theme: ${document.documentElement.dataset.theme || "system"}`;
+    theme.title = document.documentElement.dataset.theme || "as the system";
   };
   theme.addEventListener("click", () => {
     const next = { light: "dark", dark: "" };
