@@ -265,8 +265,8 @@ def _legend(drawing: Figure, found: Answer, brief: bool, above: float) -> None:
     if any(p.workload != found.main.workload for p in shown):
         keys.append(figure.key("v", figure.MUTED, figure.MUTED, "by default"))
     keys.append(figure.key("_", figure.INK, figure.INK, "interval"))
-    if found.main.base and found.main.base.interval:
-        keys.append(figure.line_key(figure.INK, DASHES, "baseline"))
+    if (base := found.main.base) and base.interval:
+        keys.append(figure.line_key(figure.INK, DASHES, "baseline" if brief else f"baseline {base.entry.label}"))
     height = drawing.get_size_inches()[1]
     drawing.legend(
         handles=keys, loc="upper left", bbox_to_anchor=(0.0, 1 - (above + 0.02) / height),

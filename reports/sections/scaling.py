@@ -124,7 +124,7 @@ def section(evidence: Evidence) -> Section:
     return Section(
         sentences=tuple(sentence(sweep) for sweep in sweeps),
         blocks=tuple(blocks),
-        glance=Glance(f"By {sweeps[0].axis}, {growth}.") if growth else None,
+        glance=Glance(f"By {sweeps[0].axis}, {growth.partition(', depending')[0]}.") if growth else None,
     )
 
 

@@ -39,7 +39,7 @@ def parity_run() -> tuple[Run, list[Record]]:
     records = []
     for i, entry in enumerate(factory.ENTRIES[:3] + factory.ENTRIES[13:]):
         cell = factory.make_cell(entry, kind="learning", task="digits-half")
-        shift = 0.01 if i == 2 else 0.0
+        shift = 0.05 if i == 2 else 0.0
         records += [factory.learning_record(cell, seed, epochs=8, shift=shift) for seed in range(20)]
     return factory.make_run(suite="parity", tasks=tasks), records
 
@@ -136,7 +136,7 @@ def test_a_row_of_the_first_picture_is_an_adapter_with_its_verdict_beside_it(bui
     adapters = {Entry(e[0], "").name for e in factory.ENTRIES}
     assert adapters <= set(texts)
     assert sum(bool(re.match(r"[▲▼≈?•] ", t)) for t in texts) == len(adapters)
-    assert "• baseline" in texts
+    assert "baseline torch-autograd eager" in texts
     assert "16 steps" in texts
     assert "tier" in texts
 
@@ -148,7 +148,7 @@ def test_a_row_of_the_first_picture_is_an_adapter_with_its_verdict_beside_it(bui
 def test_no_axis_is_longer_than_its_values_need(built, kind):
     """Values come near both ends of every axis; one that begins at zero is one that a value could have."""
     for name, drawing in built[kind][1]:
-        if name == "deviation":  # a fixed axis: shares of a tolerance
+        if name.startswith(("deviation", "roofline", "total")):  # whose axes show limits and lines beside the values
             continue
         for axes in drawing.get_axes():
             to_place = axes.transLimits.transform if axes.get_xscale() == "linear" else None
@@ -193,7 +193,7 @@ def test_who_differs_gets_a_panel_of_his_own(built):
     assert len(drawing.get_axes()) == 2
     (rows,) = [d for name, d in built["parity"][1] if name == "parity-1"]
     labels = [t.get_text() for t in rows.get_axes()[0].get_yticklabels()]
-    assert sorted(labels) == ["4 alike", "torch-autograd compile"]
+    assert sorted(labels) == ["5 alike", "torch-autograd compile"]
 
 
 @pytest.mark.parametrize(
