@@ -63,6 +63,16 @@ def fixed(value: float, decimals: int) -> str:
     return text.replace("-", "−")
 
 
+def signed(share: float) -> str:
+    """In points with its sign: ``+0.50``."""
+    shown = fixed(100 * share, 2)
+    return f"+{shown}" if share > 0 and float(shown) else shown
+
+
+def loss(value: float) -> str:
+    return fixed(value, 4) if abs(value) < 1 else significant(value, 4)
+
+
 def _superscript(number: int) -> str:
     return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 

@@ -26,7 +26,7 @@ from levelfield.reports.findings.learning import (
     mean_of,
     studies,
 )
-from levelfield.reports.findings.text import NARROW, count, fixed, listing, significant
+from levelfield.reports.findings.text import NARROW, count, fixed, listing, loss, signed, significant
 from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     Column,
@@ -46,8 +46,6 @@ from levelfield.reports.page.blocks import (
 
 ORDER, SHORT, TITLE = 90, "Gap", "Generalisation gap and test accuracy"
 QUESTION = "Does any framework generalise worse?"
-
-
 SUITES = {"matched": "parity", "idiomatic": "defaults"}  # have the seeds and the samples that judging needs
 
 
@@ -144,7 +142,7 @@ class Gaps:
         values = [g.best_loss.estimate for g in self.gaps if g.best_loss]
         if not values:
             return "No gap is known: no seed kept a finite loss."
-        low, high = _number(min(values)), _number(max(values))
+        low, high = loss(min(values)), loss(max(values))
         spread = low if low == high else f"{low} to {high}"
         entries = "one entry" if len(values) == 1 else f"{len(values)} entries"
         told = f"The gap in loss at the best validation snapshot is {spread} over {entries}"
@@ -196,12 +194,12 @@ def glance(found: Gaps) -> Glance:
         if not known:
             return Glance(told)
         low, high = min(0.0, known[0][0]), max(0.0, known[-1][0])
-        spread = list(dict.fromkeys(_number(value) for value in (known[0][0], known[-1][0])))
+        spread = list(dict.fromkeys(loss(value) for value in (known[0][0], known[-1][0])))
         told += f" The gap in loss is {' to '.join(spread)}{' for all' if len(spread) == 1 < len(known) else ''}."
         marks = [small.Mark(family, value) for value, family in (known if len(spread) > 1 else known[:1])]
         return Glance(
             told,
-            small.strip(marks, told, ("0" if low == 0 else _number(low), _number(high)), low=low, high=high, band=None),
+            small.strip(marks, told, ("0" if low == 0 else loss(low), loss(high)), low=low, high=high, band=None),
         )
     judged = [g for g in found.gaps if g.against and "not judged" not in g.words.values()]
     worse = [g for g in judged if g.worse]
@@ -370,17 +368,8 @@ def points(d: Interval) -> str:
     return f"{signed(d.estimate)} points, {signed(d.low)} to {signed(d.high)}"
 
 
-def signed(share: float) -> str:
-    shown = fixed(100 * share, 2)
-    return f"+{shown}" if share > 0 and float(shown) else shown
-
-
 def scaled(x: Interval, by: float) -> Interval:
     return Interval(by * x.estimate, by * x.low, by * x.high, x.n, x.confidence)
-
-
-def _number(value: float) -> str:
-    return fixed(value, 4) if abs(value) < 1 else significant(value, 4)
 
 
 def _too_few(interval: Interval) -> str:
@@ -390,8 +379,8 @@ def _too_few(interval: Interval) -> str:
 def _loss(interval: Interval | None) -> Value:
     if interval is None:
         return absent("not finite")
-    detail = f"{_number(interval.low)} … {_number(interval.high)}" if isfinite(interval.low) else _too_few(interval)
-    return number(_number(interval.estimate), interval.estimate, detail=detail)
+    detail = f"{loss(interval.low)} … {loss(interval.high)}" if isfinite(interval.low) else _too_few(interval)
+    return number(loss(interval.estimate), interval.estimate, detail=detail)
 
 
 def _points(interval: Interval | None) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from math import log10
+from math import log10, sqrt
 from typing import Any
 
 import numpy as np
@@ -175,6 +175,7 @@ def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> fig
     steady = [s.place.interval.estimate for s in rows if s.place.interval]
     tops = [cost.high for s in rows for cost in s.costs.values() if cost.low > 0] or [max(steady)]
     axes.set_xlim(min(steady) / 1.6, max(*tops, *steady) * 1.6)
+    middle = sqrt(axes.get_xlim()[0] * axes.get_xlim()[1])
     for row, s in enumerate(rows):
         assert s.place.interval
         x, colour = s.place.interval.estimate, figure.family_colour(s.place.entry.family)
@@ -189,9 +190,10 @@ def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> fig
             axes.annotate(
                 "no start-up cost beyond the noise",
                 (x, row),
-                xytext=(9, 0),
+                xytext=(9 if x < middle else -9, 0),
                 textcoords="offset points",
                 va="center",
+                ha="left" if x < middle else "right",
                 fontsize=7.5,
                 color=figure.MUTED,
                 style="italic",
