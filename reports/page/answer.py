@@ -173,7 +173,7 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     limits = [x for row in rows for p in row.places if p.interval for x in (p.interval.low, p.interval.high)]
     axes.set_xlim(min(limits) / 1.25, max(limits) * 1.25)
     figure.log_times(axes)
-    _tiers(axes, found, left)
+    _tiers(axes, found, left, "best mode" if brief else "best mode of each")
     if found.main.base and found.main.base.interval:
         at = found.main.base.interval.estimate
         axes.axvline(at, color=figure.INK, linewidth=0.9, linestyle=DASHES, zorder=1)
@@ -188,13 +188,13 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     return drawing
 
 
-def _tiers(axes: figure.Axes, found: Answer, left: float) -> None:
+def _tiers(axes: figure.Axes, found: Answer, left: float, beside_rows: str) -> None:
     """The number of the tier before each row, and a rule where it changes."""
     edge = -72 * left + 4
     if found.main.tiers:
         small: dict[str, Any] = {"color": figure.MUTED, "fontsize": 7.5}
         axes.annotate("tier", (0, 1), (edge, 5), "axes fraction", "offset points", **small)
-        axes.annotate("best mode of each", (1.03, 1), (0, 5), "axes fraction", "offset points", **small)
+        axes.annotate(beside_rows, (1.03, 1), (0, 5), "axes fraction", "offset points", **small)
     before = None
     for y, row in enumerate(found.rows):
         tier = row.best.tier if row.best.workload == found.main.workload else None

@@ -88,9 +88,7 @@ def _render(evidence: Evidence) -> str:
             told |= first
         bodies.append({"name": name, "short": module.SHORT, "html": _fill(f"{name}.html", told)})
     if missing:
-        bodies.append(
-            {"name": "not-measured", "short": "Not measured", "html": _fill("missing.html", {"missing": missing})}
-        )
+        bodies.append({"name": "not-measured", "short": "Missing", "html": _fill("missing.html", {"missing": missing})})
     return shell(
         "page.html",
         bodies,

@@ -182,8 +182,11 @@ def glance(speeds: Speeds) -> Glance | None:
     ratios = [(p.verdict.ratio.estimate, p) for p in speeds.pairs if p.verdict.ratio]
     if not ratios:
         return None
-    most, pair = max(ratios, key=lambda item: item[0])
-    told = f"At most a step by default takes {factor(most)} its time like for like ({pair.entry.label})."
+    slower = [(ratio, p) for ratio, p in ratios if p.verdict.word == "slower"]
+    told = "No step by default is shown to take longer than like for like."
+    if slower:
+        most, pair = max(slower, key=lambda item: item[0])
+        told = f"At most a step by default takes {factor(most)} its time like for like ({pair.entry.label})."
     logs = [log(ratio) for ratio, _ in ratios]
     low, high = min(*logs, -0.1, 2 * -MARGIN), max(*logs, 0.1)
     marks = [small.Mark(p.entry.family, log(ratio)) for ratio, p in sorted(ratios, key=lambda item: item[0])]

@@ -44,7 +44,7 @@ from levelfield.reports.page.blocks import (
     text,
 )
 
-ORDER, SHORT, TITLE = 40, "Start-up", "First step against steady state"
+ORDER, SHORT, TITLE = 40, "Start", "First step against steady state"
 QUESTION = "After how many steps does compiling pay?"
 
 

@@ -150,19 +150,20 @@ def section(evidence: Evidence) -> Section:
 
 def glance(taxes: Sequence[Tax]) -> Glance:
     """The ladder of the levels: the steeper, the larger the tax."""
-    judged = [t.verdict.ratio.estimate for t in taxes if t.verdict.word != "not judged" and t.verdict.ratio]
-    slower = sum(t.verdict.word == "slower" for t in taxes)
+    judged = [t for t in taxes if t.verdict.word != "not judged"]
+    slower = [t.verdict.ratio.estimate for t in judged if t.verdict.word == "slower" and t.verdict.ratio]
     if not judged:
         return Glance(f"Not judged: {taxes[0].verdict.reason.removesuffix(', not judged')}.")
-    told = f"A higher API takes {factor(min(judged))} to {factor(max(judged))} the time of a lower one."
-    told += f" {slower} of {count(len(judged), 'pair')} {'is' if slower == 1 else 'are'} slower."
+    told = f"{len(slower) or 'None'} of {count(len(judged), 'higher API')} {'is' if len(slower) == 1 else 'are'} slower"
+    ends = dict.fromkeys(factor(own) for own in (min(slower), max(slower))) if slower else ()
+    told += f" than the lower one: {' to '.join(ends)} its time." if slower else " beyond the noise."
     rises = []
     for t in taxes:
         low, high = t.low.interval, t.high.interval
         assert low
         assert high
-        ends = ((LEVELS.get(p.entry.api, 0), i.estimate) for p, i in ((t.low, low), (t.high, high)))
-        rises.append(small.Rise(t.high.entry.family, *ends))
+        points = ((LEVELS.get(p.entry.api, 0), i.estimate) for p, i in ((t.low, low), (t.high, high)))
+        rises.append(small.Rise(t.high.entry.family, *points))
     return Glance(told, small.ladder(rises, tuple(LEVELS), told))
 
 

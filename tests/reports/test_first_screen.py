@@ -119,6 +119,7 @@ def test_a_run_fills_at_most_twelve_screens_and_begins_with_its_picture(built, v
     assert [s for s in sentences if len(s.split()) > 20] == []
     visited.page.set_viewport_size({"width": 390, "height": 844})
     narrow = visited.page.evaluate(LOOK)
+    assert visited.page.evaluate(CUT.replace("(e) => { e.open = true; }", "() => {}")) == []
     visited.page.set_viewport_size({"width": 1280, "height": 900})
     assert visited.page.evaluate(CUT) == []
     assert narrow["wide"] <= 390

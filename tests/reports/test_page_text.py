@@ -114,7 +114,7 @@ def test_five_questions_of_a_new_user_are_answered_at_the_top(full):
     assert "Which is fastest" in first
     assert "jax-grad scan is 1.51 × faster than the baseline, ahead of all others." in first
     for question, answer in {
-        "What does the high-level API cost": "pairs are slower",
+        "What does the high-level API cost": "slower than the lower one",
         "After how many steps does compiling pay": "compiled modes pay",
         "Does any framework generalise worse": "not judged",
         "Why is a cell empty": "Without a number: 2 failed",
