@@ -93,6 +93,12 @@ class AdapterInfo:
         return self.source.parents[depth]
 
     @property
+    def plain(self) -> Path | None:
+        """Beside it, the script that a user of the framework would write instead."""
+        script = self.source.with_name(f"plain_{self.source.name}")
+        return script if script.is_file() else None
+
+    @property
     def distributions(self) -> tuple[str, ...]:
         """What must be installed, without repetition."""
         return tuple(dict.fromkeys([self.framework, self.runtime, *self.packages]))

@@ -1,19 +1,17 @@
 """An MLP of pure functions in JAX, compiled by the step or by the epoch."""
 
-from __future__ import annotations
-
-from time import perf_counter
-
 import jax
 import jax.numpy as jnp
-from plain_setup import BATCH, MOMENTUM, RATE, batch_order, begin, initial_weights, report, training_data
+
+BATCH, RATE, MOMENTUM = 32, 0.01, 0.9
 
 
 def loss(parameters, x, y):
     *hidden, (kernel, bias) = zip(parameters[::2], parameters[1::2], strict=True)
     for k, b in hidden:
         x = jax.nn.relu(x @ k + b)
-    return -jnp.take_along_axis(jax.nn.log_softmax(x @ kernel + bias), y[:, None], axis=1).mean()
+    logits = jax.nn.log_softmax(x @ kernel + bias)
+    return -jnp.take_along_axis(logits, y[:, None], axis=1).mean()
 
 
 def step(x, y, state, indices):
@@ -24,28 +22,20 @@ def step(x, y, state, indices):
 
 
 def epoch(x, y, state, indices):
-    state, _ = jax.lax.scan(lambda s, batch: (step(x, y, s, batch), None), state, indices.reshape(-1, BATCH))
-    return state
+    batches = indices.reshape(-1, BATCH)
+    return jax.lax.scan(lambda state, batch: (step(x, y, state, batch), None), state, batches)[0]
 
 
-def main():
-    mode, goes_on = begin("jit", "scan")
-    x, y = map(jnp.array, training_data())
-    parameters = [jnp.array(w) for w in initial_weights()]
+def train(x, y, weights, epochs, mode="jit"):
+    x, y = jnp.array(x), jnp.array(y)
+    parameters = [jnp.array(w) for w in weights]
     state = parameters, [jnp.zeros_like(w) for w in parameters]
-    train = jax.jit(epoch if mode == "scan" else step)
-    marks = [perf_counter()]
-    while goes_on(marks):
-        indices = batch_order(len(marks) - 1)
+    advance = jax.jit(epoch if mode == "scan" else step)
+    for indices in epochs:
         if mode == "scan":
-            state = train(x, y, state, indices)
+            state = advance(x, y, state, indices)
         else:
             for i in range(0, len(indices), BATCH):
-                state = train(x, y, state, indices[i : i + BATCH])
+                state = advance(x, y, state, indices[i : i + BATCH])
         jax.block_until_ready(state)
-        marks.append(perf_counter())
-    report(marks, state[0])
-
-
-if __name__ == "__main__":
-    main()
+    return state[0]

@@ -1,11 +1,8 @@
 """An MLP by hand in NumPy."""
 
-from __future__ import annotations
-
-from time import perf_counter
-
 import numpy as np
-from plain_setup import BATCH, MOMENTUM, RATE, batch_order, begin, initial_weights, report, training_data
+
+BATCH, RATE, MOMENTUM = 32, 0.01, 0.9
 
 
 def forward(parameters, x):
@@ -34,24 +31,15 @@ def backward(parameters, x, y):
     return gradients[::-1]
 
 
-def main():
-    _, goes_on = begin("eager")
-    x, y = training_data()
-    parameters = initial_weights()
+def train(x, y, parameters, epochs):
     velocities = [np.zeros_like(w) for w in parameters]
-    marks = [perf_counter()]
-    while goes_on(marks):
-        indices = batch_order(len(marks) - 1)
+    for indices in epochs:
         x_epoch, y_epoch = x[indices], y[indices]
         for i in range(0, len(indices), BATCH):
-            gradients = backward(parameters, x_epoch[i : i + BATCH], y_epoch[i : i + BATCH])
+            batch = slice(i, i + BATCH)
+            gradients = backward(parameters, x_epoch[batch], y_epoch[batch])
             for w, g, v in zip(parameters, gradients, velocities, strict=True):
                 v *= MOMENTUM
                 v += g
                 w -= RATE * v
-        marks.append(perf_counter())
-    report(marks, parameters)
-
-
-if __name__ == "__main__":
-    main()
+    return parameters

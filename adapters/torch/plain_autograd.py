@@ -1,12 +1,9 @@
 """An MLP of tensors in PyTorch, with autograd and the update written out."""
 
-from __future__ import annotations
-
-from time import perf_counter
-
 import torch
-from plain_setup import BATCH, MOMENTUM, RATE, batch_order, begin, initial_weights, report, training_data
 from torch.nn.functional import cross_entropy
+
+BATCH, RATE, MOMENTUM = 32, 0.01, 0.9
 
 
 def loss(parameters, x, y):
@@ -16,12 +13,10 @@ def loss(parameters, x, y):
     return cross_entropy(x @ kernel + bias, y)
 
 
-def main():
-    mode, goes_on = begin("eager", "compile")
-    x, y = map(torch.tensor, training_data())
-    parameters = [torch.tensor(w, requires_grad=True) for w in initial_weights()]
+def train(x, y, weights, epochs, mode="eager"):
+    x, y = torch.tensor(x), torch.tensor(y)
+    parameters = [torch.tensor(w, requires_grad=True) for w in weights]
     velocities = [torch.zeros_like(w, requires_grad=False) for w in parameters]
-
     batch_loss = loss
 
     def gradients(parameters, x, y):
@@ -37,14 +32,9 @@ def main():
         batch_loss = torch.compile(loss, dynamic=False)
         update = torch.compile(update, dynamic=False)
 
-    marks = [perf_counter()]
-    while goes_on(marks):
-        indices = torch.from_numpy(batch_order(len(marks) - 1))
-        for x_batch, y_batch in zip(x[indices].split(BATCH), y[indices].split(BATCH), strict=True):
+    for indices in epochs:
+        order = torch.from_numpy(indices)
+        batches = zip(x[order].split(BATCH), y[order].split(BATCH), strict=True)
+        for x_batch, y_batch in batches:
             update(gradients(parameters, x_batch, y_batch))
-        marks.append(perf_counter())
-    report(marks, [w.detach().numpy() for w in parameters])
-
-
-if __name__ == "__main__":
-    main()
+    return [w.detach().numpy() for w in parameters]

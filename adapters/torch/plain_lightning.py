@@ -1,26 +1,13 @@
 """An MLP in PyTorch Lightning, with the Trainer's bookkeeping switched off."""
 
-from __future__ import annotations
-
 import logging
 import warnings
-from time import perf_counter
 
 import lightning
 import torch
-from plain_setup import (
-    BATCH,
-    MOMENTUM,
-    RATE,
-    STEPS,
-    WIDTHS,
-    batch_order,
-    begin,
-    initial_weights,
-    report,
-    training_data,
-)
 from torch import nn
+
+BATCH, RATE, MOMENTUM = 32, 0.01, 0.9
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="lightning")
@@ -29,7 +16,7 @@ warnings.filterwarnings("ignore", module="lightning")
 class Module(lightning.LightningModule):
     def __init__(self):
         super().__init__()
-        self.network = nn.Sequential(nn.Linear(WIDTHS[0], WIDTHS[1]), nn.ReLU(), nn.Linear(WIDTHS[1], WIDTHS[2]))
+        self.network = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
         self.criterion = nn.CrossEntropyLoss()
 
     def training_step(self, batch, index):
@@ -41,50 +28,46 @@ class Module(lightning.LightningModule):
 
 
 class Batches:
-    def __init__(self, x, y):
-        self.x, self.y, self.trainer = x, y, None
+    """The batches of an epoch in a given order; an own DataLoader would shuffle by itself."""
+
+    def __init__(self, x, y, epochs):
+        self.x, self.y, self.epochs = x, y, epochs
+
+    def advance(self):
+        if (indices := next(self.epochs, None)) is None:
+            return False
+        self.indices = torch.from_numpy(indices)
+        return True
 
     def __len__(self):
-        return STEPS
+        return -(-len(self.indices) // BATCH)
 
     def __iter__(self):
-        indices = torch.from_numpy(batch_order(self.trainer.current_epoch))
-        yield from zip(self.x[indices].split(BATCH), self.y[indices].split(BATCH), strict=True)
+        x, y = self.x[self.indices], self.y[self.indices]
+        yield from zip(x.split(BATCH), y.split(BATCH), strict=True)
 
 
-class Marks(lightning.Callback):
-    def __init__(self, goes_on):
-        self.goes_on, self.marks = goes_on, []
-
-    def on_train_start(self, trainer, module):
-        self.marks.append(perf_counter())
-
+class Advance(lightning.Callback):
     def on_train_epoch_end(self, trainer, module):
-        self.marks.append(perf_counter())
-        trainer.should_stop = not self.goes_on(self.marks)
+        trainer.should_stop = not trainer.train_dataloader.advance()
 
 
-def main():
-    _, goes_on = begin("eager")
+def train(x, y, weights, epochs):
     module = Module()
     with torch.no_grad():
-        for parameter, value in zip(module.parameters(), initial_weights(), strict=True):
+        for parameter, value in zip(module.parameters(), weights, strict=True):
             parameter.copy_(torch.tensor(value.T))
-    batches = Batches(*map(torch.tensor, training_data()))
-    callback = Marks(goes_on)
-    batches.trainer = lightning.Trainer(
+    batches = Batches(torch.tensor(x), torch.tensor(y), epochs)
+    batches.advance()
+    trainer = lightning.Trainer(
         accelerator="cpu",
         devices=1,
         max_epochs=100_000,
-        callbacks=[callback],
+        callbacks=[Advance()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    batches.trainer.fit(module, batches)
-    report(callback.marks, [w.detach().numpy().T for w in module.parameters()])
-
-
-if __name__ == "__main__":
-    main()
+    trainer.fit(module, batches)
+    return [w.detach().numpy().T for w in module.parameters()]

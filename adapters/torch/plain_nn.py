@@ -1,20 +1,16 @@
 """An MLP of layers in PyTorch, with an optimizer and one's own loop."""
 
-from __future__ import annotations
-
-from time import perf_counter
-
 import torch
-from plain_setup import BATCH, MOMENTUM, RATE, WIDTHS, batch_order, begin, initial_weights, report, training_data
 from torch import nn
 
+BATCH, RATE, MOMENTUM = 32, 0.01, 0.9
 
-def main():
-    mode, goes_on = begin("eager", "compile")
-    x, y = map(torch.tensor, training_data())
-    network = nn.Sequential(nn.Linear(WIDTHS[0], WIDTHS[1]), nn.ReLU(), nn.Linear(WIDTHS[1], WIDTHS[2]))
+
+def train(x, y, weights, epochs, mode="eager"):
+    x, y = torch.tensor(x), torch.tensor(y)
+    network = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
     with torch.no_grad():
-        for parameter, value in zip(network.parameters(), initial_weights(), strict=True):
+        for parameter, value in zip(network.parameters(), weights, strict=True):
             parameter.copy_(torch.tensor(value.T))
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM)
@@ -26,16 +22,11 @@ def main():
         loss = torch.compile(loss, dynamic=False)
 
     network.train()
-    marks = [perf_counter()]
-    while goes_on(marks):
-        indices = torch.from_numpy(batch_order(len(marks) - 1))
-        for x_batch, y_batch in zip(x[indices].split(BATCH), y[indices].split(BATCH), strict=True):
+    for indices in epochs:
+        order = torch.from_numpy(indices)
+        batches = zip(x[order].split(BATCH), y[order].split(BATCH), strict=True)
+        for x_batch, y_batch in batches:
             optimizer.zero_grad()
             loss(x_batch, y_batch).backward()
             optimizer.step()
-        marks.append(perf_counter())
-    report(marks, [w.detach().numpy().T for w in network.parameters()])
-
-
-if __name__ == "__main__":
-    main()
+    return [w.detach().numpy().T for w in network.parameters()]

@@ -204,11 +204,13 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
     proofs = [certificate.summary(one) for one in stored.certificates]
     if form == "html":
         sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
+        scripts = {name: info.plain.read_text(encoding="utf-8") for name, info in adapters.items() if info.plain}
         return html.build(
             stored.run,
             stored.records,
             baseline=baseline,
             sources=sources,
+            scripts=scripts,
             certificates=proofs,
             adapters=adapters,
             peaks=stored.peaks,

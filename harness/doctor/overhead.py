@@ -35,7 +35,7 @@ from levelfield.harness.run.duel import THREADS
 from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.paths import ROOT
 
-SCRIPTS = ROOT / "tests" / "benchmarks" / "plain"
+RUNNER = ROOT / "tests" / "benchmarks" / "plain" / "run.py"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
@@ -73,9 +73,10 @@ def measure(
     setting = plan.setting(work, bench.task, 0)
     if (reason := info.missing() or refusal(info, setting, compiler=plan.has_compiler())) is not None:
         return Overhead(info.name, mode, reason)
-    path = SCRIPTS / f"{info.name.replace('-', '_')}.py"
-    if not path.is_file():
-        return Overhead(info.name, mode, f"there is no plain script {path.name}; they come with the source checkout")
+    if info.plain is None:
+        return Overhead(info.name, mode, "it has no plain script")
+    if not RUNNER.is_file():
+        return Overhead(info.name, mode, "what runs its plain script comes with the source checkout")
     found = Series()
     with Temporary() as temporary:
         folder = temporary.path
@@ -93,7 +94,7 @@ def measure(
                     folder,
                     sides,
                     partial(launches.launch, launch),
-                    partial(_run, scripts, work, path, launch.seconds, [str(folder), sides[1], str(ONE)]),
+                    partial(_run, scripts, work, launch.seconds, [str(folder), sides[1], str(ONE)]),
                 )
                 found.failure = _add(found, record, script, folder, sides[0])
                 if found.failure is not None:
@@ -153,7 +154,7 @@ def holds(epoch_seconds: float, ratio: Interval, extra: Interval) -> bool | None
     return True if interval.high <= bar else False if interval.low > bar else None
 
 
-def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns: list[str]) -> dict[str, Any]:
+def _run(launcher: LocalLauncher, work: Cell, seconds: float, turns: list[str]) -> dict[str, Any]:
     """The plain script in a child of a warm parent like that which makes the launches."""
     key = launcher.key(work)
     result, log = launcher.folder / "script.json", launcher.folder / "script.log"
@@ -163,8 +164,8 @@ def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns:
         runtime=launcher.adapters[work.adapter].runtime,
         result=result,
         log=log,
-        script=path,
-        arguments=[*turns, work.mode, "--seconds", repr(seconds)],
+        script=RUNNER,
+        arguments=[*turns, work.adapter, work.mode, "--seconds", repr(seconds)],
     )
     log.touch()
     try:

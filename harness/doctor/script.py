@@ -1,4 +1,4 @@
-"""Run a plain script of `tests/benchmarks/plain` in a launch of its own, where the harness' launches are made too.
+"""Run a plain script in a launch of its own, where the harness' launches are made too.
 
 It is forked from the same warm parent, so that environment, core mask and imported framework are the same, and what
 differs is the harness and the adapter.
@@ -7,31 +7,26 @@ differs is the harness and the adapter.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import runpy
-import sys
 from pathlib import Path
 from typing import Any
 
 from levelfield.harness.measure.turns import Turns
 
 
-def run(script: Path, arguments: list[str]) -> dict[str, Any]:
-    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch.
+def run(runner: Path, arguments: list[str]) -> dict[str, Any]:
+    """In the worker: run a script as ``python runner arguments…`` would, in turns with a launch.
 
     The first arguments are the folder of their turns, the own side and the least epochs of a turn. The result has
     `epoch_seconds` (steady epochs, s), `turns` (the epochs of each) and `loss`.
     """
     folder, side, least, *rest = arguments
-    sys.argv = [str(script), *rest]
-    sys.path.insert(0, str(script.parent))
     turns = Turns(Path(folder), side, int(least))
-    importlib.import_module("plain_setup").wait = turns.epoch_end  # type: ignore[attr-defined]
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        runpy.run_path(str(script), run_name="__main__")
+        runpy.run_path(str(runner))["main"](rest, turns.epoch_end)
     return parse(output.getvalue()) | {"turns": turns.epochs}
 
 

@@ -7,7 +7,7 @@ import tokenize
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
@@ -19,7 +19,7 @@ ORDER, SHORT, TITLE = 120, "Adapters", "The adapters: caveats and source"
 
 @dataclass(frozen=True)
 class Source:
-    """One source text and the adapters that it holds."""
+    """One source text and the adapters that it holds, or one plain script and the adapters whose framework it uses."""
 
     id: str
     adapters: tuple[str, ...]
@@ -31,24 +31,31 @@ class Source:
         return ", ".join(self.adapters)
 
 
+class Texts(NamedTuple):
+    """What is shown of the adapters' code: scripts as users write them, and the adapters' own sources."""
+
+    scripts: list[Source]
+    sources: list[Source]
+
+
 def section(evidence: Evidence) -> Section:
     entries = {e.adapter: e for e in (Entry.of(r.cell) for r in evidence.latest)}
     names = sorted(entries) or sorted(evidence.adapters)
     if not names:
         return Section(missing="It names no adapter.")
-    sources = find_sources(evidence.sources)
+    sources = find_sources("source", evidence.sources)
     return Section(
         sentences=(sentence(names, sources, evidence),),
         blocks=(table(evidence, names, entries, sources),),
-        extra=sources,
+        extra=Texts(find_sources("script", evidence.scripts), sources),
     )
 
 
-def find_sources(texts: Mapping[str, str]) -> list[Source]:
+def find_sources(kind: str, texts: Mapping[str, str]) -> list[Source]:
     owners: dict[str, list[str]] = defaultdict(list)
     for name in sorted(texts):
         owners[texts[name]].append(name)
-    return [Source(f"source-{i}", tuple(own), t, code_lines(t)) for i, (t, own) in enumerate(owners.items(), start=1)]
+    return [Source(f"{kind}-{i}", tuple(own), t, code_lines(t)) for i, (t, own) in enumerate(owners.items(), start=1)]
 
 
 def sentence(names: list[str], sources: list[Source], evidence: Evidence) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import sys
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pytest
-from doctor_examples import ROOT, duels, examination, series
+from doctor_examples import duels, examination, series
 
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.registry import find
@@ -22,8 +21,6 @@ from levelfield.harness.records.record import Record
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 from levelfield.tasks.task import Split
-
-PLAIN = ROOT / "tests" / "benchmarks" / "plain"
 
 
 @pytest.mark.parametrize(
@@ -58,12 +55,7 @@ def test_too_few_pairs_are_not_measured():
 
 
 def test_every_adapter_has_its_plain_script():
-    missing = [name for name, info in find().adapters.items() if info.builtin and not _script(name).is_file()]
-    assert missing == []
-
-
-def _script(adapter: str) -> Path:
-    return PLAIN / f"{adapter.replace('-', '_')}.py"
+    assert [name for name, info in find().adapters.items() if info.builtin and info.plain is None] == []
 
 
 def test_of_what_a_script_prints_only_its_json_lines_count():

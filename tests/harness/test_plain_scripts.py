@@ -22,7 +22,7 @@ from levelfield.tasks import digits, score
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 
-PLAIN = Path(__file__).resolve().parent.parent / "benchmarks" / "plain"
+RUNNER = Path(__file__).resolve().parent.parent / "benchmarks" / "plain" / "run.py"
 EPOCHS = 3
 MODES = [(info.name, mode) for info in find().adapters.values() if info.builtin for mode in info.modes]
 
@@ -57,7 +57,7 @@ def test_a_plain_script_ends_with_the_loss_of_the_reference(adapter, mode):
     if mode == "compile" and not has_compiler():
         pytest.skip("torch.compile needs a C++ compiler")
     done = subprocess.run(
-        [sys.executable, str(PLAIN / f"{adapter.replace('-', '_')}.py"), mode, "--epochs", str(EPOCHS)],
+        [sys.executable, str(RUNNER), adapter, mode, "--epochs", str(EPOCHS)],
         env=os.environ | runtimes.environment(info.framework, info.backend, "cpu", 1),
         capture_output=True,
         text=True,

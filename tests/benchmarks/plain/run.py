@@ -1,83 +1,93 @@
-"""What every plain script starts from: the data, initial weights and batch order that the adapters are given.
+"""Train a plain script (`adapters/*/plain_*.py`) as its adapter is trained; print the time of every steady epoch.
 
-Nothing here runs inside the clock but `batch_order`, which is the adapters' too, and `goes_on` between two epochs.
-`levelfield doctor` sets `wait`, so that a script and a launch of the harness take turns.
+A script is what a user of the framework writes, and imports nothing of ours: ``train(x, y, weights, epochs)``. It is
+given the adapters' data, initial weights and, by the iterator `epochs`, the order of the samples of each epoch. The
+clock is read where the script asks for the next epoch, so that nothing is timed but the script and the order.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import inspect
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from time import perf_counter
 
 import numpy as np
 
+from levelfield.adapters.registry import find
 from levelfield.tasks import digits
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder
 
-WIDTHS = (64, 128, 10)
-BATCH = 32
-MOMENTUM = 0.9
-
-_work = argparse.ArgumentParser(add_help=False, allow_abbrev=False)  # scripts import RATE: it cannot wait for `begin`
-_work.add_argument("--rate", type=float, default=0.01, help="of learning; 0.01 unless given, as the doctor's launches")
-_work.add_argument("--seed", type=int, default=0, help="of initial weights and batches; 0 unless given")
-_asked = _work.parse_known_args()[0]
-RATE, SEED = _asked.rate, _asked.seed
-
-_train = digits.load().train
-_order = BatchOrder(len(_train.x), BATCH, epochs=0, seed=SEED, partial=False)
-STEPS = _order.steps
-
-wait: Callable[[], float] | None = None  # called between two epochs; the seconds that it took are in neither
-_waited: dict[int, float] = {}  # by the epoch that followed
+WIDTHS, BATCH = (64, 128, 10), 32
 
 
-def begin(*modes: str) -> tuple[str, Callable[[list[float]], bool]]:
-    """The mode to train in (the first by default), and ``goes_on(marks)``: whether another epoch is wanted.
+class Epochs(Iterator[np.ndarray]):
+    """The order of the samples of each epoch, whole batches only, while another is wanted.
 
-    `marks` holds the clock at the start and after every epoch.
+    `epochs` of them, or as many as make `seconds` of steady ones, three at least. `wait` is called between two epochs;
+    the seconds that it answers are in neither.
     """
-    about = "Train on digits and print the time of every steady epoch."
-    parser = argparse.ArgumentParser(description=about, parents=[_work])
-    parser.add_argument("mode", nargs="?", choices=modes, default=modes[0])
+
+    def __init__(self, samples: int, seed: int, seconds: float, epochs: int | None, wait: Callable[[], float]) -> None:
+        self.order = BatchOrder(samples, BATCH, epochs=0, seed=seed, partial=False)
+        self.seconds, self.epochs, self.wait = seconds, epochs, wait
+        self.marks: list[float] = []
+        self.waited: list[float] = []
+        self.waited_in_all = 0.0
+
+    def __next__(self) -> np.ndarray:
+        self.marks.append(perf_counter())
+        done = len(self.marks) - 1
+        if self.epochs is not None:
+            goes_on = done < self.epochs
+        else:
+            goes_on = done < 4 or self.marks[-1] - self.marks[1] - self.waited_in_all < self.seconds
+        self.waited.append(self.wait() if done else 0.0)
+        self.waited_in_all += self.waited[-1]
+        if not goes_on:
+            raise StopIteration
+        return self.order.epoch(done)
+
+    @property
+    def steady(self) -> list[float]:
+        """Seconds of every epoch but the first."""
+        return [b - a - wait for (a, b), wait in zip(pairwise(self.marks[1:]), self.waited[1:], strict=False)]
+
+
+def main(words: Sequence[str], wait: Callable[[], float] = lambda: 0.0) -> None:
+    """One JSON line for each steady epoch, and one with the training loss of the final weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("adapter", help="whose script is to be run")
+    parser.add_argument("mode", nargs="?", help="as its adapter's; the first of them unless given")
     parser.add_argument("--seconds", type=float, default=1.0, help="of steady epochs, three at least")
     parser.add_argument("--epochs", type=int, help="exactly so many instead")
-    options = parser.parse_args()
-
-    def goes_on(marks: list[float]) -> bool:
-        if wait is not None and len(marks) > 1:
-            _waited[len(marks) - 1] = wait()
-        if options.epochs is not None:
-            return len(marks) <= options.epochs
-        return len(marks) <= 4 or marks[-1] - marks[1] - sum(_waited.values()) < options.seconds
-
-    return options.mode, goes_on
-
-
-def training_data() -> tuple[np.ndarray, np.ndarray]:
-    """Features (1257, 64) float32 and classes (1257,) int64."""
-    return _train.x, _train.y
-
-
-def initial_weights() -> list[np.ndarray]:
-    """Kernel and bias of each layer in turn, float32."""
-    return [array for layer in MLP(WIDTHS).initial_weights(seed=SEED) for array in layer]
-
-
-def batch_order(epoch: int) -> np.ndarray:
-    """The samples of an epoch in training order, whole batches only."""
-    return _order.epoch(epoch)
-
-
-def report(marks: Sequence[float], weights: Sequence[np.ndarray]) -> None:
-    """One JSON line for each steady epoch, and one with the training loss of the final weights."""
-    for epoch, (before, after) in enumerate(pairwise(marks[1:]), 1):
-        print(json.dumps({"epoch": epoch, "seconds": after - before - _waited.get(epoch, 0.0)}))
-    w1, b1, w2, b2 = (np.asarray(w, np.float64) for w in weights)
-    z = np.maximum(_train.x @ w1 + b1, 0) @ w2 + b2
+    parser.add_argument("--rate", type=float, help="of learning; the script's own unless given")
+    parser.add_argument("--seed", type=int, default=0, help="of initial weights and batches; 0 unless given")
+    options = parser.parse_args(words)
+    info = find().adapters[options.adapter]
+    if info.plain is None:
+        parser.error(f"{info.name} has no plain script")
+    sys.path.insert(0, str(info.plain.parent))
+    script = importlib.import_module(info.plain.stem)
+    if options.rate is not None:
+        vars(sys.modules.get("plain_fit", script))["RATE"] = options.rate
+    data = digits.load().train
+    weights = [array for layer in MLP(WIDTHS).initial_weights(seed=options.seed) for array in layer]
+    epochs = Epochs(len(data.x), options.seed, options.seconds, options.epochs, wait)
+    mode = {"mode": options.mode or info.modes[0]} if "mode" in inspect.signature(script.train).parameters else {}
+    w1, b1, w2, b2 = map(np.asarray, script.train(data.x, data.y, weights, epochs, **mode))
+    for epoch, seconds in enumerate(epochs.steady, 1):
+        print(json.dumps({"epoch": epoch, "seconds": seconds}))
+    z = np.maximum(data.x @ w1 + b1, 0) @ w2 + b2
     z -= z.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), _train.y]
+    losses = np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), data.y]
     print(json.dumps({"loss": float(losses.mean())}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
