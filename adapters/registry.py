@@ -119,10 +119,11 @@ class AdapterInfo:
 
 @dataclass
 class Registry:
-    """Adapters by name in the order of the files, and one line for each that had to be left out."""
+    """Adapters by name in the order of the files, one line for each that had to be left out, and what else to tell."""
 
     adapters: dict[str, AdapterInfo] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def _extra(distribution: str) -> str:
@@ -184,6 +185,9 @@ def _add(
         if problem:
             registry.problems.append(f"adapter {label!r}: class {node.name} in {source.name}: {problem}")
             continue
+        if only and literals["name"] != label:
+            own = f"adapter {literals['name']!r}: its entry point is called {label!r}; it goes by its own name"
+            registry.remarks.append(f"{own}, give both the same")
         values = _LITERALS | literals
         registry.adapters[literals["name"]] = AdapterInfo(
             **values,

@@ -8,8 +8,9 @@ Run a suite and look at what it measured:
     results.launches.groupby("adapter").step_seconds.median()
     levelfield.findings(results.folder).tax
 
-Write an adapter: `Adapter` and what its methods take (`Setting`, `Split`, `BatchOrder`, `Watch`, `Layer`). Test it:
-`contract`. Names are imported when they are first asked for, so that ``import levelfield`` costs nothing.
+Write an adapter: `Adapter` and what its methods take (`Setting`, `Split`, `BatchOrder`, `Watch`, `Layer`). Train it by
+hand: `try_out`. Test it: `contract`. Names are imported when they are first asked for, so that ``import levelfield``
+costs nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from levelfield.adapters.adapter import MLP, Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
     from levelfield.harness.api import Results, load, run
+    from levelfield.harness.certify.try_out import try_out
     from levelfield.harness.pytest_plugin import contract
     from levelfield.reports.frames import Findings
     from levelfield.reports.frames import load as findings
@@ -31,6 +33,7 @@ _HOME = {
     "findings": ("levelfield.reports.frames", "load"),
     "Findings": ("levelfield.reports.frames", None),
     "contract": ("levelfield.harness.pytest_plugin", None),
+    "try_out": ("levelfield.harness.certify.try_out", None),
     **dict.fromkeys(
         ("Adapter", "BatchOrder", "Layer", "MLP", "Recipe", "Setting", "Split", "Watch"),
         ("levelfield.adapters.adapter", None),
@@ -52,6 +55,7 @@ __all__ = [
     "findings",
     "load",
     "run",
+    "try_out",
 ]
 
 

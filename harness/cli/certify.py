@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
+    for problem in (*registry.problems, *registry.remarks):
         print(f"warning: {problem}", file=sys.stderr)
     for name in options.adapter:
         if name not in registry.adapters:

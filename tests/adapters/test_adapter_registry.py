@@ -132,6 +132,15 @@ def test_a_plug_in_without_source_is_told_in_one_line_by_its_name(plugin, point)
     assert "'the-label'" in line
 
 
+def test_a_name_that_differs_from_that_of_the_entry_point_is_told(plugin):
+    found = plugin({"the-label": "outside_module:Plug"}, {"outside_module.py": source()})
+    assert "outside" in found.adapters
+    assert found.problems == []
+    [line] = found.remarks
+    assert "'outside'" in line
+    assert "'the-label'" in line
+
+
 def test_of_two_plug_ins_with_one_name_the_first_stays(plugin):
     found = plugin(
         {"a": "first:Plug", "b": "second:Plug", "c": "third:Plug"},

@@ -72,7 +72,7 @@ def main(words: Sequence[str], wait: Callable[[], float] = lambda: 0.0) -> None:
     info = find().adapters[options.adapter]
     if info.plain is None:
         parser.error(f"{info.name} has no plain script")
-    sys.path.insert(0, str(info.plain.parent))
+    sys.path.append(str(info.plain.parent))  # last: it has modules of its frameworks' names
     script = importlib.import_module(info.plain.stem)
     if options.rate is not None:
         vars(sys.modules.get("plain_fit", script))["RATE"] = options.rate
