@@ -81,12 +81,18 @@ class Watch(Protocol):
     """How an adapter tells the harness where it is; what happens inside is not training time."""
 
     def ready(self) -> None:
-        """The data are placed on the device and training starts now."""
+        """The data are placed on the device and training starts now: told once, before the first step.
+
+        A framework that places data and makes its loader inside its own call is followed by its first callback behind
+        that. What came before counts as placing, what comes after as the first epoch; steady epochs hold neither.
+        """
 
     def epoch_end(self, epoch: int) -> bool:
-        """An epoch's last step has been dispatched. False: stop training.
+        """An epoch's last step has been dispatched. False: stop training, so that `fit` returns.
 
-        Inside, `get_weights`, `predict` and `synchronize` are legal; `set_weights` is not.
+        A loop that the framework owns is left by the flag that it has for this; where it has none, by an exception of
+        the adapter's own, which `fit` catches. Inside, `get_weights`, `predict` and `synchronize` are legal;
+        `set_weights` is not.
         """
 
 
@@ -135,11 +141,14 @@ class Adapter(ABC):
 
     @abstractmethod
     def set_weights(self, layers: Sequence[Layer]) -> None:
-        """Take kernels (in, out) and biases (out,), float32 or float64; they are copied."""
+        """Take kernels (in, out) and biases (out,), float32 or float64; they are copied.
+
+        Called before `fit`, once or several times, and after it; the optimizer's state is left as it is.
+        """
 
     @abstractmethod
     def get_weights(self) -> list[Layer]:
-        """Copies of the current weights as NumPy arrays."""
+        """The current weights as NumPy arrays of `setting.dtype`, which are copies: neither is changed by the other."""
 
     @abstractmethod
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
@@ -147,11 +156,16 @@ class Adapter(ABC):
 
         In the given order; or, where `order` is None (the idiomatic track), for the recipe's number of epochs with the
         loader that the framework's documentation uses, shuffled as it is there. Each epoch visits every sample once.
+        Called once for each adapter that is built. `train` is not to be changed.
         """
 
     @abstractmethod
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Logits (n, outputs) as a NumPy array, in evaluation mode, by one call of the framework."""
+        """Logits (n, outputs) as a NumPy array of `setting.dtype`, in evaluation mode.
+
+        By one call of the framework, which may make several batches of `x`. It draws nothing that training would draw:
+        a data loader may take its seed from a global generator.
+        """
 
     @abstractmethod
     def synchronize(self) -> None:
