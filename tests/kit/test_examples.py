@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-WALK_THROUGH = EXAMPLES.parent / "adding-an-adapter.md"
+WALK_THROUGH = {"adding-an-adapter.md": "levelfield-equinox", "adapters-in-full.md": "levelfield-skorch"}
 PACKAGES = {"levelfield-equinox": ["filter_jit"], "levelfield-mlx": ["lazy", "compile"], "levelfield-skorch": ["eager"]}
 OWNS_ITS_LOOP = "levelfield-skorch"  # a callback and a sampler more
 
@@ -63,9 +63,10 @@ def test_the_test_of_an_example_is_one_line_and_an_import(package: str) -> None:
     assert len(lines) == 2
 
 
-def test_the_walk_through_shows_the_code_that_is_tested() -> None:
-    sources = [path.read_text() for path in (EXAMPLES / "levelfield-equinox").glob("*.py")]
-    shown = re.findall(r"```python\n(.*?)```", WALK_THROUGH.read_text(), re.DOTALL)
-    assert len(shown) >= 3
+@pytest.mark.parametrize("page", WALK_THROUGH)
+def test_the_walk_through_shows_the_code_that_is_tested(page: str) -> None:
+    sources = [path.read_text() for path in (EXAMPLES / WALK_THROUGH[page]).glob("*.py")]
+    shown = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / page).read_text(), re.DOTALL)
+    assert len(shown) >= 2
     for block in shown:
         assert any(block in source for source in sources), block
