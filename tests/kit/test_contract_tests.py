@@ -78,6 +78,16 @@ def test_a_new_adapter_in_a_checkout_certifies_and_passes_its_test_at_once(overl
     tested = overlay.run("-m", "pytest", "--levelfield-quick", cwd=checkout, PYTHONPATH=str(checkout))
     assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
 
+    # and what it raises is told as of a plug-in
+    source = checkout / "adapters" / "lantern.py"
+    source.write_text(source.read_text().replace(FIT, f"{FIT}\n        helper()", 1) + HELPER)
+    line = len(source.read_text().splitlines())
+    verbose = overlay.run(*levelfield, "certify", "lantern", "--quick", "-v", cwd=checkout, PYTHONPATH=str(checkout))
+    tested = overlay.run("-m", "pytest", "--levelfield-quick", cwd=checkout, PYTHONPATH=str(checkout))
+    for told in (verbose.stdout, tested.stdout):
+        assert f"KeyError: 'in vain' (lantern.py:{line}, in helper)" in told
+        assert f'lantern.py", line {line}, in helper' in told
+
 
 def test_each_fault_is_one_failed_test_that_names_it_and_touches_no_other(overlay, tests, tmp_path: Path) -> None:
     right = skeleton("right", tmp_path)
