@@ -180,7 +180,7 @@ def same(found: Series, labels: Sequence[str], baseline: str) -> Same:
         rates = [replay.rates(own, base, pairs, comparisons=len(labels)) for own, base in recorded]
         if judged := [one for one in rates if one is not None]:
             pooled = replay.pool(judged)
-            runs.append(FalseVerdicts(pairs, pooled.differs, pooled.called))
+            runs.append(FalseVerdicts(float(pairs), pooled.differs, pooled.called))
     own, base = recorded[0]
     stop = replay.until(own, base, PRECISION)
     if stop is not None and stop.pairs is not None and stop.differs is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from textwrap import fill
@@ -45,7 +45,11 @@ def sections(found: Examination) -> list[Section]:
     """What was looked at, in the order of `TITLES`."""
     by_part = {part: [trial for trial in found.trials if trial.part == part] for part in TITLES}
     parts = [section for part, trials in by_part.items() if trials for section in of_part(part, trials)]
-    return [machine(found), conditions(found.conditions), *parts]
+    when = (
+        f"Looked at on {found.date[:10]} with {counted(found.threads, 'thread')} for {found.took:.0f} s "
+        f"({found.effort} effort)." + (" It was stopped before everything was measured." if found.stopped else "")
+    )
+    return [machine(found.machine, found.frameworks, when), conditions(found.conditions), *parts]
 
 
 def text(found: Examination) -> str:
@@ -71,16 +75,14 @@ def as_json(found: Examination) -> str:
     return json.dumps(_finite(data), indent=1, allow_nan=False)
 
 
-def machine(found: Examination) -> Section:
-    installed = ", ".join(f"{name} {version}" for name, version in found.frameworks.items() if version)
-    missing = ", ".join(name for name, version in found.frameworks.items() if not version)
-    here = found.machine
+def machine(here: Machine, frameworks: Mapping[str, str | None], when: str) -> Section:
+    installed = ", ".join(f"{name} {version}" for name, version in frameworks.items() if version)
+    missing = ", ".join(name for name, version in frameworks.items() if not version)
     sentences = [
         f"{cpu(here)}, {here.memory_bytes / 2**30:.1f} GiB, {here.system}, Python {here.python}, "
         f"levelfield {short(here.commit)}.",
         f"Frameworks: {installed or 'none'}." + (f" Missing: {missing}." if missing else ""),
-        f"Looked at on {found.date[:10]} with {counted(found.threads, 'thread')} for {found.took:.0f} s "
-        f"({found.effort} effort)." + (" It was stopped before everything was measured." if found.stopped else ""),
+        when,
     ]
     return Section(TITLES["machine"], sentences=sentences)
 

@@ -2,56 +2,48 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import costs
+from measurements import Measurements
+from overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO, Overhead
+from share import TimeShare
+from startup import BARS, Startup
 
 from levelfield.harness.doctor import replay
 from levelfield.harness.doctor.against_itself import Trial
-from levelfield.harness.doctor.overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO, Overhead
-from levelfield.harness.doctor.replay import Rates
-from levelfield.harness.doctor.share import TimeShare
-from levelfield.harness.doctor.startup import BARS, Startup
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.judge.statistics import LEAST_BLOCKS_TO_STOP
 
 Word = Literal["holds", "does not hold", "open"]
 
-SOAK = ROOT / "docs" / "reliability" / "soak.json"
 RESOLVED = ("numpy-manual", "torch-autograd", "jax-grad")  # within RESOLVED_SECONDS; the others within MOST_PAIRS
 RESOLUTION, RESOLVED_SECONDS, MOST_PAIRS = 0.02, 60.0, 40
 MOST_FALSE = 0.05
 MOST_WALL, LEAST_MEASURED, LEAST_CORE = 360.0, 0.60, 0.30
-MOST_SCHEDULING, MOST_SLOWER = 0.020, 1.5  # seconds a launch; cost of the last launches to the first's
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One row: what is asked, what was found, the word that follows, and the part of the doctor that gives it."""
+    """One row: what is asked, what was found, and the word that follows."""
 
     row: str
     bar: str
     found: str
     word: Word
-    part: str
 
 
-def bars(
-    overheads: Sequence[Overhead],
-    trials: Sequence[Trial],
-    share: TimeShare | str | None,
-    startups: Sequence[Startup],
-    soak: Path = SOAK,
-) -> list[Bar]:
-    """Rows 1 to 6; *open* where the numbers do not decide, or were not measured."""
+def bars(found: Measurements, soak: dict[str, Any] | None) -> list[Bar]:
+    """Rows 1 to 6; *open* where the numbers do not decide, or were not measured. `soak` is what ``make soak`` found."""
+    overheads = found.results("overhead")
     return [
         _overhead(overheads),
-        _resolved(trials),
+        _resolved(found.results("duel")),
         _others(overheads),
-        _false(trials),
-        _time(share),
-        _start(startups),
+        _false(found.results("neighbour")),
+        _time(found.results("time")),
+        _start(found.results("start")),
         _cost(soak),
     ]
 
@@ -65,7 +57,7 @@ def _overhead(overheads: Sequence[Overhead]) -> Bar:
         f"a steady step against a plain script: at most {MOST_RATIO:g} × where an epoch lasts {1e3 * LONG_EPOCH:g} ms "
         f"or more, else at most {1e6 * MOST_DIFFERENCE:g} µs an epoch more"
     )
-    return Bar("1", bar, found, _all(words.values()), "overhead")
+    return Bar("1", bar, found, _all(words.values()))
 
 
 def _resolved(trials: Sequence[Trial]) -> Bar:
@@ -73,7 +65,7 @@ def _resolved(trials: Sequence[Trial]) -> Bar:
     bar += ", ".join(RESOLVED)
     found = {name: _seconds(name, trials) for name in RESOLVED}
     text = "; ".join(f"{name} {text}" for name, (_, text) in found.items())
-    return Bar("2a", bar, text, _all(word for word, _ in found.values()), "duel")
+    return Bar("2a", bar, text, _all(word for word, _ in found.values()))
 
 
 def _others(overheads: Sequence[Overhead]) -> Bar:
@@ -86,64 +78,60 @@ def _others(overheads: Sequence[Overhead]) -> Bar:
         words[name] = "holds" if within else "does not hold" if measured else "open"
     late = [name for name, word in words.items() if word != "holds"]
     found = f"{len(rest) - len(late)} of {len(rest)}" + (f", not {', '.join(late)}" if late else "")
-    return Bar("2b", bar, found, _all(words.values()), "overhead")
+    return Bar("2b", bar, found, _all(words.values()))
 
 
 def _seconds(name: str, trials: Sequence[Trial]) -> tuple[Word, str]:
     """From the stop at that precision: by the 90th percentile it holds, by the median it does not."""
-    for trial in trials:
-        for comparison in trial.comparisons:
-            stop = comparison.stop
-            if trial.adapter != name or not trial.turns or comparison.delay != RESOLUTION or stop is None:
-                continue
-            if stop.pairs is None or stop.pairs_90 is None or stop.slower is None:
-                return "does not hold", "not within its series"
-            typical, late = stop.pairs * comparison.pair_seconds, stop.pairs_90 * comparison.pair_seconds
-            word: Word = "open"
-            if late <= RESOLVED_SECONDS and stop.stopped.share >= 0.9:
-                word = "holds"
-            elif typical > RESOLVED_SECONDS:
-                word = "does not hold"
-            return word, f"after {typical:.0f} s (90 %: {late:.0f} s), found by then in {stop.slower.share:.0%}"
+    delays = [delay for trial in trials if trial.adapter == name for delay in trial.delays]
+    for delay in (one for one in delays if one.delay == RESOLUTION):
+        if delay.ratio is None or delay.ratio.n < LEAST_BLOCKS_TO_STOP:
+            continue
+        if (stop := delay.stop) is None:
+            return "does not hold", "not within its series"
+        word: Word = "open"
+        if stop.seconds_90 <= RESOLVED_SECONDS and stop.within.share >= 0.9:
+            word = "holds"
+        elif stop.seconds > RESOLVED_SECONDS:
+            word = "does not hold"
+        late = f"90 %: {stop.seconds_90:.0f} s"
+        return word, f"after {stop.seconds:.0f} s ({late}), found by then in {stop.found.share:.0%}"
     return "open", "was not measured"
 
 
 def _false(trials: Sequence[Trial]) -> Bar:
     bar = f"an adapter against itself, simultaneous, with a neighbour: at most {MOST_FALSE:.0%} false verdicts"
-    noisy = [rates for trial in trials if trial.neighbour for rates in together(trial)[:1]]
+    series = [[run for run in trial.same.runs if run.called] for trial in trials if trial.same is not None]
+    shortest = [(runs[0].pairs, runs[0].called) for runs in series if runs]
+    noisy = [(pairs, called) for pairs, called in shortest if called is not None]
     if not noisy:
-        return Bar("3", bar, "no series with a neighbour was recorded", "open", "neighbour")
-    worth = sum(rates.called.independent for rates in noisy)
-    share = sum(rates.called.share * rates.called.independent for rates in noisy) / worth
+        return Bar("3", bar, "no series with a neighbour was recorded", "open")
+    worth = sum(called.independent for _, called in noisy)
+    share = sum(called.share * called.independent for _, called in noisy) / worth
     low, high = replay.wilson(share * worth, worth)
     word: Word = "holds" if high <= MOST_FALSE else "does not hold" if low > MOST_FALSE else "open"
-    pairs = " or ".join(str(pairs) for pairs in sorted({rates.pairs for rates in noisy}))
+    pairs = " or ".join(f"{pairs:g}" for pairs in sorted({pairs for pairs, _ in noisy}))
     found = (
         f"{share:.1%} ({low:.1%} to {high:.1%}) of comparisons over {pairs} pairs, worth {worth:.0f} independent ones"
     )
-    return Bar("3", bar, found, word, "neighbour")
+    return Bar("3", bar, found, word)
 
 
-def together(trial: Trial) -> list[Rates]:
-    """What the comparisons of the same with the same say in one trial, by the length of the windows."""
-    same = [comparison for comparison in trial.comparisons if comparison.delay == 0]
-    lengths = sorted({rates.pairs for comparison in same for rates in comparison.rates})
-    return [replay.pool([r for c in same for r in c.rates if r.pairs == pairs]) for pairs in lengths]
-
-
-def _time(share: TimeShare | str | None) -> Bar:
+def _time(shares: Sequence[TimeShare]) -> Bar:
     bar = (
         f"the default suite on two cores: at most {MOST_WALL / 60:g} minutes, at least {LEAST_MEASURED:.0%} of it in "
         f"measured phases and {LEAST_CORE:.0%} in steady epochs and prediction"
     )
-    if not isinstance(share, TimeShare):
-        return Bar("4", bar, f"not measured, because {share}" if share else "not measured", "open", "time")
-    measured, core = share.measured / share.span, share.core / share.span
-    found = f"run {share.run}: {share.span / 60:.1f} minutes, {measured:.0%}, {core:.0%}"
-    if share.suite != "default":
-        return Bar("4", bar, f"{found}; it is of suite {share.suite}", "open", "time")
-    holds = share.span <= MOST_WALL and measured >= LEAST_MEASURED and core >= LEAST_CORE
-    return Bar("4", bar, found, _word(holds), "time")
+    for share in shares:
+        if share.reason is not None:
+            return Bar("4", bar, f"not measured, because {share.reason}", "open")
+        measured, core = share.measured / share.span, share.core / share.span
+        found = f"run {share.run}: {share.span / 60:.1f} minutes, {measured:.0%}, {core:.0%}"
+        if share.suite != "default":
+            return Bar("4", bar, f"{found}; it is of suite {share.suite}", "open")
+        holds = share.span <= MOST_WALL and measured >= LEAST_MEASURED and core >= LEAST_CORE
+        return Bar("4", bar, found, _word(holds))
+    return Bar("4", bar, "not measured", "open")
 
 
 def _start(startups: Sequence[Startup]) -> Bar:
@@ -151,25 +139,17 @@ def _start(startups: Sequence[Startup]) -> Bar:
         " and ".join(f"`levelfield {name}` within {most:g}" for name, most in BARS.items()) + " bare interpreter starts"
     )
     if not startups:
-        return Bar("5", bar, "not measured", "open", "start")
+        return Bar("5", bar, "not measured", "open")
     found = "; ".join(f"{s.command} {s.ratio.estimate:.1f} ({s.ratio.low:.1f} to {s.ratio.high:.1f})" for s in startups)
-    return Bar("5", bar, found, _all([_word(s.holds) for s in startups]), "start")
+    return Bar("5", bar, found, _all([_word(s.holds) for s in startups]))
 
 
-def _cost(soak: Path) -> Bar:
-    bar = f"scheduling costs at most {1e3 * MOST_SCHEDULING:g} ms a launch with 10,000 planned, and is flat"
-    if not soak.is_file():
-        return Bar("6", bar, f"not measured: `make soak` writes {soak.name}, in the source checkout", "open", "soak")
-    stored = json.loads(soak.read_text(encoding="utf-8"))
-    kinds = stored["scheduling"].values()
-    planned = min(kind["planned"] for kind in kinds)
-    slowest = max(kind["slowest half-thousand, seconds a launch"] for kind in kinds)
-    slower = max(kind["scheduling, seconds of CPU a launch"]["ratio"] for kind in kinds)
-    found = f"{1e3 * slowest:.1f} ms in the slowest half-thousand of {planned:,}; the last 500 cost {slower:.2f} × the "
-    found += f"first's CPU time (`make soak`, {stored['date'][:10]})"
-    if planned < 10_000:
-        return Bar("6", bar, found, "open", "soak")
-    return Bar("6", bar, found, _word(slowest <= MOST_SCHEDULING and slower <= MOST_SLOWER), "soak")
+def _cost(soak: dict[str, Any] | None) -> Bar:
+    """What docs/reliability.md shows line by line."""
+    if soak is None:
+        return Bar("6", costs.BAR, "not measured: `make soak`", "open")
+    found = costs.scheduling(soak)
+    return Bar("6", costs.BAR, found.text, _word(found.holds))
 
 
 def _word(holds: bool | None) -> Word:

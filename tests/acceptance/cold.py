@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from effort import Effort
+
 from levelfield.adapters.adapter import facts, unsupported
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
 from levelfield.harness.measure.turns import ONE
@@ -15,6 +18,8 @@ from levelfield.harness.plan import launches
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 
 MARGIN = 0.10
+PAIRS = 10
+COLD_SECONDS = 8.0  # that a cold launch takes in all, about
 SECONDS = 2.4  # of steady epochs in a launch: a cold import takes as long, and few seconds give few turns
 
 
@@ -31,7 +36,6 @@ class Agreement:
     ratio: Interval | None = None
     import_seconds: float | None = None  # of a cold launch
     agree: bool | None = None
-    measured: str = ""  # when, and with which commit
 
 
 def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bool]) -> Agreement:
@@ -70,3 +74,23 @@ def agree(ratio: Interval) -> bool | None:
     if low <= ratio.low and ratio.high <= high:
         return True
     return False if ratio.high < low or ratio.low > high else None
+
+
+class WarmAndCold:
+    name = "cold"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[AdapterStep]:
+        steps = []
+        for info in (adapters[name] for name in effort.named or one_of_each(adapters)):
+            seconds = PAIRS * (COLD_SECONDS + launch_seconds(info))
+            steps.append(AdapterStep(self, f"{info.name}: warm against cold", seconds, info, info.modes[0], PAIRS))
+        return steps
+
+    def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> list[Agreement]:
+        return [measure(bench, step.info, step.pairs, enough)]
+
+
+def one_of_each(adapters: Mapping[str, AdapterInfo]) -> list[str]:
+    """The first adapter of every framework, and of every backend of one that has several."""
+    first = {(info.framework, info.backend): info.name for info in reversed(list(adapters.values())) if info.builtin}
+    return [name for name in adapters if name in first.values()]

@@ -1,6 +1,6 @@
 """A loop whose use of the cores is known: busy for half of the time, on one of two cores. Do the probes say 25 %?
 
-``python -P -m levelfield.harness.doctor.half SECONDS`` is the loop, and reads its own CPU time as a launch does; beside
+``python half.py SECONDS`` is the loop, and reads its own CPU time as a launch does; beside
 it the sampler takes the core-busy strip, as in a run.
 """
 
@@ -11,8 +11,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from effort import Effort
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.examine import Step
+from levelfield.harness.doctor.series import Bench
 from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.probe import Watched, Window
@@ -22,6 +28,11 @@ from levelfield.harness.system.folders import Temporary
 
 MARGIN = 0.03
 _PIECE = 0.01  # seconds busy, then as long asleep
+_RUN = """
+import runpy, sys
+file = sys.argv.pop(1)
+runpy.run_path(file, run_name="__main__")
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ def measure(seconds: float = 2.0) -> HalfBusy:
         try:
             sampling.open()
             with subprocess.Popen(
-                paths.module("levelfield.harness.doctor.half", str(seconds)),
+                paths.program(_RUN, __file__, str(seconds)),
                 env=variables.build(os.environ, {}),
                 stdout=subprocess.PIPE,
                 text=True,
@@ -82,6 +93,16 @@ def measure(seconds: float = 2.0) -> HalfBusy:
         strip=sum(sampled.busy) / len(sampled.busy) if sampled.busy else None,
         sample_seconds=sampled.cost / sampled.samples if sampled.samples else None,
     )
+
+
+class Half:
+    name = "half"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[Step]:
+        return [Step(self, "a loop that is busy for half of the time", 0.0)]
+
+    def measure(self, bench: Bench, step: Step, enough: Callable[[], bool]) -> list[HalfBusy]:
+        return [measure()]
 
 
 def main(seconds: float) -> None:

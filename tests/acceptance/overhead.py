@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from effort import Effort
+
 from levelfield.adapters.adapter import refusal
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.doctor import replay, script
+from levelfield.harness.doctor import replay
+from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, Series, cell
 from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS,
@@ -33,14 +36,19 @@ from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.duel import THREADS
 from levelfield.harness.system.folders import Temporary
-from levelfield.harness.system.paths import ROOT
 
-SCRIPTS = ROOT / "tests" / "benchmarks" / "plain"
+HERE = Path(__file__).resolve().parent
+SCRIPTS = HERE / "plain"
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
 MOST_RATIO = 1.02
 MOST_DIFFERENCE = 10e-6  # seconds an epoch
 # A width at which pairs end, so that an overhead of half of what the bar allows lies within it with its whole interval
 ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.0075, 5e-6
+PAIRS = 100  # at most; most need a dozen
+SECONDS = 2.4  # of steady epochs in a launch: few give few turns, and a pair costs its start too
+# Pairs until the bar can be read: it is narrower where epochs are short. By these a budget is divided
+_USUAL, _MANY, _SHORT = 12, 30, ("numpy", "jax")
+_COMPILED = 4.0  # seconds that a launch takes which compiles
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,6 @@ class Overhead:
     extra: Interval | None = None
     pairs_to_2_percent: float | None = None
     holds: bool | None = None
-    measured: str = ""  # when, and with which commit
 
 
 def measure(
@@ -75,7 +82,7 @@ def measure(
         return Overhead(info.name, mode, reason)
     path = SCRIPTS / f"{info.name.replace('-', '_')}.py"
     if not path.is_file():
-        return Overhead(info.name, mode, f"there is no plain script {path.name}; they come with the source checkout")
+        return Overhead(info.name, mode, f"there is no plain script {path.name}")
     found = Series()
     with Temporary() as temporary:
         folder = temporary.path
@@ -155,16 +162,16 @@ def holds(epoch_seconds: float, ratio: Interval, extra: Interval) -> bool | None
 
 def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns: list[str]) -> dict[str, Any]:
     """The plain script in a child of a warm parent like that which makes the launches."""
-    key = launcher.key(work)
+    info, key = launcher.adapters[work.adapter], launcher.key(work)
     result, log = launcher.folder / "script.json", launcher.folder / "script.log"
     job = ScriptJob(
-        module=script.__name__,
-        qualname=script.run.__name__,
-        runtime=launcher.adapters[work.adapter].runtime,
+        module=info.module,
+        qualname=info.qualname,
+        runtime=info.runtime,
         result=result,
         log=log,
-        script=path,
-        arguments=[*turns, work.mode, "--seconds", repr(seconds)],
+        file=HERE / "script.py",
+        arguments=[*turns, str(path), work.mode, "--seconds", repr(seconds)],
     )
     log.touch()
     try:
@@ -178,3 +185,21 @@ def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns:
     finally:
         result.unlink(missing_ok=True)
         log.unlink(missing_ok=True)
+
+
+class AgainstScripts:
+    name = "overhead"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[AdapterStep]:
+        """Every mode of every adapter."""
+        steps = []
+        for info in (adapters[name] for name in effort.named or [n for n, info in adapters.items() if info.builtin]):
+            pairs = _MANY if info.framework in _SHORT else _USUAL
+            for mode in info.modes:
+                seconds = 2 * pairs * (SECONDS + (_COMPILED if mode == "compile" else launch_seconds(info)))
+                title = f"{info.name} ({mode}) against a plain script"
+                steps.append(AdapterStep(self, title, seconds, info, mode, PAIRS))
+        return steps
+
+    def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> list[Overhead]:
+        return [measure(bench, step.info, step.mode, step.pairs, SECONDS, enough)]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from effort import Effort
+
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, Series, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
 from levelfield.harness.measure.disturbance import MOST_REPEATS
@@ -14,6 +17,7 @@ from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.client import Sampling
 
 MARGIN = 0.03
+PAIRS = 40
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bo
     if (reason := info.missing()) is not None:
         return Probed(info.name, reason)
     work = cell(info, info.modes[0], bench.threads)
-    found, shuffle = Series(), random.Random(0)  # noqa: S311 - an order, not a secret
+    found, shuffle = Series(), random.Random(0)
     with bench.launcher({info.name: info}) as launcher:
         sides = {"on": launcher.sampling, "off": Sampling(launcher.sampling.log, "sampling was switched off")}
         try:
@@ -70,3 +74,17 @@ def judge(adapter: str, series: Series) -> Probed:
         made = f"{len(on)} were made ({series.disturbed} launches were void)"
         return Probed(adapter, f"{LEAST_BLOCKS} undisturbed pairs are needed and {made}", None, series.disturbed)
     return Probed(adapter, None, paired_ratio(on, off), series.disturbed)
+
+
+class OnAndOff:
+    name = "probed"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[AdapterStep]:
+        steps = []
+        for info in (adapters[name] for name in effort.adapters):
+            seconds = 2 * PAIRS * launch_seconds(info)
+            steps.append(AdapterStep(self, f"{info.name}: probes on against off", seconds, info, info.modes[0], PAIRS))
+        return steps
+
+    def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> list[Probed]:
+        return [measure(bench, step.info, step.pairs, enough)]

@@ -6,11 +6,14 @@ launched once more, and the median of its repeats is taken through the accountin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from levelfield.adapters.registry import AdapterInfo
+from effort import Effort
+
+from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.harness.doctor.examine import Step
 from levelfield.harness.doctor.series import Bench
 from levelfield.harness.judge import roofline
 from levelfield.harness.records.peak import Candidate, Peak, Subject
@@ -66,3 +69,13 @@ def judge(found: Peak, again: Candidate) -> Product:
     share = roofline.share(roofline.achieved(work, median(own[0].seconds)), flops)
     assert not isinstance(share, Unavailable)
     return Product(None, flops.source, flops.value, share.value)
+
+
+class MatrixProduct:
+    name = "product"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[Step]:
+        return [Step(self, "a matrix product against the peak of all frameworks", 0.0)]
+
+    def measure(self, bench: Bench, step: Step, enough: Callable[[], bool]) -> list[Product]:
+        return [measure(bench, find().adapters)]

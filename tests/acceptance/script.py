@@ -1,4 +1,4 @@
-"""Run a plain script of `tests/benchmarks/plain` in a launch of its own, where the harness' launches are made too.
+"""Run a plain script of `tests/acceptance/plain` in a launch of its own, where the harness' launches are made too.
 
 It is forked from the same warm parent, so that environment, core mask and imported framework are the same, and what
 differs is the harness and the adapter.
@@ -18,20 +18,20 @@ from typing import Any
 from levelfield.harness.measure.turns import Turns
 
 
-def run(script: Path, arguments: list[str]) -> dict[str, Any]:
-    """In the worker: run `script` as ``python script arguments…`` would, in turns with a launch.
+def run(arguments: list[str]) -> dict[str, Any]:
+    """In the worker: run a script as ``python script arguments…`` would, in turns with a launch.
 
-    The first arguments are the folder of their turns, the own side and the least epochs of a turn. The result has
-    `epoch_seconds` (steady epochs, s), `turns` (the epochs of each) and `loss`.
+    The first arguments are the folder of their turns, the own side, the least epochs of a turn, and the script. The
+    result has `epoch_seconds` (steady epochs, s), `turns` (the epochs of each) and `loss`.
     """
-    folder, side, least, *rest = arguments
-    sys.argv = [str(script), *rest]
-    sys.path.insert(0, str(script.parent))
+    folder, side, least, script, *rest = arguments
+    sys.argv = [script, *rest]
+    sys.path.insert(0, str(Path(script).parent))
     turns = Turns(Path(folder), side, int(least))
     importlib.import_module("plain_setup").wait = turns.epoch_end  # type: ignore[attr-defined]
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        runpy.run_path(str(script), run_name="__main__")
+        runpy.run_path(script, run_name="__main__")
     return parse(output.getvalue()) | {"turns": turns.epochs}
 
 

@@ -7,12 +7,19 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from effort import Effort
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.examine import Step
+from levelfield.harness.doctor.series import Bench
 from levelfield.harness.judge.statistics import Interval, paired_ratio
 from levelfield.harness.system import paths, variables
 
 BARS = {"--help": 4.0, "list": 8.0}  # bare starts
+ROUNDS = 10
 _BARE = ["-c", "pass"]
 
 
@@ -36,7 +43,7 @@ def measure(rounds: int) -> list[Startup]:
     words = {"bare": [sys.executable, *_BARE]}
     words |= {command: paths.module("levelfield.harness.cli.main", command) for command in BARS}
     times: dict[str, list[float]] = {name: [] for name in words}
-    shuffle = random.Random(0)  # noqa: S311 - an order, not a secret
+    shuffle = random.Random(0)
     for number in range(1 + rounds):
         for name in shuffle.sample(list(words), len(words)):
             start = time.perf_counter()
@@ -45,3 +52,13 @@ def measure(rounds: int) -> list[Startup]:
                 times[name].append(time.perf_counter() - start)
     bare = sorted(times["bare"])[rounds // 2]
     return [Startup(command, bare, paired_ratio(times[command], times["bare"])) for command in BARS]
+
+
+class Start:
+    name = "start"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[Step]:
+        return [Step(self, "the command's start", 0.0)]
+
+    def measure(self, bench: Bench, step: Step, enough: Callable[[], bool]) -> list[Startup]:
+        return measure(ROUNDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-CHAOS = Path(__file__).with_name("chaos.py")
+CHAOS = Path(__file__).parent / "chaos" / "chaos.py"
 
 
 @pytest.mark.slow

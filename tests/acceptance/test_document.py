@@ -1,4 +1,4 @@
-"""The tables of an examination, as text, Markdown and JSON."""
+"""The document is rendered from what was measured; what is measured again replaces its rows there, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import acceptance
+import document
+import measurements
+import overhead
+import product
 import pytest
-from doctor_examples import ROOT, examination, interval, series
+import tables
+from acceptance_examples import MACHINE, ROOT, interval, measured, results, series
 from hypothesis import given
 from hypothesis import strategies as st
+from measurements import Measurements, Row
+from parts import PARTS
+from startup import Startup
 
-from levelfield.harness.doctor import document, overhead, product, tables
-from levelfield.harness.doctor.examine import Examination
-from levelfield.harness.doctor.startup import Startup
+from levelfield.harness.doctor.against_itself import Trial
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records import peak
 from levelfield.harness.records.peak import Candidate, Peak
 from levelfield.tasks.errors import UserError
+
+
+def page_of(found: Measurements) -> str:
+    """Sentences of several lines in one."""
+    return tables.markdown(tables.sections(found, None)).replace("\n  ", " ")
 
 
 def peak_of(*candidates: Candidate) -> Peak:
@@ -44,135 +56,143 @@ def test_without_a_product_there_is_the_reason() -> None:
     assert (again.reason, again.holds) == ("ended by SIGSEGV", None)
 
 
-def test_the_page_tells_the_share_and_whether_the_bar_holds() -> None:
-    assert "reads 97.0% of it. The bar, at least 90%, holds." in tables.text(examination()).replace("\n    ", " ")
-
-
 def test_the_page_says_what_was_found_and_why_the_rest_was_not():
-    page = tables.text(examination())
+    page = page_of(measured())
     assert "Missing: torch" in page
-    assert "with uncommitted changes" in page
     assert page.count("not measured, because needs c: pip install c.") == 4
     assert "Not measured, because there is no run in runs/." in page
-    (slow,) = [line for line in page.splitlines() if line.split()[:2] == ["a", "5%"]]
-    assert "1.050" in slow
-    assert "12: 100%" in slow
-    (in_turns,) = [line for line in page.splitlines() if line.split()[:2] == ["d", "5%"]]
-    assert in_turns.split()[2:] == slow.split()[2:]
+    assert "Of 2 cores it keeps 25% busy. Measured: 26.0% by its own CPU time, 24.0% by the core-busy strip" in page
+    assert "reads 97.0% of it. The bar, at least 90%, holds." in page
+    assert {part: page.count(title) for part, title in (("duel", "### In turns"), ("cold", "### Warm"))} == {
+        "duel": 1,
+        "cold": 1,
+    }
 
 
-def test_every_row_of_a_table_is_as_long_as_its_header():
-    lengths = [{len(s.header), *map(len, s.rows)} for s in tables.sections(examination()) if s.rows]
+def test_every_row_of_a_table_is_as_long_as_its_header_and_no_cell_breaks_it():
+    found = tables.sections(measured(), None)
+    lengths = [{len(s.header), *map(len, s.rows)} for s in found if s.rows]
     assert len(lengths) == 9
     assert all(len(length) == 1 for length in lengths)
-
-
-def test_as_json_there_are_the_recorded_values_and_no_infinities():
-    found = json.loads(tables.as_json(examination()), parse_constant=pytest.fail)
-    assert len(found["trials"][0]["values"]["a +5%"]) == 120
-    assert found["overheads"][0]["holds"] is True
-
-
-def test_as_markdown_no_cell_breaks_its_table():
-    lines = [line for line in tables.markdown(examination()).splitlines() if line.startswith("|")]
-    assert lines
+    lines = [line for line in tables.markdown(found).splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in lines)
 
 
-def measured_later(**parts) -> Examination:
-    """Another day's examination, of these parts alone."""
-    names = ("trials", "overheads", "agreements", "startups", "half_busy", "probed", "products")
-    nothing = {name: [] for name in names} | {"time_share": None}
-    return replace(examination(), **nothing | {"date": "2026-02-02T00:00:00+00:00"} | parts)
+def test_what_was_measured_is_read_as_it_was_written(tmp_path):
+    found = measured()
+    measurements.write(found, tmp_path / "measured.json")
+    again = measurements.read(tmp_path / "measured.json", MACHINE)
+    assert page_of(again) == page_of(found)
+    assert {part: [row.commit for row in rows] for part, rows in again.rows.items()} == {
+        part: ["abc"] * len(rows) for part, rows in found.rows.items()
+    }
+    measurements.write(again, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "measured.json").read_text()
 
 
-def page_of(path: Path, contents: str = "") -> Path:
-    path.write_text(f"before\n{document.START}\n{contents}{document.END}\nafter\n", encoding="utf-8")
-    return path
-
-
-def test_what_was_not_measured_again_keeps_its_table_its_bar_and_its_date(tmp_path):
-    page = page_of(tmp_path / "trust.md")
-    document.write(examination(), page)
-    before = page.read_text(encoding="utf-8")
-    slow = [Startup("--help", 0.02, interval(9.0)), Startup("list", 0.02, interval(9.0))]
-    document.write(measured_later(startups=slow), page)
-    after = page.read_text(encoding="utf-8")
-    assert after.startswith("before\n")
-    assert after.endswith("after\n")
-    old, new = ({b.partition("\n")[0]: b for b in text.split("### ")} for text in (before, after))
-    assert list(old) == list(new)
-    changed = {title for title in new if old[title] != new[title]}
-    assert changed == {tables.TITLES[name] for name in ("machine", "bars", "start")}
-    assert "2026-02-02" in new[tables.TITLES["start"]]
-    assert "2026-01-01" in new[tables.TITLES["probed"]]
-    assert "--help 9.0" in new[tables.TITLES["bars"]]
-
-
-def test_what_could_not_be_measured_does_not_replace_what_once_was(tmp_path):
-    page = page_of(tmp_path / "trust.md")
-    document.write(examination(), page)
-    document.write(measured_later(products=[product.Product("it was killed")]), page)
-    assert "reads 97.0% of it" in page.read_text(encoding="utf-8").replace("\n  ", " ")
-
-
-def test_adapters_that_were_not_measured_again_keep_their_rows_and_count_for_the_bars(tmp_path):
-    page = page_of(tmp_path / "trust.md")
-    a, b = (overhead.judge(name, "m", series({"launch": ratio, "script": 1.0})) for name, ratio in (("a", 1), ("b", 2)))
-    document.write(measured_later(overheads=[replace(a, measured="1st"), replace(b, measured="1st")]), page)
-    assert "1 holds, 0 open, 1 does not hold (b (m))" in page.read_text(encoding="utf-8")
-    cheaper = overhead.judge("b", "m", series({"launch": 1.0, "script": 1.0}))
-    document.write(measured_later(overheads=[replace(cheaper, measured="2nd")]), page)
-    after = page.read_text(encoding="utf-8")
-    assert "2 holds, 0 open, 0 does not hold" in after
-    rows = [line for line in after.splitlines() if line.startswith(("| a | m", "| b | m"))]
-    assert [row.split(" | ")[-1] for row in rows] == ["1st |", "2nd |"]
-    document.write(measured_later(overheads=[overhead.Overhead("b", "m", "it was killed")]), page)
-    assert page.read_text(encoding="utf-8") == after
-
-
-def test_a_table_that_cannot_be_read_is_told_before_anything_is_measured(tmp_path):
-    whole = document.merge("", examination())
-    document.check(page_of(tmp_path / "trust.md", whole), examination().machine)
-    broken = page_of(tmp_path / "broken.md", whole.replace("| yes |", "| perhaps |"))
-    with pytest.raises(UserError, match="plain script' cannot be read"):
-        document.check(broken, examination().machine)
-
-
-numbers = st.floats(-1e3, 1e3).filter(lambda x: x == 0 or abs(x) > 1e-2)
+numbers = st.floats(allow_nan=False).map(lambda x: float(f"{x:.6g}"))
 intervals = st.builds(
     lambda a, b, c: Interval(sorted((a, b, c))[1], min(a, b, c), max(a, b, c), 9, 0.95), *3 * [numbers]
 )
 
 
 @given(intervals, intervals, st.sampled_from([True, False, None]), st.sampled_from([None, 8.0, 18.5]))
-def test_a_row_is_read_as_it_was_written(ratio, extra, holds, pairs):
-    micro = Interval(1e-6 * extra.estimate, 1e-6 * extra.low, 1e-6 * extra.high, 9, 0.95)
-    row = overhead.Overhead("a", "m", None, 0.0123, ratio, micro, pairs, holds, "today, abc")
-    once = document.merge("", measured_later(overheads=[row]))
-    other = overhead.Overhead("b", "m", "it was killed")
-    twice = document.merge(once, measured_later(overheads=[other]))
-    (before,), (after,) = ([line for line in text.splitlines() if line.startswith("| a | m")] for text in (once, twice))
-    assert before == after
+def test_numbers_survive_being_written_down(tmp_path_factory, ratio, extra, holds, pairs):
+    path = tmp_path_factory.mktemp("data") / "measured.json"
+    row = overhead.Overhead("a", "m", None, 0.0123, ratio, extra, pairs, holds)
+    measurements.write(measured(overhead=[row]), path)
+    assert measurements.read(path).results("overhead") == [row]
 
 
-def test_a_document_without_marks_is_refused_before_anything_is_measured(tmp_path):
-    (tmp_path / "trust.md").write_text("nothing here")
+def test_what_is_measured_again_replaces_its_row_and_counts_for_the_bars():
+    a, b = (overhead.judge(name, "m", series({"launch": ratio, "script": 1.0})) for name, ratio in (("a", 1), ("b", 2)))
+    found = measured(overhead=[a, b], start=[Startup("--help", 0.02, interval(3.0))])
+    assert "1 holds, 0 open, 1 does not hold (b (m))" in page_of(found)
+    cheaper = overhead.judge("b", "m", series({"launch": 1.0, "script": 1.0}))
+    found.add("overhead", Row("2026-02-02", "def", 1, cheaper))
+    page = page_of(found)
+    assert "2 holds, 0 open, 0 does not hold" in page
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith(("| a | m", "| b | m"))]
+    assert [row[-1] for row in rows] == ["2026-01-01, abc |", "2026-02-02, def |"]
+    assert "Measured on 2026-01-01 with 1 thread, levelfield abc." in page
+
+
+def test_rows_of_one_table_from_two_days_tell_which_is_of_which():
+    found = measured()
+    found.add("start", Row("2026-02-02", "def", 2, Startup("list", 0.02, interval(7.0))))
+    page = page_of(found)
+    assert "--help: measured on 2026-01-01 with 1 thread, levelfield abc." in page
+    assert "list: measured on 2026-02-02 with 2 threads, levelfield def." in page
+
+
+def empty_results() -> list[tuple[str, object]]:
+    long = results()
+    short = replace(long["neighbour"][0], adapter="a")
+    return [
+        ("product", product.Product("it was killed")),
+        ("overhead", overhead.Overhead("a", "eager", "it was killed")),
+        ("itself", Trial("itself", "a", "eager", "it was killed")),
+        ("itself", replace(short, part="itself")),
+    ]
+
+
+@pytest.mark.parametrize(("part", "nothing"), empty_results(), ids=["product", "overhead", "series", "short series"])
+def test_what_could_not_be_measured_does_not_replace_what_once_was(part, nothing):
+    found = measured()
+    before = page_of(found)
+    found.add(part, Row("2026-02-02", "def", 1, nothing))
+    assert page_of(found) == before
+
+
+@pytest.mark.parametrize(
+    "broken", ["", "null", "{}", '{"looked": 1, "rows": {}}', '"machine"', "holds", "no such part"]
+)
+def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path, broken):
+    path = tmp_path / "measured.json"
+    measurements.write(measured(), path)
+    whole = path.read_text()
+    if broken == "holds":
+        broken = whole.replace('"holds": true', '"holds": "perhaps"')
+    elif broken == "no such part":
+        broken = whole.replace('"overhead": [', '"overboard": [')
+    path.write_text(broken)
+    with pytest.raises(UserError, match=r"measured.json: cannot be read"):
+        measurements.read(path)
+
+
+def test_the_measurements_of_two_machines_are_not_mixed(tmp_path):
+    measurements.write(measured(), tmp_path / "measured.json")
+    with pytest.raises(UserError, match="measured on C, 2 cores, this is D, 2 cores"):
+        measurements.read(tmp_path / "measured.json", MACHINE.model_copy(update={"cpu": "D"}))
+
+
+def test_only_what_stands_between_the_marks_is_rendered(tmp_path):
+    page = tmp_path / "some.md"
+    page.write_text("before\n<!-- here -->\nold\n<!-- end of here -->\nafter\n")
+    document.put(page, "new", "here")
+    assert page.read_text() == "before\n<!-- here -->\nnew\n<!-- end of here -->\nafter\n"
     with pytest.raises(UserError, match="no place"):
-        document.check(tmp_path / "trust.md", examination().machine)
+        document.check(page, "there")
+    with pytest.raises(UserError, match="No such file"):
+        document.check(tmp_path / "none.md", "here")
 
 
-def test_the_tables_of_two_machines_are_not_mixed(tmp_path):
-    page = page_of(tmp_path / "trust.md", tables.markdown(examination()))
-    document.check(page, examination().machine)
-    with pytest.raises(UserError, match="another machine, this is D, 2 cores"):
-        document.check(page, examination().machine.model_copy(update={"cpu": "D"}))
-
-
-def test_the_document_that_it_is_for_has_every_section_it_writes(tmp_path):
+def test_the_committed_page_is_what_its_measurements_say(tmp_path, capsys):
     page = tmp_path / "trust.md"
     page.write_text((ROOT / "docs" / "trust.md").read_text(encoding="utf-8"), encoding="utf-8")
-    before = page.read_text(encoding="utf-8")
-    document.write(measured_later(), page)
-    headings = [line for line in before.splitlines() if line.startswith("### ")]
-    assert [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("### ")] == headings
+    acceptance.render(measurements.read(ROOT / "docs" / "trust" / "measured.json"), page)
+    assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+
+
+def test_every_measured_row_has_its_date_and_its_commit():
+    stored = json.loads((ROOT / "docs" / "trust" / "measured.json").read_text(encoding="utf-8"))
+    assert set(stored["rows"]) <= set(PARTS)
+    for rows in stored["rows"].values():
+        assert all(row["date"] and row["commit"] and row["threads"] for row in rows)
+
+
+def test_a_document_without_marks_is_refused_before_anything_is_measured(tmp_path: Path, monkeypatch):
+    (tmp_path / "trust.md").write_text("nothing here")
+    monkeypatch.setattr("sys.argv", ["acceptance.py", "half", "--write", str(tmp_path / "trust.md")])
+    with pytest.raises(UserError, match="no place"):
+        acceptance.main()

@@ -1,4 +1,4 @@
-"""The plain scripts that the doctor holds the harness against do the adapters' work: they end with the same loss."""
+"""The plain scripts that the harness is held against do the adapters' work: they end with the same loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from levelfield.tasks import digits, score
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 
-PLAIN = Path(__file__).resolve().parent.parent / "benchmarks" / "plain"
+PLAIN = Path(__file__).resolve().parent / "plain"
 EPOCHS = 3
 MODES = [(info.name, mode) for info in find().adapters.values() if info.builtin for mode in info.modes]
 

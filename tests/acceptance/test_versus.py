@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-VERSUS = Path(__file__).resolve().parents[1] / "benchmarks" / "versus"
+VERSUS = Path(__file__).resolve().parent / "versus"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -175,11 +175,10 @@ def test_what_was_recorded_is_read_up_to_where_it_was_cut_off(tmp_path):
 
 
 def test_the_document_has_the_marks():
+    import document
     import table
 
-    text = (Path(__file__).resolve().parents[2] / "docs" / "versus.md").read_text(encoding="utf-8")
-    assert table.START in text
-    assert table.END in text
+    document.check(Path(__file__).resolve().parents[2] / "docs" / "versus.md", table.MARK)
 
 
 def test_the_work_of_the_peers_is_the_loop_of_the_adapter(tmp_path):

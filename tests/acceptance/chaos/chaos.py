@@ -1,6 +1,6 @@
 """``make chaos``: inject faults into real runs, resume them, and count what is lost, twice, or left behind.
 
-    python tests/chaos/chaos.py [--short] [--seed N] [--only NAME]… [--json FILE]
+    python tests/acceptance/chaos/chaos.py [--short] [--seed N] [--only NAME]… [--json FILE]
 
 Exit code 0 when all counts are 0.
 """

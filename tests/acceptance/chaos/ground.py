@@ -20,7 +20,7 @@ import psutil
 from levelfield.harness.records import store
 from levelfield.harness.records.record import Record
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MARK = "LEVELFIELD_CHAOS_MARK"
 SUITE = """
 name = "chaos"

@@ -1,7 +1,7 @@
 """What every plain script starts from: the data, initial weights and batch order that the adapters are given.
 
 Nothing here runs inside the clock but `batch_order`, which is the adapters' too, and `goes_on` between two epochs.
-`levelfield doctor` sets `wait`, so that a script and a launch of the harness take turns.
+`make acceptance` sets `wait`, so that a script and a launch of the harness take turns.
 """
 
 from __future__ import annotations

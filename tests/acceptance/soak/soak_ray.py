@@ -1,6 +1,6 @@
 """``make soak-ray``: 10,000 launches of a trivial adapter through a Ray cluster of two nodes on this machine.
 
-    python tests/soak/soak_ray.py [--launches N] [--json FILE]
+    python tests/acceptance/soak/soak_ray.py [--launches N] [--json FILE]
 
 Each node has one core of its own. Looked at are the gaps on a host, from the end of one launch to the beginning of the
 next: what the driver, Ray and the store cost. Exit code 0 when the gaps, memory and open files of the driver are flat.
@@ -30,10 +30,10 @@ from levelfield.harness.records import store
 from levelfield.harness.records.record import Record
 from levelfield.harness.system import machine
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "harness"), str(ROOT / "tests" / "soak")]
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "tests" / "harness"), str(ROOT / "tests" / "acceptance" / "soak")]
 from ray_cluster import LocalCluster  # noqa: E402
-from soak import EDGE, MOST_GROWTH, MOST_SLOWER, SUITE, ends  # noqa: E402
+from soak import EDGE, SUITE, costs, ends  # noqa: E402
 
 
 class Look(NamedTuple):
@@ -118,7 +118,7 @@ def main() -> int:
     between = gaps(records)
     walls = [record.wall_seconds for record in sorted(records, key=lambda r: r.started)]
     result: dict[str, Any] = {
-        "command": f"python tests/soak/soak_ray.py --launches {options.launches}",
+        "command": f"python tests/acceptance/soak/soak_ray.py --launches {options.launches}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": machine.commit(),
         "python": platform.python_version(),
@@ -138,9 +138,9 @@ def main() -> int:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=1) + "\n")
-    bad = [name for name, row in result.items() if name.startswith("gap") and row["ratio"] > MOST_SLOWER]
-    bad += ["CPU of the driver"] if result["driver: seconds of CPU a launch"]["ratio"] > MOST_SLOWER else []
-    bad += ["memory"] if result["driver: resident MB"]["ratio"] > MOST_GROWTH else []
+    bad = [name for name, row in result.items() if name.startswith("gap") and row["ratio"] > costs.MOST_SLOWER]
+    bad += ["CPU of the driver"] if result["driver: seconds of CPU a launch"]["ratio"] > costs.MOST_SLOWER else []
+    bad += ["memory"] if result["driver: resident MB"]["ratio"] > costs.MOST_GROWTH else []
     bad += ["open files"] if result["driver: open files"]["ratio"] > 1 else []
     print("; ".join(bad) or "flat", file=sys.stderr)
     return 1 if bad else 0

@@ -1,19 +1,17 @@
-"""The recording as Markdown, put between the marks of ``docs/versus.md``."""
+"""The recording as Markdown, for ``docs/versus.md``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from judge import JUDGES
 from replay import Row
 
-from levelfield.harness.doctor.document import text_between
 from levelfield.harness.doctor.replay import Share
 
-START, END = "<!-- versus -->", "<!-- end of versus -->"
+MARK = "versus"
 HEADER = ("tool", "its comparison", "noise", "seconds a side", "false, A/A", "2 % found", "5 % found", "windows")
 TITLES = {"same": "A/A", "+2%": "+2 %", "+5%": "+5 %"}
 
@@ -80,9 +78,3 @@ def against(own: Share | None, peer: Share | None, label: str) -> str:
         return f"{own.share:.1%}"
     sure = "are apart" if peer.high < own.low or peer.low > own.high else "overlap"
     return f"{own.share:.1%} (worse; the intervals {sure})"
-
-
-def write(document: Path, text: str) -> None:
-    """Replace what stands between the marks."""
-    old = document.read_text(encoding="utf-8")
-    document.write_text(text_between(old, text, START, END, str(document)), encoding="utf-8")

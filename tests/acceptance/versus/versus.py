@@ -1,7 +1,7 @@
 """``make versus``: the same pairs under pytest-benchmark, pyperf, asv and levelfield, judged by each tool's own rules.
 
-    python tests/benchmarks/versus/versus.py [--short | --minutes N] [--data FILE] [--write FILE]
-    python tests/benchmarks/versus/versus.py --table      # judge what was recorded, measure nothing
+    python tests/acceptance/versus/versus.py [--short | --minutes N] [--data FILE] [--write FILE]
+    python tests/acceptance/versus/versus.py --table      # judge what was recorded, measure nothing
 
 Records for 85 minutes (--short: 20). It may be stopped at any time: what was recorded is kept and judged.
 """
@@ -18,6 +18,9 @@ from pathlib import Path
 import record
 import replay
 import table
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+import document
 
 from levelfield.harness.doctor.series import TASK, Bench
 from levelfield.harness.system import machine
@@ -37,12 +40,13 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=ROOT / "docs" / "versus" / "series.jsonl.gz")
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "versus.md", help="a document with the marks")
     options = parser.parse_args()
+    document.check(options.write, table.MARK)
     if not options.table:
         _record(options.data, SHORT if options.short else options.minutes)
     lines = replay.read(options.data)
     head = {key: value for line in lines if "tool" not in line for key, value in line.items()}
     text = table.markdown(head, replay.rows(lines))
-    table.write(options.write, text)
+    document.put(options.write, text, table.MARK)
     print(text, end="")
     return 0
 

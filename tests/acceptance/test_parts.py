@@ -1,29 +1,31 @@
-"""What the doctor measures, part by part: overhead, delays, warm and cold launches, probes, time."""
+"""What is measured of levelfield itself, part by part: overhead, warm and cold launches, probes, start, time."""
 
 from __future__ import annotations
 
 import json
 import math
+import subprocess
 import sys
+import time
 from pathlib import Path
-from time import perf_counter
 
-import numpy as np
+import cold
+import half
+import overhead
+import probed
 import pytest
-from doctor_examples import ROOT, duels, examination, series
+import script
+import startup
+from acceptance_examples import ROOT, duels, series
+from effort import Effort
+from half import HalfBusy
+from parts import PARTS
+from share import time_share
 
-from levelfield.adapters.adapter import Setting
 from levelfield.adapters.registry import find
-from levelfield.harness.doctor import cold, half, overhead, probed, script, startup, tables
-from levelfield.harness.doctor.half import HalfBusy
-from levelfield.harness.doctor.share import time_share
-from levelfield.harness.measure import delay
 from levelfield.harness.records.record import Record
-from levelfield.tasks.mlp import MLP
-from levelfield.tasks.recipe import BatchOrder, Recipe
-from levelfield.tasks.task import Split
 
-PLAIN = ROOT / "tests" / "benchmarks" / "plain"
+PLAIN = ROOT / "tests" / "acceptance" / "plain"
 
 
 @pytest.mark.parametrize(
@@ -74,57 +76,6 @@ def test_of_what_a_script_prints_only_its_json_lines_count():
 def test_a_script_without_epochs_is_an_error():
     with pytest.raises(ValueError, match="no epoch times"):
         script.parse("nothing\n")
-
-
-class Counting:
-    """A watch for a fixed number of epochs."""
-
-    def __init__(self, epochs: int) -> None:
-        self.left = epochs
-
-    def ready(self) -> None:
-        pass
-
-    def epoch_end(self, epoch: int) -> bool:
-        self.left -= 1
-        return self.left > 0
-
-
-def trained(qualname: str) -> tuple[np.ndarray, float]:
-    """The first kernel after two epochs of two steps, and the seconds that they took."""
-    setting = Setting(MLP((4, 8, 3)), Recipe("momentum", batch_size=8), mode="eager")
-    model = getattr(delay, qualname)(setting)
-    model.set_weights(setting.model.initial_weights(0))
-    rng = np.random.default_rng(0)
-    train = Split(rng.normal(size=(16, 4)).astype(np.float32), rng.integers(0, 3, 16))
-    start = perf_counter()
-    model.fit(train, BatchOrder(16, 8, 2, 0), Counting(2))
-    return model.get_weights()[0].kernel, perf_counter() - start
-
-
-def test_a_delayed_adapter_computes_the_same_and_takes_longer_at_every_step():
-    plain, _ = trained("levelfield.adapters.numpy.manual:NumpyManual:0.0")
-    late, took = trained("levelfield.adapters.numpy.manual:NumpyManual:0.02")
-    np.testing.assert_array_equal(plain, late)
-    assert took >= 4 * 0.02  # a busy wait cannot end early, whatever else the machine does
-
-
-def test_where_steps_are_not_called_one_by_one_the_epoch_ends_later(monkeypatch):
-    monkeypatch.setattr(delay, "STEPS", {})
-    _, took = trained("levelfield.adapters.numpy.manual:NumpyManual:0.02")
-    assert took >= 4 * 0.02
-
-
-def test_a_delayed_adapter_shares_the_parent_of_the_original():
-    info = find().adapters["numpy-manual"]
-    late = delay.delayed(info, "numpy-manual +2%", 1e-6)
-    assert (late.framework, late.backend, late.builtin) == (info.framework, info.backend, info.builtin)
-    assert late.qualname == "levelfield.adapters.numpy.manual:NumpyManual:1e-06"
-
-
-def test_the_module_has_no_other_attributes():
-    with pytest.raises(AttributeError):
-        _ = delay.nothing_of_the_kind
 
 
 def test_the_share_of_measured_time_leaves_out_the_import():
@@ -181,12 +132,23 @@ def test_the_start_is_measured_against_a_bare_interpreter():
     assert all(ratio.estimate > 1 for ratio in found.values())
 
 
-def test_a_known_load_is_shown_with_what_the_probes_said_of_it():
-    text = tables.text(examination())
-    assert "Of 2 cores it keeps 25% busy. Measured: 26.0% by its own CPU time, 24.0% by the core-busy strip" in text
-    assert json.loads(tables.as_json(examination()))["half_busy"][0]["holds"] is True
+def test_a_known_load_holds_when_both_readings_are_near_it():
+    assert HalfBusy(2, None, 0.25, 0.26, 0.24).holds is True
     assert HalfBusy(2, None, 0.25, 0.29, 0.25).holds is False
+    assert HalfBusy(2, None, 0.25, 0.26, 0.29).holds is False
     assert HalfBusy(2, "the loop left no result").holds is None
+
+
+def test_a_loop_that_does_not_end_is_ended(tmp_path, monkeypatch):
+    endless = tmp_path / "python"
+    endless.write_text("#!/bin/sh\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(endless))
+    monkeypatch.setattr("levelfield.harness.probes.client._START", 1.0)
+    begin = time.monotonic()
+    found = half.measure(seconds=-2.95)  # so that it is waited for half a second
+    assert "timed out" in str(found.reason)
+    assert time.monotonic() - begin < 300
 
 
 def test_the_known_load_is_a_real_process_that_is_measured_twice():
@@ -194,7 +156,7 @@ def test_the_known_load_is_a_real_process_that_is_measured_twice():
     assert found.reason is None
     assert found.true == 0.5 / found.cores
     assert found.cpu_share is not None
-    assert 0 < found.cpu_share < 1  # how much depends on who else computes: `levelfield doctor` tells
+    assert 0 < found.cpu_share < 1  # how much depends on who else computes: `make acceptance ACCEPTANCE=half` tells
     if sys.platform == "linux":
         assert found.strip is not None
         assert 0 < found.strip < 1
@@ -205,3 +167,35 @@ def test_probes_on_and_off_are_tied_when_the_interval_lies_within_the_margin():
     assert probed.judge("a", series({"on": 1.0, "off": 1.0}, spread=0.003)).tied is True
     assert probed.judge("a", series({"on": 1.2, "off": 1.0}, spread=0.003)).tied is False
     assert probed.judge("a", series({"on": 1.0, "off": 1.0}, blocks=3)).tied is None
+
+
+def test_a_part_takes_the_adapters_that_are_named_and_else_its_own():
+    adapters = find().adapters
+
+    def names(part: str, *named: str) -> list[tuple[str, str]]:
+        return [(step.info.name, step.mode) for step in PARTS[part][0].plan(Effort(named), adapters)]
+
+    builtin = {(name, mode) for name, info in adapters.items() if info.builtin for mode in info.modes}
+    assert set(names("overhead")) == builtin
+    assert {adapters[name].framework for name, _ in names("cold")} == {a.framework for a in adapters.values()}
+    assert [name for name, _ in names("neighbour")] == ["numpy-manual", "torch-autograd", "jax-grad"]
+    for part in ("overhead", "cold", "probed", "itself", "neighbour", "duel"):
+        assert {name for name, _ in names(part, "flax-nnx")} == {"flax-nnx"}
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+def test_the_command_measures_renders_and_keeps_what_it_found(tmp_path):
+    """On a busy machine there may be too few pairs; then it must say so, and still be done."""
+    page, data = tmp_path / "trust.md", tmp_path / "measured.json"
+    page.write_text("<!-- acceptance -->\n<!-- end of acceptance -->\n")
+    words = ["overhead", "half", "-a", "numpy-manual", "--budget", "0.1", "--data", data, "--write", page]
+    command = [sys.executable, ROOT / "tests" / "acceptance" / "acceptance.py", *words]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True)
+    found = json.loads(data.read_text())
+    (row,) = found["rows"]["overhead"]
+    assert row["result"]["reason"] is None or "pairs are needed" in row["result"]["reason"]
+    assert row["date"]
+    assert row["commit"]
+    assert "### Through the harness, against a plain script" in page.read_text()
+    assert "### A loop that is busy for half of the time" in page.read_text()
