@@ -45,7 +45,7 @@ class EpochScores(Frozen):
 class Record(Frozen):
     """One launch. Times are in seconds on a monotonic clock, with the device synchronised at both ends."""
 
-    schema_version: int = Field(SCHEMA, ge=SCHEMA, le=SCHEMA)
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
     cell: Cell
     seed: Whole = Field(description="of initial weights, batch order and dropout; in speed launches also the block")
     block: Whole
@@ -152,7 +152,7 @@ def step_seconds(record: Record) -> float | None:
 class Run(Frozen):
     """The head of a run directory (``run.json``): what was asked for, and where."""
 
-    schema_version: int = Field(SCHEMA, ge=SCHEMA, le=SCHEMA)
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
     name: str
     suite: str
     summary: str

@@ -29,8 +29,9 @@ from levelfield.harness.system.folders import Temporary
 MARGIN = 0.03
 _PIECE = 0.01  # seconds busy, then as long asleep
 _RUN = """
-import runpy, sys
+import os, runpy, sys
 file = sys.argv.pop(1)
+sys.path.append(os.path.dirname(file))
 runpy.run_path(file, run_name="__main__")
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -187,9 +188,10 @@ def test_a_folder_whose_process_was_killed_is_swept_by_the_next_one(tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", sorted((Path(__file__).parents[2] / "harness").rglob("*.py")), ids=lambda p: p.name)
-def test_folders_of_ours_all_have_a_lock(module):
-    assert "TemporaryDirectory" not in module.read_text(encoding="utf-8")
+def test_folders_of_ours_all_have_a_lock():
+    root = Path(__file__).parents[2] / "harness"
+    elsewhere = re.compile(r"TemporaryDirectory\((?!dir=)")  # beside what it will be moved to it is another matter
+    assert [path for path in root.rglob("*.py") if elsewhere.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_cluster_whose_host_is_refused_is_left(monkeypatch):
