@@ -8,10 +8,10 @@ import sys
 from dataclasses import replace
 
 from levelfield.adapters.registry import find
-from levelfield.harness.doctor import document, tables
-from levelfield.harness.doctor.examine import EFFORTS, PARTS, choose, examine
+from levelfield.harness.doctor import tables
+from levelfield.harness.doctor.examine import EFFORTS, choose, examine
+from levelfield.harness.doctor.parts import PARTS
 from levelfield.harness.plan import environments
-from levelfield.harness.system import machine
 from levelfield.tasks.errors import unknown
 
 
@@ -24,8 +24,6 @@ def run(options: argparse.Namespace) -> int:
     for part in options.only:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")
-    if options.write is not None:
-        document.check(options.write, machine.describe(True))
     for warning in environments.not_passed_on(adapters, {}):
         print(f"warning: {warning}", file=sys.stderr)
     name = "quick" if options.quick else "full" if options.full else "normal"
@@ -39,7 +37,5 @@ def run(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it gets the tables all the same
     found = examine(effort, adapters, options.threads, tell)
-    if options.write is not None:
-        document.write(found, options.write)
     print(tables.as_json(found) if options.json else tables.text(found), end="\n" if options.json else "")
     return 130 if found.stopped else 0

@@ -21,6 +21,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -111,10 +112,10 @@ class PeakJob(Job):
 
 
 class ScriptJob(Job):
-    """A plain script that times itself; `qualname` of `module` is a function that runs it, not an adapter."""
+    """Call the function `run` of a file of Python with `arguments`, where launches of the adapter are made too."""
 
     what: Literal["script"] = "script"
-    script: Path
+    file: Path
     arguments: list[str]
 
 
@@ -331,9 +332,9 @@ def _work(job: AnyJob) -> dict[str, Any]:
 
 def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     """The work of one process, which may be one of several `ranks`."""
-    adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, ScriptJob):
-        return adapter(job.script, job.arguments)
+        return runpy.run_path(str(job.file))["run"](job.arguments)
+    adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, CertifyJob):
         from levelfield.harness.certify.examine import certify
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import statistics
 import sys
 import tokenize
@@ -128,6 +129,40 @@ def test_the_floors_are_the_rooms_that_there_are():
 def test_everything_of_ours_is_imported_by_its_one_name(room):
     found = {f"{path.relative_to(ROOT)}: {m}" for path in FILES[room] for m, _ in imports(path) if m in ROOMS}
     assert found == set()
+
+
+def texts(path: Path) -> Iterator[str]:
+    """String literals of a file that are not docstrings, parts of f-strings among them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in words:
+            yield node.value
+
+
+def outside(path: Path) -> list[str]:
+    """Paths into folders that only a checkout has, as a file of the product names them; sentences are no paths."""
+    folders = re.compile(r"(.*/)?(tests|docs)(/\S*)?")
+    return [text for text in texts(path) if folders.fullmatch(text)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_product_code_reads_tests_or_docs(room):
+    """The one that names them writes: a new adapter of the checkout gets its test there."""
+    found = {f"{path.relative_to(ROOT)}: {text}" for path in FILES[room] for text in outside(path)}
+    assert found <= {"harness/cli/new_adapter.py: tests"}
+
+
+def test_a_path_into_tests_or_docs_would_be_found(tmp_path):
+    path = tmp_path / "some.py"
+    path.write_text(
+        '"""Of tests/ and docs/."""\n'
+        "A = ROOT / 'tests' / 'plain'\n"
+        "B = open(f'{ROOT}/docs/soak.json')\n"
+        "C = 'see docs/clusters.md for more'\n"
+        "D = '../docs'\n"
+    )
+    assert sorted(outside(path)) == ["../docs", "/docs/soak.json", "tests"]
 
 
 def test_an_import_against_the_floors_would_be_found(tmp_path, monkeypatch):
