@@ -229,7 +229,13 @@ class LocalLauncher:
             seed=0,
             proves=(),
             checks=(
-                Check(name="runs", case="the certification", passed=False, reason=self._unnamed(str(done.failure))),
+                Check(
+                    name="runs",
+                    case="the certification",
+                    passed=False,
+                    reason=self._unnamed(str(done.failure)),
+                    traceback=self._unnamed(done.log) or None,
+                ),
             ),
             versions=info.versions(self.environments[subject.environment].installed),
             date=datetime.now(UTC).isoformat(timespec="seconds"),

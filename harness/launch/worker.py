@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -173,13 +174,21 @@ def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
-            errors[module] = process.reason(error)
+            errors[module] = process.reason(error, _source(module))
     seconds = clock() - start
     if preload and None in errors.values():
         runtimes.load(runtime).preload()
     gc.collect()
     gc.freeze()  # children share these pages, their collector leaves them alone
     return {"seconds": seconds, "errors": errors}
+
+
+def _source(module: str) -> str | None:
+    """The file of a module that cannot be imported."""
+    with contextlib.suppress(Exception):
+        spec = importlib.util.find_spec(module)
+        return None if spec is None else spec.origin
+    return None
 
 
 class Output:
