@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from levelfield.adapters.adapter import facts, unsupported
+from levelfield.adapters.limits import facts, unsupported
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor.series import Bench, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from levelfield.adapters.adapter import refusal
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import place
 from levelfield.harness.doctor import replay, script
 from levelfield.harness.doctor.series import Bench, Series, cell
 from levelfield.harness.judge.statistics import (
@@ -160,7 +161,7 @@ def _run(launcher: LocalLauncher, work: Cell, path: Path, seconds: float, turns:
     job = ScriptJob(
         module=script.__name__,
         qualname=script.run.__name__,
-        runtime=launcher.adapters[work.adapter].runtime,
+        runtime=place(launcher.adapters[work.adapter]),
         result=result,
         log=log,
         script=path,

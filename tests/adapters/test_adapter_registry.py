@@ -171,7 +171,8 @@ def test_every_builtin_says_what_to_install_by_the_extra_that_brings_it():
 
 
 def test_limits_may_speak_of_the_facts_that_a_plan_knows():
-    from levelfield.adapters.adapter import Setting, facts
+    from levelfield.adapters.adapter import Setting
+    from levelfield.adapters.limits import facts
     from levelfield.adapters.registry import FACTS
     from levelfield.tasks.mlp import MLP
     from levelfield.tasks.recipe import Recipe

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from levelfield.adapters import runtimes
-from levelfield.adapters.adapter import Setting, refusal
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.plan.launches import has_compiler
 from levelfield.harness.system import machine

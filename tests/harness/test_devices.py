@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from levelfield.adapters import runtimes
-from levelfield.adapters.adapter import unsupported
+from levelfield.adapters.limits import unsupported
 from levelfield.adapters.registry import find
 from levelfield.harness.cli import main
 from levelfield.harness.plan import devices, suite
