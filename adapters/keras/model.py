@@ -10,8 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from levelfield.adapters.adapter import Setting
-from levelfield.tasks.mlp import Layer
+from levelfield import Layer, Setting
 
 
 class SpecifiedAdam(keras.optimizers.Adam):

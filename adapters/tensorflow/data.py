@@ -7,17 +7,16 @@ from itertools import repeat
 
 import tensorflow as tf
 
-from levelfield.adapters.adapter import Setting
-from levelfield.tasks.recipe import BatchOrder
+from levelfield import BatchOrder, Recipe
 
 
 def epochs(
-    x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, setting: Setting, buffer: int
+    x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, recipe: Recipe, seed: int, buffer: int
 ) -> Iterator[Iterable[tuple[tf.Tensor, tf.Tensor]]]:
     """The batches (x, y) of each epoch: in the given order, else by tf.data, shuffled in a buffer."""
     if order is None:
-        data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(buffer, setting.seed).batch(setting.recipe.batch_size)
-        yield from repeat(data, setting.recipe.epochs)
+        data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(buffer, seed).batch(recipe.batch_size)
+        yield from repeat(data, recipe.epochs)
         return
     sizes = [s.stop - s.start for s in order.slices()]
     for epoch in range(order.epochs):
