@@ -112,9 +112,9 @@ class FlaxNNX(Adapter):
 
     def loss(self, network: nnx.Module, x: jax.Array, y: jax.Array) -> jax.Array:
         loss = self.criterion(network(x), y).mean()
-        if self.model.l2:
-            loss += self.model.l2 * sum((m.kernel[...] ** 2).sum() for m in network.linears)
-        return loss
+        return (
+            loss + self.model.l2 * sum((m.kernel[...] ** 2).sum() for m in network.linears) if self.model.l2 else loss
+        )
 
     def step(self, network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
         optimizer.update(network, nnx.grad(self.loss)(network, x[i], y[i]))

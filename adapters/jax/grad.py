@@ -111,9 +111,7 @@ class JaxGrad(Adapter):
 
     def loss(self, parameters: Arrays, x: jax.Array, y: jax.Array, key: jax.Array | None) -> jax.Array:
         loss = self.criterion(self.logits(parameters, x, key), y)
-        if self.model.l2:
-            loss += self.model.l2 * sum(jnp.square(kernel).sum() for kernel in parameters[::2])
-        return loss
+        return loss + self.model.l2 * sum(jnp.square(k).sum() for k in parameters[::2]) if self.model.l2 else loss
 
     def update(
         self, parameters: Arrays, first: Arrays, second: Arrays, steps: Any, gradients: Arrays
@@ -121,10 +119,8 @@ class JaxGrad(Adapter):
         r = self.recipe
         if r.optimizer in ("momentum", "nesterov"):
             first = [r.momentum * m + g for m, g in zip(first, gradients, strict=True)]
-            if r.optimizer == "momentum":
-                gradients = first
-            else:
-                gradients = [g + r.momentum * m for m, g in zip(first, gradients, strict=True)]
+            nesterov = [g + r.momentum * m for m, g in zip(first, gradients, strict=True)]
+            gradients = nesterov if r.optimizer == "nesterov" else first
         if r.optimizer in ("adam", "adamw"):
             first = [m + (1 - r.beta1) * (g - m) for m, g in zip(first, gradients, strict=True)]
             second = [v + (1 - r.beta2) * (g * g - v) for v, g in zip(second, gradients, strict=True)]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 import keras
 import numpy as np
 
-from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.keras import model
 from levelfield.adapters.keras.data import Batches, Watcher
 from levelfield.adapters.keras.words import (
@@ -29,7 +28,7 @@ from levelfield.adapters.tensorflow.words import NO_TPU as NO_TPU_IN_TENSORFLOW
 from levelfield.adapters.torch.words import NO_TPU as NO_TPU_IN_TORCH
 
 
-class KerasFit(Adapter):
+class KerasFit(model.OverLayers):
     framework = "keras"
     feed = "loader"
     defaults = {
@@ -52,12 +51,6 @@ class KerasFit(Adapter):
             steps_per_execution=16 if setting.mode == "steps-per-execution" else 1,
         )
         self.runtime = load(place(self))
-
-    def set_weights(self, layers: Sequence[Layer]) -> None:
-        model.set_weights(self.network, layers)
-
-    def get_weights(self) -> list[Layer]:
-        return model.get_weights(self.network)
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = train.x.astype(self.dtype)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
 
-from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.keras import model
 from levelfield.adapters.keras.words import ADAM, ADAMW, EPSILON, INITIALISER, STOPPING, STOPPING_IN_WORDS
 from levelfield.adapters.tensorflow.data import epochs
 from levelfield.adapters.tensorflow.words import NO_TPU
 
 
-class KerasLoop(Adapter):
+class KerasLoop(model.OverLayers):
     name = "keras-loop"
     framework = "keras"
     backend = "tensorflow"
@@ -32,27 +30,20 @@ class KerasLoop(Adapter):
     stopping = STOPPING
 
     def __init__(self, setting: Setting) -> None:
-        self.model, self.recipe, self.kind, self.seed = setting.model, setting.recipe, setting.kind, setting.seed
-        self.dtype = tf.as_dtype(setting.dtype)
+        self.setting, self.dtype = setting, tf.as_dtype(setting.dtype)
         self.network = model.build(setting)
-        self.criterion = model.loss(self.kind)
+        self.criterion = model.loss(setting.kind)
         self.optimizer = model.optimizer(setting)
         self.optimizer.build(self.network.trainable_variables)
         self.train, self.evaluate = self.step, self.network
         if setting.mode == "graph":
             self.train, self.evaluate = tf.function(self.step), tf.function(self.network)
 
-    def set_weights(self, layers: Sequence[Layer]) -> None:
-        model.set_weights(self.network, layers)
-
-    def get_weights(self) -> list[Layer]:
-        return model.get_weights(self.network)
-
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = tf.constant(train.x, self.dtype)
-        y = tf.constant(train.y, None if self.kind == "classification" else self.dtype)
+        y = tf.constant(train.y, None if self.setting.kind == "classification" else self.dtype)
         watch.ready()
-        for epoch, batches in enumerate(epochs(x, y, order, self.recipe, self.seed, buffer=1024)):
+        for epoch, batches in enumerate(epochs(x, y, order, self.setting, buffer=1024)):
             for x_batch, y_batch in batches:
                 self.train(x_batch, y_batch)
             if not watch.epoch_end(epoch):
@@ -66,7 +57,7 @@ class KerasLoop(Adapter):
 
     def loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         loss = self.criterion(y, self.network(x, training=True))
-        return loss + sum(self.network.losses) if self.model.l2 else loss
+        return loss + sum(self.network.losses) if self.setting.model.l2 else loss
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:

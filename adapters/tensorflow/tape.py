@@ -32,11 +32,13 @@ class TensorFlowTape(Adapter):
     replicated = "levelfield.adapters.tensorflow.tape_mirrored:TapeMirrored"
 
     def __init__(self, setting: Setting) -> None:
-        self.model, self.recipe, self.kind, self.seed = setting.model, setting.recipe, setting.kind, setting.seed
+        self.setting, self.model, self.recipe, self.seed = setting, setting.model, setting.recipe, setting.seed
         if setting.track == "idiomatic":
             self.recipe = replace(self.recipe, beta1=0.9, beta2=0.999, epsilon=1e-7)
         self.dtype, self.mixed = tf.as_dtype(setting.dtype), setting.precision == "bfloat16"
         self.activation = getattr(tf.nn, self.model.activation)
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
+        self.criterion = cross_entropy if setting.kind == "classification" else tf.math.squared_difference
         shapes = [s for n, m in self.model.shapes for s in ((n, m), (m,))]
         self.parameters = [tf.Variable(tf.zeros(s, self.dtype)) for s in shapes]
         self.first = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self.parameters]
@@ -61,9 +63,9 @@ class TensorFlowTape(Adapter):
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = tf.constant(train.x, self.dtype)
-        y = tf.constant(train.y, None if self.kind == "classification" else self.dtype)
+        y = tf.constant(train.y, None if self.setting.kind == "classification" else self.dtype)
         watch.ready()
-        for epoch, batches in enumerate(epochs(x, y, order, self.recipe, self.seed, buffer=10_000)):
+        for epoch, batches in enumerate(epochs(x, y, order, self.setting, buffer=10_000)):
             for x_batch, y_batch in batches:
                 self.train(x_batch, y_batch)
             if not watch.epoch_end(epoch):
@@ -91,13 +93,11 @@ class TensorFlowTape(Adapter):
         return tf.cast(self.steps, tf.int32)
 
     def loss(self, logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        if self.kind == "classification":
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
-        else:
-            loss = tf.reduce_mean(tf.square(logits - y))
-        if self.model.l2:
-            loss += self.model.l2 * tf.add_n([tf.reduce_sum(tf.square(k)) for k in self.parameters[::2]])
-        return loss
+        loss = tf.reduce_mean(self.criterion(y, logits))
+        # l2_loss is half the sum of squares
+        return (
+            loss + 2 * self.model.l2 * tf.add_n([*map(tf.nn.l2_loss, self.parameters[::2])]) if self.model.l2 else loss
+        )
 
     def gradients(self, x: tf.Tensor, y: tf.Tensor) -> Sequence[tf.Tensor]:
         with tf.GradientTape() as tape:

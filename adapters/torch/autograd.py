@@ -90,9 +90,7 @@ class TorchAutograd(Adapter):
 
     def loss(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
         loss = self.criterion(self.logits(parameters, x, training=True), y)
-        if self.model.l2:
-            loss = loss + self.model.l2 * sum(kernel.square().sum() for kernel in parameters[::2])
-        return loss
+        return loss + self.model.l2 * sum(k.square().sum() for k in parameters[::2]) if self.model.l2 else loss
 
     def gradients(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
         return torch.autograd.grad(self.loss(self.parameters, x, y), self.parameters)

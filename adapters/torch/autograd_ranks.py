@@ -28,9 +28,7 @@ class AutogradRanks(TorchAutograd):
         loss = self.criterion(self.logits(parameters, x, training=True), y)
         if weight != 1:
             loss = loss * weight
-        if self.model.l2:
-            loss = loss + self.model.l2 * sum(kernel.square().sum() for kernel in parameters[::2])
-        return loss
+        return loss + self.model.l2 * sum(k.square().sum() for k in parameters[::2]) if self.model.l2 else loss
 
     def gradients(self, x: Tensor, y: Tensor, weight: float = 1.0) -> Sequence[Tensor]:
         gradients = torch.autograd.grad(self.loss(self.parameters, x, y, weight), self.parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,9 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from levelfield import BatchOrder, Recipe
 
 
-def epochs(
-    x: Tensor, y: Tensor, order: BatchOrder | None, recipe: Recipe, device: torch.device
-) -> Iterator[Iterable[Sequence[Any]]]:
+def epochs(x: Tensor, y: Tensor, order: BatchOrder | None, recipe: Recipe, device: torch.device) -> Iterator[Any]:
     """The batches (x, y) of each epoch: in the given order on the device, else from the host by torch's DataLoader."""
     if order is None:
         loader = DataLoader(TensorDataset(x, y), recipe.batch_size, shuffle=True)

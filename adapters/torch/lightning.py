@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.torch import model
 from levelfield.adapters.torch.words import LOADER, NO_TPU
 
@@ -28,16 +27,17 @@ QUIET: dict[str, Any] = dict.fromkeys(
 )
 
 
-class Network(lightning.LightningModule):
+class Module(lightning.LightningModule):
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         self.setting = setting
-        self.layers, self.criterion = model.build(setting), model.criterion(setting)
+        self.network = model.build(setting)
+        self.criterion = nn.CrossEntropyLoss() if setting.kind == "classification" else nn.MSELoss()
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         x, y = batch
-        loss = self.criterion(self.layers(x), y)
-        return loss + model.penalty(self.layers, self.setting.model.l2) if self.setting.model.l2 else loss
+        loss = self.criterion(self.network(x), y)
+        return loss + model.penalty(self.network, self.setting.model.l2) if self.setting.model.l2 else loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return model.optimizer(self, self.setting)
@@ -71,7 +71,7 @@ class Watcher(lightning.Callback):
         module.train()  # predict has switched to evaluation
 
 
-class TorchLightning(Adapter):
+class TorchLightning(model.OverLayers):
     name = "torch-lightning"
     framework = "lightning"
     backend = "torch"
@@ -91,20 +91,15 @@ class TorchLightning(Adapter):
 
     replication = ("ranks",)
     replicated = "levelfield.adapters.torch.lightning_ranks:LightningRanks"
-    module, batches, watcher = Network, Batches, Watcher
+    module_class, batches, watcher = Module, Batches, Watcher
     devices: dict[str, Any] = {"devices": 1}
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.dtype = setting, getattr(torch, setting.dtype)
         self.device = torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
         lightning.seed_everything(setting.seed, verbose=False)
-        self.network = self.module(setting).to(self.device)
-
-    def set_weights(self, layers: Sequence[Layer]) -> None:
-        model.set_weights(self.network.layers, layers)
-
-    def get_weights(self) -> list[Layer]:
-        return model.get_weights(self.network.layers)
+        self.module = self.module_class(setting).to(self.device)
+        self.network = self.module.network
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = torch.tensor(train.x, dtype=self.dtype, device=self.device if order else None)
@@ -119,17 +114,10 @@ class TorchLightning(Adapter):
                 **self.devices,
                 **(QUIET if order else {}),
             )
-            self.network.train()  # the trainer keeps whichever mode predict has left
+            self.module.train()  # the trainer keeps whichever mode predict has left
             if order:
                 batches = self.batches(x, y, order, trainer)
             else:
                 batches = DataLoader(TensorDataset(x, y), self.setting.recipe.batch_size, shuffle=True)
-            trainer.fit(self.network, batches)
-        self.network.to(self.device)  # the trainer has brought it back to the CPU
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return model.predict(self.network.layers, x)
-
-    def synchronize(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
+            trainer.fit(self.module, batches)
+        self.module.to(self.device)  # the trainer has brought it back to the CPU

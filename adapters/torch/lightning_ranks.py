@@ -10,11 +10,11 @@ from torch import Tensor
 
 from levelfield import Setting
 from levelfield.adapters.torch import model
-from levelfield.adapters.torch.lightning import Batches, Network, TorchLightning, Watcher
+from levelfield.adapters.torch.lightning import Batches, Module, TorchLightning, Watcher
 from levelfield.adapters.torch.ranks import draw_apart, join, seen, shares
 
 
-class NetworkOfRank(Network):
+class ModuleOfRank(Module):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.seen: dict[str, int] = {}
@@ -22,8 +22,8 @@ class NetworkOfRank(Network):
     def training_step(self, batch: Any, index: int) -> Tensor:
         x, y, weight = batch
         self.seen = seen(x, self.seen)
-        loss = self.criterion(self.layers(x), y) * weight
-        return loss + model.penalty(self.layers, self.setting.model.l2) if self.setting.model.l2 else loss
+        loss = self.criterion(self.network(x), y) * weight
+        return loss + model.penalty(self.network, self.setting.model.l2) if self.setting.model.l2 else loss
 
 
 class BatchesOfRank(Batches):
@@ -38,7 +38,7 @@ class WatcherOfRank(Watcher):
 
 
 class LightningRanks(TorchLightning):
-    module, batches, watcher = NetworkOfRank, BatchesOfRank, WatcherOfRank
+    module_class, batches, watcher = ModuleOfRank, BatchesOfRank, WatcherOfRank
 
     def __init__(self, setting: Setting) -> None:
         join(setting)
@@ -46,4 +46,4 @@ class LightningRanks(TorchLightning):
         self.devices = {"devices": setting.replicas, "strategy": "ddp", "use_distributed_sampler": False}
 
     def placement(self) -> dict[str, int]:
-        return self.network.seen
+        return self.module.seen

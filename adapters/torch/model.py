@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from levelfield import Layer, Setting
+from levelfield import Adapter, Layer, Setting
 
 
 class Mixed(nn.Sequential):
@@ -30,18 +30,13 @@ def build(setting: Setting) -> nn.Sequential:
     return kind(*layers, nn.Linear(*model.shapes[-1])).to(getattr(torch, setting.dtype))
 
 
-def criterion(setting: Setting) -> nn.Module:
-    return nn.CrossEntropyLoss() if setting.kind == "classification" else nn.MSELoss()
-
-
 def optimizer(network: nn.Module, setting: Setting) -> torch.optim.Optimizer:
     """By the specification on the matched track; as it comes on the idiomatic one."""
     r, parameters = setting.recipe, network.parameters()
     match r.optimizer:
-        case "sgd":
-            return torch.optim.SGD(parameters, r.learning_rate)
-        case "momentum" | "nesterov":
-            return torch.optim.SGD(parameters, r.learning_rate, r.momentum, nesterov=r.optimizer == "nesterov")
+        case "sgd" | "momentum" | "nesterov":
+            momentum = 0.0 if r.optimizer == "sgd" else r.momentum
+            return torch.optim.SGD(parameters, r.learning_rate, momentum, nesterov=r.optimizer == "nesterov")
         case "adam" | "adamw" if setting.track == "idiomatic":
             return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[r.optimizer](parameters, r.learning_rate)
         case "adam":
@@ -55,25 +50,25 @@ def penalty(network: nn.Module, l2: float) -> Tensor:
     return l2 * sum(p.square().sum() for p in network.parameters() if p.ndim == 2)
 
 
-def set_weights(network: nn.Sequential, layers: Sequence[Layer]) -> None:
-    with torch.no_grad():
-        for linear, layer in zip(_linears(network), layers, strict=True):
-            linear.weight.copy_(torch.tensor(layer.kernel.T))
-            linear.bias.copy_(torch.tensor(layer.bias))
+class OverLayers(Adapter):
+    """What the adapters over torch.nn do alike: `network` has a kernel (out, in) and a bias for each layer."""
 
+    network: nn.Sequential
 
-def get_weights(network: nn.Sequential) -> list[Layer]:
-    arrays = [(m.weight.detach().cpu().numpy(), m.bias.detach().cpu().numpy()) for m in _linears(network)]
-    return [Layer(kernel.T.copy(), bias.copy()) for kernel, bias in arrays]
+    def set_weights(self, layers: Sequence[Layer]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self.network.parameters(), (a for x in layers for a in x), strict=True):
+                parameter.copy_(torch.tensor(value.T))
 
+    def get_weights(self) -> list[Layer]:
+        arrays = [parameter.detach().cpu().numpy().T.copy() for parameter in self.network.parameters()]
+        return [Layer(k, b) for k, b in zip(arrays[::2], arrays[1::2], strict=True)]
 
-def predict(network: nn.Sequential, x: np.ndarray) -> np.ndarray:
-    """Logits in evaluation mode, on the device and in the type of the parameters."""
-    network.eval()
-    weight = next(network.parameters())
-    with torch.no_grad():
-        return network(torch.tensor(x, dtype=weight.dtype, device=weight.device)).cpu().numpy()
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        self.network.eval()
+        with torch.no_grad():
+            return self.network(torch.tensor(x).to(next(self.network.parameters()))).cpu().numpy()
 
-
-def _linears(network: nn.Sequential) -> list[nn.Linear]:
-    return [module for module in network if isinstance(module, nn.Linear)]
+    def synchronize(self) -> None:
+        if torch.cuda.is_initialized():  # else there is only the CPU, where torch returns when the work is done
+            torch.cuda.synchronize()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.torch import model
 from levelfield.adapters.torch.data import epochs
 from levelfield.adapters.torch.words import COMPILER, LOADER, NO_TPU
 
 
-class TorchNN(Adapter):
+class TorchNN(model.OverLayers):
     name = "torch-nn"
     framework = "torch"
     api = "mixed"
@@ -36,16 +33,10 @@ class TorchNN(Adapter):
         self.device = torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
         torch.manual_seed(setting.seed)
         self.network = model.build(setting).to(self.device)
-        self.criterion = model.criterion(setting)
+        self.criterion = nn.CrossEntropyLoss() if setting.kind == "classification" else nn.MSELoss()
         self.optimizer = model.optimizer(self.network, setting)
         if setting.mode == "compile":
             self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
-
-    def set_weights(self, layers: Sequence[Layer]) -> None:
-        model.set_weights(self.network, layers)
-
-    def get_weights(self) -> list[Layer]:
-        return model.get_weights(self.network)
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = torch.tensor(train.x, dtype=self.dtype, device=self.device if order else None)
@@ -59,13 +50,6 @@ class TorchNN(Adapter):
                 self.optimizer.step()
             if not watch.epoch_end(epoch):
                 break
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return model.predict(self.network, x)
-
-    def synchronize(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         loss = self.criterion(self.network(x), y)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -78,9 +79,7 @@ def shares(x: Tensor, y: Tensor, order: BatchOrder, epoch: int, device: torch.de
         yield x_own, y_own, counted * ranks / len(batch)
 
 
-def epochs(
-    x: Tensor, y: Tensor, order: BatchOrder | None, recipe: Recipe, device: torch.device
-) -> Iterator[Iterator[Share]]:
+def epochs(x: Tensor, y: Tensor, order: BatchOrder | None, recipe: Recipe, device: torch.device) -> Iterator[Any]:
     """Of each epoch, this rank's shares of the batches; several ranks are always given an order."""
     assert order is not None
     return (shares(x, y, order, epoch, device) for epoch in range(order.epochs))
