@@ -184,11 +184,14 @@ def _are_of_facts(value: Any) -> bool:
     return all(limit.keys() <= {*Facts._fields, "because"} for limit in value)
 
 
+def _are_ways(value: object) -> bool:
+    return isinstance(value, tuple) and all(way in get_args(Replication) for way in value)
+
+
 def _one_of(alias: Any) -> tuple[Callable[[object], bool], str]:
     return lambda value: value in get_args(alias), f"one of {', '.join(get_args(alias))}"
 
 
-_WAYS = get_args(Replication)
 CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("name", _is_name, f"lower-case letters, digits and hyphens, at most {LONGEST_NAME}"),
     ("framework", _is_text, "a string: the name of a distribution"),
@@ -203,7 +206,7 @@ CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("defaults", _are_defaults, "a dict of strings: name → value"),
     ("stopping", _is_stopping, "None or a dict with patience (epochs), min_delta and restore_best"),
     ("documented_feed", *_one_of(Feed)),
-    ("replication", lambda value: isinstance(value, tuple) and {*value} <= {*_WAYS}, f"a tuple of {_WAYS}, or empty"),
+    ("replication", _are_ways, f"a tuple of {' and '.join(map(repr, get_args(Replication)))}, or empty"),
     ("replicated", _is_place, "'module:Class' or None"),
     ("runtime_class", _is_place, "'module:Class' or None"),
 )

@@ -95,9 +95,7 @@ class TensorFlowTape(Adapter):
     def loss(self, logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         loss = tf.reduce_mean(self.criterion(y, logits))
         # l2_loss is half the sum of squares
-        return (
-            loss + 2 * self.model.l2 * tf.add_n([*map(tf.nn.l2_loss, self.parameters[::2])]) if self.model.l2 else loss
-        )
+        return loss + 2 * self.model.l2 * sum(map(tf.nn.l2_loss, self.parameters[::2])) if self.model.l2 else loss
 
     def gradients(self, x: tf.Tensor, y: tf.Tensor) -> Sequence[tf.Tensor]:
         with tf.GradientTape() as tape:
