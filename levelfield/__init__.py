@@ -21,12 +21,15 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from levelfield.adapters.adapter import MLP, Adapter, BatchOrder, Layer, Recipe, Setting, Split, Watch
+    from levelfield.adapters.adapter import Adapter, Setting, Watch
     from levelfield.harness.api import Results, load, run
     from levelfield.harness.certify.try_out import try_out
     from levelfield.harness.pytest_plugin import contract
     from levelfield.reports.frames import Findings
     from levelfield.reports.frames import load as findings
+    from levelfield.tasks.mlp import MLP, Layer
+    from levelfield.tasks.recipe import BatchOrder, Recipe
+    from levelfield.tasks.task import Split
 
 _HOME = {
     **dict.fromkeys(("run", "load", "Results"), ("levelfield.harness.api", None)),
@@ -34,10 +37,10 @@ _HOME = {
     "Findings": ("levelfield.reports.frames", None),
     "contract": ("levelfield.harness.pytest_plugin", None),
     "try_out": ("levelfield.harness.certify.try_out", None),
-    **dict.fromkeys(
-        ("Adapter", "BatchOrder", "Layer", "MLP", "Recipe", "Setting", "Split", "Watch"),
-        ("levelfield.adapters.adapter", None),
-    ),
+    **dict.fromkeys(("Adapter", "Setting", "Watch"), ("levelfield.adapters.adapter", None)),
+    **dict.fromkeys(("MLP", "Layer"), ("levelfield.tasks.mlp", None)),
+    **dict.fromkeys(("BatchOrder", "Recipe"), ("levelfield.tasks.recipe", None)),
+    "Split": ("levelfield.tasks.task", None),
 }
 
 __all__ = [

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from levelfield.adapters import runtimes
-from levelfield.adapters.adapter import Adapter, Precision, Setting, refusal
+from levelfield.adapters import runtime
+from levelfield.adapters.adapter import Adapter, Precision, Setting
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.certify.observe import Recorder, flat
 from levelfield.harness.certify.trajectory import distance
@@ -52,7 +53,7 @@ def try_out(
         raise UserError(f"{adapter.name} ({mode}) does not support this: {reason}", "try_out has arguments for others")
     widths = "–".join(map(str, model.widths))
     print(f"{adapter.name} ({mode}), {task}, {widths}, {activation}, {recipe.optimizer}, {precision}")
-    runtimes.load(adapter.backend or adapter.framework).configure(setting)
+    runtime.load(runtime.place(adapter)).configure(setting)
     trained = adapter(setting)
     trained.set_weights(model.initial_weights(seed))
     watch = Told(trained, model, data, reference(setting, data, order))

@@ -17,10 +17,10 @@ from levelfield.tasks.errors import unknown
 
 def run(options: argparse.Namespace) -> int:
     """Examine and print; 0 whatever was found, 130 when it was stopped, with what was measured until then."""
-    adapters = find().adapters
+    registry = find()
+    adapters = registry.adapters
     for name in options.adapter:
-        if name not in adapters:
-            raise unknown("adapter", name, adapters, "levelfield list adapters")
+        registry.get(name)
     for part in options.only:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")

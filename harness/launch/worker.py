@@ -53,7 +53,7 @@ class Job(BaseModel):
 
     module: str
     qualname: str
-    runtime: str
+    runtime: str  # ``module:Class``
     distributions: tuple[str, ...] = ()  # whose versions and files are read when it is done
     core: int | None = None  # pin the child to this one
     memory: int | None = None  # bytes of data that the child may add to what it was forked with
@@ -163,13 +163,13 @@ def main(fd: int) -> None:
 
 def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     """Import the runtime and the adapters; seconds for all, and per module the error that it raised."""
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     errors: dict[str, str | None] = {}
     start = clock()
     for module in modules:
         try:
-            runtimes.load(runtime)
+            load(runtime)
             importlib.import_module(module)
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
@@ -177,7 +177,7 @@ def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
             errors[module] = process.reason(error, _source(module))
     seconds = clock() - start
     if preload and None in errors.values():
-        runtimes.load(runtime).preload()
+        load(runtime).preload()
     gc.collect()
     gc.freeze()  # children share these pages, their collector leaves them alone
     return {"seconds": seconds, "errors": errors}
@@ -362,14 +362,14 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
         )
         return certificate.model_dump(mode="json")
 
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     if isinstance(job, PeakJob):
         from levelfield.harness.measure import disturbance, peak
         from levelfield.harness.records.peak import Subject
 
         before = disturbance.snapshot()
-        trials = peak.measure(runtimes.load(job.runtime), Subject(job.device, job.precision, job.threads))
+        trials = peak.measure(load(job.runtime), Subject(job.device, job.precision, job.threads))
         disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
         return {
             "trials": [trial.model_dump(mode="json") for trial in trials],
@@ -384,8 +384,7 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = launches.setting(job.cell, task, job.seed)
     how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
-    runtime = runtimes.load(job.runtime)
-    result = protocol.launch(job.what, adapter, runtime, setting, task, job.seconds, how, ranks, job.salt)
+    result = protocol.launch(job.what, adapter, load(job.runtime), setting, task, job.seconds, how, ranks, job.salt)
     if (seen := result.pop("seen", None)) is not None:
         result["clock_changed"] = GUARD.changed()
         if job.seen is not None:

@@ -8,7 +8,7 @@ from statistics import median
 
 from effort import Effort
 
-from levelfield.adapters.adapter import facts, unsupported
+from levelfield.adapters.limits import facts, unsupported
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, cell

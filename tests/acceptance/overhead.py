@@ -12,8 +12,9 @@ from typing import Any
 
 from effort import Effort
 
-from levelfield.adapters.adapter import refusal
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import place
 from levelfield.harness.doctor import replay
 from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, Series, cell
@@ -165,7 +166,7 @@ def _run(launcher: LocalLauncher, work: Cell, seconds: float, turns: list[str]) 
     job = ScriptJob(
         module=info.module,
         qualname=info.qualname,
-        runtime=info.runtime,
+        runtime=place(info),
         result=result,
         log=log,
         file=HERE / "script.py",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
@@ -58,7 +58,7 @@ def test_a_plain_script_ends_with_the_loss_of_the_reference(adapter, mode):
         pytest.skip("torch.compile needs a C++ compiler")
     done = subprocess.run(
         [sys.executable, str(RUNNER), adapter, mode, "--epochs", str(EPOCHS)],
-        env=os.environ | runtimes.environment(info.framework, info.backend, "cpu", 1),
+        env=os.environ | runtime.environment(info.framework, info.backend, "cpu", 1),
         capture_output=True,
         text=True,
         timeout=900,
