@@ -70,3 +70,15 @@ def test_the_walk_through_shows_the_code_that_is_tested(page: str) -> None:
     assert len(shown) >= 2
     for block in shown:
         assert any(block in source for source in sources), block
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+def test_trying_out_by_hand_prints_what_the_walk_through_shows(installed) -> None:
+    overlay, sources = installed
+    text = (EXAMPLES.parent / "adding-an-adapter.md").read_text()
+    shown = re.search(r"\$ python -c \"([^\"]*)\"\n(.*?)```", text, re.DOTALL)
+    assert shown is not None
+    told = overlay.run("-c", shown[1], cwd=sources)
+    rounding = re.compile(r"  \S+$", re.MULTILINE)  # how far the weights are off differs from machine to machine
+    assert rounding.sub("", told.stdout) == rounding.sub("", shown[2]), told.stderr
