@@ -220,9 +220,9 @@ def share(value: np.ndarray, unit: np.ndarray) -> float:
 
 def probabilities(logits: np.ndarray) -> str:
     """Words for logits that are none, because they have gone through a softmax; empty for others."""
-    if logits.min() < 0 or np.abs(logits.sum(axis=1) - 1).max() > 1e-2:
-        return ""
-    return "each row of what predict returns sums to 1: these are probabilities, not logits"
+    if logits.min() >= 0 and np.abs(logits.sum(axis=1) - 1).max() <= 1e-2:
+        return "each row of what predict returns sums to 1: these are probabilities, not logits"
+    return ""
 
 
 def describe(value: np.ndarray, right: np.ndarray, start: np.ndarray) -> str:
