@@ -75,7 +75,7 @@ class Stopped:
 
 
 @dataclass(frozen=True)
-class Delay:
+class Slowed:
     """An adapter against itself with `delay` (a share of its step) injected; of 0, what is found is false.
 
     The delay is a fixed time, calibrated before the series; `injected` is its share of the step during the series.
@@ -98,7 +98,7 @@ class Trial:
     reason: str | None = None
     step_seconds: float | None = None
     same: Same | None = None
-    delays: list[Delay] = field(default_factory=list)
+    delays: list[Slowed] = field(default_factory=list)
     values: dict[str, dict[int, float]] = field(default_factory=dict)  # label → block → steady epoch, s
 
 
@@ -134,7 +134,7 @@ def launched(bench: Bench, step: AdapterStep, enough: Callable[[], bool], noisy:
     return trial(
         step_seconds=epoch / _steps(bench),
         same=same(found, again, baseline),
-        delays=[slower(found, label, baseline, delay, delay * epoch) for label, delay in slowed.items()],
+        delays=[slowed_down(found, label, baseline, delay, delay * epoch) for label, delay in slowed.items()],
         values=found.values,
     )
 
@@ -167,7 +167,7 @@ def in_turns(bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Tri
         return trial(reason=str(error))
     return trial(
         step_seconds=epoch / _steps(bench),
-        delays=[slower(found, f"+{d:.0%}", f"+{d:.0%} base", d, d * epoch) for d in (0.0, *DELAYS)],
+        delays=[slowed_down(found, f"+{d:.0%}", f"+{d:.0%} base", d, d * epoch) for d in (0.0, *DELAYS)],
         values=found.values,
     )
 
@@ -188,11 +188,11 @@ def same(found: Series, labels: Sequence[str], baseline: str) -> Same:
     return Same(_ratio(own, base), found.launches, found.disturbed, replay.neighbours_agree(own, base), runs)
 
 
-def slower(found: Series, label: str, baseline: str, delay: float, seconds: float) -> Delay:
+def slowed_down(found: Series, label: str, baseline: str, delay: float, seconds: float) -> Slowed:
     """What the recorded series says of `label`, with `seconds` more an epoch, against `baseline`."""
     own, base = found.pairs(label, baseline)
     rates = [replay.rates(own, base, pairs) for pairs in WINDOWS]
-    return Delay(
+    return Slowed(
         delay=delay,
         injected=seconds / median(base) if base else None,
         ratio=_ratio(own, base),

@@ -9,7 +9,7 @@ from math import isfinite
 from textwrap import fill
 from typing import Any
 
-from levelfield.harness.doctor.against_itself import TOGETHER, Delay, FalseVerdicts, Trial
+from levelfield.harness.doctor.against_itself import TOGETHER, FalseVerdicts, Slowed, Trial
 from levelfield.harness.doctor.conditions import Condition
 from levelfield.harness.doctor.examine import Examination
 from levelfield.harness.doctor.replay import Share
@@ -153,7 +153,7 @@ def _delays(trials: Sequence[Trial]) -> list[tuple[str, ...]]:
     return [(trial.adapter, *_delay(delay)) for trial in trials for delay in trial.delays]
 
 
-def _delay(row: Delay) -> tuple[str, ...]:
+def _delay(row: Slowed) -> tuple[str, ...]:
     """One row, by the names of `_DELAY` after the first."""
     if row.stop is None:
         until = ("never in this series", "", "")

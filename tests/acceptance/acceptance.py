@@ -21,7 +21,7 @@ from typing import Any
 import document
 import measurements
 import tables
-from effort import Effort
+from effort import choose
 from measurements import Looked, Row
 from parts import PARTS
 
@@ -35,7 +35,6 @@ from levelfield.tasks.errors import UserError, unknown
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SOAK = DOCS / "reliability" / "soak.json"
 MARK = "acceptance"
-SECONDS = 0.15  # of steady epochs in a launch, where a part does not say otherwise
 MINUTES = 60.0
 
 
@@ -55,14 +54,14 @@ def main() -> int:
     here = machine.describe(True)
     found = measurements.read(options.data, here)
     minutes = options.budget or (None if options.parts else MINUTES)
-    effort = Effort(tuple(options.adapter), None if minutes is None else 60 * minutes)
+    effort = choose(options.parts or list(PARTS), options.adapter, None if minutes is None else 60 * minutes)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
-    bench = examine.prepare(options.threads, SECONDS)
+    bench = examine.prepare(options.threads, effort.seconds)
     when = datetime.now(UTC).date().isoformat()
     looked = [*conditions(cores=bench.cores), others(1.0, len(bench.cores))]
     found.looked = Looked(when, here, examine.frameworks(adapters), looked)
-    chosen = [part for name, (part, _) in PARTS.items() if not options.parts or name in options.parts]
+    chosen = [part for name, (part, _) in PARTS.items() if name in effort.parts]
     stopped = False
     try:
         for step, result in examine.measured(chosen, effort, adapters, bench, _tell, start):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from levelfield.harness.doctor import examine
 from levelfield.harness.doctor.examine import TYPICAL
+
+SECONDS = 0.15  # of steady epochs in a launch, where a part does not say otherwise
 
 
 @dataclass(frozen=True)
-class Effort:
-    """On the `named` adapters, or if there are none, on those that each part is for; `budget` in seconds for all."""
+class Effort(examine.Effort):
+    """On the `named` adapters, or if there are none, on those that each part is for."""
 
     named: tuple[str, ...] = ()
-    budget: float | None = None
 
-    @property
-    def adapters(self) -> tuple[str, ...]:
-        """Those of the parts that take typical ones."""
-        return self.named or TYPICAL
+
+def choose(parts: Sequence[str], named: Sequence[str] = (), budget: float | None = None) -> Effort:
+    """These parts; `budget` in seconds for all of them."""
+    return Effort("acceptance", tuple(parts), tuple(named) or TYPICAL, SECONDS, budget, tuple(named))

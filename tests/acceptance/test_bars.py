@@ -9,7 +9,7 @@ from overhead import Overhead, holds
 from share import TimeShare
 from startup import Startup
 
-from levelfield.harness.doctor.against_itself import TOGETHER, Trial, same, slower
+from levelfield.harness.doctor.against_itself import TOGETHER, Trial, same, slowed_down
 
 
 def words(soak=None, **parts) -> dict[str, str]:
@@ -44,7 +44,7 @@ def resolving(spread: float, pair_seconds: float) -> list[Trial]:
     for name in bars.RESOLVED:
         found = series({"a": 1.0, "b": 1.02}, spread=spread)
         found.wall = {label: dict.fromkeys(range(120), pair_seconds / 2) for label in "ab"}
-        trials.append(Trial("duel", name, "m", delays=[slower(found, "b", "a", 0.02, 0.02)]))
+        trials.append(Trial("duel", name, "m", delays=[slowed_down(found, "b", "a", 0.02, 0.02)]))
     return trials
 
 

@@ -16,7 +16,7 @@ import pytest
 import script
 import startup
 from acceptance_examples import ROOT, duels, series
-from effort import Effort
+from effort import choose
 from half import HalfBusy
 from parts import PARTS
 from share import time_share
@@ -165,7 +165,7 @@ def test_a_part_takes_the_adapters_that_are_named_and_else_its_own():
     adapters = find().adapters
 
     def names(part: str, *named: str) -> list[tuple[str, str]]:
-        return [(step.info.name, step.mode) for step in PARTS[part][0].plan(Effort(named), adapters)]
+        return [(step.info.name, step.mode) for step in PARTS[part][0].plan(choose([part], named), adapters)]
 
     builtin = {(name, mode) for name, info in adapters.items() if info.builtin for mode in info.modes}
     assert set(names("overhead")) == builtin

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from levelfield.harness.doctor import conditions
-from levelfield.harness.doctor.against_itself import Trial, same, slower
+from levelfield.harness.doctor.against_itself import Trial, same, slowed_down
 from levelfield.harness.doctor.examine import Examination
 from levelfield.harness.doctor.series import Series
 from levelfield.harness.judge.statistics import Interval
@@ -36,7 +36,7 @@ def interval(estimate: float, width: float = 0.01, n: int = 40) -> Interval:
 def trials() -> list[Trial]:
     """Of a simulated machine: a whole series, one that is too short, one that could not be made, and duels."""
     found = series({"a +0%": 1.0, "a again": 1.0, "a +5%": 1.05})
-    slowed = [slower(found, "a +5%", "a +0%", 0.05, 0.05)]
+    slowed = [slowed_down(found, "a +5%", "a +0%", 0.05, 0.05)]
     short = same(series({"a": 1.0, "b": 1.0}, blocks=3), ["b"], "a")
     return [
         Trial("itself", "a", "eager", None, 1e-4, same(found, ["a again"], "a +0%"), slowed, found.values),

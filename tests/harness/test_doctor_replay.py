@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.doctor import replay
-from levelfield.harness.doctor.against_itself import same, slower
+from levelfield.harness.doctor.against_itself import same, slowed_down
 
 
 def test_an_adapter_against_itself_is_rarely_told_apart():
@@ -94,7 +94,7 @@ def test_only_blocks_that_both_labels_have_become_pairs():
 
 
 def test_a_delay_is_found_in_what_was_recorded():
-    found = slower(series({"a": 1.0, "a +2%": 1.02}), "a +2%", "a", 0.02, 0.02)
+    found = slowed_down(series({"a": 1.0, "a +2%": 1.02}), "a +2%", "a", 0.02, 0.02)
     assert found.ratio is not None
     assert found.ratio.low < 1.02 < found.ratio.high
     assert found.injected == pytest.approx(0.02, rel=0.01)
@@ -118,5 +118,5 @@ def test_the_same_under_several_labels_is_judged_together():
 def test_a_series_too_short_has_no_runs_and_stops_nowhere():
     short = series({"a": 1.0, "b": 1.0}, blocks=7)
     assert same(short, ["b"], "a").runs == []
-    delay = slower(short, "b", "a", 0.02, 0.02)
+    delay = slowed_down(short, "b", "a", 0.02, 0.02)
     assert (delay.after, delay.stop) == ([], None)

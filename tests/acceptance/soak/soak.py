@@ -30,10 +30,9 @@ from levelfield.adapters.registry import find
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Launch, Surroundings, plan
 from levelfield.harness.records import store
-from levelfield.harness.records.record import Record
+from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.progress import Progress
 from levelfield.harness.run.schedule import carry_out
-from levelfield.harness.run.session import begin
 from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine
 from levelfield.harness.system.stop import Stop
@@ -131,19 +130,20 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
     launches = plan(chosen, there)
     planning = time.process_time() - start
     assert len(launches) == planned
-    options = argparse.Namespace(
-        **dict.fromkeys(
-            ("device", "matmul_precision", "threads", "blocks", "seeds", "data_dir", "budget", "precision")
-        ),
-        **dict.fromkeys(("cold", "full", "no_certify", "no_probes", "anonymous"), False),
-        **{name: [] for name in ("adapter", "task", "mode", "track")},
-        suite="soak.toml",
-        launcher="local",
-        output=folder / f"scheduled-{kind}",
+    head = Run(
+        name=f"scheduled-{kind}",
+        suite="soak",
+        summary="",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command="make soak",
+        baseline=chosen.baseline,
+        plan_seed=chosen.seed,
+        machine=like.machine,
+        suite_text=text,
     )
-    kept, head = begin(options, chosen, there, text)
+    kept = store.Store.create(folder / head.name, head)
     goal = Goal(launches, head.baseline, there.adapters, budget=1e6, precision=None)
-    costs: list[tuple[float, float]] = []
+    ends_at: list[tuple[float, float]] = []
     with (folder / "progress").open("w") as sink, contextlib.redirect_stderr(sink):
         progress = Progress(launches, lanes=len(machine.cores()), budget_left=goal.left, plain=True)
 
@@ -151,14 +151,14 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
             kept.append(record)
             goal.add(record)
             progress.finished(launch, record)
-            costs.append((time.process_time(), time.perf_counter()))
+            ends_at.append((time.process_time(), time.perf_counter()))
 
         carry_out(launches, DryLauncher([DryHost(like=like)]).hosts, finished, Stop(), goal.reached)
         progress.close()
     kept.close()
     assert len(store.read(kept.folder).records) == planned
-    cpu = [after[0] - before[0] for before, after in itertools.pairwise(costs)]
-    wall = [after[1] - before[1] for before, after in itertools.pairwise(costs)]
+    cpu = [after[0] - before[0] for before, after in itertools.pairwise(ends_at)]
+    wall = [after[1] - before[1] for before, after in itertools.pairwise(ends_at)]
 
     def mean(values: list[float]) -> float:
         return sum(values) / len(values)
@@ -195,7 +195,7 @@ def main() -> int:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=1) + "\n")
-    bad = [f"{line.what}: {line.bar}" for line in costs.lines(result) if line.holds is False]
+    bad = [f"{line.what}: not {line.bar}" for line in costs.lines(result) if line.holds is False]
     print("; ".join(bad) or "flat", file=sys.stderr)
     return 1 if bad else 0
 

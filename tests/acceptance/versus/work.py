@@ -11,12 +11,12 @@ from itertools import count
 from pathlib import Path
 
 from levelfield.adapters.adapter import Setting
+from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.measure import delay
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 from levelfield.tasks.task import Task
 
-ADAPTER = "levelfield.adapters.numpy.manual:NumpyManual"
 RECIPE = Recipe("momentum", learning_rate=0.01, batch_size=32)
 
 
@@ -26,7 +26,8 @@ class Work:
     def __init__(self, data: Path, seconds: float) -> None:
         self.train = Task.load(data).train
         setting = Setting(MLP((64, 128, 10)), RECIPE, mode="eager")
-        self.model = getattr(delay, f"{ADAPTER}:{seconds!r}")(setting)
+        self.model = NumpyManual(setting)
+        self.model.update = delay.lengthened(self.model.update, seconds)
         self.model.set_weights(setting.model.initial_weights(0))
         self.order = BatchOrder(len(self.train.x), RECIPE.batch_size, 0, 0, partial=False)
         self.epochs = count()
