@@ -144,7 +144,7 @@ def _about_series(part: str, trials: Sequence[Trial]) -> list[str]:
             f"{_name(trial)}: ratio to itself {ratio(same.ratio)} over the whole series; {same.disturbed} of "
             f"{counted(same.launches, 'launch')} were void and repeated{agree}."
         )
-    if part == "neighbour":
+    if sentences and part == "neighbour":
         sentences.append(f"{TOGETHER} labels are compared with the baseline at once; their intervals hold together.")
     return sentences
 
