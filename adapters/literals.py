@@ -16,6 +16,7 @@ from typing import Any, get_args
 from levelfield.adapters.adapter import Api, Feed, Literals, Replication
 from levelfield.adapters.limits import Facts
 
+Check = Callable[[Any], bool]
 NAMES = tuple(name for page in Literals.__mro__[:-1] for name in page.__annotations__)
 REQUIRED = tuple(name for name in NAMES if not hasattr(Literals, name))
 LONGEST_NAME = 40  # names and modes become parts of file names
@@ -139,36 +140,24 @@ def problem(literals: dict[str, Any]) -> str | None:
     return None
 
 
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_NAME and bool(re.fullmatch(r"[a-z0-9][a-z0-9-]*", value))
-
-
-def _is_mode(value: object) -> bool:
-    """As a name, with the underscores that frameworks' own words have."""
-    return isinstance(value, str) and _is_name(value.replace("_", "-"))
-
-
-def _are_modes(value: object) -> bool:
-    return isinstance(value, tuple) and bool(value) and all(map(_is_mode, value)) and len({*value}) == len(value)
-
-
-def _is_text(value: object) -> bool:
+def _text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, tuple) and all(map(_is_text, value))
+def _name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and bool(re.fullmatch(r"[a-z0-9][a-z0-9-]*", value))
 
 
-def _is_place(value: object) -> bool:
+def _mode(value: object) -> bool:
+    """As a name, with the underscores that frameworks' own words have."""
+    return isinstance(value, str) and _name(value.replace("_", "-"))
+
+
+def _place(value: object) -> bool:
     return value is None or (isinstance(value, str) and bool(re.fullmatch(r"[\w.]+:\w+", value)))
 
 
-def _are_defaults(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for item in value.items() for text in item)
-
-
-def _is_stopping(value: object) -> bool:
+def _stopping(value: object) -> bool:
     return value is None or (
         isinstance(value, dict)
         and value.keys() == STOPPING.keys()
@@ -176,37 +165,47 @@ def _is_stopping(value: object) -> bool:
     )
 
 
-def _are_limits(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(x, dict) and _is_text(x.get("because")) for x in value)
+def _tuple(check: Check) -> Check:
+    return lambda value: isinstance(value, tuple) and all(map(check, value))
 
 
-def _are_of_facts(value: Any) -> bool:
-    return all(limit.keys() <= {*Facts._fields, "because"} for limit in value)
+def _known(alias: Any) -> Check:
+    return lambda value: value in get_args(alias)
 
 
-def _are_ways(value: object) -> bool:
-    return isinstance(value, tuple) and all(way in get_args(Replication) for way in value)
+def _said(alias: Any) -> str:
+    return f"one of {', '.join(get_args(alias))}"
 
 
-def _one_of(alias: Any) -> tuple[Callable[[object], bool], str]:
-    return lambda value: value in get_args(alias), f"one of {', '.join(get_args(alias))}"
-
-
-CHECKS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("name", _is_name, f"lower-case letters, digits and hyphens, at most {LONGEST_NAME}"),
-    ("framework", _is_text, "a string: the name of a distribution"),
-    ("backend", lambda value: value is None or _is_text(value), "a string or None"),
-    ("api", *_one_of(Api)),
-    ("modes", _are_modes, "a tuple of at least one name (lower case, digits, - and _), none of them twice"),
-    ("feed", *_one_of(Feed)),
-    ("packages", _are_texts, "a tuple of strings"),
-    ("limits", _are_limits, "a tuple of dicts, each with the reason under 'because'"),
-    ("limits", _are_of_facts, f"about nothing but {', '.join(Facts._fields)}"),
-    ("notes", _are_texts, "a tuple of strings"),
-    ("defaults", _are_defaults, "a dict of strings: name → value"),
-    ("stopping", _is_stopping, "None or a dict with patience (epochs), min_delta and restore_best"),
-    ("documented_feed", *_one_of(Feed)),
-    ("replication", _are_ways, f"a tuple of {' and '.join(map(repr, get_args(Replication)))}, or empty"),
-    ("replicated", _is_place, "'module:Class' or None"),
-    ("runtime_class", _is_place, "'module:Class' or None"),
+# In this order: a check may rely on those before it
+CHECKS: tuple[tuple[str, Check, str], ...] = (
+    ("name", _name, f"lower-case letters, digits and hyphens, at most {LONGEST_NAME}"),
+    ("framework", _text, "a string: the name of a distribution"),
+    ("backend", lambda value: value is None or _text(value), "a string or None"),
+    ("api", _known(Api), _said(Api)),
+    ("modes", _tuple(_mode), "a tuple of names (lower case, digits, - and _)"),
+    ("modes", lambda value: 0 < len(value) == len({*value}), "a tuple of at least one name, none of them twice"),
+    ("feed", _known(Feed), _said(Feed)),
+    ("packages", _tuple(_text), "a tuple of strings"),
+    (
+        "limits",
+        _tuple(lambda limit: isinstance(limit, dict) and _text(limit.get("because"))),
+        "a tuple of dicts, each with the reason under 'because'",
+    ),
+    (
+        "limits",
+        _tuple(lambda limit: limit.keys() <= {*Facts._fields, "because"}),
+        f"about nothing but {', '.join(Facts._fields)}",
+    ),
+    ("notes", _tuple(_text), "a tuple of strings"),
+    (
+        "defaults",
+        lambda value: isinstance(value, dict) and all(map(_text, (*value.keys(), *value.values()))),
+        "a dict of strings: name → value",
+    ),
+    ("stopping", _stopping, "None or a dict with patience (epochs), min_delta and restore_best"),
+    ("documented_feed", _known(Feed), _said(Feed)),
+    ("replication", _tuple(_known(Replication)), f"a tuple of {' and '.join(get_args(Replication))}, or empty"),
+    ("replicated", _place, "'module:Class' or None"),
+    ("runtime_class", _place, "'module:Class' or None"),
 )

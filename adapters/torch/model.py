@@ -54,6 +54,8 @@ class OverLayers(Adapter):
     """What the adapters over torch.nn do alike: `network` has a kernel (out, in) and a bias for each layer."""
 
     network: nn.Sequential
+    dtype: torch.dtype
+    device: torch.device
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
         with torch.no_grad():
@@ -67,7 +69,7 @@ class OverLayers(Adapter):
     def predict(self, x: np.ndarray) -> np.ndarray:
         self.network.eval()
         with torch.no_grad():
-            return self.network(torch.tensor(x).to(next(self.network.parameters()))).cpu().numpy()
+            return self.network(torch.tensor(x, dtype=self.dtype, device=self.device)).cpu().numpy()
 
     def synchronize(self) -> None:
         if torch.cuda.is_initialized():  # else there is only the CPU, where torch returns when the work is done

@@ -61,9 +61,8 @@ def sentence(names: list[str], sources: list[Source], evidence: Evidence) -> str
     told = f"{len(names)} adapters" if len(names) != 1 else "One adapter"
     own = sorted((s for s in sources if set(s.adapters) & set(names)), key=lambda s: (s.lines, s.label))
     if len(own) > 1:
-        told += (
-            f", from {own[0].lines} lines of code, with helpers ({own[0].label}), to {own[-1].lines} ({own[-1].label})"
-        )
+        fewest, most = own[0], own[-1]
+        told += f", from {fewest.lines} lines of code, with helpers ({fewest.label}), to {most.lines} ({most.label})"
     limited = [n for n in names if n in evidence.adapters and evidence.adapters[n].limits]
     declare = "declares" if len(limited) == 1 else "declare"
     return told + (f"; {listing(limited)} {declare} settings without support." if limited else ".")

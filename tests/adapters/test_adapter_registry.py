@@ -186,7 +186,7 @@ def test_a_plug_in_may_lie_deep_in_a_package_that_is_not_imported_either(plugin)
         (source(packages='"torch"'), "packages must be a tuple"),
         (
             source(replication='("rows",)'),
-            "replication must be a tuple of 'devices' and 'ranks', or empty, not ('rows',)",
+            "replication must be a tuple of devices and ranks, or empty, not ('rows',)",
         ),
         (source(replication="([],)"), "replication must be a tuple"),
         (source(replicated='"nowhere"'), "replicated must be 'module:Class' or None, not 'nowhere'"),
