@@ -17,7 +17,7 @@ from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.records.cell import LaunchKind
-from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
+from levelfield.tasks.early_stopping import EarlyStopping, Stopper
 from levelfield.harness.records.record import EpochScores, Score
 from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from levelfield.harness.records.early_stopping import EarlyStopping
+from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.variables import Passed, shown
 from levelfield.tasks.variant import UNVARIED, Variant
