@@ -109,7 +109,7 @@ def unsupported_mode(
     replication: Replication | None = None,
 ) -> str | None:
     """Why this adapter cannot run in this mode here, not even the plainest network, or None."""
-    plain = Setting(MLP((4, 8, 3)), Recipe(batch_size=replicas), mode=mode, device=device, precision=precision)
+    plain = Setting(MLP((4, 8, 3)), Recipe("sgd", batch_size=replicas), mode=mode, device=device, precision=precision)
     plain = replace(plain, replicas=replicas, replication=replication)
     return refusal(info, plain, compiler=has_compiler())
 

@@ -17,7 +17,6 @@ from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.mlp import MLP
-from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
@@ -111,7 +110,7 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
         model=mlp(cell, task),
-        recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})),
+        recipe=cell.recipe,
         kind=task.kind,
         mode=cell.mode,
         device=cell.device,
@@ -130,8 +129,7 @@ def partial_batch(cell: Cell, task: Task) -> int:
 
 
 def mlp(cell: Cell, task: Task) -> MLP:
-    widths = (task.features, *cell.model.hidden, task.outputs)
-    return MLP(widths, cell.model.activation, cell.model.dropout, cell.model.l2)
+    return cell.model.on(task.features, task.outputs)
 
 
 def has_compiler() -> bool:

@@ -4,48 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.variables import Passed, shown
+from levelfield.tasks.mlp import Model
+from levelfield.tasks.numbers import Whole
+from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import UNVARIED, Variant
 
-# What every program that reads an export can hold
-Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Track = Literal["matched", "idiomatic"]
 Replication = Literal["devices", "ranks"]
 LaunchKind = Literal["speed", "learning"]
 
 
-class Model(Frozen):
-    """An MLP before its task is known: `hidden` widths only."""
-
+@dataclass(frozen=True, kw_only=True)
+class NamedModel(Model):
     name: str
-    hidden: tuple[Whole, ...] = ()
-    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
-    dropout: float = 0.0
-    l2: float = 0.0
 
 
-class RecipeSpec(Frozen):
-    """A named `tasks.recipe.Recipe`."""
-
+@dataclass(frozen=True, kw_only=True)
+class NamedRecipe(Recipe):
     name: str
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
-    learning_rate: float
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
-    batch_size: Whole = 32
-    epochs: Whole = 10
-    early_stopping: EarlyStopping | None = None
 
 
 class Cell(Frozen):
@@ -53,8 +38,8 @@ class Cell(Frozen):
 
     kind: LaunchKind
     task: str
-    model: Model
-    recipe: RecipeSpec
+    model: NamedModel
+    recipe: NamedRecipe
     adapter: str
     framework: str
     backend: str | None

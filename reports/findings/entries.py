@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from levelfield.adapters.runtimes import compiles
-from levelfield.harness.records.cell import Cell, LaunchKind, Model, Precision, RecipeSpec, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind, NamedModel, NamedRecipe, Precision, Replication
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType
 from levelfield.tasks.variant import UNVARIED, Variant
@@ -56,8 +56,8 @@ class Workload:
 
     kind: LaunchKind
     task: str
-    model: Model
-    recipe: RecipeSpec
+    model: NamedModel
+    recipe: NamedRecipe
     track: str
     device: str
     threads: int

@@ -15,7 +15,7 @@ from levelfield.adapters.registry import find
 from levelfield.harness.judge.roofline import DISPATCH, rate, regime, work
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure import peak
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.peak import Candidate, Ceiling, Peak, Subject, Trial, Work
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.run import peaks
@@ -31,9 +31,9 @@ def exactly(seconds: float) -> Interval:
 
 
 def cell(optimizer: str = "momentum", batch: int = 32, **changes: object) -> Cell:
-    recipe = RecipeSpec(name="r", optimizer=optimizer, learning_rate=0.1, batch_size=batch)  # type: ignore[arg-type]
+    recipe = NamedRecipe(name="r", optimizer=optimizer, learning_rate=0.1, batch_size=batch)  # type: ignore[arg-type]
     values = {
-        "kind": "speed", "task": "digits", "model": Model(name="m", hidden=(128,)), "recipe": recipe,
+        "kind": "speed", "task": "digits", "model": NamedModel(name="m", hidden=(128,)), "recipe": recipe,
         "adapter": "torch-nn", "framework": "torch", "backend": None, "api": "mixed", "mode": "eager",
     }  # fmt: skip
     return Cell(**(values | changes))  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from levelfield.harness.launch.local import Done, LocalLauncher
 from levelfield.harness.measure.rank_group import _held_port
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import Subject as Wanted
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.peak import Candidate, Peak, Subject, Trial, best_of
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
@@ -40,8 +40,8 @@ MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_byt
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="plain", optimizer="sgd", learning_rate=0.1),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,

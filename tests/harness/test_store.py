@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.harness.records import store
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
@@ -33,8 +33,8 @@ RUN = Run(
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="plain", optimizer="sgd", learning_rate=0.1),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,
