@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from levelfield.adapters.choices import Api, Feed, Replication
 
 GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
-_APIS = ("low", "high", "mixed")
-_FEEDS = ("resident", "loader")
-_REPLICATION = ("devices", "ranks")
+_APIS, _FEEDS, _REPLICATION = (get_args(choice) for choice in (Api, Feed, Replication))
 _LONGEST_NAME = 40  # names and modes become parts of file names
 # What limits may speak of: the keys of `adapters.adapter.facts`, which needs NumPy
 FACTS = (
@@ -65,16 +65,16 @@ class AdapterInfo:
     name: str
     framework: str
     backend: str | None
-    api: str
+    api: Api
     modes: tuple[str, ...]
-    feed: str
+    feed: Feed
     limits: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     packages: tuple[str, ...]
     defaults: dict[str, str]
     stopping: dict[str, Any] | None
-    documented_feed: str
-    replication: tuple[Any, ...]
+    documented_feed: Feed
+    replication: tuple[Replication, ...]
     module: str
     qualname: str
     source: Path

@@ -33,9 +33,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from levelfield.adapters.choices import Replication, TimedPrecision
 from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
-from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import processes as process
 from levelfield.harness.system.clocks import Guard, clock, monotonic
@@ -88,7 +89,7 @@ class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     threads: int
     replicas: int = 1
     replication: Replication | None = None
@@ -106,7 +107,7 @@ class PeakJob(Job):
 
     what: Literal["peak"] = "peak"
     device: str
-    precision: Precision
+    precision: TimedPrecision
     threads: int
 
 

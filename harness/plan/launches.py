@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from levelfield.adapters.adapter import Setting, Track, refusal
+from levelfield.adapters.adapter import Setting, refusal
+from levelfield.adapters.choices import Replication, TimedPrecision, Track
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
-from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown
@@ -50,7 +51,7 @@ class Subject(NamedTuple):
     mode: str
     device: str
     environment: str = "default"
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     replicas: int = 1
     replication: Replication | None = None
     variables: Passed = ()
@@ -68,7 +69,7 @@ class Selection:
     seeds: int | None = None
     threads: int | None = None
     device: str | None = None
-    precision: Precision | None = None
+    precision: TimedPrecision | None = None
     full: bool = False  # the larger number of seeds, where a suite has two
 
 
@@ -211,7 +212,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             adapter=info.name,
             framework=info.framework,
             backend=info.backend,
-            api=info.api,  # type: ignore[arg-type]
+            api=info.api,
             mode=mode,
             feed=info.feed if track == "matched" else info.documented_feed,
             track=track,
@@ -253,7 +254,7 @@ def device_of(part: Part, selection: Selection) -> str:
     return selection.device or part.device
 
 
-def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
+def _precisions(part: Part, selection: Selection) -> Sequence[TimedPrecision]:
     return [selection.precision] if selection.precision else part.precision
 
 

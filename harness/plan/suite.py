@@ -37,7 +37,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -49,7 +49,8 @@ from pydantic import (
     ValidationError,
 )
 
-from levelfield.harness.records.cell import NamedModel, NamedRecipe, Precision, Replication, Track
+from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
+from levelfield.harness.records.cell import NamedModel, NamedRecipe
 from levelfield.harness.records.record import Study
 from levelfield.harness.system import variables
 from levelfield.tasks.early_stopping import EarlyStopping
@@ -62,7 +63,7 @@ from levelfield.tasks.task import Splits
 from levelfield.tasks.variant import InputNoise, LabelNoise, Share, Variant
 
 SUITES = Path(__file__).parent / "suites"
-DEVICE = r"^(cpu|(gpu|tpu):[0-9]{1,3})$"
+DEVICE = rf"^(cpu|({'|'.join(DEVICE_KINDS[1:])}):[0-9]{{1,3}})$"
 _LARGEST_FILE = 1_000_000  # bytes; a suite is written by hand
 
 
@@ -84,7 +85,7 @@ Seed = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 _alone = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
 Names = Annotated[tuple[str, ...], _alone, Field(min_length=1)]
 Device = Annotated[str, Field(pattern=DEVICE)]
-Precisions = Annotated[tuple[Precision, ...], _alone, Field(min_length=1)]
+Precisions = Annotated[tuple[TimedPrecision, ...], _alone, Field(min_length=1)]
 Replicas = Annotated[tuple[Annotated[Whole, Field(ge=1, le=1024)], ...], Field(min_length=1)]
 LONGEST = 1e7  # seconds
 
@@ -172,7 +173,7 @@ class Part(Table):
     precision: Precisions = ("float32",)
     replicas: Replicas = Field((1,), description="over which each batch is split")
     replication: Annotated[tuple[Replication, ...], _alone, Field(min_length=1)] = Field(
-        ("devices", "ranks"), description="how several are made: each of these ways that an adapter has"
+        get_args(Replication), description="how several are made: each of these ways that an adapter has"
     )
 
 

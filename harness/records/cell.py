@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from levelfield.adapters.choices import Api, Feed, Replication, TimedPrecision, Track
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.variables import Passed, shown
 from levelfield.tasks.mlp import Model
@@ -17,9 +18,6 @@ from levelfield.tasks.numbers import Whole
 from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import UNVARIED, Variant
 
-Precision = Literal["float32", "tf32", "bfloat16"]
-Track = Literal["matched", "idiomatic"]
-Replication = Literal["devices", "ranks"]
 LaunchKind = Literal["speed", "learning"]
 
 
@@ -43,14 +41,14 @@ class Cell(Frozen):
     adapter: str
     framework: str
     backend: str | None
-    api: Literal["low", "high", "mixed"]
+    api: Api
     mode: str
-    feed: str = "resident"
+    feed: Feed = "resident"
     track: Track = "matched"
     device: str = "cpu"
     threads: Whole = 1
     environment: str = "default"
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     variant: Variant = UNVARIED
     replicas: Annotated[int, Field(ge=1, le=1024)] = 1
     replication: Replication | None = None  # how, where there are several; `threads` are those of each rank

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from levelfield.harness.records.cell import Cell, Whole
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.quantity import Quantity
 from levelfield.harness.system.folders import Cache
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import Machine
+from levelfield.tasks.numbers import Whole
 
 SCHEMA = 3  # what an older one means is in `harness.records.migrate`
 
