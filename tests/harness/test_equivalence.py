@@ -79,7 +79,7 @@ def test_more_comparisons_and_quantities_widen_every_interval():
     base, own = ({s: float(v) for s, v in enumerate(rng.normal(0.9, 0.01, 20))} for _ in range(2))
 
     def width(names, quantities):
-        d = compare(dict.fromkeys(names, own), base01, quantities=quantities)["a"].difference
+        d = compare(dict.fromkeys(names, own), base, resolution=0.001, quantities=quantities)["a"].difference
         return d.high - d.low
 
     assert width("a", 1) < width("ab", 1) == width("a", 2) < width("ab", 2)
