@@ -357,10 +357,10 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
 
     if isinstance(job, PeakJob):
         from levelfield.harness.measure import disturbance, peak
-        from levelfield.harness.records.peak import Subject
+        from levelfield.harness.records.peak import PeakSubject
 
         before = disturbance.snapshot()
-        trials = peak.measure(runtimes.load(job.runtime), Subject(job.device, job.precision, job.threads))
+        trials = peak.measure(runtimes.load(job.runtime), PeakSubject(job.device, job.precision, job.threads))
         disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
         return {
             "trials": [trial.model_dump(mode="json") for trial in trials],

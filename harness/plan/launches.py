@@ -12,7 +12,7 @@ from levelfield.adapters.adapter import Setting, refusal
 from levelfield.adapters.choices import Replication, TimedPrecision, Track
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
+from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite
 from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
@@ -44,7 +44,7 @@ class Launch:
         return f"{self.cell.id}#{self.block}"
 
 
-class Subject(NamedTuple):
+class CertificateSubject(NamedTuple):
     """What a certificate is for."""
 
     adapter: str
@@ -138,7 +138,7 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
 
 
-def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+def _learning(suite: Suite, part: LearningPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     cells = [(cell, _skip(cell, there)) for cell in _cells(suite, part, "learning", there, selection)]
     varied = [
         (cell.model_copy(update={"variant": variant}), skip) for cell, skip in cells for variant in part.variants()
@@ -148,14 +148,14 @@ def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Sele
             yield Launch(cell, seed, suite.seed + seed, 0.0, skip=skip, unsupported=limited, every=part.every)
 
 
-def _seeds(part: Learning, selection: Selection) -> int:
+def _seeds(part: LearningPart, selection: Selection) -> int:
     return selection.seeds or (part.full_seeds if selection.full else None) or part.seeds
 
 
 def _threads(part: Part, there: Surroundings, selection: Selection, way: Replication) -> int:
     """Of one process. Ranks divide all cores among as many as there are at most: fewer have no more each, so that one
     rank computes on the same share of the machine as each of several."""
-    if not isinstance(part, Speed):
+    if not isinstance(part, SpeedPart):
         return 1
     ranks = max(part.replicas) if way == "ranks" else 1
     threads = selection.threads or (max(1, there.cores // ranks) if part.threads == "all" else part.threads)
@@ -167,7 +167,7 @@ def _threads(part: Part, there: Surroundings, selection: Selection, way: Replica
     return threads
 
 
-def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     most = selection.blocks or part.blocks
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
@@ -197,7 +197,7 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
             False,
         )
     absent = (
-        there.without.get((cell.environment, info.runtime, device)) for device in devices(cell.device, cell.replicas)
+        there.without.get((cell.environment, info.runtime, device)) for device in devices_of(cell.device, cell.replicas)
     )
     return next(filter(None, absent), None), False
 
@@ -244,7 +244,7 @@ def _ways(info: AdapterInfo, part: Part) -> Sequence[Replication]:
     return [way for way in part.replication if way in info.replication] or part.replication[:1]
 
 
-def devices(first: str, replicas: int) -> list[str]:
+def devices_of(first: str, replicas: int) -> list[str]:
     """Those that so many replicas use: on the CPU itself, of accelerators the `first` and those that follow it."""
     kind, _, number = first.partition(":")
     return [f"{kind}:{int(number) + i}" for i in range(replicas)] if number else [first]

@@ -51,7 +51,7 @@ from pydantic import (
 
 from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
 from levelfield.harness.records.cell import NamedModel, NamedRecipe
-from levelfield.harness.records.record import Study
+from levelfield.harness.records.record import StudyName
 from levelfield.harness.system import variables
 from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.tasks.errors import UserError, unknown
@@ -177,7 +177,7 @@ class Part(Table):
     )
 
 
-class Speed(Part):
+class SpeedPart(Part):
     """`seconds` of steady epochs in each of `blocks` launches."""
 
     modes: Literal["all", "default"] | tuple[str, ...] = "all"
@@ -186,7 +186,7 @@ class Speed(Part):
     seconds: Real = Field(0.3, gt=0, le=3600)
 
 
-class Learning(Part):
+class LearningPart(Part):
     """The last five make variants of the data, see `tasks.variant`; lists are multiplied out."""
 
     seeds: Whole = Field(1, ge=1, le=10_000)
@@ -209,7 +209,7 @@ class Suite(Table):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     summary: str = ""
     baseline: str = "torch-autograd"
-    study: Study | None = None
+    study: StudyName | None = None
     seed: Seed = 0
     budget: Duration | None = Field(
         None, description="of time for speed launches, up to twice for five blocks; then blocks are only a maximum"
@@ -223,8 +223,8 @@ class Suite(Table):
     tasks: dict[Name, OwnTask] = Field(default_factory=dict)
     models: dict[Name, Model] = Field(default_factory=dict)
     recipes: dict[Name, Recipe] = Field(default_factory=dict)
-    speed: tuple[Speed, ...] = ()
-    learning: tuple[Learning, ...] = ()
+    speed: tuple[SpeedPart, ...] = ()
+    learning: tuple[LearningPart, ...] = ()
     _file: Path = PrivateAttr(Path("the suite"))
 
     @property
@@ -339,8 +339,8 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
     models: dict[str, type[BaseModel]] = {
         "tasks": OwnTask,
         "environments": EnvironmentTable,
-        "speed": Speed,
-        "learning": Learning,
+        "speed": SpeedPart,
+        "learning": LearningPart,
     }
     declared = {"models": Model, "recipes": Recipe, "early-stopping": EarlyStopping}
     named = next((str(part) for part in (location[-1:] + location[:1]) if part in {*models, *declared}), "")

@@ -47,7 +47,7 @@ class Ceiling:
         return max(work.flops / self.flops, work.bytes / self.bandwidth)
 
 
-class Subject(NamedTuple):
+class PeakSubject(NamedTuple):
     """What a peak is for."""
 
     device: str
@@ -99,8 +99,8 @@ class Peak(Frozen):
     machine: str | None = None  # the type of the one it was measured on, see `harness.records.record.MachineType`
 
     @property
-    def subject(self) -> Subject:
-        return Subject(self.device, self.precision, self.threads)
+    def subject(self) -> PeakSubject:
+        return PeakSubject(self.device, self.precision, self.threads)
 
     @property
     def flops(self) -> Quantity:
@@ -137,7 +137,7 @@ class Peak(Frozen):
 NO_PEAK = Unavailable(reason="this run measured no peak of this device, precision and number of threads")
 
 
-def best_of(peaks: Iterable[Peak], subject: Subject, machine: MachineType) -> Peak | None:
+def best_of(peaks: Iterable[Peak], subject: PeakSubject, machine: MachineType) -> Peak | None:
     """The peak that a cell is held against on such a machine: all runs of one machine together.
 
     Arithmetic and memory traffic are each the best of any run. What a framework read while it was disturbed counts

@@ -47,7 +47,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     changes: list[Change]
     only_base: list[Cell]  # never planned in the new run, or not come to
     only_new: list[Cell]
@@ -84,7 +84,7 @@ class Comparison:
 
 def compare(
     base: tuple[Run, Sequence[Record]], new: tuple[Run, Sequence[Record]], margin: float, force: bool
-) -> Comparison:
+) -> RunComparison:
     """Raises UserError when the runs come from different machines and `force` is not set."""
     machines = machine_differences(base[0].machine, new[0].machine)
     if machines and not force:
@@ -106,7 +106,7 @@ def compare(
             )
             verdict = statistics.judge(ratio, margin)
         changes.append(Change(key[0], verdict, key[1]))
-    return Comparison(
+    return RunComparison(
         changes,
         [key[0] for key in old_times if key not in new_times and key not in lost],
         [cell for cell, cold in new_times if (cell, cold) not in old_times],
@@ -199,7 +199,7 @@ def _differences(base: dict[str, str], new: dict[str, str], absent: str) -> list
     return [f"{n}: {base.get(n, absent)} / {new.get(n, absent)}" for n in names if base.get(n) != new.get(n)]
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: RunComparison) -> str:
     """For the terminal: a line a cell, ordered by the ratio, then what could not be compared."""
     lines = []
     for change in sorted(comparison.changes, key=lambda c: -(c.verdict.ratio.estimate if c.verdict.ratio else 0.0)):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from levelfield.harness.judge import roofline
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.peak import Peak, Subject, best_of
+from levelfield.harness.records.peak import Peak, PeakSubject, best_of
 from levelfield.harness.records.quantity import Unavailable
 from levelfield.harness.records.record import Record, step_seconds
 
@@ -58,7 +58,7 @@ def peak_of(record: Record, peaks: Sequence[Peak]) -> Peak | None:
     cell = record.cell
     if cell.replicas > 1 and not cell.share_cores:
         return None
-    return best_of(peaks, Subject(cell.device, cell.precision, cell.threads), record.machine.type)
+    return best_of(peaks, PeakSubject(cell.device, cell.precision, cell.threads), record.machine.type)
 
 
 def _possible(record: Record, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]) -> Record:

@@ -12,7 +12,7 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records import store
 from levelfield.harness.records.record import Run
 from levelfield.harness.records.store import Contents
-from levelfield.harness.results.compare_runs import Comparison, compare, machine_differences
+from levelfield.harness.results.compare_runs import RunComparison, compare, machine_differences
 from levelfield.harness.results.proved import Place, judged, step_times
 from levelfield.tasks.errors import UserError
 
@@ -24,7 +24,7 @@ class History:
     runs: tuple[Run, ...]
     times: tuple[dict[Place, Interval], ...]
     versions: tuple[dict[Place, dict[str, str]], ...]  # and the variables that a machine may need
-    steps: tuple[Comparison, ...]
+    steps: tuple[RunComparison, ...]
     elsewhere: tuple[str, ...]  # names of runs of other machines, which are left out
 
     @property

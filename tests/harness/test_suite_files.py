@@ -260,7 +260,7 @@ def test_the_command_line_answers_a_bad_suite_with_two_lines_and_exit_code_2(lev
 
 plainly = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
-tables = (suite.Suite, suite.OwnTask, suite.Speed, suite.Learning)
+tables = (suite.Suite, suite.OwnTask, suite.SpeedPart, suite.LearningPart)
 fields = {key for table in tables for key in table.model_fields}
 fields |= {key.name for table in (Model, Recipe, EarlyStopping) for key in dataclasses.fields(table)}
 keys = sorted(key.replace("_", "-") for key in fields)
