@@ -58,7 +58,7 @@ def counterparts(cells: Iterable[Cell]) -> list[Counterpart]:
             continue
         strong = _unnamed(cell.alone)
         batch, rest = divmod(strong.recipe.batch_size, cell.replicas)
-        weak = _changed(strong, recipe=replace(strong.recipe, batch_size=batch))
+        weak = strong.model_copy(update={"recipe": replace(strong.recipe, batch_size=batch)})
         if strong in alone:
             found.append(Counterpart("strong", cell, alone[strong]))
         if not rest and weak in alone:
@@ -102,8 +102,4 @@ def _times(i: Interval, factor: float) -> Interval:
 
 def _unnamed(cell: Cell) -> Cell:
     """Recipes of one size may have any name."""
-    return _changed(cell, recipe=replace(cell.recipe, name=""))
-
-
-def _changed(cell: Cell, **update: object) -> Cell:
-    return cell.model_copy(update=update)
+    return cell.model_copy(update={"recipe": replace(cell.recipe, name="")})
