@@ -50,7 +50,7 @@ from pydantic import (
 )
 
 from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
-from levelfield.harness.records.cell import NamedModel, NamedRecipe
+from levelfield.harness.records.cell import NamedModel, NamedRecipe, Replicas
 from levelfield.harness.records.record import StudyName
 from levelfield.harness.system import variables
 from levelfield.tasks.early_stopping import EarlyStopping
@@ -86,7 +86,6 @@ _alone = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
 Names = Annotated[tuple[str, ...], _alone, Field(min_length=1)]
 Device = Annotated[str, Field(pattern=DEVICE)]
 Precisions = Annotated[tuple[TimedPrecision, ...], _alone, Field(min_length=1)]
-Replicas = Annotated[tuple[Annotated[Whole, Field(ge=1, le=1024)], ...], Field(min_length=1)]
 LONGEST = 1e7  # seconds
 
 
@@ -171,7 +170,7 @@ class Part(Table):
     track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
     device: Device = "cpu"
     precision: Precisions = ("float32",)
-    replicas: Replicas = Field((1,), description="over which each batch is split")
+    replicas: tuple[Replicas, ...] = Field((1,), min_length=1, description="over which each batch is split")
     replication: Annotated[tuple[Replication, ...], _alone, Field(min_length=1)] = Field(
         get_args(Replication), description="how several are made: each of these ways that an adapter has"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field
+from annotated_types import Interval
 
 from levelfield.adapters.choices import Api, Feed, Replication, TimedPrecision, Track
 from levelfield.harness.system.frozen import Frozen
@@ -19,6 +19,7 @@ from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import UNVARIED, Variant
 
 LaunchKind = Literal["speed", "learning"]
+Replicas = Annotated[Whole, Interval(ge=1, le=1024)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Cell(Frozen):
     environment: str = "default"
     precision: TimedPrecision = "float32"
     variant: Variant = UNVARIED
-    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    replicas: Replicas = 1
     replication: Replication | None = None  # how, where there are several; `threads` are those of each rank
     variables: Passed = ()  # of the environment that the user passed on, see `harness.system.variables`
 
