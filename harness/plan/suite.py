@@ -342,10 +342,10 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
         "learning": LearningPart,
     }
     declared = {"models": Model, "recipes": Recipe, "early-stopping": EarlyStopping}
-    named = next((str(part) for part in (location[-1:] + location[:1]) if part in {*models, *declared}), "")
-    if named in declared:
-        return [_kebab(field.name) for field in fields(declared[named])]
-    return [_kebab(name) for name in models.get(named, Suite).model_fields]
+    where = str(location[2 if len(location) > 2 and location[0] == "recipes" else 0]) if location else ""
+    if where in declared:
+        return [_kebab(field.name) for field in fields(declared[where])]
+    return [_kebab(name) for name in models.get(where, Suite).model_fields]
 
 
 def _check_names(suite: Suite, path: Path) -> None:

@@ -144,6 +144,7 @@ def test_what_is_no_duration_is_refused(text):
         ('"sgd"', '"sgd"\nlearning-rate = "0.1"', "recipes.plain.learning-rate = '0.1'", "it should be a valid number"),
         ('"sgd"', '"sgd"\nlearning-rate = 0', "recipes.plain.learning-rate = 0", "it should be greater than 0"),
         ('"sgd"', '"sgd"\nname = "x"', "recipes.plain.name: unknown key", "known: batch-size"),
+        ("[recipes.plain]", "[recipes.speed]\nbatch = 8\n[recipes.plain]", "recipes.speed.batch: ", "'batch-size'"),
         ('"sgd"', '"sgd"\nearly-stopping = 3', "recipes.plain.early-stopping = 3", "it should be a table"),
         ('"sgd"', '"sgd"\nearly-stopping = {patient = 3}', "early-stopping.patient: unknown key", "'patience'"),
         ('"sgd"', '"sgd"\nearly-stopping = {patience = -1}', "early-stopping.patience = -1", "equal to 0"),
