@@ -182,9 +182,9 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     axes.set_xlabel("time of a steady step, log scale" + ("" if brief else "; further left is faster"))
     _legend(drawing, found, brief, 0.3 if head else 0)
     if head:
-        drawing.text(0.08 / width, 1 - 0.2 / height, head, fontsize=11, weight="bold")
+        drawing.text(0.08 / width, 1 - 0.2 / height, figure.label(head), fontsize=11, weight="bold")
     if foot:
-        drawing.text(0.08 / width, 0.1 / height, foot, fontsize=8, color=figure.MUTED)
+        drawing.text(0.08 / width, 0.1 / height, figure.label(foot), fontsize=8, color=figure.MUTED)
     return drawing
 
 
@@ -230,7 +230,7 @@ def _row(axes: figure.Axes, y: int, row: Row, found: Answer, brief: bool) -> Non
         if several and not brief:
             up = i % 2 == 0
             axes.annotate(
-                MODE_WORDS.get(place.entry.mode) or place.entry.mode, (_middle(place), y), (0, 4.2 if up else -4.2),
+                figure.label(MODE_WORDS.get(place.entry.mode) or place.entry.mode), (_middle(place), y), (0, 4.2 if up else -4.2),
                 textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=6.2, color=figure.MUTED,
             )  # fmt: skip
     for place in shown:
@@ -266,7 +266,9 @@ def _legend(drawing: Figure, found: Answer, brief: bool, above: float) -> None:
         keys.append(figure.key("v", figure.MUTED, figure.MUTED, "by default"))
     keys.append(figure.key("_", figure.INK, figure.INK, "interval"))
     if (base := found.main.base) and base.interval:
-        keys.append(figure.line_key(figure.INK, DASHES, "baseline" if brief else f"baseline {base.entry.label}"))
+        keys.append(
+            figure.line_key(figure.INK, DASHES, "baseline" if brief else figure.label(f"baseline {base.entry.label}"))
+        )
     height = drawing.get_size_inches()[1]
     drawing.legend(
         handles=keys, loc="upper left", bbox_to_anchor=(0.0, 1 - (above + 0.02) / height),

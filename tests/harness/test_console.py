@@ -76,7 +76,7 @@ def test_any_text_can_be_printed_in_any_encoding(text, encoding):
 def test_signs_become_what_reads_like_them():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="levelfield")
     console.show_anything()
-    print("torch eager: ±2 %, ×1.3, 1–2 µs …", file=stream, flush=True)
+    print("torch · eager: ±2 %, ×1.3, 1–2 µs …", file=stream, flush=True)
     assert stream.buffer.getvalue().decode() == "torch - eager: +/-2 %, x1.3, 1-2 us ...\n"
 
 

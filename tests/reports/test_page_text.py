@@ -117,7 +117,7 @@ def test_five_questions_of_a_new_user_are_answered_at_the_top(full):
     for question, answer in {
         "What does the high-level API cost": "slower than the lower one",
         "After how many steps does compiling pay": "compiled modes pay",
-        "Does any framework generalise worse": "not judged",
+        "Does any framework generalise worse": "Not judged: too few seeds",
         "Why is a cell empty": "Without a number: 2 failed",
     }.items():
         found = re.search(rf"{question}.*?<dd>(.*?)</dd>", first, re.DOTALL)
