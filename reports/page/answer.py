@@ -230,8 +230,9 @@ def _row(axes: figure.Axes, y: int, row: Row, found: Answer, brief: bool) -> Non
         if several and not brief:
             up = i % 2 == 0
             axes.annotate(
-                figure.label(MODE_WORDS.get(place.entry.mode) or place.entry.mode), (_middle(place), y), (0, 4.2 if up else -4.2),
-                textcoords="offset points", ha="center", va="bottom" if up else "top", fontsize=6.2, color=figure.MUTED,
+                figure.label(MODE_WORDS.get(place.entry.mode) or place.entry.mode), (_middle(place), y),
+                (0, 4.2 if up else -4.2), textcoords="offset points", ha="center", va="bottom" if up else "top",
+                fontsize=6.2, color=figure.MUTED,
             )  # fmt: skip
     for place in shown:
         if place.workload != found.main.workload:
