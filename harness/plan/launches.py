@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from levelfield.adapters.adapter import Setting, refusal
+from levelfield.adapters.adapter import Setting
 from levelfield.adapters.choices import Replication, TimedPrecision, Track
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite

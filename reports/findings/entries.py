@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from levelfield.adapters.choices import Replication, TimedPrecision
-from levelfield.adapters.runtimes import compiles
+from levelfield.adapters.runtime import compiles
 from levelfield.harness.records.cell import Cell, LaunchKind, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from levelfield.harness.records import store
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
-from levelfield.harness.records.record import EpochScores, Record, Run, Score
+from levelfield.harness.records.record import SCHEMA, EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
@@ -168,6 +169,30 @@ def test_a_damaged_head_is_one_clear_error(kept, head):
         store.read(kept.folder)
     assert str(kept.folder / "run.json") in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("schema", "which"),
+    [(1, "levelfield 0.1"), (SCHEMA - 1, "levelfield 0.1"), (SCHEMA + 1, "a later levelfield")],
+)
+def test_a_run_of_another_schema_is_one_clear_error(kept, schema, which):
+    head = kept.folder / "run.json"
+    head.write_text(json.dumps(json.loads(head.read_text()) | {"schema_version": schema, "a_field_of_theirs": 1}))
+    with pytest.raises(UserError, match=f"made by {which} .schema {schema}, this one reads {SCHEMA}.") as caught:
+        store.read(kept.folder)
+    assert "make it again" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("version", [0, 1, SCHEMA - 1, SCHEMA + 1, -1, "one", 1.5, None, [], {}])
+def test_a_record_of_another_schema_is_set_aside_by_that_name(kept, version):
+    kept.append(record(0))
+    kept.append(record(1))
+    first, second = records_file(kept).read_text().splitlines()
+    records_file(kept).write_text(json.dumps(json.loads(first) | {"schema_version": version}) + f"\n{second}\n")
+    contents = store.read(kept.folder)
+    assert [one.block for one in contents.records] == [1]
+    [told] = contents.damaged
+    assert told.startswith(f"{records_file(kept)}:1: set aside: schema_version: ")
 
 
 def test_what_is_no_run_is_one_clear_error(tmp_path):
