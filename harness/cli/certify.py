@@ -10,7 +10,7 @@ from textwrap import indent
 
 from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
 from levelfield.adapters.registry import AdapterInfo, find
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import devices, environments
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Subject, has_compiler
@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
             verdict = "certified" if certificate.passed else "NOT certified"
             print(f"{certificate.label}: {verdict}", file=sys.stderr)
 
-    with LocalLauncher(
+    with LocalHost(
         registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here
     ) as launcher:
         found = certify_first.obtain(

@@ -14,7 +14,7 @@ from statistics import median
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.cli.certify import TIME_LIMIT
 from levelfield.harness.judge.statistics import half_width
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
@@ -145,9 +145,7 @@ def _with_both(
 def unproved(launches: Sequence[Launch], tasks: Mapping[str, Task], there: Surroundings) -> list[str]:
     """Who has no certificate for this work, and can get none now."""
     wanted, adapters, where = certify_first.needed(launches, tasks), there.adapters, there.environments
-    with LocalLauncher(
-        adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=where
-    ) as launcher:
+    with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=where) as launcher:
         found = certify_first.obtain(
             wanted, adapters, where, launcher.hosts, Stop(), quick=True, made=lambda certificate: None
         )

@@ -14,7 +14,7 @@ from levelfield.harness.doctor import replay, series
 from levelfield.harness.doctor.neighbour import neighbour
 from levelfield.harness.doctor.series import RECIPE, Bench, Series, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
-from levelfield.harness.measure.delay import delayed
+from levelfield.harness.measure.delay import Delay
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Side
 
 DELAYS = (0.01, 0.02, 0.05)  # of the adapter's own step
@@ -72,20 +72,19 @@ def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: C
     baseline, *others = delays
     steps = len(bench.task.train.x) // RECIPE.batch_size
 
-    def labels(step: float) -> dict[str, AdapterInfo]:
-        return {label: delayed(info, label, delay * step) for label, delay in delays.items()}
+    def labels(step: float) -> dict[str, tuple[Delay]]:
+        return {label: (Delay(seconds=delay * step),) for label, delay in delays.items()}
 
-    # The launcher knows the adapter itself too, so that its warm parent imports the framework
-    with bench.launcher({info.name: info} | labels(0.0)) as launcher:
-        first = series.record(launcher, bench, [labels(0.0)[baseline]], mode, CALIBRATION, enough)
+    work = cell(info, mode, bench.threads)
+    with bench.launcher({info.name: info}) as host:
+        first = series.record(host, bench, work, {baseline: (Delay(seconds=0.0),)}, CALIBRATION, enough)
         epochs = first.values.get(baseline)
         if not epochs:
             reason = first.failure or first.nothing()
             return Trial(info.name, mode, noisy, False, reason, None, first.launches, first.disturbed)
         step = median(epochs.values()) / steps
-        launcher.adapters = {info.name: info} | labels(step)
         with neighbour() if noisy else nullcontext():
-            found = series.record(launcher, bench, list(labels(step).values()), mode, blocks, enough)
+            found = series.record(host, bench, work, labels(step), blocks, enough)
     if found.failure is not None:
         return Trial(info.name, mode, noisy, False, found.failure, step, found.launches, found.disturbed)
     together = len(others) if noisy else 1
@@ -106,7 +105,7 @@ def in_turns(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], b
     found, step = Series(), None
 
     def side(delay: float) -> Side:
-        return Side(delayed(info, f"{info.name} +{delay:.0%}", delay * (step or 0.0)), work)
+        return Side(info, work, wrap=(Delay(seconds=delay * (step or 0.0)),))
 
     try:
         with bench.ground(Side(info, work), Side(info, work)) as ground:

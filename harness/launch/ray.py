@@ -2,7 +2,7 @@
 
 Every node that has the resource ``levelfield`` is a host. One actor there holds the node's only token of it, its CPUs
 and its accelerators for as long as the run lasts, so that no two timed launches, of this run or another, ever share
-the node. It keeps a `LocalLauncher` with its warm parents; each launch is a task of that actor. The data travel through
+the node. It keeps a `LocalHost` with its warm parents; each launch is a task of that actor. The data travel through
 Ray's object store, once to each node.
 """
 

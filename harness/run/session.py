@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.hosts import Launcher
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import devices, environments, suite
 from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, plan
 from levelfield.harness.plan.launches import devices as devices_of
@@ -223,7 +223,7 @@ def open_launcher(
     if cluster is not None:
         how = {name: getattr(options, name) for name in ("cold", "anonymous", "no_probes")}
         return cluster.launcher(chosen, there, launches, **how)
-    return LocalLauncher(
+    return LocalHost(
         there.adapters,
         there.tasks,
         here,

@@ -14,7 +14,7 @@ import pytest
 import levelfield as package
 from levelfield.harness.cli import main
 from levelfield.harness.cli.arguments import parse
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.records import store
 from levelfield.harness.run import session
 from levelfield.harness.run.outcome import most_blocks, unfinished
@@ -231,13 +231,13 @@ def test_a_run_in_a_thread(here):
 @pytest.mark.parametrize("error", [RuntimeError("the disk is full"), KeyboardInterrupt(), UserError("no", "hint")])
 def test_whatever_is_raised_the_lock_is_given_back_and_nothing_stays(here, monkeypatch, error):
     closed = []
-    leave = LocalLauncher.__exit__
+    leave = LocalHost.__exit__
 
     def broken(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(session, "carry_out", broken)
-    monkeypatch.setattr(LocalLauncher, "__exit__", lambda self, *_: (closed.append(1), leave(self))[1])
+    monkeypatch.setattr(LocalHost, "__exit__", lambda self, *_: (closed.append(1), leave(self))[1])
     with pytest.raises(type(error)):
         session.run(parse(["run", "mine.toml", "-o", "run", "--no-certify", "-q"]), "levelfield run mine.toml")
     assert closed == [1]
