@@ -74,5 +74,5 @@ def test_a_launch_that_fails_ends_its_sampling(tiny):
 
 
 def test_the_command_that_repeats_a_run_keeps_its_probes_off():
-    assert "--no-probes" in going_on.command(parse(["run", "smoke", "--no-probes"]))
-    assert "--no-probes" not in going_on.command(parse(["run", "smoke"]))
+    assert "--no-probes" in going_on.command(going_on.asked(parse(["run", "smoke", "--no-probes"])))
+    assert "--no-probes" not in going_on.command(going_on.asked(parse(["run", "smoke"])))

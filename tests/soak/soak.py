@@ -31,9 +31,11 @@ from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Launch, Surroundings, plan
 from levelfield.harness.records import store
 from levelfield.harness.records.record import Record
+from levelfield.harness.run import head
+from levelfield.harness.run.options import RunOptions
+from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.run.progress import Progress
 from levelfield.harness.run.schedule import carry_out
-from levelfield.harness.run.session import begin
 from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine
 from levelfield.harness.system.stop import Stop
@@ -133,18 +135,11 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
     launches = plan(chosen, there)
     planning = time.process_time() - start
     assert len(launches) == planned
-    options = argparse.Namespace(
-        **dict.fromkeys(
-            ("device", "matmul_precision", "threads", "blocks", "seeds", "data_dir", "budget", "precision")
-        ),
-        **dict.fromkeys(("cold", "full", "no_certify", "no_probes", "anonymous"), False),
-        **{name: [] for name in ("adapter", "task", "mode", "track")},
-        suite="soak.toml",
-        launcher="local",
-        output=folder / f"scheduled-{kind}",
-    )
-    kept, head = begin(options, chosen, there, text)
-    goal = Goal(launches, head.baseline, there.adapters, budget=1e6, precision=None)
+    options = RunOptions("soak.toml", output=folder / f"scheduled-{kind}")
+    prepared = Prepared(options, chosen, text, there, launches, machine.describe(True))
+    run = head.begin(prepared, options.output, "levelfield run soak.toml")
+    kept = store.Store.create(options.output, run)
+    goal = Goal(launches, run.baseline, there.adapters, budget=1e6, precision=None)
     costs: list[tuple[float, float]] = []
     with (folder / "progress").open("w") as sink, contextlib.redirect_stderr(sink):
         progress = Progress(launches, lanes=len(machine.cores()), budget_left=goal.left, plain=True)
