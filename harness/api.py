@@ -66,7 +66,7 @@ def run(
     `budget` is in seconds, `precision` a share: 0.02 adds blocks until intervals are ± 2 %. Raises UserError for what
     the command would refuse, and where nothing was selected.
     """
-    from levelfield.harness.cli.going_on import repeatable
+    from levelfield.harness.cli.run_options import repeatable
     from levelfield.harness.run import session
     from levelfield.harness.run.options import RunOptions
     from levelfield.tasks.errors import UserError

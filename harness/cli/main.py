@@ -69,7 +69,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _run(words: argparse.Namespace) -> int:
-    from levelfield.harness.cli.going_on import asked, begun_with, command
+    from levelfield.harness.cli.run_options import asked, begun_with, command
     from levelfield.harness.records import store
     from levelfield.harness.run import session
 

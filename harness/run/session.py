@@ -29,7 +29,7 @@ from levelfield.harness.run.prepare import Prepared, prepare, read_suite
 from levelfield.harness.run.progress import Progress, duration
 from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import carry_out
-from levelfield.harness.run.stop_rule import Goal
+from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.stop import Stop
@@ -112,9 +112,9 @@ class Session:
         kept.write_head(self.head)
         elastic = not self.options.budget
         aim = (prepared.budget, self.options.precision, elastic)
-        self.goal = Goal(work.launches, self.head.baseline, self.adapters, *aim)
+        self.rule = StopRule(work.launches, self.head.baseline, self.adapters, *aim)
         for record in work.records:
-            self.goal.remember(record)
+            self.rule.remember(record)
         for warning in machine.limits() if prepared.cluster is None else ():
             print(f"warning: {warning}", file=sys.stderr)
 
@@ -140,13 +140,13 @@ class Session:
     def measure(self, hosts: Sequence[Host]) -> None:
         """The launches."""
         lanes = sum(len(host.cores) for host in hosts)
-        progress = Progress(self.work.launches, lanes, len(hosts), self.options.quiet, self.goal.left)
-        carry_out(self.work.launches, hosts, partial(self._finished, progress), self.stop, self.goal.reached)
+        progress = Progress(self.work.launches, lanes, len(hosts), self.options.quiet, self.rule.left)
+        carry_out(self.work.launches, hosts, partial(self._finished, progress), self.stop, self.rule.reached)
         progress.close()
 
     def _finished(self, progress: Progress, launch: Launch, record: Record) -> None:
         self.store.append(record)
-        self.goal.add(record)
+        self.rule.add(record)
         progress.finished(launch, record)
 
     def summarise(self) -> Outcome:
@@ -156,7 +156,7 @@ class Session:
         took = duration(time.monotonic() - self.start)
         certified = not self.options.no_certify
         outcome = summarise(self.store.folder, took, self.prepared.planned, interrupted, certified)
-        outcome.lines += [self.goal.hopeless] if self.goal.hopeless else []
+        outcome.lines += [self.rule.hopeless] if self.rule.hopeless else []
         return outcome
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levelfield.harness.cli import going_on
+from levelfield.harness.cli import run_options
 from levelfield.harness.cli.arguments import (
     _device,
     _duration,
@@ -88,14 +88,14 @@ def test_so_for_every_command(name):
 
 
 def test_without_a_word_the_options_are_those_of_python():
-    assert going_on.asked(parse(["run"])) == RunOptions()
+    assert run_options.asked(parse(["run"])) == RunOptions()
 
 
 @settings(max_examples=200, deadline=None)
 @given(typed("run"))
 def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
-    options = going_on.asked(parse(words))
-    again = going_on.asked(parse(shlex.split(going_on.command(options))[1:]))
+    options = run_options.asked(parse(words))
+    again = run_options.asked(parse(shlex.split(run_options.command(options))[1:]))
     differ = {field.name for field in fields(options) if getattr(options, field.name) != getattr(again, field.name)}
     assert differ <= {"resume", "allow_changes", "dry_run", "output", "quiet"}
 
@@ -103,12 +103,12 @@ def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
 @settings(max_examples=200, deadline=None)
 @given(typed("run"))
 def test_options_of_the_command_line_are_repeated_as_they_are(words):
-    options = going_on.asked(parse(words))
-    assert going_on.repeatable(options) == (options, going_on.command(options))
+    options = run_options.asked(parse(words))
+    assert run_options.repeatable(options) == (options, run_options.command(options))
 
 
 def test_options_of_python_are_those_that_the_command_line_would_give():
-    options, command = going_on.repeatable(
+    options, command = run_options.repeatable(
         RunOptions(suite="smoke", device="gpu", budget=90, precision=0.02, quiet=True)
     )
     assert options == RunOptions(suite="smoke", device="gpu:0", budget=90.0, precision=0.02, quiet=True)
@@ -131,18 +131,20 @@ def test_options_of_python_are_those_that_the_command_line_would_give():
 )
 def test_what_the_command_line_refuses_is_refused_of_python_too(wrong):
     with pytest.raises(UserError):
-        going_on.repeatable(RunOptions(suite="smoke", **wrong))
+        run_options.repeatable(RunOptions(suite="smoke", **wrong))
 
 
 def test_a_track_is_kept():
-    options = going_on.asked(parse(["run", "smoke", "--track", "idiomatic"]))
-    assert going_on.command(options) == "levelfield run smoke --track idiomatic"
+    options = run_options.asked(parse(["run", "smoke", "--track", "idiomatic"]))
+    assert run_options.command(options) == "levelfield run smoke --track idiomatic"
 
 
 def test_a_plain_command_reads_as_one_types_it():
     words = "run smoke -a numpy-manual -a torch-nn --blocks 8 --budget 1.5h --precision 2% -q -o x"
-    options = going_on.asked(parse(words.split(" ")))
-    assert going_on.command(options) == (f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%")
+    options = run_options.asked(parse(words.split(" ")))
+    assert run_options.command(options) == (
+        f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%"
+    )
 
 
 def test_help_tells_the_exit_codes(capsys):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from levelfield.adapters.registry import find
-from levelfield.harness.cli import going_on
+from levelfield.harness.cli import run_options
 from levelfield.harness.cli.arguments import parse
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
@@ -74,5 +74,5 @@ def test_a_launch_that_fails_ends_its_sampling(tiny):
 
 
 def test_the_command_that_repeats_a_run_keeps_its_probes_off():
-    assert "--no-probes" in going_on.command(going_on.asked(parse(["run", "smoke", "--no-probes"])))
-    assert "--no-probes" not in going_on.command(going_on.asked(parse(["run", "smoke"])))
+    assert "--no-probes" in run_options.command(run_options.asked(parse(["run", "smoke", "--no-probes"])))
+    assert "--no-probes" not in run_options.command(run_options.asked(parse(["run", "smoke"])))

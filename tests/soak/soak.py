@@ -36,7 +36,7 @@ from levelfield.harness.run.options import RunOptions
 from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.run.progress import Progress
 from levelfield.harness.run.schedule import carry_out
-from levelfield.harness.run.stop_rule import Goal
+from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as tasks
@@ -139,7 +139,7 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
     prepared = Prepared(options, chosen, text, there, launches, machine.describe(True))
     run = head.begin(prepared, options.output, "levelfield run soak.toml")
     kept = store.Store.create(options.output, run)
-    goal = Goal(launches, run.baseline, there.adapters, budget=1e6, precision=None)
+    goal = StopRule(launches, run.baseline, there.adapters, budget=1e6, precision=None)
     costs: list[tuple[float, float]] = []
     with (folder / "progress").open("w") as sink, contextlib.redirect_stderr(sink):
         progress = Progress(launches, lanes=len(machine.cores()), budget_left=goal.left, plain=True)
