@@ -121,7 +121,7 @@ class WarmParents:
 
     def _done(self, job: Job, key: Key, compiled: Path | None, started: Callable[[int], None] | None) -> Done:
         parent = self.alive[key]
-        if (error := parent.errors.get(job.module)) is not None:
+        if (error := parent.errors.get(self.adapters[job.adapter].module)) is not None:
             return Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
         with readably():
             failure = parent.run(job, self.seconds, self.memory, started, compiled)
@@ -160,7 +160,7 @@ class WarmParents:
         plugins = variables.on_path(os.environ, [info.root for info in self.adapters.values() if not info.builtin])
         setup = Setup(
             runtime=job.runtime,
-            modules=[job.module] if self.cold else sorted(modules),
+            modules=[self.adapters[job.adapter].module] if self.cold else sorted(modules),
             preload=not self.cold,
             paths=[str(folder) for folder in plugins],
             cores=cores[: key.threads * key.replicas],
