@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pandas
 
-    from levelfield.adapters.adapter import Track
-    from levelfield.harness.records.cell import Precision
+    from levelfield.adapters.choices import TimedPrecision, Track
 
 
 class Results(NamedTuple):
@@ -49,7 +48,7 @@ def run(
     modes: Sequence[str] = (),
     tracks: Sequence[Track] = (),
     device: str | None = None,
-    matmul_precision: Precision | None = None,
+    matmul_precision: TimedPrecision | None = None,
     threads: int | None = None,
     blocks: int | None = None,
     seeds: int | None = None,

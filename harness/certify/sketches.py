@@ -65,7 +65,7 @@ class Steps:
         return Case(
             title=f"{self.optimizer}, {activation}, {self.kind}{', L2' if self.l2 else ''}",
             kind=self.kind,
-            model=MLP(tuple(widths), self.activation, 0.0, self.l2),
+            model=MLP(tuple(widths), activation=self.activation, l2=self.l2),
             recipe=recipe(
                 self.optimizer, self.batch, COARSE_STEPS if coarse else STEPS, RATES[self.optimizer], epsilon
             ),
@@ -93,7 +93,7 @@ class Epochs:
         return Case(
             title=f"{self.optimizer}, {self.activation}, {self.kind}{', L2' if self.l2 else ''}, three epochs",
             kind=self.kind,
-            model=MLP(widths, self.activation, 0.0, self.l2),
+            model=MLP(widths, activation=self.activation, l2=self.l2),
             recipe=recipe(self.optimizer, self.batch, 3, epsilon=epsilon),
             samples=3 * self.batch + self.rest,
             partial=True,
@@ -150,7 +150,10 @@ class Masks:
     batch: int = 1
 
     def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, short = MLP((6, *[48] * self.hidden, 3), "sigmoid", self.rate), recipe("sgd", self.batch, 6, 2**-5)
+        model, short = (
+            MLP((6, *[48] * self.hidden, 3), activation="sigmoid", dropout=self.rate),
+            recipe("sgd", self.batch, 6, 2**-5),
+        )
         title = f"dropout {self.rate}, sgd, sigmoid, classification"
         return Case(title, "classification", model, short, self.batch, True, _number(rng))
 
@@ -162,7 +165,7 @@ class OwnStep:
     seed: int
 
     def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, title = MLP((6, 5, 3), "tanh"), "own weights, sgd, tanh, classification"
+        model, title = MLP((6, 5, 3), activation="tanh"), "own weights, sgd, tanh, classification"
         step = recipe("sgd", 16, 1, LONG)
         return Case(title, "classification", model, step, 8, True, _number(rng), track="idiomatic")
 
@@ -174,7 +177,7 @@ class Broad:
     seed: int
 
     def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, step = MLP((64, 128, 128, 8), "tanh"), recipe("sgd", 64, 1, LONG)
+        model, step = MLP((64, 128, 128, 8), activation="tanh"), recipe("sgd", 64, 1, LONG)
         return Case("broad", "classification", model, step, 64, False, _number(rng))
 
 
@@ -187,7 +190,7 @@ class Wide:
     batch: int
 
     def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, steps = MLP((64, self.width, self.width, 3), "relu"), recipe("sgd", self.batch, 4)
+        model, steps = MLP((64, self.width, self.width, 3)), recipe("sgd", self.batch, 4)
         return Case("long epochs", "classification", model, steps, 4 * self.batch, True, _number(rng))
 
 

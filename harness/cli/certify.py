@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import partial
 from textwrap import indent
 
-from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
-from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.adapters.adapter import Precision, Replication, Setting
+from levelfield.adapters.limits import refusal
+from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import devices, environments
 from levelfield.harness.plan.environments import DEFAULT, own
-from levelfield.harness.plan.launches import Subject, has_compiler
-from levelfield.harness.plan.launches import devices as devices_of
+from levelfield.harness.plan.launches import CertificateSubject, devices_of, has_compiler
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import Request
@@ -31,10 +31,10 @@ TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes 
 def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
-    for problem in registry.problems:
+    for problem in (*registry.problems, *registry.remarks):
         print(f"warning: {problem}", file=sys.stderr)
     adapters, here = registry.adapters, {DEFAULT: own(variables.passed(dict(options.env)))}
-    check_names(options, adapters)
+    check_names(options, registry)
     without = devices.lacking(devices_of(options.device, options.replicas), adapters, here, options.adapter)
     wanted, left_out = choose(adapters, options, without)
     for reason in left_out:
@@ -54,23 +54,24 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(certificate.passed for certificate in found) else 1
 
 
-def check_names(options: argparse.Namespace, adapters: Mapping[str, AdapterInfo]) -> None:
+def check_names(options: argparse.Namespace, registry: Registry) -> None:
     """Raises UserError for an adapter, or a mode, that there is not."""
-    modes = {mode for info in adapters.values() for mode in info.modes}
-    for what, names, known in (("adapter", options.adapter, adapters), ("mode", options.mode, modes)):
-        for name in names:
-            if name not in known:
-                raise unknown(what, name, known, "levelfield list adapters")
+    for name in options.adapter:
+        registry.get(name)
+    modes = {mode for info in registry.adapters.values() for mode in info.modes}
+    for name in options.mode:
+        if name not in modes:
+            raise unknown("mode", name, modes, "levelfield list adapters")
 
 
 def choose(
     adapters: Mapping[str, AdapterInfo], options: argparse.Namespace, without: Mapping[tuple[str, str, str], str]
-) -> tuple[list[Subject], list[str]]:
+) -> tuple[list[CertificateSubject], list[str]]:
     """What can be certified of what `options` ask for, and a line for everything that cannot.
 
     `without` is that of `harness.plan.launches.Surroundings`.
     """
-    wanted: list[Subject] = []
+    wanted: list[CertificateSubject] = []
     left_out: list[str] = []
     for info in adapters.values():
         if options.adapter and info.name not in options.adapter:
@@ -90,7 +91,7 @@ def choose(
                     left_out.append(f"unsupported: {info.name} ({mode}): {reason}")
                 else:
                     passed = variables.passed(dict(options.env))
-                    wanted.append(Subject(info.name, mode, options.device, DEFAULT, *how, passed))
+                    wanted.append(CertificateSubject(info.name, mode, options.device, DEFAULT, *how, passed))
     return wanted, left_out
 
 
@@ -114,7 +115,7 @@ def unsupported_mode(
     replication: Replication | None = None,
 ) -> str | None:
     """Why this adapter cannot run in this mode here, not even the plainest network, or None."""
-    plain = Setting(MLP((4, 8, 3)), Recipe(batch_size=replicas), mode=mode, device=device, precision=precision)
+    plain = Setting(MLP((4, 8, 3)), Recipe("sgd", batch_size=replicas), mode=mode, device=device, precision=precision)
     plain = replace(plain, replicas=replicas, replication=replication)
     return refusal(info, plain, compiler=has_compiler())
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from levelfield.adapters.choices import Replication, TimedPrecision
 from levelfield.harness.measure.delay import Delay
 from levelfield.harness.measure.turns import InTurns
-from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind
 
 Wrapper = Annotated[Delay | InTurns, Field(discriminator="what")]
 
@@ -20,7 +21,7 @@ class Job(BaseModel):
     adapter: str  # its name
     module: str
     qualname: str
-    runtime: str
+    runtime: str  # ``module:Class``
     distributions: tuple[str, ...] = ()  # whose versions and files are read when it is done
     core: int | None = None  # pin the child to this one
     memory: int | None = None  # bytes of data that the child may add to what it was forked with
@@ -58,7 +59,7 @@ class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     threads: int
     replicas: int = 1
     replication: Replication | None = None
@@ -76,15 +77,15 @@ class PeakJob(Job):
 
     what: Literal["peak"] = "peak"
     device: str
-    precision: Precision
+    precision: TimedPrecision
     threads: int
 
 
 class ScriptJob(Job):
-    """A plain script that times itself; `qualname` of `module` is a function that runs it, not an adapter."""
+    """Call the function `run` of a file of Python with `arguments`, where launches of the adapter are made too."""
 
     what: Literal["script"] = "script"
-    script: Path
+    file: Path
     arguments: list[str]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import place
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
 from levelfield.harness.launch.jobs import CertifyJob, LaunchJob, PeakJob, Wrapper
@@ -21,7 +22,7 @@ from levelfield.harness.launch.parent_key import Key, key_of, parent_key
 from levelfield.harness.launch.parents import WarmParents, readably
 from levelfield.harness.launch.warm_parent import Ending
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records import peak
@@ -83,7 +84,7 @@ class LocalHost:
         """Everything: what is not here, the plan or the launch itself says."""
         return True
 
-    def key(self, wanted: Cell | Subject) -> Key:
+    def key(self, wanted: Cell | CertificateSubject) -> Key:
         """Launches and certificates with the same key share a warm parent, and cannot be made at the same time."""
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
@@ -133,7 +134,7 @@ class LocalHost:
 
     def _job(self, launch: Launch, core: int | None, wrap: Sequence[Wrapper]) -> LaunchJob:
         return LaunchJob(
-            **self._common(launch.cell.adapter, launch.id, launch.cell.device),
+            **self._common(launch.cell.adapter, launch.id, launch.cell.device, launch.cell.replicas),
             what=launch.cell.kind,
             cell=launch.cell,
             seed=launch.seed,
@@ -170,7 +171,7 @@ class LocalHost:
         result |= {"unproved": proof.unproved, "proof": proof.checked}
 
     def certify(
-        self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
     ) -> Certificate:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
         if subject.replication == "ranks":  # which need a core each
@@ -185,7 +186,7 @@ class LocalHost:
             "quick": quick,
         }
         words = (subject.adapter, subject.mode, subject.precision, subject.replicas, subject.replication)
-        common = self._common(subject.adapter, f"certify-{'-'.join(map(str, words))}", subject.device)
+        common = self._common(subject.adapter, f"certify-{'-'.join(map(str, words))}", subject.device, subject.replicas)
         distribution = self.adapters[subject.adapter].distribution
         job = CertifyJob(**common, **how, needs=needs, core=core, distribution=distribution)
         done = self.parents.run(job, self.key(subject))
@@ -195,12 +196,13 @@ class LocalHost:
         }
         if done.failure is None:
             return Certificate.model_validate(done.result | about)
-        return Certificate(**self._not_finished(subject, done.failure), **how, **about)
+        return Certificate(**self._not_finished(subject, done.failure, done.log), **how, **about)
 
-    def _not_finished(self, subject: Subject, failure: Ending) -> dict[str, Any]:
+    def _not_finished(self, subject: CertificateSubject, failure: Ending, log: str) -> dict[str, Any]:
         """Of a certificate that could not be made: what it says of the adapter instead of what was examined."""
         info = self.adapters[subject.adapter]
-        check = Check(name="runs", case="the certification", passed=False, reason=self._unnamed(str(failure)))
+        why: dict[str, Any] = {"reason": self._unnamed(str(failure)), "traceback": self._unnamed(log) or None}
+        check = Check(name="runs", case="the certification", passed=False, **why)
         return {
             "adapter": subject.adapter,
             "seed": 0,
@@ -211,7 +213,7 @@ class LocalHost:
             "fingerprint": fingerprint(info.source, info.distribution),
         }
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         """What the framework behind `adapter` gets out of the device, or why that cannot be measured."""
         info = self.adapters[adapter]
         name = f"peak-{info.runtime}-{subject.device}-{subject.precision}-{subject.threads}"
@@ -229,14 +231,14 @@ class LocalHost:
         """End the warm parents that none of these cells' launches will use; in cold runs all of them."""
         self.parents.end_all_but(set() if self.cold else {self.key(cell) for cell in cells})
 
-    def _common(self, adapter: str, name: str, device: str) -> dict[str, Any]:
+    def _common(self, adapter: str, name: str, device: str, replicas: int = 1) -> dict[str, Any]:
         # Numbered, so that no two jobs share a file, whatever else they have in common
-        info, stem = self.adapters[adapter], f"{next(self._jobs)}-{name.replace('/', '_')}"
+        info, stem = self.adapters[adapter].of(replicas), f"{next(self._jobs)}-{name.replace('/', '_')}"
         return {
             "adapter": adapter,
             "module": info.module,
             "qualname": info.qualname,
-            "runtime": info.runtime,
+            "runtime": place(info),
             "distributions": info.distributions,
             "result": self.folder / f"{stem}.json",
             "log": self.folder / f"{stem}.log",

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import environment as set_by_us
+from levelfield.adapters.runtime import place
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key, key_of
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, Setup, WarmParent
@@ -159,13 +160,13 @@ class WarmParents:
             places = Places(root, self.temporary.fd)
         plugins = variables.on_path(os.environ, [info.root for info in self.adapters.values() if not info.builtin])
         setup = Setup(
-            runtime=job.runtime,
+            runtime=place(self.adapters[job.adapter]),
             modules=[self.adapters[job.adapter].module] if self.cold else sorted(modules),
             preload=not self.cold,
             paths=[str(folder) for folder in plugins],
             cores=cores[: key.threads * key.replicas],
             python=environment.python,
-            variables=runtimes.environment(key.framework, key.backend, key.device, key.threads, key.replicas),
+            variables=set_by_us(key.framework, key.backend, key.device, key.threads, key.replicas),
             passed=environment.passed,
         )
         return WarmParent(setup, self._log(key), places)

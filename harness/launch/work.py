@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import runpy
 from functools import partial
 from typing import Any
 
-from levelfield.adapters import runtimes
 from levelfield.adapters.adapter import Adapter
+from levelfield.adapters.runtime import load
 from levelfield.harness.launch.jobs import AnyJob, CertifyJob, LaunchJob, PeakJob, ScriptJob
 from levelfield.harness.measure.rank_group import Ranks, shares, together
 from levelfield.harness.system import processes
@@ -36,17 +37,17 @@ def do(job: AnyJob, guard: Guard) -> dict[str, Any]:
 
 def _alone(job: AnyJob, guard: Guard, ranks: Ranks | None = None) -> dict[str, Any]:
     """The work of one process, which may be one of several `ranks`."""
-    named = getattr(importlib.import_module(job.module), job.qualname)
+    if isinstance(job, ScriptJob):
+        result: dict[str, Any] = runpy.run_path(str(job.file))["run"](job.arguments)
+        return result
+    adapter: type[Adapter] = getattr(importlib.import_module(job.module), job.qualname)
     match job:
-        case ScriptJob():
-            result: dict[str, Any] = named(job.script, job.arguments)
-            return result
         case CertifyJob():
-            return _certify(job, named, ranks)
+            return _certify(job, adapter, ranks)
         case PeakJob():
             return _peak(job)
         case LaunchJob():
-            return _launch(job, named, ranks, guard)
+            return _launch(job, adapter, ranks, guard)
 
 
 def _certify(job: CertifyJob, adapter: type[Adapter], ranks: Ranks | None) -> dict[str, Any]:
@@ -70,10 +71,10 @@ def _certify(job: CertifyJob, adapter: type[Adapter], ranks: Ranks | None) -> di
 
 def _peak(job: PeakJob) -> dict[str, Any]:
     from levelfield.harness.measure import disturbance, peak
-    from levelfield.harness.records.peak import Subject
+    from levelfield.harness.records.peak import PeakSubject
 
     before = disturbance.snapshot()
-    trials = peak.measure(runtimes.load(job.runtime), Subject(job.device, job.precision, job.threads))
+    trials = peak.measure(load(job.runtime), PeakSubject(job.device, job.precision, job.threads))
     disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
     return {
         "trials": [trial.model_dump(mode="json") for trial in trials],
@@ -90,7 +91,7 @@ def _launch(job: LaunchJob, adapter: type[Adapter], ranks: Ranks | None, guard: 
     task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = launches.setting(job.cell, task, job.seed)
     how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
-    runtime = runtimes.load(job.runtime)
+    runtime = load(job.runtime)
     result = protocol.launch(job.what, adapter, runtime, setting, task, job.seconds, how, ranks, job.salt, job.wrap)
     if (seen := result.pop("seen", None)) is not None:
         result["clock_changed"] = guard.changed()

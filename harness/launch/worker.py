@@ -12,8 +12,10 @@ whatever a child leaves behind, in whatever session it hides, and ends it; and a
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import selectors
 import signal
@@ -79,24 +81,32 @@ def _wait(child: Child, channel: socket.socket, wake: socket.socket) -> int | No
 
 def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     """Import the runtime and the adapters; seconds for all, and per module the error that it raised."""
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     errors: dict[str, str | None] = {}
     start = clock()
     for module in modules:
         try:
-            runtimes.load(runtime)
+            load(runtime)
             importlib.import_module(module)
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
-            errors[module] = processes.reason(error)
+            errors[module] = processes.reason(error, _source(module))
     seconds = clock() - start
     if preload and None in errors.values():
-        runtimes.load(runtime).preload()
+        load(runtime).preload()
     gc.collect()
     gc.freeze()  # children share these pages, their collector leaves them alone
     return {"seconds": seconds, "errors": errors}
+
+
+def _source(module: str) -> str | None:
+    """The file of a module that cannot be imported."""
+    with contextlib.suppress(Exception):
+        spec = importlib.util.find_spec(module)
+        return None if spec is None else spec.origin
+    return None
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from levelfield.adapters.adapter import Track
+from levelfield.adapters.choices import TimedPrecision, Track
 from levelfield.harness.plan.launches import Selection
-from levelfield.harness.records.cell import Precision
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class RunOptions:
     mode: tuple[str, ...] = ()
     track: tuple[Track, ...] = ()
     device: str | None = None
-    matmul_precision: Precision | None = None
+    matmul_precision: TimedPrecision | None = None
     threads: int | None = None
     blocks: int | None = None
     budget: float | None = None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.plan import devices, environments, suite
-from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, plan
-from levelfield.harness.plan.launches import devices as devices_of
+from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, devices_of, plan
 from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records.record import Run
 from levelfield.harness.run.options import RunOptions
@@ -65,6 +64,8 @@ def prepare(options: RunOptions, chosen: Suite, text: str, cluster: Cluster | No
     registry = find()
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
+    parts = (*chosen.speed, *chosen.learning)
+    registry.check([*options.adapter, chosen.baseline, *(name for part in parts for name in part.adapters)])
     chosen = suite.passing(chosen, dict(options.env))
     surroundings = look_around(options, chosen, registry.adapters, cluster)
     selection = options.selection

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from levelfield.adapters.registry import find
+from levelfield.adapters.registry import Registry, find
 from levelfield.harness.cli.arguments import parse
 from levelfield.harness.cli.certify import check_names, choose
 from levelfield.harness.plan.environments import DEFAULT
@@ -15,8 +13,8 @@ from levelfield.tasks.errors import UserError
 NUMPY = find().adapters["numpy-manual"]
 ADAPTERS = {
     "numpy-manual": NUMPY,
-    "two-modes": replace(NUMPY, name="two-modes", modes=("eager", "other"), limits=()),
-    "absent": replace(NUMPY, name="absent", packages=("no-such-distribution",)),
+    "two-modes": NUMPY.but(name="two-modes", modes=("eager", "other"), limits=()),
+    "absent": NUMPY.but(name="absent", packages=("no-such-distribution",)),
 }
 
 
@@ -63,5 +61,5 @@ def test_a_subject_says_all_that_was_asked_for():
 @pytest.mark.parametrize(("words", "told"), [(("numpy-manul",), "numpy-manual"), (("--mode", "egaer"), "eager")])
 def test_a_name_that_there_is_not_is_refused(words, told):
     with pytest.raises(UserError) as error:
-        check_names(parse(["certify", *words]), ADAPTERS)
+        check_names(parse(["certify", *words]), Registry(ADAPTERS))
     assert told in f"{error.value.message} {error.value.hint}"

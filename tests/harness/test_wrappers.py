@@ -15,15 +15,15 @@ from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.delay import Delay, DelayedWatch
 from levelfield.harness.measure.turns import InTurns, TurnWatch, counted, roles, together
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.system import machine
 from levelfield.tasks import registry as tasks
 
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(4,)),
-    recipe=RecipeSpec(name="sgd", optimizer="sgd", learning_rate=0.1, batch_size=16),
+    model=NamedModel(name="small", hidden=(4,)),
+    recipe=NamedRecipe(name="sgd", optimizer="sgd", learning_rate=0.1, batch_size=16),
     adapter="sklearn-mlp",
     framework="scikit-learn",
     backend=None,
