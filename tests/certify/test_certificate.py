@@ -163,6 +163,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "harness/measure/rank_group.py",
         "harness/plan/launches.py",  # has_compiler
         "harness/launch/worker.py",
+        "harness/launch/child.py",
+        "harness/launch/work.py",
         "harness/system/processes.py",
     ],
 )
