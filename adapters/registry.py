@@ -7,20 +7,24 @@ the entry-point group ``levelfield.adapters`` (value ``module:Class``).
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from levelfield.adapters.installed import offers, version
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
 _APIS = ("low", "high", "mixed")
 _FEEDS = ("resident", "loader")
 _REPLICATION = ("devices", "ranks")
+_NAMED = re.compile(r"^ +name\b.*=", re.MULTILINE)  # few of our files hold an adapter, and parsing takes long
 _LONGEST_NAME = 40  # names and modes become parts of file names
 # What limits may speak of: the keys of `adapters.adapter.facts`, which needs NumPy
 FACTS = (
@@ -123,17 +127,6 @@ def _extra(distribution: str) -> str:
     return {"optax": "flax"}.get(distribution, distribution)
 
 
-@cache
-def version(distribution: str) -> str | None:
-    """Of an installed distribution; None where it is absent."""
-    for name in (distribution, f"{distribution}-cpu"):  # TensorFlow's CPU build has a name of its own
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
-
-
 def find() -> Registry:
     """All adapters. A plug-in that cannot be read, lacks a literal or repeats a name is a line in `problems`."""
     registry = Registry()
@@ -141,7 +134,7 @@ def find() -> Registry:
     for source in sorted([*here.glob("*.py"), *here.glob("*/*.py")]):
         module = ".".join(source.relative_to(here).with_suffix("").parts)
         _add(registry, source, f"{__package__}.{module}", None)
-    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
+    for point in _entry_points():
         if not re.fullmatch(r"[\w.]+:\w+", point.value):  # asking a malformed one for its module raises
             registry.problems.append(f"adapter {point.name!r}: entry point {point.value!r} is not module:Class")
         elif (path := _locate(point.module)) is None:
@@ -150,6 +143,14 @@ def find() -> Registry:
             distribution = None if point.dist is None else point.dist.name
             _add(registry, path, point.module, point.attr, point.name, distribution)
     return registry
+
+
+def _entry_points() -> Sequence[EntryPoint]:
+    if not offers(GROUP):
+        return ()
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=GROUP), key=lambda point: point.name)
 
 
 def _add(
@@ -162,7 +163,10 @@ def _add(
 ) -> None:
     label = label or source.name
     try:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
+        if only is None and not _NAMED.search(text):
+            return
+        tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError) as error:
         registry.problems.append(f"adapter {label!r}: {source.name} cannot be read: {error}")
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
@@ -22,6 +21,8 @@ def show(what: str | None, as_json: bool, env: Mapping[str, str] = MappingProxyT
         sections = {"devices": partial(devices.rows, variables.passed(env))}
     chosen = {name: make() for name, make in sections.items() if what in (None, name)}
     if as_json:
+        import json
+
         print(json.dumps(chosen[what] if what else chosen, indent=1))
         return
     for i, (name, rows) in enumerate(chosen.items()):
