@@ -25,12 +25,8 @@ def load(folder: str | Path) -> Results:
     from levelfield.harness.records import store
     from levelfield.harness.results import tables
     from levelfield.harness.results.proved import judged
-    from levelfield.tasks.errors import UserError
 
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    pandas = tables.needs_pandas()
     stored = store.read(Path(folder))
     records = judged(stored.records, stored.run.tasks, stored.peaks)
     launches = tables.launches(records, stored.run.tasks, stored.peaks)
@@ -50,12 +46,17 @@ def run(
     output: str | Path | None = None,
     quiet: bool = True,
 ) -> Results:
-    """Run a suite, by name or file, as ``levelfield run`` does, and load its results; launches get `env`."""
+    """Run a suite, by name or file, as ``levelfield run`` does, and load its results; launches get `env`.
+
+    Raises UserError, before anything runs, where pandas is absent, or for what cannot be run.
+    """
     from levelfield.harness.cli import arguments
     from levelfield.harness.cli.going_on import command
+    from levelfield.harness.results import tables
     from levelfield.harness.run import session
     from levelfield.tasks.errors import UserError
 
+    tables.needs_pandas()
     words = ["run", suite, *(["--quiet"] if quiet else [])]
     for flag, values in (("-a", adapters), ("-t", tasks), ("--mode", modes)):
         words += [word for value in values for word in (flag, value)]

@@ -59,7 +59,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
     try:
         from pytest_benchmark.stats import Stats
     except ImportError:
-        raise UserError("this format needs pytest-benchmark", "pip install 'levelfield[test]'") from None
+        raise UserError("this format needs pytest-benchmark", "pip install 'levelfield[benchmark]'") from None
     cells: dict[str, list[tuple[Record, float]]] = {}
     for record in judged(records, run.tasks, peaks):
         if (step := step_seconds(record)) is not None:
