@@ -22,7 +22,7 @@ def section(evidence: Evidence) -> Section:
         ("Cores", str(machine.cores)),
         ("Memory", f"{fixed(machine.memory_bytes / 2**30, 1)}{NARROW}GiB"),
         ("Python", machine.python),
-        ("levelfield", " ".join(filter(None, [machine.levelfield, machine.commit])) or "unknown"),
+        ("levelfield", " ".join(filter(None, [machine.levelfield, machine.commit or machine.package])) or "unknown"),
         ("Devices", listing(sorted({c.workload.resources for c in evidence.speed} or {"none"}), most=8)),
         ("Seed of the plan", str(evidence.run.plan_seed)),
         ("Seeds of the launches", _seeds(sorted({r.seed for r in evidence.latest}))),
