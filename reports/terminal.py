@@ -60,7 +60,10 @@ def lines(evidence: Evidence) -> list[str]:
         result += ["", visible(f"Learning: {study.workload.full}"), *table(_learning_rows(study))]
         if study.measured:
             result.append(visible(gap.find(study).sentence))
-    missing = failures.find(evidence)
+    found = failures.find(evidence)
+    missing = [t for t in found if not t.absent]
+    if absent := failures.not_installed(found):
+        result += ["", absent]
     if missing:
         result += ["", "Without a number"]
         result += table([["", "", ""]] + [[_cell(t), f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing])[1:]
@@ -75,6 +78,8 @@ def _cell(trouble: failures.Trouble) -> str:
 def _speed_rows(comparison: Comparison) -> list[list[str]]:
     rows = [["adapter", "step", "interval", "ratio", "interval", "verdict"]]
     for p in comparison.places:
+        if words.names_absent_packages(p.reason):
+            continue
         if p.interval is None:
             rows.append([p.entry.label, "-", "-", "-", "-", f"{p.outcome}: {p.reason}"])
             continue
@@ -105,6 +110,8 @@ def _learning_rows(study: Study) -> list[list[str]]:
     test = "test accuracy" if study.classification else "test loss"
     rows = [["adapter", "seeds", "best epoch", "gap in loss", test]]
     for x in study.learners:
+        if words.names_absent_packages(x.reason):
+            continue
         if not x.bests():
             rows.append([x.entry.label, "-", "-", "-", x.reason or "no finite loss"])
             continue
