@@ -46,7 +46,7 @@ def pip(environment: Overlay, *words: str | Path) -> subprocess.CompletedProcess
 
 
 def install(environment: Overlay, *words: str | Path) -> None:
-    done = pip(environment, "install", "-q", "--disable-pip-version-check", *words)
+    done = pip(environment, "install", "-q", "--no-compile", "--disable-pip-version-check", *words)
     if done.returncode and any(reason in done.stderr for reason in UNREACHABLE):
         pytest.skip(f"no package index has what is needed: {done.stderr.strip().splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
