@@ -258,9 +258,10 @@ def test_other_weights_than_those_that_predict_uses_are_found(tmp_path):
 
 def test_what_cannot_be_checked_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(timed_proof, "LEAST", 0.0)
+    monkeypatch.setattr(timed_proof, "SHARE", 0.0)
     cell = CELL.model_copy(update={"model": CELL.model.model_copy(update={"dropout": 0.5})})
     assert "not checked: dropout" in proof(tmp_path, cell=cell).checked["weights"]
-    short = proof(tmp_path, wall=0.0)
+    short = proof(tmp_path)
     assert short.unproved is None
     assert short.checked["weights"] == "not checked: the reference did not come so far in its time"
 
