@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
+from levelfield.harness.system.console import columns
 from levelfield.reports.findings import publishable, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import (
@@ -139,15 +139,6 @@ def _learning_rows(study: Study) -> list[list[str]]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns padded to the width that a terminal shows; the last one is left as it is."""
+    """Columns as a terminal shows them, none but the last one wider than `WIDEST`."""
     clean = [[visible(cell).replace("\n", " ") for cell in row] for row in rows]
-    clean = [[shorten(cell, WIDEST) for cell in row[:-1]] + [row[-1]] for row in clean]
-    widths = [max(map(_width, column)) for column in zip(*clean, strict=True)]
-    return [
-        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in clean
-    ]
-
-
-def _width(cell: str) -> int:
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)
+    return columns([[shorten(cell, WIDEST) for cell in row[:-1]] + [row[-1]] for row in clean])

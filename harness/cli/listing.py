@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from levelfield.adapters import registry as adapters
+from levelfield.harness.system.console import columns
 from levelfield.tasks import registry as tasks
 
 
@@ -65,9 +66,6 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]], indent: str) -> None:
-    if not rows:
-        return
-    *columns, last = (column for column in rows[0] if column not in ("defaults", "stopping"))  # too long for a line
-    widths = {column: max(len(str(row[column])) for row in rows) for column in columns}
-    for row in rows:
-        print(indent + "  ".join([*(str(row[c]).ljust(widths[c]) for c in columns), str(row[last])]).rstrip())
+    names = [name for name in (rows[0] if rows else ()) if name not in ("defaults", "stopping")]  # too long for a line
+    for line in columns([[str(row[name]) for name in names] for row in rows]):
+        print(indent + line)
