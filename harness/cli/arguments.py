@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import levelfield
+from levelfield.harness.doctor.parts import PARTS
 from levelfield.tasks.errors import UserError
 
 EXIT_CODES = {
@@ -166,17 +167,15 @@ def _parser() -> Parser:
     duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     duel.add_argument("--json", action="store_true", help="the verdict and every pair")
 
-    doctor = add("doctor", "How far this machine and this tool can be trusted: look, and measure.")
+    doctor = add("doctor", "How far this machine can be trusted: what disturbs it, false verdicts, what is found.")
     much = doctor.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")
-    much.add_argument("--full", action="store_true", help="every adapter and mode; 34 minutes")
-    parts = "start, half, product, probed, itself, neighbour, duel, overhead, cold, time"
-    only = f"these parts alone, each to its end: {parts}"
+    much.add_argument("--full", action="store_true", help="three adapters, also beside a neighbour; 34 minutes")
+    only = f"these parts alone, each to its end: {', '.join(PARTS)}"
     doctor.add_argument("--only", type=_names, default=[], metavar="PART,…", help=only)
     doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
     doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
     doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
-    doctor.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks of a document")
     doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
 
     certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import indent
 
-from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
+from levelfield.adapters.adapter import Precision, Replication, Setting
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan import devices, environments
@@ -30,11 +31,10 @@ def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
+    for problem in (*registry.problems, *registry.remarks):
         print(f"warning: {problem}", file=sys.stderr)
     for name in options.adapter:
-        if name not in registry.adapters:
-            raise unknown("adapter", name, registry.adapters, "levelfield list adapters")
+        registry.get(name)
     modes = {mode for info in registry.adapters.values() for mode in info.modes}
     for name in options.mode:
         if name not in modes:

@@ -19,8 +19,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -51,7 +53,7 @@ class Job(BaseModel):
 
     module: str
     qualname: str
-    runtime: str
+    runtime: str  # ``module:Class``
     distributions: tuple[str, ...] = ()  # whose versions and files are read when it is done
     core: int | None = None  # pin the child to this one
     memory: int | None = None  # bytes of data that the child may add to what it was forked with
@@ -111,10 +113,10 @@ class PeakJob(Job):
 
 
 class ScriptJob(Job):
-    """A plain script that times itself; `qualname` of `module` is a function that runs it, not an adapter."""
+    """Call the function `run` of a file of Python with `arguments`, where launches of the adapter are made too."""
 
     what: Literal["script"] = "script"
-    script: Path
+    file: Path
     arguments: list[str]
 
 
@@ -161,24 +163,32 @@ def main(fd: int) -> None:
 
 def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     """Import the runtime and the adapters; seconds for all, and per module the error that it raised."""
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     errors: dict[str, str | None] = {}
     start = clock()
     for module in modules:
         try:
-            runtimes.load(runtime)
+            load(runtime)
             importlib.import_module(module)
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
-            errors[module] = process.reason(error)
+            errors[module] = process.reason(error, _source(module))
     seconds = clock() - start
     if preload and None in errors.values():
-        runtimes.load(runtime).preload()
+        load(runtime).preload()
     gc.collect()
     gc.freeze()  # children share these pages, their collector leaves them alone
     return {"seconds": seconds, "errors": errors}
+
+
+def _source(module: str) -> str | None:
+    """The file of a module that cannot be imported."""
+    with contextlib.suppress(Exception):
+        spec = importlib.util.find_spec(module)
+        return None if spec is None else spec.origin
+    return None
 
 
 class Output:
@@ -331,9 +341,9 @@ def _work(job: AnyJob) -> dict[str, Any]:
 
 def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     """The work of one process, which may be one of several `ranks`."""
-    adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, ScriptJob):
-        return adapter(job.script, job.arguments)
+        return runpy.run_path(str(job.file))["run"](job.arguments)
+    adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, CertifyJob):
         from levelfield.harness.certify.examine import certify
 
@@ -352,14 +362,14 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
         )
         return certificate.model_dump(mode="json")
 
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     if isinstance(job, PeakJob):
         from levelfield.harness.measure import disturbance, peak
         from levelfield.harness.records.peak import Subject
 
         before = disturbance.snapshot()
-        trials = peak.measure(runtimes.load(job.runtime), Subject(job.device, job.precision, job.threads))
+        trials = peak.measure(load(job.runtime), Subject(job.device, job.precision, job.threads))
         disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
         return {
             "trials": [trial.model_dump(mode="json") for trial in trials],
@@ -374,8 +384,7 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = launches.setting(job.cell, task, job.seed)
     how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
-    runtime = runtimes.load(job.runtime)
-    result = protocol.launch(job.what, adapter, runtime, setting, task, job.seconds, how, ranks, job.salt)
+    result = protocol.launch(job.what, adapter, load(job.runtime), setting, task, job.seconds, how, ranks, job.salt)
     if (seen := result.pop("seen", None)) is not None:
         result["clock_changed"] = GUARD.changed()
         if job.seen is not None:

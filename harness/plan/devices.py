@@ -12,6 +12,7 @@ from typing import Any
 
 from levelfield.adapters import registry
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import place
 from levelfield.harness.plan.environments import Environment, own
 from levelfield.harness.system import folders, paths, variables
 from levelfield.harness.system.folders import Temporary
@@ -22,16 +23,18 @@ KINDS = ("cpu", "gpu", "tpu")
 LIMIT = 300.0  # seconds for one framework
 _ASK = """
 import json, sys
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
+sys.path.extend(sys.argv[2:])
 print()
-print(json.dumps(runtimes.load(sys.argv[1]).devices()))
+print(json.dumps(runtime.load(sys.argv[1]).devices()))
 """
 
 Seen = dict[str, list[str] | str]  # kind of device → names of those that are seen, or why none is
 
 
-def seen(runtime: str, environment: Environment) -> Seen:
-    """What one framework sees; where it is absent or broken, that is the reason for every kind."""
+def seen(info: AdapterInfo, environment: Environment) -> Seen:
+    """What the runtime of an adapter sees; where it is absent or broken, that is the reason for every kind."""
+    runtime, foreign = info.runtime, [] if info.builtin else [str(info.root)]
     if environment.installed(runtime) is None:
         return dict.fromkeys(KINDS, f"{runtime} is not installed")
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -40,7 +43,7 @@ def seen(runtime: str, environment: Environment) -> Seen:
             folders.make(temporary.path)
             ours = quiet | folders.folders(temporary.path)
             answer = subprocess.run(
-                paths.program(_ASK, runtime, python=environment.python),
+                paths.program(_ASK, place(info), *foreign, python=environment.python),
                 capture_output=True,
                 text=True,
                 timeout=LIMIT,
@@ -58,9 +61,11 @@ def seen(runtime: str, environment: Environment) -> Seen:
 
 def rows(passed: Passed = ()) -> list[dict[str, Any]]:
     """For each framework that computes and each kind of device: what it sees, or why it sees none."""
-    names = sorted({info.runtime for info in registry.find().adapters.values() if info.builtin})
+    adapters = registry.find().adapters.values()
+    asked = {info.runtime: info for info in adapters if info.builtin or info.runtime_class}
+    names = sorted(asked)
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(partial(seen, environment=own(passed)), names))
+        found = list(pool.map(partial(seen, environment=own(passed)), [asked[name] for name in names]))
     return [
         {
             "framework": name,
@@ -86,10 +91,10 @@ def lacking(
     wanted = sorted(set(devices) - {"cpu"})
     if not wanted:
         return {}
-    names = {info.runtime for info in adapters.values() if not chosen or info.name in chosen}
-    pairs = [(environment, name) for environment in environments for name in sorted(names)]
+    asked = {info.runtime: info for info in adapters.values() if not chosen or info.name in chosen}
+    pairs = [(environment, name) for environment in environments for name in sorted(asked)]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda pair: seen(pair[1], environments[pair[0]]), pairs))
+        found = list(pool.map(lambda pair: seen(asked[pair[1]], environments[pair[0]]), pairs))
     reasons: dict[tuple[str, str, str], str] = {}
     for device in wanted:
         kind, _, number = device.partition(":")

@@ -17,7 +17,7 @@ from levelfield.harness.system.folders import Cache
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import Machine
 
-SCHEMA = 3  # what an older one means is in `harness.records.migrate`
+SCHEMA = 4  # of records and heads; runs of another one are not read
 
 Study = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
@@ -45,7 +45,7 @@ class EpochScores(Frozen):
 class Record(Frozen):
     """One launch. Times are in seconds on a monotonic clock, with the device synchronised at both ends."""
 
-    schema_version: int = SCHEMA
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
     cell: Cell
     seed: Whole = Field(description="of initial weights, batch order and dropout; in speed launches also the block")
     block: Whole
@@ -152,7 +152,7 @@ def step_seconds(record: Record) -> float | None:
 class Run(Frozen):
     """The head of a run directory (``run.json``): what was asked for, and where."""
 
-    schema_version: int = SCHEMA
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
     name: str
     suite: str
     summary: str

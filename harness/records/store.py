@@ -17,7 +17,6 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.migrate import NotOurs, to_newest
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.tasks.errors import UserError
@@ -121,16 +120,15 @@ def read(folder: Path) -> Contents:
     """What is on the disk. Raises UserError when there is no run; damaged lines are set aside and told."""
     head = folder / _HEAD
     try:
-        run = _newest(Run, head.read_bytes())
-    except NotOurs as error:
-        raise UserError(f"{head}: {error}", "read it with the levelfield that wrote it, or a later one") from None
+        text = head.read_bytes()
+        run = Run.model_validate_json(text)
     except OSError as error:
         hint = "give the folder of a run, as 'levelfield run' printed it"
         raise UserError(f"{head}: {error.strerror}", hint) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{head}: {where}: {first['msg']}", "the file is damaged or not from levelfield") from None
+        if (other := _other_schema(text)) is not None:
+            raise UserError(f"{head}: {other}", "make it again, or read it with the levelfield that made it") from None
+        raise UserError(f"{head}: {_first(error)}", "the file is damaged or not from levelfield") from None
     run = run.model_copy(update={"folder": str(folder)})
     damaged: list[str] = []
     records = {record.place: record for record in _lines(folder / _RECORDS, Record, damaged)}
@@ -152,9 +150,7 @@ def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry
                 if not line.strip():
                     continue
                 try:
-                    yield _newest(model, line)
-                except NotOurs as error:
-                    damaged.append(f"{path}:{number}: set aside: {error}")
+                    yield model.model_validate_json(line)
                 except ValidationError as error:
                     damaged.append(f"{path}:{number}: set aside: {_first(error)}")
     except FileNotFoundError:
@@ -163,22 +159,16 @@ def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry
         raise UserError(f"{path}: {error.strerror}", "the run is damaged or not from levelfield") from None
 
 
-def _newest(model: type[Entry], text: bytes) -> Entry:
-    """Read in the newest schema, whatever version it was written in. Raises ValidationError or NotOurs."""
+def _other_schema(head: bytes) -> str | None:
+    """Which levelfield a head is of, where its schema is not ours."""
     try:
-        entry = model.model_validate_json(text)
-        if getattr(entry, "schema_version", SCHEMA) == SCHEMA:
-            return entry
-    except ValidationError:
-        if model is Certificate or model is Peak:
-            raise  # they have no versions: one is void whenever the certifier changes, the other is new
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict) or fields.get("schema_version") == SCHEMA:
-        return model.model_validate_json(text)
-    return model.model_validate_json(json.dumps(to_newest(fields)))
+        schema = json.loads(head)["schema_version"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
+    if type(schema) is not int or schema < 1 or schema == SCHEMA:
+        return None
+    which = "levelfield 0.1" if schema < SCHEMA else "a later levelfield"
+    return f"made by {which} (schema {schema}, this one reads {SCHEMA})"
 
 
 def _first(error: ValidationError) -> str:

@@ -60,6 +60,8 @@ def run(options: argparse.Namespace, command: str, begun: Run | None = None) -> 
     chosen = suite.passing(chosen, dict(options.env))
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
+    parts = (*chosen.speed, *chosen.learning)
+    registry.check([*options.adapter, chosen.baseline, *(name for part in parts for name in part.adapters)])
     with ExitStack() as stack:
         cluster = connect(options.launcher)
         if cluster is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from levelfield.adapters.runtimes import compiles
+from levelfield.adapters.runtime import compiles
 from levelfield.harness.records.cell import Cell, LaunchKind, Model, Precision, RecipeSpec, Replication
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType

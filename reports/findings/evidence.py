@@ -129,6 +129,7 @@ class Evidence:
     certificates: tuple[Certificate, ...] | None = None
     adapters: Mapping[str, Described] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
     peaks: tuple[Peak, ...] = ()
 
     @property
@@ -150,6 +151,7 @@ def gather(
     certificates: Iterable[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
     sources: Mapping[str, str] | None = None,
+    scripts: Mapping[str, str] | None = None,
     peaks: Sequence[Peak] = (),
 ) -> Evidence:
     """Everything that the records say. `baseline`: ``adapter`` or ``adapter:mode``, else the run's.
@@ -180,6 +182,7 @@ def gather(
         certificates=held,
         adapters=adapters,
         sources=sources or {},
+        scripts=scripts or {},
         peaks=tuple(peaks),
         _by_place={key: tuple(value) for key, value in places.items()},
     )

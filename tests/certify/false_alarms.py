@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.adapter import Adapter, Precision
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.cases import Case, choose
@@ -66,7 +66,7 @@ def examine(subject: Subject, precision: Precision, count: int, seed: int) -> li
 
 def main(name: str, mode: str, count: int, seed: int = 0) -> None:
     info = find().adapters[name]
-    os.environ.update(runtimes.environment(info.framework, info.backend, "cpu", 1))
+    os.environ.update(runtime.environment(info.framework, info.backend, "cpu", 1))
     adapter: type[Adapter] = getattr(importlib.import_module(info.module), info.qualname)
     subject = Subject(adapter, mode)
     checks = examine(subject, "float32", count - count // 4 if subject.precise else count, seed)

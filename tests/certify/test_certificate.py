@@ -151,6 +151,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "adapters/keras/custom_layer.py",
         "adapters/keras/fit.py",  # imported by it
         "adapters/keras/model.py",  # imported by that
+        "adapters/keras/custom_layer_replicas.py",  # named by its literal `replicated`
+        "adapters/keras/replicas.py",
         "adapters/tensorflow/runtime.py",
         "adapters/adapter.py",
         "adapters/numpy/manual.py",
@@ -252,3 +254,9 @@ def overlay_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path,
 )
 def test_its_line_says_how_near_it_came_to_a_bound_or_how_far_beyond(certificate: Certificate, check, says) -> None:
     assert line(with_checks(certificate, check)).endswith(says)
+
+
+def test_the_page_for_several_devices_and_that_for_one_are_under_one_hash():
+    for info in find().adapters.values():
+        if info.builtin:
+            assert fingerprint(info.source) == fingerprint(info.of(2).source), info.name

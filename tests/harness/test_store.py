@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from levelfield.harness.records import store
 from levelfield.harness.records.cell import Cell, Model, RecipeSpec
-from levelfield.harness.records.record import EpochScores, Record, Run, Score
+from levelfield.harness.records.record import SCHEMA, EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
@@ -170,6 +171,30 @@ def test_a_damaged_head_is_one_clear_error(kept, head):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("schema", "which"),
+    [(1, "levelfield 0.1"), (SCHEMA - 1, "levelfield 0.1"), (SCHEMA + 1, "a later levelfield")],
+)
+def test_a_run_of_another_schema_is_one_clear_error(kept, schema, which):
+    head = kept.folder / "run.json"
+    head.write_text(json.dumps(json.loads(head.read_text()) | {"schema_version": schema, "a_field_of_theirs": 1}))
+    with pytest.raises(UserError, match=f"made by {which} .schema {schema}, this one reads {SCHEMA}.") as caught:
+        store.read(kept.folder)
+    assert "make it again" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("version", [0, 1, SCHEMA - 1, SCHEMA + 1, -1, "one", 1.5, None, [], {}])
+def test_a_record_of_another_schema_is_set_aside_by_that_name(kept, version):
+    kept.append(record(0))
+    kept.append(record(1))
+    first, second = records_file(kept).read_text().splitlines()
+    records_file(kept).write_text(json.dumps(json.loads(first) | {"schema_version": version}) + f"\n{second}\n")
+    contents = store.read(kept.folder)
+    assert [one.block for one in contents.records] == [1]
+    [told] = contents.damaged
+    assert told.startswith(f"{records_file(kept)}:1: set aside: schema_version: ")
+
+
 def test_what_is_no_run_is_one_clear_error(tmp_path):
     for folder in (tmp_path, tmp_path / "absent", tmp_path / ("x" * 300)):
         with pytest.raises(UserError) as caught:
@@ -230,6 +255,14 @@ def test_the_newest_run_is_the_one_whose_head_was_written_last(tmp_path, monkeyp
     for number, name in enumerate(("b", "c", "a")):
         store.Store.create(store.RUNS / name, RUN).close()
         os.utime(store.RUNS / name / "run.json", (number, number))
+    assert store.newest() == store.RUNS / "a"
+
+
+def test_the_newest_run_is_the_last_one_begun_though_the_clock_was_set_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store.Store.create(store.RUNS / "b", RUN).close()
+    os.utime(store.RUNS / "b" / "run.json", (2**33, 2**33))  # begun while the clock was far ahead
+    store.Store.create(store.RUNS / "a", RUN).close()
     assert store.newest() == store.RUNS / "a"
 
 

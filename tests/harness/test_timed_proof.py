@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.numpy import runtime
 from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.certify import reference_runs, timed_proof
 from levelfield.harness.certify.cases import Silent
 from levelfield.harness.certify.timed_proof import Prover, clock_changed, near, waited
@@ -52,7 +52,7 @@ def proof(tmp_path, adapter=NumpyManual, cell=CELL, wall=60.0, prover=None, **re
     """Of a launch of four epochs in this process."""
     prover = prover or Prover({"iris": IRIS})
     setting = replace(SETTING, recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})))
-    found = protocol.launch("speed", adapter, runtime, setting, IRIS, 0.0, salt=prover.salt)
+    found = protocol.launch("speed", adapter, load(PLAIN), setting, IRIS, 0.0, salt=prover.salt)
     found["seen"].save(tmp_path / "seen.npz")
     return prover.prove(cell, 3, found | result, tmp_path / "seen.npz", wall)
 

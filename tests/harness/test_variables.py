@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.registry import find
 from levelfield.harness.cli import arguments, going_on
 from levelfield.harness.plan import suite
@@ -99,7 +99,7 @@ def test_the_folder_of_a_plug_in_on_the_path_is_no_loss_and_another_one_is(tmp_p
 @pytest.mark.parametrize("framework", ["torch", "jax", "keras", "numpy"])
 @pytest.mark.parametrize("device", ["cpu", "gpu:0", "tpu:0"])
 def test_the_table_knows_everything_that_levelfield_sets(framework, device):
-    for name in runtimes.environment(framework, "torch" if framework == "keras" else None, device, 1):
+    for name in runtime.environment(framework, "torch" if framework == "keras" else None, device, 1):
         known = variables.reader(name)
         assert known is not None, name
         assert known.ours, name

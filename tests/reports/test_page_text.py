@@ -292,6 +292,23 @@ def test_sources_are_shown_once_with_their_lines_of_code():
     assert "numpy-manual <small>1 lines of code" in text
 
 
+def test_the_plain_scripts_stand_folded_and_wrapped_before_the_sources_each_once():
+    scripts = dict.fromkeys(("keras-jax", "keras-torch"), "a <b>\n") | {"torch-nn": "def train():\n    ...\n"}
+    text = page.build(
+        factory.make_run(),
+        factory.speed_records(factory.ENTRIES[:2], blocks=1),
+        sources=factory.SOURCES,
+        scripts=scripts,
+    )
+    body = re.search(r'<section id="caveats".*?</section>', text, re.DOTALL).group()
+    assert body.index("The same network in each API") < body.index("Every adapter")
+    assert "<summary>keras-jax, keras-torch <small>1 lines of code</small></summary>" in body
+    assert body.count("a &lt;b&gt;") == 1
+    assert set(re.findall(r'<pre class="([^"]*)"', body)) == {"wrap"}
+    assert '<details class="item" open' not in body
+    assert re.findall(r'<option value="([^"]*)" selected', body) == ["script-1", "script-2"]
+
+
 def test_certificates_are_told_with_their_closest_call():
     certificates = [
         Certificate("numpy-manual", "eager", (Check("logits", 5e-7, 1e-6), Check("loss", 0.0, 1e-6))),
