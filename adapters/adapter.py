@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from levelfield.adapters.choices import Api, Feed, Precision, Replication, Track
 from levelfield.adapters.optional import Idiomatic, OwnRuntime, Several
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from levelfield.tasks.mlp import MLP, Layer
     from levelfield.tasks.recipe import BatchOrder, Recipe
     from levelfield.tasks.task import Kind, Split
-
-Api = Literal["low", "high", "mixed"]
-Feed = Literal["resident", "loader"]
-# Of the products: float32 to its last digit; TF32, which NVIDIA GPUs have; bfloat16 products between float32
-# parameters, state and loss ("mixed"); float64 throughout, for certificates only
-Precision = Literal["float32", "tf32", "bfloat16", "float64"]
-Track = Literal["matched", "idiomatic"]
-# How the replicas of data-parallel training are made: as devices of one process (logical CPU devices, which share its
-# cores, or the GPUs that there are), or as ranks, one process each, pinned to cores of its own
-Replication = Literal["devices", "ranks"]
 
 
 def storage(precision: Precision) -> Literal["float32", "float64"]:

@@ -44,7 +44,7 @@ def try_out(
     declares unsupported; BrokenContract where a method returns, or `fit` tells its watch, what the contract forbids.
     """
     data = registry.load(task)
-    model, mode = MLP((data.features, *hidden, data.outputs), activation), mode or adapter.modes[0]
+    model, mode = MLP((data.features, *hidden, data.outputs), activation=activation), mode or adapter.modes[0]
     recipe = replace(recipe, epochs=epochs)
     order = BatchOrder(len(data.train.x), recipe.batch_size, epochs, seed)
     setting = Setting(model, recipe, data.kind, mode, device, precision=precision, seed=seed)

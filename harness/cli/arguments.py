@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Callable, Sequence
 from math import nextafter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import levelfield
+from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
 from levelfield.harness.doctor.parts import PARTS
 from levelfield.tasks.errors import UserError
 
@@ -34,7 +35,7 @@ EXIT_CODES = {
   5    nothing could be compared""",
 }
 FAILURES = ("slower", "undecided")  # what `compare --fail-on` knows
-PRECISIONS = ("float32", "tf32", "bfloat16")
+PRECISIONS, TRACKS, REPLICATIONS = (get_args(choice) for choice in (TimedPrecision, Track, Replication))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -131,8 +132,7 @@ def _parser() -> Parser:
     run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    tracks = ["matched", "idiomatic"]
-    run.add_argument("--track", action="append", default=[], choices=tracks, help="only this one; repeatable")
+    run.add_argument("--track", action="append", default=[], choices=TRACKS, help="only this one; repeatable")
     run.add_argument("--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)")
     run.add_argument("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
     run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
@@ -186,8 +186,9 @@ def _parser() -> Parser:
         "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
     )
     certify.add_argument("--replicas", type=_positive, default=1, metavar="N", help="over which each batch is split")
-    ways = ["devices", "ranks"]
-    certify.add_argument("--replication", choices=ways, help="how they are made (default: each way an adapter has)")
+    certify.add_argument(
+        "--replication", choices=REPLICATIONS, help="how they are made (default: each way an adapter has)"
+    )
     certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
@@ -259,7 +260,7 @@ def _positive(text: str) -> int:
 
 def _device(text: str) -> str:
     kind, colon, number = text.partition(":")
-    if text == "cpu" or (kind in ("gpu", "tpu") and (not colon or (number.isdecimal() and len(number) <= 3))):
+    if text == "cpu" or (kind in DEVICE_KINDS[1:] and (not colon or (number.isdecimal() and len(number) <= 3))):
         return text if text == "cpu" else f"{kind}:{int(number or 0)}"
     raise argparse.ArgumentTypeError(f"{text!r} is no device; write cpu, gpu:0 or tpu:0 (levelfield list devices)")
 

@@ -26,7 +26,7 @@ from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
 from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records import peak
@@ -111,7 +111,7 @@ class LocalLauncher:
         """Everything: what is not here, the plan or the launch itself says."""
         return True
 
-    def key(self, wanted: Cell | Subject) -> Key:
+    def key(self, wanted: Cell | CertificateSubject) -> Key:
         """Launches and certificates with the same key share a warm parent, and cannot be made at the same time."""
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
@@ -190,7 +190,7 @@ class LocalLauncher:
         result |= {"unproved": proof.unproved, "proof": proof.checked}
 
     def certify(
-        self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
     ) -> Certificate:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
         info = self.adapters[subject.adapter]
@@ -246,7 +246,7 @@ class LocalLauncher:
             variables=in_force,
         )
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         """What the framework behind `adapter` gets out of the device, or why that cannot be measured."""
         info = self.adapters[adapter]
         name = f"peak-{info.runtime}-{subject.device}-{subject.precision}-{subject.threads}"

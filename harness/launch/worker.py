@@ -35,9 +35,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from levelfield.adapters.choices import Replication, TimedPrecision
 from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
-from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import processes as process
 from levelfield.harness.system.clocks import Guard, clock, monotonic
@@ -90,7 +91,7 @@ class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     threads: int
     replicas: int = 1
     replication: Replication | None = None
@@ -108,7 +109,7 @@ class PeakJob(Job):
 
     what: Literal["peak"] = "peak"
     device: str
-    precision: Precision
+    precision: TimedPrecision
     threads: int
 
 
@@ -366,10 +367,10 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
 
     if isinstance(job, PeakJob):
         from levelfield.harness.measure import disturbance, peak
-        from levelfield.harness.records.peak import Subject
+        from levelfield.harness.records.peak import PeakSubject
 
         before = disturbance.snapshot()
-        trials = peak.measure(load(job.runtime), Subject(job.device, job.precision, job.threads))
+        trials = peak.measure(load(job.runtime), PeakSubject(job.device, job.precision, job.threads))
         disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
         return {
             "trials": [trial.model_dump(mode="json") for trial in trials],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.runtime import Runtime, operands
-from levelfield.harness.records.peak import Operation, Subject, Trial
+from levelfield.harness.records.peak import Operation, PeakSubject, Trial
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 
@@ -19,7 +19,7 @@ SECONDS = 0.4  # for the repeats of one operation
 PATIENCE = 5.0  # seconds of one product: what takes longer is arithmetic in software, of which less is tried
 
 
-def measure(runtime: Runtime, subject: Subject, clock: Callable[[], float] = time.perf_counter) -> list[Trial]:
+def measure(runtime: Runtime, subject: PeakSubject, clock: Callable[[], float] = time.perf_counter) -> list[Trial]:
     """All trials of one framework; runs in the worker."""
     setting = Setting(
         MLP((1, 1)),

@@ -17,10 +17,10 @@ from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.records.cell import LaunchKind
-from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
 from levelfield.harness.records.record import EpochScores, Score
 from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score
+from levelfield.tasks.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks.mlp import Layer
 from levelfield.tasks.recipe import BatchOrder
 from levelfield.tasks.task import Split, Task

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from levelfield.adapters import registry
+from levelfield.adapters.choices import DEVICE_KINDS
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import place
 from levelfield.harness.plan.environments import Environment, own
@@ -19,7 +20,6 @@ from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError
 
-KINDS = ("cpu", "gpu", "tpu")
 LIMIT = 300.0  # seconds for one framework
 _ASK = """
 import json, sys
@@ -36,7 +36,7 @@ def seen(info: AdapterInfo, environment: Environment) -> Seen:
     """What the runtime of an adapter sees; where it is absent or broken, that is the reason for every kind."""
     runtime, foreign = info.runtime, [] if info.builtin else [str(info.root)]
     if environment.installed(runtime) is None:
-        return dict.fromkeys(KINDS, f"{runtime} is not installed")
+        return dict.fromkeys(DEVICE_KINDS, f"{runtime} is not installed")
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     try:
         with Temporary() as temporary:
@@ -51,10 +51,10 @@ def seen(info: AdapterInfo, environment: Environment) -> Seen:
                 stdin=subprocess.DEVNULL,
             )
     except subprocess.TimeoutExpired:
-        return dict.fromkeys(KINDS, f"{runtime} did not answer within {LIMIT:g} s")
+        return dict.fromkeys(DEVICE_KINDS, f"{runtime} did not answer within {LIMIT:g} s")
     if answer.returncode:
         last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
-        return dict.fromkeys(KINDS, f"{runtime} cannot be asked: {last[:300]}")
+        return dict.fromkeys(DEVICE_KINDS, f"{runtime} cannot be asked: {last[:300]}")
     found: Seen = json.loads(answer.stdout.splitlines()[-1])
     return found
 
@@ -74,7 +74,7 @@ def rows(passed: Passed = ()) -> list[dict[str, Any]]:
             "about": answer[kind] if isinstance(answer[kind], str) else ", ".join(answer[kind]),
         }
         for name, answer in zip(names, found, strict=True)
-        for kind in KINDS
+        for kind in DEVICE_KINDS
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -55,8 +55,6 @@ class Store:
             store.close()
             raise UserError(f"{folder} holds a run already", f"levelfield run --resume {folder}")
         store.write_head(run)
-        if folder.parent == RUNS:
-            _make_newest(folder / _HEAD)
         return store
 
     def write_head(self, run: Run) -> None:
@@ -181,26 +179,21 @@ def _first(error: ValidationError) -> str:
 
 def newest(suite: str | None = None) -> Path:
     """The run that was started last in the usual place, or the last of that suite."""
-    runs = [path.parent for path in RUNS.glob(f"*/{_HEAD}") if suite is None or _suite(path) == suite]
+    heads = {path.parent: _head(path) for path in RUNS.glob(f"*/{_HEAD}")}
+    runs = [folder for folder, head in heads.items() if suite in (None, head.get("suite"))]
     if not runs:
         what = "run" if suite is None else f"run of suite {suite}"
         raise UserError(f"there is no {what} in {RUNS}/", f"make one: levelfield run {suite or 'smoke'}")
-    return max(runs, key=lambda folder: (folder / _HEAD).stat().st_mtime_ns)
+    return max(runs, key=lambda folder: (str(heads[folder].get("started", "")), folder.name))
 
 
-def _suite(head: Path) -> str | None:
-    """What a head names as its suite; None where it cannot be read."""
+def _head(path: Path) -> dict[str, Any]:
+    """What a head says; nothing where it cannot be read."""
     try:
-        return json.loads(head.read_text(encoding="utf-8")).get("suite")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _make_newest(head: Path) -> None:
-    """Give a head the latest time of all, also when the clock was set back since the run before."""
-    others = [path.stat().st_mtime_ns for path in RUNS.glob(f"*/{_HEAD}") if path != head]
-    if others and max(others) >= head.stat().st_mtime_ns:
-        os.utime(head, ns=(max(others) + 1, max(others) + 1))
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def new_folder(suite: str) -> Path:

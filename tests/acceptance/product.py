@@ -16,7 +16,7 @@ from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.doctor.examine import Step
 from levelfield.harness.doctor.series import Bench
 from levelfield.harness.judge import roofline
-from levelfield.harness.records.peak import Candidate, Peak, Subject
+from levelfield.harness.records.peak import Candidate, Peak, PeakSubject
 from levelfield.harness.records.quantity import Unavailable
 from levelfield.harness.run import peaks
 from levelfield.harness.system.stop import Stop
@@ -40,7 +40,7 @@ class Product:
 
 def measure(bench: Bench, adapters: Mapping[str, AdapterInfo]) -> Product:
     """Of float32 on the CPU, with as many threads as everything else that the doctor measures."""
-    subject = Subject("cpu", "float32", bench.threads)
+    subject = PeakSubject("cpu", "float32", bench.threads)
     with bench.launcher(adapters) as launcher:
         found = next(peaks.obtain([subject], adapters, launcher, Stop()))
         if isinstance(flops := found.flops, Unavailable):

@@ -20,7 +20,7 @@ from levelfield.harness.doctor.series import RECIPE
 from levelfield.harness.plan.launches import has_compiler
 from levelfield.tasks import digits, score
 from levelfield.tasks.mlp import MLP
-from levelfield.tasks.recipe import BatchOrder, Recipe
+from levelfield.tasks.recipe import BatchOrder
 
 RUNNER = Path(__file__).resolve().parent / "plain" / "run.py"
 EPOCHS = 3
@@ -40,8 +40,7 @@ def reference() -> float:
     """The training loss after `EPOCHS` in float64."""
     train = digits.load().train
     model = MLP((64, 128, 10))
-    recipe = Recipe(**RECIPE.model_dump(exclude={"name", "early_stopping"}))
-    adapter = NumpyManual(Setting(model, recipe, precision="float64"))
+    adapter = NumpyManual(Setting(model, RECIPE, precision="float64"))
     adapter.set_weights(model.initial_weights(0))
     adapter.fit(train, BatchOrder(len(train.x), 32, EPOCHS, 0, partial=False), Watch())
     return score.loss(adapter.predict(train.x.astype(np.float64)), train.y, "classification")

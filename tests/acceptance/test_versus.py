@@ -187,10 +187,11 @@ def test_the_work_of_the_peers_is_the_loop_of_the_adapter(tmp_path):
 
     from levelfield.adapters.numpy.manual import NumpyManual
     from levelfield.harness.doctor import series
+    from levelfield.harness.records.cell import NamedRecipe
     from levelfield.tasks import registry
-    from levelfield.tasks.recipe import BatchOrder, Recipe
+    from levelfield.tasks.recipe import BatchOrder
 
-    assert Recipe(**series.RECIPE.model_dump(exclude={"name", "early_stopping"})) == work.RECIPE
+    assert NamedRecipe(name="momentum", **vars(work.RECIPE)) == series.RECIPE
     task = registry.load("digits")
     task.save(tmp_path / "task.npz")
     done = work.Work(tmp_path / "task.npz", 0.0)

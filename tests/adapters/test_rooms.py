@@ -177,6 +177,7 @@ def test_no_adapter_is_imported_outside_its_worker():
     # The float64 reference is NumPy only: certificates are made in workers, and what was timed there is judged outside
     allowed = {
         "levelfield.adapters.adapter",
+        "levelfield.adapters.choices",
         "levelfield.adapters.registry",
         "levelfield.adapters.runtime",
         "levelfield.adapters.limits",

@@ -43,7 +43,7 @@ def draw(rng: np.random.Generator, optimizers: tuple[str, ...] = get_args(Optimi
     return Case(
         title=f"random, {optimizer}, {activation}, {kind}{', L2' if l2 else ''}, rate {rate:g}, epsilon {epsilon:.0e}",
         kind=kind,  # type: ignore[arg-type]
-        model=MLP(widths, activation, 0.0, l2),
+        model=MLP(widths, activation=activation, l2=l2),
         recipe=recipe(optimizer, batch, 3 if several else 10, rate, epsilon),  # type: ignore[arg-type]
         samples=int(rng.integers(batch, 3 * batch + 1)) if several else batch + int(rng.integers(0, batch)),
         partial=several,

@@ -130,7 +130,7 @@ def test_every_framework_is_a_row_for_every_kind_of_device(capsys):
     assert main.main(["list", "devices", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {(row["framework"], row["device"]) for row in rows} >= {
-        (name, kind) for name in ("jax", "numpy", "tensorflow", "torch") for kind in devices.KINDS
+        (name, kind) for name in ("jax", "numpy", "tensorflow", "torch") for kind in devices.DEVICE_KINDS
     }
     assert all(row["about"] for row in rows)
     assert all(row["seen"] for row in rows if row["device"] == "cpu")

@@ -15,8 +15,8 @@ from levelfield.adapters.adapter import Setting
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.measure import protocol
-from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks import registry
+from levelfield.tasks.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 

@@ -27,9 +27,9 @@ from levelfield.harness.judge.statistics import tiers
 from levelfield.harness.launch.local import Done, LocalLauncher
 from levelfield.harness.measure.rank_group import _held_port
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.launches import Subject as Wanted
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
-from levelfield.harness.records.peak import Candidate, Peak, Subject, Trial, best_of
+from levelfield.harness.plan.launches import CertificateSubject
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
+from levelfield.harness.records.peak import Candidate, Peak, PeakSubject, Trial, best_of
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
 from levelfield.harness.system import machine
@@ -40,8 +40,8 @@ MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_byt
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="plain", optimizer="sgd", learning_rate=0.1),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,
@@ -86,7 +86,7 @@ def test_no_two_jobs_of_a_launcher_share_a_file(monkeypatch):
         for environment in environments:
             for device in ("cpu", "gpu:0", "gpu:1"):
                 with pytest.raises(ValueError, match="validation"):  # an empty result is no certificate
-                    launcher.certify(Wanted("numpy-manual", "eager", device, environment), quick=True)
+                    launcher.certify(CertificateSubject("numpy-manual", "eager", device, environment), quick=True)
     assert len(seen) == 12
     assert len(set(seen)) == len(seen)
 
@@ -120,7 +120,7 @@ def peak(seconds: float, bytes_seconds: float, contaminated: str | None = None, 
     return Peak(device="cpu", precision="float32", threads=1, date="2024-05-17", candidates=(found,))
 
 
-WHERE = (Subject("cpu", "float32", 1), MachineType("c", 2, 1, "s"))
+WHERE = (PeakSubject("cpu", "float32", 1), MachineType("c", 2, 1, "s"))
 
 
 def test_arithmetic_and_traffic_are_each_the_best_of_all_runs():

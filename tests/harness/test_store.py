@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.harness.records import store
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import SCHEMA, EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
@@ -34,8 +34,8 @@ RUN = Run(
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="plain", optimizer="sgd", learning_rate=0.1),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,
@@ -248,14 +248,20 @@ def test_a_full_disk_is_told_with_the_command_that_goes_on(kept):
     assert f"levelfield run --resume {kept.folder}" in caught.value.hint
 
 
-def test_the_newest_run_is_the_one_whose_head_was_written_last(tmp_path, monkeypatch):
+def test_the_newest_run_is_the_one_that_was_started_last_whenever_its_files_were_touched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no run"):
         store.newest()
     for number, name in enumerate(("b", "c", "a")):
-        store.Store.create(store.RUNS / name, RUN).close()
-        os.utime(store.RUNS / name / "run.json", (number, number))
+        run = RUN.model_copy(update={"started": f"2026-01-01T00:00:0{number}+00:00", "suite": f"suite-{name}"})
+        store.Store.create(store.RUNS / name, run).close()
+        os.utime(store.RUNS / name / "run.json", (9 - number, 9 - number))
+    (store.RUNS / "damaged").mkdir()
+    (store.RUNS / "damaged" / "run.json").write_text("[")
     assert store.newest() == store.RUNS / "a"
+    assert store.newest("suite-c") == store.RUNS / "c"
+    with pytest.raises(UserError, match="no run of suite smoke"):
+        store.newest("smoke")
 
 
 def test_the_newest_run_is_the_last_one_begun_though_the_clock_was_set_back(tmp_path, monkeypatch):

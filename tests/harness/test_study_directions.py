@@ -13,8 +13,8 @@ from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.judge import bias_variance
 from levelfield.harness.judge.statistics import Interval, mean_interval
 from levelfield.harness.measure import protocol
-from levelfield.harness.records.early_stopping import EarlyStopping
 from levelfield.tasks import registry
+from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import Variant, vary

@@ -16,7 +16,7 @@ from levelfield.harness.plan import suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.environments import find as find_environments
 from levelfield.harness.plan.launches import Surroundings, plan
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import compare
@@ -31,8 +31,8 @@ MACHINE = Machine(host=None, system="Linux", cpu="one", cores=2, memory_bytes=2*
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.05, epochs=10),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,

@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.cell import Model
+from levelfield.harness.records.cell import NamedModel
 from levelfield.harness.records.record import Record, Run
 from levelfield.reports import markdown
 from levelfield.reports import terminal as summary
@@ -173,8 +174,8 @@ def test_the_policy_forbids_everything_but_what_is_in_the_page(full):
 
 def hostile_run_and_records(evil):
     name = "x" + evil
-    model = Model(name=evil)
-    recipe = factory.RECIPE.model_copy(update={"name": evil})
+    model = NamedModel(name=evil)
+    recipe = replace(factory.RECIPE, name=evil)
     machine = factory.MACHINE.model_copy(update={"host": evil, "cpu": evil, "system": evil, "commit": evil})
     records = []
     for kind in ("speed", "learning"):

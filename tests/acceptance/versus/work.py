@@ -17,7 +17,7 @@ from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 from levelfield.tasks.task import Task
 
-RECIPE = Recipe("momentum", learning_rate=0.01, batch_size=32)
+RECIPE = Recipe("momentum", learning_rate=0.01, batch_size=32, epochs=10)
 
 
 class Work:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from dataclasses import dataclass
+from typing import Annotated
 
-from levelfield.harness.system.frozen import Frozen
+from annotated_types import Ge
+from pydantic import Strict
+
+from levelfield.tasks.numbers import Real, Whole
 
 
-class EarlyStopping(Frozen):
+@dataclass(frozen=True)
+class EarlyStopping:
     """Stop after `patience` evaluations in a row without a validation loss more than `min_delta` below the best one.
 
     The least validation loss so far counts as best. A patience of 0 stops like 1: at the first that is no better.
+    On the idiomatic track the framework's own defaults stand in for these numbers.
     """
 
-    patience: int = Field(5, ge=0)
-    min_delta: float = Field(0.0, ge=0)
-    restore_best: bool = True
+    patience: Annotated[Whole, Ge(0)] = 5
+    min_delta: Annotated[Real, Ge(0)] = 0.0
+    restore_best: Annotated[bool, Strict()] = True
 
 
 class Stopper:
