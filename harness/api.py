@@ -27,12 +27,8 @@ def load(folder: str | Path) -> Results:
     from levelfield.harness.records import store
     from levelfield.harness.results import tables
     from levelfield.harness.results.proved import judged
-    from levelfield.tasks.errors import UserError
 
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    pandas = tables.needs_pandas()
     stored = store.read(Path(folder))
     records = judged(stored.records, stored.run.tasks, stored.peaks)
     launches = tables.launches(records, stored.run.tasks, stored.peaks)

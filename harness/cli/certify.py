@@ -97,8 +97,7 @@ def choose(
 
 def report(certificate: Certificate, quiet: bool) -> None:
     if not quiet:
-        verdict = "certified" if certificate.passed else "NOT certified"
-        print(f"{certificate.label}: {verdict}", file=sys.stderr)
+        print(f"examined: {certificate.label}", file=sys.stderr)
 
 
 def replications(info: AdapterInfo, replicas: int, asked: Replication | None) -> Sequence[Replication | None]:
@@ -140,16 +139,22 @@ def failure(check: Check) -> str:
 
 
 def line(certificate: Certificate) -> str:
-    """One line of the table: counts, and the quantity that came nearest to its tolerance."""
+    """One line of the table: counts, and the quantity that is nearest its bound, or furthest from it."""
     counts = {state: sum(check.passed is state for check in certificate.checks) for state in (True, False, None)}
     worst = max(
         (check for check in certificate.worst.values() if check.tolerance),
         key=lambda check: (check.deviation or 0.0) / (check.tolerance or 1.0),
         default=None,
     )
-    nearest = f", nearest {worst.name}: {worst.deviation:.1e} of {worst.tolerance:.1e}" if worst else ""
+    nearest = f", {_distance(worst)}" if worst else ""
     verdict = "certified" if certificate.passed else f"NOT certified ({', '.join(certificate.failed)})"
     return (
         f"{certificate.label}: {verdict}; {counts[True]} passed, {counts[False]} failed, "
         f"{counts[None]} not applicable{nearest}"
     )
+
+
+def _distance(check: Check) -> str:
+    if check.passed:
+        return f"nearest {check.name}: {check.deviation:.1e} of {check.tolerance:.1e}"
+    return f"furthest off {check.name}: {check.deviation:.1e}, at most {check.tolerance:.1e}"
