@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from levelfield.adapters.adapter import Api, Feed, Literals, Replication
+from levelfield.adapters.adapter import Literals
+from levelfield.adapters.choices import Api, Feed, Replication
 from levelfield.adapters.limits import Facts
 
 Check = Callable[[Any], bool]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from levelfield.adapters.adapter import Feed, Replication
+    from levelfield.adapters.choices import Feed, Replication
 
 
 class Idiomatic:

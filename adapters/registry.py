@@ -7,18 +7,20 @@ the entry-point group ``levelfield.adapters`` (value ``module:Class``).
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from levelfield.adapters.adapter import Literals
+from levelfield.adapters.installed import offers, version
 from levelfield.adapters.literals import Module, assignments, problem, source_in, stated
 from levelfield.tasks.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
@@ -116,17 +118,6 @@ def _extra(distribution: str) -> str:
     return {"optax": "flax"}.get(distribution, distribution)
 
 
-@cache
-def version(distribution: str) -> str | None:
-    """Of an installed distribution; None where it is absent."""
-    for name in (distribution, f"{distribution}-cpu"):  # TensorFlow's CPU build has a name of its own
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
-
-
 def find() -> Registry:
     """All adapters. A plug-in that cannot be read, lacks a literal or repeats a name is a line in `problems`."""
     registry, read = Registry(), dict[Path, Module]()
@@ -135,7 +126,7 @@ def find() -> Registry:
         if b"\n    name" in source.read_bytes():  # in a class; to parse all the others would take as long again
             module = ".".join(source.relative_to(here).with_suffix("").parts)
             _add(registry, read, source, f"{__package__}.{module}")
-    for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
+    for point in _entry_points():
         who = f"adapter {point.name!r}"
         if not re.fullmatch(r"[\w.]+:\w+", point.value):  # asking a malformed one for its module raises
             registry.leave_out(f"{who}: entry point {point.value!r} is not module:Class", point.name)
@@ -146,12 +137,20 @@ def find() -> Registry:
     return registry
 
 
+def _entry_points() -> Sequence[EntryPoint]:
+    if not offers(GROUP):
+        return ()
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group=GROUP), key=lambda point: point.name)
+
+
 def _add(
     registry: Registry,
     read: dict[Path, Module],
     source: Path,
     name: str,
-    point: importlib.metadata.EntryPoint | None = None,
+    point: EntryPoint | None = None,
 ) -> None:
     """The adapters of one file: the class of the entry point, or each that has a name of its own in its body."""
     label = point.name if point else source.name
@@ -176,7 +175,7 @@ def _add(
                 registry.remarks.append(f"{own}, give both the same")
 
 
-def _wanted(node: ast.ClassDef, point: importlib.metadata.EntryPoint | None) -> bool:
+def _wanted(node: ast.ClassDef, point: EntryPoint | None) -> bool:
     return node.name == point.attr if point else "name" in dict(assignments(node.body))
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pandas
 
+    from levelfield.adapters.choices import TimedPrecision, Track
+
 
 class Results(NamedTuple):
     """A run as tidy pandas frames, see `harness.results.tables`: one row a launch, an epoch, a timed prediction."""
@@ -25,12 +27,8 @@ def load(folder: str | Path) -> Results:
     from levelfield.harness.records import store
     from levelfield.harness.results import tables
     from levelfield.harness.results.proved import judged
-    from levelfield.tasks.errors import UserError
 
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    pandas = tables.needs_pandas()
     stored = store.read(Path(folder))
     records = judged(stored.records, stored.run.tasks, stored.peaks)
     launches = tables.launches(records, stored.run.tasks, stored.peaks)
@@ -39,32 +37,55 @@ def load(folder: str | Path) -> Results:
 
 
 def run(
-    suite: str,
+    suite: str | Path,
     *,
     adapters: Sequence[str] = (),
     tasks: Sequence[str] = (),
     modes: Sequence[str] = (),
+    tracks: Sequence[Track] = (),
+    device: str | None = None,
+    matmul_precision: TimedPrecision | None = None,
+    threads: int | None = None,
     blocks: int | None = None,
     seeds: int | None = None,
+    budget: float | None = None,
+    precision: float | None = None,
+    cold: bool = False,
+    data_dir: str | Path | None = None,
     env: Mapping[str, str] = MappingProxyType({}),
     output: str | Path | None = None,
     quiet: bool = True,
 ) -> Results:
-    """Run a suite, by name or file, as ``levelfield run`` does, and load its results; launches get `env`."""
-    from levelfield.harness.cli import arguments
-    from levelfield.harness.cli.going_on import command
+    """Run a suite, by name or file, as ``levelfield run`` does, and load its results; launches get `env`.
+
+    `budget` is in seconds, `precision` a share: 0.02 adds blocks until intervals are ± 2 %. Raises UserError for what
+    the command would refuse, and where nothing was selected.
+    """
+    from levelfield.harness.cli.run_options import repeatable
     from levelfield.harness.run import session
+    from levelfield.harness.run.options import RunOptions
     from levelfield.tasks.errors import UserError
 
-    words = ["run", suite, *(["--quiet"] if quiet else [])]
-    for flag, values in (("-a", adapters), ("-t", tasks), ("--mode", modes)):
-        words += [word for value in values for word in (flag, value)]
-    for flag, number in (("--blocks", blocks), ("--seeds", seeds)):
-        words += [flag, str(number)] if number is not None else []
-    words += [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
-    words += ["-o", str(output)] if output is not None else []
-    options = arguments.parse(words)
-    outcome = session.run(options, command(options))
+    options = RunOptions(
+        suite=str(suite),
+        adapter=tuple(adapters),
+        task=tuple(tasks),
+        mode=tuple(modes),
+        track=tuple(tracks),
+        device=device,
+        matmul_precision=matmul_precision,
+        threads=threads,
+        blocks=blocks,
+        seeds=seeds,
+        budget=budget,
+        precision=precision,
+        cold=cold,
+        data_dir=None if data_dir is None else Path(data_dir),
+        env=tuple(env.items()),
+        output=None if output is None else Path(output),
+        quiet=quiet,
+    )
+    outcome = session.run(*repeatable(options))
     if outcome.folder is None:
         raise UserError("nothing was selected", "levelfield list adapters, levelfield list suites")
     return load(outcome.folder)

@@ -38,14 +38,14 @@ def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
     """A function of an adapter's name and mode: its certificate, or the test fails, or skips where it cannot run."""
     from levelfield.adapters import registry
     from levelfield.harness.cli.certify import TIME_LIMIT, failures, unsupported_mode
-    from levelfield.harness.launch.local import LocalLauncher
+    from levelfield.harness.launch.local import LocalHost
     from levelfield.harness.plan.launches import CertificateSubject
     from levelfield.harness.system import machine
 
     found = registry.find()
     quick = pytestconfig.getoption("--levelfield-quick")
 
-    with LocalLauncher(found.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
+    with LocalHost(found.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as launcher:
 
         def certify(adapter: str, mode: str) -> Certificate:
             info = found.adapters.get(adapter)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from levelfield.adapters import registry
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records import store
+from levelfield.harness.results.tables import needs_pandas
 from levelfield.reports.findings import whole_job
 from levelfield.reports.findings.certificates import summary
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, gather
 from levelfield.reports.sections import accuracy, startup, tax
-from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     import pandas
@@ -47,10 +47,7 @@ class Findings(NamedTuple):
 
 def load(folder: str | Path, baseline: str | None = None) -> Findings:
     """Of the run in a folder. Raises UserError when there is none, or no pandas."""
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    pandas = needs_pandas()
     stored = store.read(Path(folder))
     evidence = gather(
         stored.run,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
+from levelfield.harness.system.console import columns
 from levelfield.reports.findings import publishable, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import (
@@ -59,7 +59,10 @@ def lines(evidence: Evidence) -> list[str]:
         result += ["", visible(f"Learning: {study.workload.full}"), *table(_learning_rows(study))]
         if study.measured:
             result.append(visible(gap.find(study).sentence))
-    missing = failures.find(evidence)
+    found = failures.find(evidence)
+    missing = [t for t in found if not t.absent]
+    if absent := failures.not_installed(found):
+        result += ["", absent]
     if missing:
         result += ["", "Without a number"]
         result += table([["", "", ""]] + [[_cell(t), f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing])[1:]
@@ -74,6 +77,8 @@ def _cell(trouble: failures.Trouble) -> str:
 def _speed_rows(comparison: Comparison) -> list[list[str]]:
     rows = [["adapter", "step", "interval", "ratio", "interval", "verdict"]]
     for p in comparison.places:
+        if words.names_absent_packages(p.reason):
+            continue
         if p.interval is None:
             rows.append([p.entry.label, "-", "-", "-", "-", f"{p.outcome}: {p.reason}"])
             continue
@@ -104,6 +109,8 @@ def _learning_rows(study: Study) -> list[list[str]]:
     test = "test accuracy" if study.classification else "test loss"
     rows = [["adapter", "seeds", "best epoch", "gap in loss", test]]
     for x in study.learners:
+        if words.names_absent_packages(x.reason):
+            continue
         if not x.bests():
             rows.append([x.entry.label, "-", "-", "-", x.reason or "no finite loss"])
             continue
@@ -131,14 +138,5 @@ def _learning_rows(study: Study) -> list[list[str]]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns padded to the width that a terminal shows."""
-    clean = [[visible(cell).replace("\n", " ") for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(*clean, strict=True)]
-    return [
-        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in clean
-    ]
-
-
-def _width(cell: str) -> int:
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)
+    """Columns as a terminal shows them."""
+    return columns([[visible(cell).replace("\n", " ") for cell in row] for row in rows])

@@ -16,7 +16,13 @@ ROOT = PACKAGE
 # What the specification and its reference consist of; an edit to any of them asks for new certificates
 SPECIFICATION = ("tasks/mlp.py", "tasks/recipe.py", "tasks/score.py", "adapters/adapter.py", "adapters/numpy/manual.py")
 # Who forks and limits the processes in which certificates are made; their own imports are those of other jobs too
-PROCESSES = ("harness/launch/worker.py", "harness/measure/rank_group.py", "harness/system/processes.py")
+PROCESSES = (
+    "harness/launch/worker.py",
+    "harness/launch/child.py",
+    "harness/launch/work.py",
+    "harness/measure/rank_group.py",
+    "harness/system/processes.py",
+)
 
 
 def fingerprint(adapter_source: Path, distribution: str | None = None) -> str:

@@ -21,7 +21,7 @@ from levelfield.tasks.mlp import MLP, Activation, Layer
 from levelfield.tasks.recipe import BatchOrder, Recipe
 from levelfield.tasks.task import Task
 
-RECIPE = Recipe("momentum")
+RECIPE = Recipe("momentum", learning_rate=0.1)
 
 
 def try_out(

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from textwrap import indent
 
 from levelfield.adapters.adapter import Precision, Replication, Setting
 from levelfield.adapters.limits import refusal
-from levelfield.adapters.registry import AdapterInfo, find
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.adapters.registry import AdapterInfo, Registry, find
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import devices, environments
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import CertificateSubject, devices_of, has_compiler
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
+from levelfield.harness.run.certify_first import Request
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import unknown
@@ -29,9 +31,31 @@ TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes 
 def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
-    given = variables.passed(dict(options.env))
     for problem in (*registry.problems, *registry.remarks):
         print(f"warning: {problem}", file=sys.stderr)
+    adapters, here = registry.adapters, {DEFAULT: own(variables.passed(dict(options.env)))}
+    check_names(options, registry)
+    without = devices.lacking(devices_of(options.device, options.replicas), adapters, here, options.adapter)
+    wanted, left_out = choose(adapters, options, without)
+    for reason in left_out:
+        print(reason, file=sys.stderr)
+    if not wanted:
+        print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
+        return 5
+    for warning in environments.not_passed_on(adapters, dict(options.env)):
+        print(f"warning: {warning}", file=sys.stderr)
+    request = Request(dict.fromkeys(wanted, frozenset()), adapters, here, options.quick, not options.cached)
+    with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here) as host:
+        found = certify_first.obtain(request, [host], Stop(), partial(report, quiet=options.quiet))
+    for certificate in found:
+        print(certificate.model_dump_json() if options.json else line(certificate))
+        if not certificate.passed and not options.json:
+            print("\n".join(failures(certificate, options.verbose)))
+    return 0 if all(certificate.passed for certificate in found) else 1
+
+
+def check_names(options: argparse.Namespace, registry: Registry) -> None:
+    """Raises UserError for an adapter, or a mode, that there is not."""
     for name in options.adapter:
         registry.get(name)
     modes = {mode for info in registry.adapters.values() for mode in info.modes}
@@ -39,59 +63,41 @@ def run(options: argparse.Namespace) -> int:
         if name not in modes:
             raise unknown("mode", name, modes, "levelfield list adapters")
 
-    seen = devices_of(options.device, options.replicas)
-    here = {DEFAULT: own(given)}
-    without = devices.lacking(seen, registry.adapters, here, options.adapter)
-    wanted: dict[CertificateSubject, frozenset[str]] = {}  # all that can be proved
-    for info in registry.adapters.values():
+
+def choose(
+    adapters: Mapping[str, AdapterInfo], options: argparse.Namespace, without: Mapping[tuple[str, str, str], str]
+) -> tuple[list[CertificateSubject], list[str]]:
+    """What can be certified of what `options` ask for, and a line for everything that cannot.
+
+    `without` is that of `harness.plan.launches.Surroundings`.
+    """
+    wanted: list[CertificateSubject] = []
+    left_out: list[str] = []
+    for info in adapters.values():
         if options.adapter and info.name not in options.adapter:
             continue
         if (missing := info.missing()) is not None:
-            print(f"skipped: {info.name}: {missing}", file=sys.stderr)
+            left_out.append(f"skipped: {info.name}: {missing}")
             continue
         for mode in info.modes:
             if options.mode and mode not in options.mode:
                 continue
             if (reason := without.get((DEFAULT, info.runtime, options.device))) is not None:
-                print(f"skipped: {info.name} ({mode}): {reason}", file=sys.stderr)
+                left_out.append(f"skipped: {info.name} ({mode}): {reason}")
                 continue
             for way in replications(info, options.replicas, options.replication):
-                where = (options.device, options.matmul_precision, options.replicas, way)
-                if (reason := unsupported_mode(info, mode, *where)) is not None:
-                    print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
-                    continue
-                subject = CertificateSubject(info.name, mode, options.device, DEFAULT, *where[1:], given)
-                wanted[subject] = frozenset()
-    if not wanted:
-        print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
-        return 5
+                how = (options.matmul_precision, options.replicas, way)
+                if (reason := unsupported_mode(info, mode, options.device, *how)) is not None:
+                    left_out.append(f"unsupported: {info.name} ({mode}): {reason}")
+                else:
+                    passed = variables.passed(dict(options.env))
+                    wanted.append(CertificateSubject(info.name, mode, options.device, DEFAULT, *how, passed))
+    return wanted, left_out
 
-    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
 
-    def made(certificate: Certificate) -> None:
-        if not options.quiet:
-            verdict = "certified" if certificate.passed else "NOT certified"
-            print(f"{certificate.label}: {verdict}", file=sys.stderr)
-
-    with LocalLauncher(
-        registry.adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here
-    ) as launcher:
-        found = certify_first.obtain(
-            wanted,
-            registry.adapters,
-            here,
-            launcher.hosts,
-            Stop(),
-            quick=options.quick,
-            made=made,
-            fresh=not options.cached,
-        )
-    for certificate in found:
-        print(certificate.model_dump_json() if options.json else line(certificate))
-        if not certificate.passed and not options.json:
-            print("\n".join(failures(certificate, options.verbose)))
-    return 0 if all(certificate.passed for certificate in found) else 1
+def report(certificate: Certificate, quiet: bool) -> None:
+    if not quiet:
+        print(f"examined: {certificate.label}", file=sys.stderr)
 
 
 def replications(info: AdapterInfo, replicas: int, asked: Replication | None) -> Sequence[Replication | None]:
@@ -133,16 +139,22 @@ def failure(check: Check) -> str:
 
 
 def line(certificate: Certificate) -> str:
-    """One line of the table: counts, and the quantity that came nearest to its tolerance."""
+    """One line of the table: counts, and the quantity that is nearest its bound, or furthest from it."""
     counts = {state: sum(check.passed is state for check in certificate.checks) for state in (True, False, None)}
     worst = max(
         (check for check in certificate.worst.values() if check.tolerance),
         key=lambda check: (check.deviation or 0.0) / (check.tolerance or 1.0),
         default=None,
     )
-    nearest = f", nearest {worst.name}: {worst.deviation:.1e} of {worst.tolerance:.1e}" if worst else ""
+    nearest = f", {_distance(worst)}" if worst else ""
     verdict = "certified" if certificate.passed else f"NOT certified ({', '.join(certificate.failed)})"
     return (
         f"{certificate.label}: {verdict}; {counts[True]} passed, {counts[False]} failed, "
         f"{counts[None]} not applicable{nearest}"
     )
+
+
+def _distance(check: Check) -> str:
+    if check.passed:
+        return f"nearest {check.name}: {check.deviation:.1e} of {check.tolerance:.1e}"
+    return f"furthest off {check.name}: {check.deviation:.1e}, at most {check.tolerance:.1e}"

@@ -14,19 +14,19 @@ from statistics import median
 from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.cli.certify import TIME_LIMIT
 from levelfield.harness.judge.statistics import half_width
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.run import certify_first, duel
+from levelfield.harness.run.certify_first import Request
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
-from levelfield.harness.run.session import load_tasks
+from levelfield.harness.run.prepare import load_tasks
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError, unknown
-from levelfield.tasks.task import Task
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> int:
     chosen = chosen.model_copy(update={"learning": []})
     selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
     tasks = load_tasks(chosen, selection, options.data_dir)
-    there = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
-    launches = workload(plan(chosen, there, selection), names, options.workload)
+    surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
+    launches = workload(plan(chosen, surroundings, selection), names, options.workload)
     for launch in launches:
         if launch.skip:
             raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
         print(f"warning: {warning}", file=sys.stderr)
     tell("certifying both, where not done before")
-    if failed := unproved(launches, tasks, there):
+    if failed := unproved(launches, surroundings):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
         return 1
     pairs: list[Pair] = []
@@ -140,15 +140,12 @@ def _with_both(
             yield name, (first, second)
 
 
-def unproved(launches: Sequence[Launch], tasks: Mapping[str, Task], there: Surroundings) -> list[str]:
+def unproved(launches: Sequence[Launch], surroundings: Surroundings) -> list[str]:
     """Who has no certificate for this work, and can get none now."""
-    wanted, adapters, where = certify_first.needed(launches, tasks), there.adapters, there.environments
-    with LocalLauncher(
-        adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=where
-    ) as launcher:
-        found = certify_first.obtain(
-            wanted, adapters, where, launcher.hosts, Stop(), quick=True, made=lambda certificate: None
-        )
+    adapters, where = surroundings.adapters, surroundings.environments
+    request = Request(certify_first.needed(launches, surroundings.tasks), adapters, where)
+    with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=where) as host:
+        found = certify_first.obtain(request, [host], Stop())
     return [f"{one.adapter} ({one.mode})" for one in found if not one.passed]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from levelfield.adapters import registry as adapters
+from levelfield.harness.system.console import columns
 from levelfield.tasks import registry as tasks
 
 
@@ -22,6 +22,8 @@ def show(what: str | None, as_json: bool, env: Mapping[str, str] = MappingProxyT
         sections = {"devices": partial(devices.rows, variables.passed(env))}
     chosen = {name: make() for name, make in sections.items() if what in (None, name)}
     if as_json:
+        import json
+
         print(json.dumps(chosen[what] if what else chosen, indent=1))
         return
     for i, (name, rows) in enumerate(chosen.items()):
@@ -65,9 +67,6 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]], indent: str) -> None:
-    if not rows:
-        return
-    *columns, last = (column for column in rows[0] if column not in ("defaults", "stopping"))  # too long for a line
-    widths = {column: max(len(str(row[column])) for row in rows) for column in columns}
-    for row in rows:
-        print(indent + "  ".join([*(str(row[c]).ljust(widths[c]) for c in columns), str(row[last])]).rstrip())
+    names = [name for name in (rows[0] if rows else ()) if name not in ("defaults", "stopping")]  # too long for a line
+    for line in columns([[str(row[name]) for name in names] for row in rows]):
+        print(indent + line)

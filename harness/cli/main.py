@@ -69,12 +69,12 @@ def _list(options: argparse.Namespace) -> int:
     return OK
 
 
-def _run(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli.going_on import begun_with, command
+def _run(words: argparse.Namespace) -> int:
+    from levelfield.harness.cli.run_options import asked, begun_with, command
     from levelfield.harness.records import store
     from levelfield.harness.run import session
 
-    begun = None
+    options, begun = asked(words), None
     if options.resume is not None:
         if options.output is not None:
             raise UserError("--resume writes into the run's own folder", "leave --output out")
@@ -84,19 +84,19 @@ def _run(options: argparse.Namespace) -> int:
     elif options.suite is None:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
     outcome = session.run(options, command(options), begun)
-    if outcome.folder is not None:
-        path = _write_report([outcome.folder], None, None, "html")
-        told, unanswered = _judged(outcome)
-        for line in (*outcome.lines, *told):
-            print(line, file=sys.stderr)
-        if options.json:
-            import json
+    if outcome.folder is None:
+        return outcome.code
+    path = _write_report([outcome.folder], None, None, "html")
+    told, unanswered = _judged(outcome)
+    for line in (*outcome.lines, *told):
+        print(line, file=sys.stderr)
+    if words.json:
+        import json
 
-            print(json.dumps({"run": str(outcome.folder), "report": str(path), **outcome.counts}))
-        else:
-            print(path)
-        return outcome.code or (FAILED if unanswered else OK)
-    return outcome.code
+        print(json.dumps({"run": str(outcome.folder), "report": str(path), **outcome.counts}))
+    else:
+        print(path)
+    return outcome.code or (FAILED if unanswered else OK)
 
 
 def _judged(outcome: Outcome) -> tuple[list[str], bool]:

@@ -9,14 +9,13 @@ from functools import partial
 from itertools import product
 from statistics import median
 
-from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor import replay, series
 from levelfield.harness.doctor.examine import AdapterStep
 from levelfield.harness.doctor.neighbour import neighbour
 from levelfield.harness.doctor.replay import Share
 from levelfield.harness.doctor.series import RECIPE, Bench, Series, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
-from levelfield.harness.measure.delay import delayed
+from levelfield.harness.measure.delay import Delay
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Side
 
 DELAYS = (0.01, 0.02, 0.05)  # of the adapter's own step
@@ -116,19 +115,18 @@ def launched(bench: Bench, step: AdapterStep, enough: Callable[[], bool], noisy:
     slowed = {} if noisy else {f"{info.name} +{delay:.0%}": delay for delay in DELAYS}
     delays = {baseline: 0.0} | dict.fromkeys(again, 0.0) | slowed
 
-    def labels(epoch: float) -> dict[str, AdapterInfo]:
-        return {label: delayed(info, label, delay * epoch / _steps(bench)) for label, delay in delays.items()}
+    def labels(epoch: float) -> dict[str, tuple[Delay]]:
+        return {label: (Delay(seconds=delay * epoch / _steps(bench)),) for label, delay in delays.items()}
 
-    # The launcher knows the adapter itself too, so that its warm parent imports the framework
-    with bench.launcher({info.name: info} | labels(0.0)) as launcher:
-        first = series.record(launcher, bench, [labels(0.0)[baseline]], mode, CALIBRATION, enough)
+    work = cell(info, mode, bench.threads)
+    with bench.launcher({info.name: info}) as host:
+        first = series.record(host, bench, work, {baseline: (Delay(seconds=0.0),)}, CALIBRATION, enough)
         epochs = first.values.get(baseline)
         if not epochs:
             return trial(reason=first.failure or first.nothing())
         epoch = median(epochs.values())
-        launcher.adapters = {info.name: info} | labels(epoch)
         with neighbour() if noisy else nullcontext():
-            found = series.record(launcher, bench, list(labels(epoch).values()), mode, step.pairs, enough)
+            found = series.record(host, bench, work, labels(epoch), step.pairs, enough)
     if found.failure is not None:
         return trial(reason=found.failure, step_seconds=epoch / _steps(bench))
     return trial(
@@ -150,7 +148,7 @@ def in_turns(bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Tri
     found, epoch = Series(), 0.0
 
     def side(delay: float) -> Side:
-        return Side(delayed(info, f"{info.name} +{delay:.0%}", delay * epoch / _steps(bench)), work)
+        return Side(info, work, wrap=(Delay(seconds=delay * epoch / _steps(bench)),))
 
     try:
         with bench.ground(Side(info, work), Side(info, work)) as ground:

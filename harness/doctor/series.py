@@ -6,19 +6,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.jobs import Wrapper
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.turns import LEAST
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
-from levelfield.harness.run.schedule import carry_out
+from levelfield.harness.run.schedule import attempts
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 TASK = "digits"
@@ -38,8 +39,8 @@ class Bench:
     threads: int
     seconds: float
 
-    def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalLauncher:
-        return LocalLauncher(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
+    def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalHost:
+        return LocalHost(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
     def ground(
         self, first: Side, second: Side, least: int = LEAST, seconds: float = SECONDS
@@ -117,31 +118,25 @@ def cell(info: AdapterInfo, mode: str, threads: int) -> Cell:
 
 
 def record(
-    launcher: LocalLauncher,
+    host: LocalHost,
     bench: Bench,
-    labels: Sequence[AdapterInfo],
-    mode: str,
+    work: Cell,
+    labels: Mapping[str, Sequence[Wrapper]],
     blocks: int,
     enough: Callable[[], bool],
     first: int = 0,
 ) -> Series:
-    """Launch every label once a block in random order, until `blocks` or `enough`; ends at the first failure.
+    """Launch the same work under every label once a block in random order, until `blocks` or `enough`; ends at the
+    first failure. What a label stands for goes around the training of its launches.
 
-    Disturbed launches are repeated as in a run. The launcher must know the labels as adapters. Blocks count from
-    `first`, so that a series can be continued.
+    Disturbed launches are repeated as in a run. Blocks count from `first`, so that a series can be continued.
     """
-    found, stop, shuffle = Series(), Stop(), random.Random(first)  # noqa: S311 - an order, not a secret
-
-    def finished(launch: Launch, made: Record) -> None:
-        found.add(launch.cell.adapter, made)
-        if found.failure is not None or enough():
-            stop.asked.set()  # what a block lacks then is in no pair
-
-    launches = []
+    found, shuffle = Series(), random.Random(first)  # noqa: S311 - an order, not a secret
     for block in range(first, first + blocks):
-        launches += [
-            Launch(cell(info, mode, bench.threads), block, seed=block, seconds=bench.seconds)
-            for info in shuffle.sample(labels, len(labels))
-        ]
-    carry_out(launches, launcher.hosts, finished, stop)
+        launch = Launch(work, block, seed=block, seconds=bench.seconds)
+        for label in shuffle.sample(list(labels), len(labels)):
+            for made in attempts(partial(host.launch, launch, wrap=labels[label])):
+                found.add(label, made)
+                if found.failure is not None or enough():
+                    return found  # what this block lacks is in no pair
     return found

@@ -2,7 +2,7 @@
 
 Every node that has the resource ``levelfield`` is a host. One actor there holds the node's only token of it, its CPUs
 and its accelerators for as long as the run lasts, so that no two timed launches, of this run or another, ever share
-the node. It keeps a `LocalLauncher` with its warm parents; each launch is a task of that actor. The data travel through
+the node. It keeps a `LocalHost` with its warm parents; each launch is a task of that actor. The data travel through
 Ray's object store, once to each node.
 """
 
@@ -129,7 +129,7 @@ class Cluster:
     def launcher(
         self,
         chosen: Suite,
-        there: Surroundings,
+        surroundings: Surroundings,
         launches: Iterable[Launch],
         *,
         cold: bool,
@@ -139,30 +139,30 @@ class Cluster:
         uses = frozenset((launch.cell.adapter, launch.cell.environment) for launch in launches if not launch.skip)
         limits = (chosen.time_limit, chosen.memory_limit, cold, anonymous, not no_probes)
         terms = Terms(*limits, chosen.environments, uses)
-        return RayLauncher(self.members, there, terms)
+        return RayLauncher(self.members, surroundings, terms)
 
 
 class RayLauncher:
     """An actor on every member; a context manager that ends them."""
 
-    def __init__(self, members: Sequence[Member], there: Surroundings, terms: Terms) -> None:
+    def __init__(self, members: Sequence[Member], surroundings: Surroundings, terms: Terms) -> None:
         """Raises UserError when a host has other software than this machine, or none can be had."""
         self.hosts: list[RayHost] = []
         self.actors = [_actor(member) for member in members]
         try:
-            self._begin(members, there, terms)
+            self._begin(members, surroundings, terms)
         except BaseException:
             self.__exit__()
             raise
 
-    def _begin(self, members: Sequence[Member], there: Surroundings, terms: Terms) -> None:
-        data = ray.put(dict(there.tasks))
+    def _begin(self, members: Sequence[Member], surroundings: Surroundings, terms: Terms) -> None:
+        data = ray.put(dict(surroundings.tasks))
         asked = [
             actor.begin.remote(data, terms, member.name, member.cpus)
             for actor, member in zip(self.actors, members, strict=True)
         ]
         ray.wait(asked, num_returns=len(asked), timeout=_START)
-        ours = software(terms.uses, there.adapters, there.environments)
+        ours = software(terms.uses, surroundings.adapters, surroundings.environments)
         for actor, member, begun in zip(self.actors, members, asked, strict=True):
             try:
                 about, cores, added, theirs, dropped = _answer(begun, timeout=0.1)
@@ -176,7 +176,7 @@ class RayLauncher:
             if added > 0:
                 why = "start its node with RAY_worker_niceness=0 in the environment"
                 print(f"warning: launches on {member.name} have a niceness of {added} more: {why}", file=sys.stderr)
-            self.hosts.append(RayHost(actor, there.adapters, member.devices, about, cores))
+            self.hosts.append(RayHost(actor, surroundings.adapters, member.devices, about, cores))
         if not self.hosts:
             raise UserError("no host of the Ray cluster can be had", "see 'ray status'; " + _HELP)
 

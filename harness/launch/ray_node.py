@@ -10,7 +10,7 @@ from pathlib import Path
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.certify.fingerprint import fingerprint
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import CertificateSubject, Launch
@@ -59,7 +59,7 @@ class Node:
         here = machine.describe(terms.anonymous).model_copy(update={"cores": cpus})
         if here.host is not None:
             here = here.model_copy(update={"host": name})
-        self.launcher = LocalLauncher(
+        self.launcher = LocalHost(
             adapters,
             tasks,
             here,

@@ -8,15 +8,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from levelfield.adapters.registry import AdapterInfo
-from levelfield.adapters.runtime import environment, place
-from levelfield.harness.launch.worker import MOST_OUTPUT, Job
+from levelfield.harness.launch.child import MOST_OUTPUT
+from levelfield.harness.launch.jobs import Job
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import control_groups, memory, paths, variables
 from levelfield.harness.system.folders import Places
@@ -52,39 +51,38 @@ class ParentDied(Exception):
         self.failure = failure
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What a warm parent is started with."""
+
+    runtime: str
+    modules: list[str]  # to import; what that raises is in `WarmParent.errors`
+    preload: bool  # what launches will need besides
+    paths: list[str]  # in which plug-ins are found
+    cores: list[int]
+    python: str  # the interpreter
+    variables: Mapping[str, str]  # set by us
+    passed: Passed  # by the user
+
+
 class WarmParent:
     """The harness' side of one `harness.launch.worker` process."""
 
-    def __init__(
-        self,
-        info: AdapterInfo,
-        modules: list[str],
-        device: str,
-        threads: int,
-        cores: list[int],
-        log: Path,
-        places: Places,
-        preload: bool = True,
-        python: str = sys.executable,
-        replicas: int = 1,
-        passed: Passed = (),
-        foreign: Sequence[Path] = (),
-    ) -> None:
-        """`passed` are variables that the user passes on, `foreign` folders in which plug-ins are found."""
+    def __init__(self, setup: Setup, log: Path, places: Places) -> None:
+        """Start it and wait for its imports. Raises ParentDied when it does not survive them."""
         self.log, self.places = log, places
         self.kills = control_groups.memory_kills()  # before: whoever is killed later is one of this parent's
         ours, theirs = socket.socketpair()
-        set_by_us = environment(info.framework, info.backend, device, threads, replicas) | places.variables
 
         def pin() -> None:  # before the framework is imported: the one control that all of them obey
             if hasattr(os, "sched_setaffinity"):
-                os.sched_setaffinity(0, cores)
+                os.sched_setaffinity(0, setup.cores)
 
         with theirs, log.open("ab") as output:
             self.process = subprocess.Popen(
-                paths.module("levelfield.harness.launch.worker", str(theirs.fileno()), python=python),
+                paths.module("levelfield.harness.launch.worker", str(theirs.fileno()), python=setup.python),
                 pass_fds=[theirs.fileno(), *([] if places.fd is None else [places.fd])],
-                env=variables.build(os.environ, set_by_us, passed),
+                env=variables.build(os.environ, {**setup.variables, **places.variables}, setup.passed),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -95,8 +93,7 @@ class WarmParent:
         self.buffer = b""
         self.child: int | None = None
         try:
-            setup = {"runtime": place(info), "modules": modules, "preload": preload, "paths": [*map(str, foreign)]}
-            self._say(setup)
+            self._say({name: getattr(setup, name) for name in ("runtime", "modules", "preload", "paths")})
             hello = self._hear(_IMPORT_LIMIT)
         except TimeoutError:
             self.close()

@@ -1,25 +1,19 @@
-"""Adapters that are slower by a known time: a delay is busily waited for in every step.
+"""A launch that is slower by a known time: a delay is busily waited for in every step.
 
-`DelayedAdapter` classes are made on demand, so that a warm parent can find them as it finds any adapter, by module and
-name: ``getattr(delay, "levelfield.adapters.numpy.manual:NumpyManual:2.5e-06")`` is `NumpyManual` with 2.5 µs more
-in each step than the same with 0 µs. `delayed` gives the registry's entry of such a class.
-
-Delays of 1 % of a step are below a microsecond, and the wrapper itself costs a third of one: compare delayed adapters
-with each other (one of them delayed by 0), never with the bare one.
+Delays of 1 % of a step are below a microsecond, and waiting itself costs a third of one: compare delayed launches
+with each other (one of them delayed by 0), never with a bare one.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.adapters.registry import AdapterInfo
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield.adapters.adapter import Adapter
+from levelfield.harness.measure.train_in_ranks import Led
+from levelfield.harness.system.frozen import Frozen
 
 # The method that an adapter calls once a step and that returns when the step is done. For others the delays of all
 # steps are waited for at the end of each epoch, on a synchronised device: between asynchronous dispatches, or inside a
@@ -27,16 +21,38 @@ from levelfield.tasks.task import Split
 STEPS = {"numpy-manual": "update", "torch-autograd": "update"}
 
 
-def delayed(info: AdapterInfo, label: str, seconds: float) -> AdapterInfo:
-    """The adapter with `seconds` more in every step, as `label`; shares the warm parent of the original."""
-    return replace(info.but(name=label), module=__name__, qualname=f"{info.module}:{info.qualname}:{seconds!r}")
+class Delay(Frozen):
+    """`seconds` more in every step than a delay of 0 seconds costs."""
+
+    what: Literal["delay"] = "delay"
+    seconds: float
+
+    @contextmanager
+    def around(self, model: Adapter, watch: Led, steps: int) -> Iterator[Led]:
+        """Of one call of `fit` with `steps` an epoch: the watch that it gets in place of `watch`."""
+        if (step := STEPS.get(model.name)) is None:
+            yield DelayedWatch(watch, model, self.seconds * steps)
+        else:
+            setattr(model, step, lengthened(getattr(model, step), self.seconds))
+            yield watch
 
 
-def wait(seconds: float) -> None:
-    """Keep the core busy, as real work would."""
-    end = perf_counter() + seconds
-    while perf_counter() < end:
-        pass
+class DelayedWatch:
+    """Waits at the end of each epoch, inside the clock."""
+
+    def __init__(self, watch: Led, model: Adapter, seconds: float) -> None:
+        self.watch, self.model, self.seconds = watch, model, seconds
+
+    def ready(self) -> None:
+        self.watch.ready()
+
+    def epoch_end(self, epoch: int) -> bool:
+        self.model.synchronize()
+        wait(self.seconds)
+        return self.watch.epoch_end(epoch)
+
+    def resume(self) -> None:
+        self.watch.resume()
 
 
 def lengthened(step: Callable[..., Any], seconds: float) -> Callable[..., Any]:
@@ -49,42 +65,8 @@ def lengthened(step: Callable[..., Any], seconds: float) -> Callable[..., Any]:
     return longer
 
 
-class DelayedWatch:
-    """Waits at the end of each epoch, inside the clock."""
-
-    def __init__(self, watch: Watch, adapter: Adapter, seconds: float) -> None:
-        self.watch, self.adapter, self.seconds = watch, adapter, seconds
-
-    def ready(self) -> None:
-        self.watch.ready()
-
-    def epoch_end(self, epoch: int) -> bool:
-        self.adapter.synchronize()
-        wait(self.seconds)
-        return self.watch.epoch_end(epoch)
-
-
-def __getattr__(name: str) -> Any:
-    """The class for ``module:class:seconds``."""
-    module, colon, rest = name.partition(":")
-    if not colon:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    qualname, _, seconds = rest.partition(":")
-    return _make(getattr(importlib.import_module(module), qualname), float(seconds))
-
-
-def _make(adapter: type[Adapter], seconds: float) -> type[Adapter]:
-    step = STEPS.get(adapter.name)
-
-    class DelayedAdapter(adapter):  # type: ignore[valid-type, misc]
-        def __init__(self, setting: Setting) -> None:
-            super().__init__(setting)
-            if step is not None:
-                setattr(self, step, lengthened(getattr(self, step), seconds))
-
-        def fit(self, train: Split, order: BatchOrder, watch: Watch) -> None:
-            if step is None:
-                watch = DelayedWatch(watch, self, seconds * order.steps)
-            super().fit(train, order, watch)
-
-    return DelayedAdapter
+def wait(seconds: float) -> None:
+    """Keep the core busy, as real work would."""
+    end = perf_counter() + seconds
+    while perf_counter() < end:
+        pass

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +36,13 @@ PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
 PREDICT_CALLS = 100
 
 
+class Wrapper(Protocol):
+    """What goes around the training of a launch: `harness.measure.delay.Delay`, `harness.measure.turns.InTurns`."""
+
+    def around(self, model: Adapter, watch: Any, steps: int) -> AbstractContextManager[Any]:
+        """Of one call of `fit` with `steps` an epoch: the watch that it gets in place of `watch`."""
+
+
 def launch(
     kind: LaunchKind,
     adapter: type[Adapter],
@@ -44,11 +53,13 @@ def launch(
     learning: Learning | None = None,
     ranks: Ranks | None = None,
     salt: int = 0,
+    wrap: Sequence[Wrapper] = (),
 ) -> dict[str, object]:
     """Make one launch; the result holds the measured fields of a `Record`. Of several ranks, that of the first.
 
     That of a speed launch has besides ``window``: when its steady epochs began and ended on the monotonic clock; and
     ``seen``, for the proof that it did its work (see `harness.measure.looks`, where `salt` is used).
+    `wrap` is what goes around its training, the innermost first.
     Raises BrokenContract where several replicas were asked for and the work was not distributed over them.
     On the idiomatic track the initial weights and the order of the samples are the framework's own.
     """
@@ -66,9 +77,9 @@ def launch(
     if ranks is not None and ranks.rank:
         return _follow(kind, model, setting, task, ranks)
     if kind == "speed":
-        result = _speed(model, runtime, setting, task, seconds, steady, ranks, salt)
+        result = _speed(model, runtime, setting, task, seconds, steady, ranks, salt, wrap)
     else:
-        result = _learning(model, setting, task, learning or Learning(), ranks)
+        result = _learning(model, setting, task, learning or Learning(), ranks, wrap)
     check_compiled(runtime, setting.mode, compiled)
     phases = result["phases"]
     assert isinstance(phases, dict)
@@ -94,9 +105,14 @@ def _fit(
     order: BatchOrder | None,
     watch: SpeedWatch | LearningWatch,
     ranks: Ranks | None,
+    wrap: Sequence[Wrapper],
 ) -> dict[str, object]:
     """Train; of several replicas, the result's placement."""
-    model.fit(task.train, order, watch if ranks is None else train_in_ranks.Leading(watch, ranks))
+    outer: Any = watch
+    with ExitStack() as stack:
+        for wrapper in reversed(wrap):
+            outer = stack.enter_context(wrapper.around(model, outer, steps(setting, order, len(task.train.x))))
+        model.fit(task.train, order, outer if ranks is None else train_in_ranks.Leading(outer, ranks))
     watch.calls.returned(setting.recipe.epochs)
     return {"placement": train_in_ranks.placement(model, setting, ranks)} if setting.replicas > 1 else {}
 
@@ -194,6 +210,7 @@ def _speed(
     steady: Steady,
     ranks: Ranks | None,
     salt: int,
+    wrap: Sequence[Wrapper],
 ) -> dict[str, object]:
     order = given_order(setting, len(task.train.x), partial=False)
     if order is not None and order.steps == 0:
@@ -201,7 +218,7 @@ def _speed(
             f"batch size {setting.recipe.batch_size} is larger than the training split ({len(task.train.x)} samples)"
         )
     watch = SpeedWatch(model, runtime, seconds, steady, setting.seed, salt)
-    placed = _fit(model, setting, task, order, watch, ranks)
+    placed = _fit(model, setting, task, order, watch, ranks, wrap)
     if watch.calls.goes_on:  # it ended by MOST_EPOCHS
         steady.end()
     if runtime.compilations() != watch.first_compilations:
@@ -313,12 +330,14 @@ class LearningWatch:
         return evaluate(self.model.predict, self.task, epoch)
 
 
-def _learning(model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None) -> dict[str, object]:
+def _learning(
+    model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None, wrap: Sequence[Wrapper]
+) -> dict[str, object]:
     order = given_order(setting, len(task.train.x), partial=True)
     check_weights(model.get_weights(), setting.model)
     how = replace(how, stopping=stopping(type(model), setting, how.stopping))
     watch = LearningWatch(model, task, setting.recipe.epochs, how)
-    placed = _fit(model, setting, task, order, watch, ranks)
+    placed = _fit(model, setting, task, order, watch, ranks, wrap)
     check_finite(watch.epochs[-1])
     final = watch.restore()
     kept: dict[str, object] = dict(placed)

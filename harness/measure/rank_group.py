@@ -19,14 +19,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import IO, Any
+from operator import itemgetter
+from typing import IO, Any, NamedTuple
 
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import control_groups, processes
 
-GRACE = (
-    0.3  # seconds after a rank has failed: another one, which it perhaps only noticed to be gone, may be still ending
-)
+# Seconds after a rank has failed: another one, which it perhaps only noticed to be gone, may be still ending
+GRACE = 0.3
 
 
 class RankFailed(Exception):
@@ -151,13 +151,12 @@ def _tell(told: IO[bytes], **what: Any) -> None:
     told.flush()
 
 
-def _read(told: IO[bytes]) -> dict[str, Any]:
-    told.seek(0)
-    try:
-        found: dict[str, Any] = json.loads(told.read())
-    except ValueError:  # it died before it had told anything, or while it did
-        return {}
-    return found
+class _End(NamedTuple):
+    """How a rank ended: with a result, or with a failure, `at` seconds of the monotonic clock."""
+
+    result: Any = None
+    failed: RankFailed | None = None
+    at: float = 0.0
 
 
 def _outcome(running: dict[int, int], told: Sequence[IO[bytes]], kills: int | None) -> list[Any]:
@@ -165,43 +164,50 @@ def _outcome(running: dict[int, int], told: Sequence[IO[bytes]], kills: int | No
 
     `kills`: those for want of memory that there were before.
     """
-    count = len(running)
-    results: dict[int, Any] = {}
-    failed: list[tuple[float, RankFailed]] = []
-    end: float | None = None
-
-    def note(rank: int, status: int | None) -> None:
-        what = _read(told[rank])
-        if "result" in what:  # how it leaves afterwards does not matter: some runtimes end it when another one is gone
-            results[rank] = what["result"]
-        elif "error" in what:
-            failed.append((what["at"], RankFailed(f"rank {rank} of {count}: {what['error']}", what["failure"])))
-        elif status is not None:
-            # It was ended, and the others noticed. But some runtimes abort when another rank is gone
-            when = float("inf") if failed and os.waitstatus_to_exitcode(status) == -signal.SIGABRT else 0.0
-            failed.append((when, _ended(f"rank {rank} of {count}", os.waitstatus_to_exitcode(status), kills)))
-
+    names = [f"rank {rank} of {len(told)}" for rank in range(len(told))]
+    ends: dict[int, _End] = {}
+    until: float | None = None  # when those that are still there are ended
     while running:
-        pid, status = os.waitpid(-1, os.WNOHANG if failed else 0)
+        pid, status = os.waitpid(-1, 0 if until is None else os.WNOHANG)
         if pid:
-            note(running.pop(pid), status)
-            if failed and end is None:
-                end = time.monotonic() + GRACE
-        elif end is not None and time.monotonic() > end:
+            rank = running.pop(pid)
+            noticed = until is not None
+            ends[rank] = _told(names[rank], told[rank]) or _untold(names[rank], status, noticed, kills)
+            if ends[rank].failed and until is None:
+                until = time.monotonic() + GRACE
+        elif until is not None and time.monotonic() > until:
             break
         else:
             time.sleep(0.01)
     for pid, rank in running.items():
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        note(rank, None)
-    if failed:
-        raise min(failed, key=lambda one: one[0])[1]
-    return [results[rank] for rank in range(count)]
+        ends[rank] = _told(names[rank], told[rank]) or _End()
+    failures = [(end.at, end.failed) for end in ends.values() if end.failed is not None]
+    if failures:
+        raise min(failures, key=itemgetter(0))[1]
+    return [ends[rank].result for rank in range(len(told))]
 
 
-def _ended(name: str, code: int, kills: int | None) -> RankFailed:
-    if code < 0:
-        short = control_groups.short_of_memory(kills) if code == -signal.SIGKILL else None
-        return RankFailed(f"{name} ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
-    return RankFailed(f"{name} ended with exit code {code}", "exit")
+def _told(name: str, told: IO[bytes]) -> _End | None:
+    """The end that a rank has told of itself; how it leaves after its result does not matter: some runtimes end it when
+    another one is gone."""
+    told.seek(0)
+    try:
+        what: dict[str, Any] = json.loads(told.read())
+    except ValueError:  # it died before it had told anything, or while it did
+        return None
+    if "error" in what:
+        return _End(failed=RankFailed(f"{name}: {what['error']}", what["failure"]), at=what["at"])
+    return _End(what["result"])
+
+
+def _untold(name: str, status: int, noticed: bool, kills: int | None) -> _End:
+    """The end of a rank that told nothing. It was ended, and the others noticed, so it comes first; but some runtimes
+    abort when another rank is gone, whose end was `noticed` before."""
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return _End(failed=RankFailed(f"{name} ended with exit code {code}", "exit"))
+    short = control_groups.short_of_memory(kills) if code == -signal.SIGKILL else None
+    failed = RankFailed(f"{name} ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
+    return _End(failed=failed, at=float("inf") if noticed and code == -signal.SIGABRT else 0.0)

@@ -4,31 +4,25 @@ On a virtual machine, epochs of one program were seen to switch between two spee
 a second: its neighbours' doing, probably. Launches one after the other meet that by chance, turns of some milliseconds
 meet it alike, so that their ratio says more (duet benchmarking: Bulej et al. 2020, whose pairs run at the same time on
 cores of their own).
-
-`turned` gives the registry's entry of an adapter that takes turns; its class is made on demand, when a warm parent asks
-for it by module and name.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import select
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from levelfield.adapters.adapter import Watch
-from levelfield.adapters.registry import AdapterInfo
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield.adapters.adapter import Adapter
+from levelfield.harness.measure.train_in_ranks import Led
+from levelfield.harness.system.frozen import Frozen
 
 TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
 LEAST = 2  # epochs of a turn, unless told otherwise; the first of several only warms up
@@ -36,7 +30,8 @@ LEAST = 2  # epochs of a turn, unless told otherwise; the first of several only 
 # TensorFlow, wait for a timer of tf.data's autotuner as long as it computes. Alone in a turn, it waits in the other's
 ONE = 1
 PATIENCE = 100.0  # seconds that a side waits for the other
-SIDES = ("first", "second")
+Side = Literal["first", "second"]
+SIDES: tuple[Side, Side] = ("first", "second")
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -84,6 +79,48 @@ class Turns:
         self.alone = os.read(self.own, 1) == b"e"
 
 
+class Timed(Led, Protocol):
+    """The watch of a speed launch; the seconds of training that are asked for count from `steady_start`."""
+
+    steady_start: float
+
+
+class TurnWatch:
+    """Waits between two epochs, outside the clock."""
+
+    def __init__(self, watch: Timed, turns: Turns) -> None:
+        self.watch, self.turns = watch, turns
+
+    def ready(self) -> None:
+        self.watch.ready()
+
+    def epoch_end(self, epoch: int) -> bool:
+        goes_on = self.watch.epoch_end(epoch)
+        if goes_on:
+            self.watch.steady_start += self.turns.epoch_end()
+            self.watch.resume()
+        return goes_on
+
+    def resume(self) -> None:
+        self.watch.resume()
+
+
+class InTurns(Frozen):
+    """Training as one `side`, with turns of `least` epochs or more, which `counted` tells afterwards."""
+
+    what: Literal["turns"] = "turns"
+    folder: Path
+    side: Side
+    least: int = LEAST
+
+    @contextmanager
+    def around(self, model: Adapter, watch: Timed, steps: int) -> Iterator[TurnWatch]:
+        """Of one call of `fit`: the watch that it gets in place of `watch`."""
+        turns = Turns(self.folder, self.side, self.least)
+        yield TurnWatch(watch, turns)
+        (self.folder / f"{self.side}.json").write_text(json.dumps(turns.epochs), encoding="utf-8")
+
+
 @contextmanager
 def pipes(folder: Path) -> Iterator[None]:
     """The named pipes of both sides, held open: what is written to one that nobody has open is lost."""
@@ -106,13 +143,13 @@ def ended(folder: Path, side: str) -> None:
     os.close(pipe)
 
 
-def roles(block: int) -> tuple[str, str]:
+def roles(block: int) -> tuple[Side, Side]:
     """The sides that two parts of a pair take: to begin might be an advantage, so in every other the second does."""
     first, second = SIDES
     return (second, first) if block % 2 else (first, second)
 
 
-def together(folder: Path, roles: tuple[str, str], first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+def together(folder: Path, roles: tuple[Side, Side], first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     """Do both parts at the same time, each as one side; whichever ends leaves the other to go on alone."""
 
     def told(side: str, part: Callable[[], T]) -> T:
@@ -143,50 +180,7 @@ def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float
     return [median(turn[1:] or turn) for turn in turns]
 
 
-def turned(info: AdapterInfo, folder: Path, side: str, least: int = LEAST) -> AdapterInfo:
-    """The adapter as one side, with turns of `least` epochs; `counted` has the epochs of its turns afterwards."""
-    label = f"{info.name} in turns"
-    return replace(
-        info.but(name=label), module=__name__, qualname=f"{info.module}:{info.qualname}:{side}:{least}:{folder}"
-    )
-
-
 def counted(folder: Path, side: str) -> list[int]:
     """How many epochs each whole turn of a launch had."""
     found: list[int] = json.loads((folder / f"{side}.json").read_text(encoding="utf-8"))
     return found
-
-
-class TurnWatch:
-    """Waits between two epochs, outside the clock."""
-
-    def __init__(self, watch: Any, turns: Turns) -> None:
-        self.watch, self.turns = watch, turns
-
-    def ready(self) -> None:
-        self.watch.ready()
-
-    def epoch_end(self, epoch: int) -> bool:
-        goes_on: bool = self.watch.epoch_end(epoch)
-        if goes_on:
-            waited = self.turns.epoch_end()
-            self.watch.steady_start += waited  # the time that is asked for is of training
-            self.watch.resume()
-        return goes_on
-
-
-def __getattr__(name: str) -> Any:
-    """The class for ``module:class:side:least:folder``; the class may have a name of that kind too."""
-    if name.count(":") < 4:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, _, rest = name.partition(":")
-    qualname, side, least, place = rest.rsplit(":", 3)
-    adapter, folder = getattr(importlib.import_module(module), qualname), Path(place)
-
-    class InTurns(adapter):  # type: ignore[valid-type, misc]
-        def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
-            turns = Turns(folder, side, int(least))
-            super().fit(train, order, TurnWatch(watch, turns))
-            (folder / f"{side}.json").write_text(json.dumps(turns.epochs), encoding="utf-8")
-
-    return InTurns

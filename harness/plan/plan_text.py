@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from levelfield.harness.plan.environments import DEFAULT
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.system.numbers import counted
@@ -22,12 +21,5 @@ def print_plan(launches: Sequence[Launch]) -> None:
 
 
 def named_cell(cell: Cell) -> str:
-    """A cell in a line of its own: what differs from the usual stands behind the mode."""
-    unusual = [
-        cell.track if cell.track != "matched" else "",
-        cell.device if cell.device != "cpu" else "",
-        cell.precision if cell.precision != "float32" else "",
-        cell.environment if cell.environment != DEFAULT else "",
-    ]
-    how = ", ".join([cell.how, *filter(None, unusual)])
-    return f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({how})"
+    """A cell in a line of its own."""
+    return f"{cell.kind:8} {cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"

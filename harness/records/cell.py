@@ -88,8 +88,10 @@ class Cell(Frozen):
 
     @property
     def how(self) -> str:
-        """As it stands in brackets behind the adapter's name: the mode, and what its batches are split over."""
-        return f"{self.mode}, {self.over}" if self.over else self.mode
+        """As it stands in brackets behind the adapter's name: the mode, and all that differs from the usual."""
+        usual = (("matched", self.track), ("cpu", self.device), ("float32", self.precision))
+        unusual = [value for usually, value in (*usual, ("default", self.surroundings)) if value != usually]
+        return ", ".join([self.mode, *([self.over] if self.over else []), *unusual])
 
     @property
     def bare(self) -> Cell:

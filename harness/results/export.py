@@ -59,7 +59,7 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
     try:
         from pytest_benchmark.stats import Stats
     except ImportError:
-        raise UserError("this format needs pytest-benchmark", "pip install 'levelfield[test]'") from None
+        raise UserError("this format needs pytest-benchmark", "pip install 'levelfield[benchmark]'") from None
     cells: dict[str, list[tuple[Record, float]]] = {}
     for record in judged(records, run.tasks, peaks):
         if (step := step_seconds(record)) is not None:
@@ -84,9 +84,10 @@ def to_pytest_benchmark(run: Run, records: Sequence[Record], peaks: Sequence[Pea
                 "stats": {**{field: getattr(stats, field) for field in Stats.fields}, "iterations": 1},
             }
         )
+    code = run.machine.commit or run.machine.package
     data = {
         "machine_info": {"node": run.machine.host or "", "processor": run.machine.cpu, "system": run.machine.system},
-        "commit_info": {"id": run.machine.commit, "dirty": (run.machine.commit or "").endswith("+changes")},
+        "commit_info": {"id": code, "dirty": (code or "").endswith("+changes")},
         "benchmarks": benchmarks,
         "datetime": run.started,
         "version": "5.0.0",

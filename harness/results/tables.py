@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from levelfield.harness.judge import roofline
@@ -12,9 +13,9 @@ from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.records.record import EpochScores, Record, step_seconds
 from levelfield.harness.results.proved import peak_of
 from levelfield.harness.system.variables import shown
+from levelfield.tasks.errors import UserError
 
 Row = dict[str, Any]
-
 
 # column → quantity of a record's `utilisation`
 UTILISATION = {
@@ -25,6 +26,16 @@ UTILISATION = {
     "allocator_peak_bytes": "allocator_peak",
     "energy_joules": "energy",
 }
+
+
+def needs_pandas() -> ModuleType:
+    """pandas, which only whoever asks for frames needs. Raises UserError where it is absent."""
+    try:
+        import pandas
+    except ImportError:
+        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    module: ModuleType = pandas
+    return module
 
 
 def value(record: Record, name: str) -> float | None:

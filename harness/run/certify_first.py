@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,48 @@ class Piece(NamedTuple):
     machine: MachineType
 
 
-Needs = Mapping[CertificateSubject, frozenset[str]]  # what must be proved of each, in the words of `certificate.needs`
+@dataclass(frozen=True)
+class Request:
+    """Which certificates are needed: of each subject what must be proved, in the words of `certificate.needs`.
+
+    The quick form proves what is needed and no more; the full one proves everything. If `fresh`, none that was kept
+    from an earlier run will do.
+    """
+
+    wanted: Mapping[CertificateSubject, frozenset[str]]
+    adapters: Mapping[str, AdapterInfo]
+    environments: Mapping[str, Environment]
+    quick: bool = True
+    fresh: bool = False
+
+    def kept(self, piece: Piece) -> Certificate | None:
+        """The certificate of an earlier run, if one will do and still holds; a full one serves where quick is asked."""
+        if self.fresh:
+            return None
+        subject, machine = piece.subject, str(piece.machine)
+        info = self.adapters[subject.adapter]
+        about = (subject.device, subject.precision, subject.replicas, subject.replication)
+        versions = info.versions(self.environments[subject.environment].installed)
+        software = (fingerprint(info.source, info.distribution), versions)
+        in_force = dict(subject.variables) | variables.kept(os.environ, subject.variables)
+        for quick in (False, True) if self.quick else (False,):
+            try:
+                found = Certificate.model_validate_json(_path(subject, info, quick, machine).read_bytes())
+            except (OSError, ValidationError):
+                continue
+            same = (found.device, found.precision, found.replicas, found.replication) == about
+            if same and valid(found, *software, tuple(self.wanted[subject]), in_force) is None:
+                return found
+        return None
+
+    def make(self, piece: Piece, lane: Lane) -> Certificate:
+        """A new one, which is kept for later runs if it passed."""
+        subject = piece.subject
+        least = self.wanted[subject] or None if self.quick else None
+        certificate = lane.host.certify(subject, self.quick, least, lane.core)
+        if certificate.passed:
+            keep(certificate, subject, self.adapters[subject.adapter])
+        return certificate
 
 
 def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[CertificateSubject, frozenset[str]]:
@@ -54,30 +96,6 @@ def folder() -> Path:
     return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield")) / "certificates"
 
 
-def kept(
-    subject: CertificateSubject,
-    words: Iterable[str],
-    info: AdapterInfo,
-    versions: dict[str, str],
-    quick: bool,
-    machine: str,
-) -> Certificate | None:
-    """The certificate of an earlier run on such a machine, if it is there and still holds; a full one serves where
-    quick is asked."""
-    for form in (False, True) if quick else (False,):
-        try:
-            certificate = Certificate.model_validate_json(_path(subject, info, form, machine).read_bytes())
-        except (OSError, ValidationError):
-            continue
-        about = (certificate.device, certificate.precision, certificate.replicas, certificate.replication)
-        if about != (subject.device, subject.precision, subject.replicas, subject.replication):
-            continue
-        in_force = dict(subject.variables) | variables.kept(os.environ, subject.variables)
-        if valid(certificate, fingerprint(info.source, info.distribution), versions, tuple(words), in_force) is None:
-            return certificate
-    return None
-
-
 def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInfo) -> None:
     """Write a certificate for later runs; a cache that cannot be written is done without."""
     path = _path(subject, info, certificate.quick, certificate.machine)
@@ -91,57 +109,28 @@ def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInf
 
 
 def obtain(
-    wanted: Needs,
-    adapters: Mapping[str, AdapterInfo],
-    interpreters: Mapping[str, Environment],
-    hosts: Sequence[Host],
-    stop: Stop,
-    *,
-    quick: bool,
-    made: Callable[[Certificate], None],
-    fresh: bool = False,
+    request: Request, hosts: Sequence[Host], stop: Stop, report: Callable[[Certificate], None] = lambda _: None
 ) -> list[Certificate]:
-    """A certificate, passed or not, for every subject on every type of machine among the hosts; `made` is called for
-    each that had to be made anew.
-
-    The quick form proves what is needed and no more; the full one proves everything.
-    """
-    types = list(dict.fromkeys(host.machine.type for host in hosts))
-    found: dict[Piece, Certificate] = {}
-    missing: list[Piece] = []
-    for piece in (Piece(subject, machine) for subject in wanted for machine in types):
-        subject = piece.subject
-        info = adapters[subject.adapter]
-        versions = info.versions(interpreters[subject.environment].installed)
-        words = wanted[subject]
-        certificate = None if fresh else kept(subject, words, info, versions, quick, str(piece.machine))
-        if certificate is None:
-            missing.append(piece)
-        else:
-            found[piece] = certificate
-
-    # The longest first, or torch.compile's are made at the end, one after the other, while the other cores have nothing
-    missing.sort(key=lambda piece: piece.subject.mode != "compile")
+    """A certificate, passed or not, for every subject on every type of machine among the hosts; `report` is called for
+    each that had to be made anew."""
+    types = dict.fromkeys(host.machine.type for host in hosts)
+    pieces = [Piece(subject, machine) for subject in request.wanted for machine in types]
+    found = {piece: certificate for piece in pieces if (certificate := request.kept(piece)) is not None}
 
     def work(piece: Piece, lane: Lane) -> None:
-        subject = piece.subject
-        certificate = lane.host.certify(subject, quick, wanted[subject] or None if quick else None, lane.core)
-        found[piece] = certificate
-        if certificate.passed:
-            keep(certificate, subject, adapters[subject.adapter])
-        made(certificate)
+        found[piece] = request.make(piece, lane)
+        report(found[piece])
 
     side_by_side(
-        missing,
+        # The longest first, or torch.compile's are made at the end, one after the other, while other cores have nothing
+        sorted((piece for piece in pieces if piece not in found), key=lambda piece: piece.subject.mode != "compile"),
         lambda piece: (hosts[0].key(piece.subject), piece.machine),
         work,
         [Lane(host, core) for host in hosts for core in host.cores],
         stop,
         fits=lambda piece, host: host.machine.type == piece.machine,
     )
-    return [
-        found[Piece(subject, machine)] for subject in wanted for machine in types if Piece(subject, machine) in found
-    ]
+    return [found[piece] for piece in pieces if piece in found]
 
 
 def _path(subject: CertificateSubject, info: AdapterInfo, quick: bool, machine: str | None) -> Path:

@@ -25,8 +25,10 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.measure.turns import LEAST, SIDES, by_turn, compared, counted, roles, together, turned
+from levelfield.harness.launch.jobs import Wrapper
+from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.measure import turns
+from levelfield.harness.measure.turns import LEAST, SIDES, InTurns, by_turn, compared, counted, roles, together
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell
@@ -57,6 +59,7 @@ class Side:
     info: AdapterInfo
     cell: Cell
     warm: bool = False
+    wrap: tuple[Wrapper, ...] = ()  # around the training of its launches
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,10 @@ class Pair:
 
 
 class Ground:
-    """Where two sides meet: their launchers, kept from pair to pair."""
+    """Where two sides meet: the host of each, kept from pair to pair."""
 
-    def __init__(
-        self, launchers: Sequence[LocalLauncher], folder: Path, cores: list[int], least: int, seconds: float
-    ) -> None:
-        self.launchers, self.folder, self.cores, self.least, self.seconds = launchers, folder, cores, least, seconds
+    def __init__(self, hosts: Sequence[LocalHost], folder: Path, cores: list[int], least: int, seconds: float) -> None:
+        self.hosts, self.folder, self.cores, self.least, self.seconds = hosts, folder, cores, least, seconds
 
     def pair(self, first: Side, second: Side, block: int) -> Pair | None:
         """A launch of each; None where they had no whole turn each.
@@ -88,8 +89,8 @@ class Ground:
         records = together(
             self.folder,
             own,
-            partial(self._launch, 0, own[0], first, block),
-            partial(self._launch, 1, own[1], second, block),
+            partial(self._launch, self.hosts[0], own[0], first, block),
+            partial(self._launch, self.hosts[1], own[1], second, block),
         )
         wall = time.monotonic() - begin
         failed = [(side, r) for side, r in zip((first, second), records, strict=True) if r.status != "ok"]
@@ -99,19 +100,17 @@ class Ground:
         for side, record in zip((first, second), records, strict=True):
             if record.unproved:
                 raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
-        turns = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, own, strict=True)]
-        epochs = compared(*turns)
+        values = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, own, strict=True)]
+        epochs = compared(*values)
         return Pair(*epochs, wall, records) if epochs else None
 
-    def _launch(self, i: int, role: str, side: Side, block: int) -> Record:
-        launcher = self.launchers[i]
+    def _launch(self, host: LocalHost, role: turns.Side, side: Side, block: int) -> Record:
         # Each imports its framework on a core of its own, and they train on the same: who came from elsewhere, perhaps
         # with memory that is nearer there, changes with the roles
-        launcher.cores = self.cores[1:2] if role == SIDES[1] and len(self.cores) > 1 else self.cores[:1]
-        adapter = turned(side.info, self.folder, role, self.least)
-        launcher.adapters = {**launcher.adapters, adapter.name: adapter}
-        cell = side.cell.model_copy(update={"adapter": adapter.name, "threads": THREADS})
-        return launcher.launch(Launch(cell, block, seed=block, seconds=self.seconds), self.cores[0])
+        elsewhere = self.cores[1:2] if role == SIDES[1] and len(self.cores) > 1 else self.cores[:1]
+        launch = Launch(side.cell.model_copy(update={"threads": THREADS}), block, seed=block, seconds=self.seconds)
+        wrap = (*side.wrap, InTurns(folder=self.folder, side=role, least=self.least))
+        return host.launch(launch, self.cores[0], cores=elsewhere, wrap=wrap)
 
 
 @contextmanager
@@ -133,10 +132,9 @@ def ground(
     """
     with ExitStack() as stack:
         folder = stack.enter_context(Temporary()).path
-        launchers = [
+        hosts = [
             stack.enter_context(
-                # The adapter is among those known by its own name too, so that the warm parent imports its framework
-                LocalLauncher(
+                LocalHost(
                     {side.info.name: side.info},
                     {task.name: task},
                     machine,
@@ -149,7 +147,7 @@ def ground(
             )
             for side in (first, second)
         ]
-        yield Ground(launchers, folder, cores, least, seconds)
+        yield Ground(hosts, folder, cores, least, seconds)
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

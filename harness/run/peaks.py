@@ -29,12 +29,12 @@ class Measurer(Protocol):
     def peak(self, adapter: str, subject: PeakSubject) -> Candidate: ...
 
 
-def wanted(launches: Iterable[Launch], there: Iterable[Peak] = ()) -> list[PeakSubject]:
-    """The peaks that the speed cells of these launches are held against, less those that are `there`."""
+def wanted(launches: Iterable[Launch], measured: Iterable[Peak] = ()) -> list[PeakSubject]:
+    """The peaks that the speed cells of these launches are held against, less those that were `measured`."""
     cells = dict.fromkeys(launch.cell for launch in launches if launch.cell.kind == "speed" and not launch.skip)
     subjects = dict.fromkeys(PeakSubject(cell.device, cell.precision, cell.threads) for cell in cells)
-    known = {peak.subject for peak in there}
-    return [subject for subject in subjects if subject not in known]
+    done = {peak.subject for peak in measured}
+    return [subject for subject in subjects if subject not in done]
 
 
 def askable(adapters: Mapping[str, AdapterInfo]) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,7 +54,6 @@ class Progress:
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self.plain = not terminal if plain is None else plain
         self.seen: dict[tuple[str, ...], Mean] = defaultdict(Mean)
-        self.start = time.monotonic()
         self._lock = threading.Lock()
 
     def finished(self, launch: Launch, record: Record) -> None:
@@ -77,10 +75,6 @@ class Progress:
             if record.status == "failed":
                 self._print(f"{what}: failed: {record.reason}", keep=True)
             self._print(line, keep=self.plain)
-
-    def elapsed(self) -> float:
-        """Seconds since the beginning."""
-        return time.monotonic() - self.start
 
     def remaining(self) -> float:
         """Seconds, from the launches already seen; those of a kind not seen yet count as the mean of all."""

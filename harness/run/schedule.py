@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
 
 from levelfield.harness.launch.hosts import Host, HostLost
 from levelfield.harness.launch.work_queue import Lane, side_by_side
@@ -17,92 +19,151 @@ from levelfield.tasks.errors import UserError
 
 LOST = "its host was lost before its block was complete"
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Finished = Callable[[Launch, Record], None]
+
 
 def carry_out(
     launches: Sequence[Launch],
     hosts: Sequence[Host],
-    finished: Callable[[Launch, Record], None],
+    finished: Finished,
     stop: Stop,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Make all launches in order, on all hosts. `finished` is called for each record, from one thread at a time.
-
-    The pieces that are dealt out are learning launches, which share a host's cores, and whole blocks of speed launches,
-    each of which has a host to itself: a pair never lies on two machines. A speed launch that was disturbed is repeated
-    at once, at most `disturbance.MOST_REPEATS` times; one that is not proved is not, since nothing disturbed it. When a
-    host is lost in a block, the records of that block are written again as void, and the whole block is made on another
-    one. `enough` is asked before each block but the first.
-    """
-    _check(launches, hosts)
+    """Make all launches in order, on all hosts. `finished` is called for each record, from one thread at a time, and
+    so is `enough`, before each block of speed launches but the first."""
+    check(launches, hosts)
     guard = threading.Lock()
-    living = list(hosts)
+    told, asked = _one_at_a_time(guard, finished), _one_at_a_time(guard, enough)
+    learn_all([one for one in launches if one.cell.kind == "learning"], hosts, told, stop)
+    if not stop.asked.is_set():
+        time_blocks([one for one in launches if one.cell.kind == "speed"], hosts, told, stop, asked)
 
-    def tell(launch: Launch, record: Record) -> None:
-        with guard:
-            finished(launch, record)
 
-    def learn(launch: Launch, lane: Lane) -> None:
-        try:
-            record = lane.host.launch(launch, lane.core)
-        except HostLost:
-            living[:] = [host for host in living if host is not lane.host]
-            raise
-        tell(launch, record)
-
-    def home(launch: Launch) -> MachineType:
-        """The type of machine on which a seed is learnt by all: what they learn is compared seed by seed."""
-        types = list(dict.fromkeys(host.machine.type for host in hosts if _fits([launch], host)))
-        return types[launch.block % len(types)]
-
-    def at_home(launch: Launch, host: Host) -> bool:
-        where = home(launch)
-        return _fits([launch], host) and (
-            host.machine.type == where or all(other.machine.type != where for other in living)
-        )
-
-    def time(block: Sequence[Launch], lane: Lane) -> None:
-        made: dict[str, tuple[Launch, Record]] = {}
-        try:
-            for launch in block:
-                for attempt in range(1 + MOST_REPEATS):
-                    if stop.asked.is_set():
-                        return
-                    record = lane.host.launch(launch, attempt=attempt)
-                    made[launch.id] = launch, record
-                    tell(launch, record)
-                    if record.contaminated is None or record.unproved is not None:
-                        break
-        except HostLost:
-            for launch, record in made.values():
-                tell(launch, record.model_copy(update={"contaminated": LOST}))
-            raise
-
-    def reached() -> bool:
-        with guard:
-            return enough()
-
+def learn_all(launches: Sequence[Launch], hosts: Sequence[Host], finished: Finished, stop: Stop) -> None:
+    """Learning launches, one on each core of every host."""
+    homes = Homes(launches, hosts)
     side_by_side(
-        [launch for launch in launches if launch.cell.kind == "learning"],
-        key=lambda launch: (hosts[0].key(launch.cell), home(launch)),
-        work=learn,
+        launches,
+        key=lambda launch: (hosts[0].key(launch.cell), homes.of[launch.id]),
+        work=partial(_learn, homes=homes, finished=finished),
         lanes=[Lane(host, core) for host in hosts for core in host.cores],
         stop=stop,
-        fits=at_home,
+        fits=homes.fits,
     )
+
+
+def time_blocks(
+    launches: Sequence[Launch],
+    hosts: Sequence[Host],
+    finished: Finished,
+    stop: Stop,
+    enough: Callable[[], bool] = lambda: False,
+) -> None:
+    """Speed launches in whole blocks, each of which has a host to itself: a pair never lies on two machines.
+
+    When a host is lost in a block, the records of that block are written again as void, and the whole block is made on
+    another one. `enough` is asked before each block but the first.
+    """
     blocks: dict[int, list[Launch]] = {}
     for launch in launches:
-        if launch.cell.kind == "speed":
-            blocks.setdefault(launch.block, []).append(launch)
-    if blocks and not stop.asked.is_set():
-        side_by_side(
-            list(blocks.values()),
-            key=_resources,
-            work=time,
-            lanes=[Lane(host, None) for host in hosts],
-            stop=stop,
-            fits=_fits,
-            enough=reached,
-        )
+        blocks.setdefault(launch.block, []).append(launch)
+    side_by_side(
+        list(blocks.values()),
+        key=_resources,
+        work=partial(_time, finished=finished, stop=stop),
+        lanes=[Lane(host, None) for host in hosts],
+        stop=stop,
+        fits=_fits,
+        enough=enough,
+    )
+
+
+def check(launches: Sequence[Launch], hosts: Sequence[Host]) -> None:
+    """Raises UserError when some launch fits no host."""
+    for cell in {(one.cell.device, one.cell.cores): one.cell for one in launches if not one.skip}.values():
+        if not any(host.offers(cell) for host in hosts):
+            raise UserError(
+                f"no host has {cell.device} and {counted(cell.cores, 'core')} for {cell.adapter}",
+                "choose another --device, fewer --threads, or a cluster that has such hosts",
+            )
+
+
+class Make(Protocol):
+    """Makes a launch; the first attempt is 0."""
+
+    def __call__(self, *, attempt: int) -> Record: ...
+
+
+def attempts(make: Make) -> Iterator[Record]:
+    """A speed launch, which is repeated at once where it was disturbed, at most `disturbance.MOST_REPEATS` times.
+
+    One that is not proved is not repeated, since nothing disturbed it.
+    """
+    for attempt in range(1 + MOST_REPEATS):
+        record = make(attempt=attempt)
+        yield record
+        if record.contaminated is None or record.unproved is not None:
+            return
+
+
+class Homes:
+    """The type of machine on which a seed is learnt by all: what they learn is compared seed by seed.
+
+    Where no host of that type is left, any other that fits will do.
+    """
+
+    def __init__(self, launches: Sequence[Launch], hosts: Sequence[Host]) -> None:
+        self.living = list(hosts)
+        self.of = {launch.id: self._home(launch) for launch in launches}
+
+    def _home(self, launch: Launch) -> MachineType:
+        types = list(dict.fromkeys(host.machine.type for host in self.living if _fits([launch], host)))
+        return types[launch.block % len(types)]
+
+    def fits(self, launch: Launch, host: Host) -> bool:
+        home = self.of[launch.id]
+        homeless = all(other.machine.type != home for other in self.living)
+        return _fits([launch], host) and (host.machine.type == home or homeless)
+
+    def lost(self, host: Host) -> None:
+        self.living = [other for other in self.living if other is not host]
+
+
+def _one_at_a_time(guard: threading.Lock, function: Callable[P, T]) -> Callable[P, T]:
+    def guarded(*arguments: P.args, **named: P.kwargs) -> T:
+        with guard:
+            return function(*arguments, **named)
+
+    return guarded
+
+
+def _learn(launch: Launch, lane: Lane, *, homes: Homes, finished: Finished) -> None:
+    try:
+        record = lane.host.launch(launch, lane.core)
+    except HostLost:
+        homes.lost(lane.host)
+        raise
+    finished(launch, record)
+
+
+def _time(block: Sequence[Launch], lane: Lane, *, finished: Finished, stop: Stop) -> None:
+    last: dict[str, tuple[Launch, Record]] = {}
+    try:
+        for launch in block:
+            if stop.asked.is_set():
+                return
+            for record in attempts(partial(lane.host.launch, launch)):
+                last[launch.id] = launch, record
+                finished(launch, record)
+                if stop.asked.is_set():
+                    return
+    except HostLost:
+        for launch, record in last.values():
+            finished(launch, record.model_copy(update={"contaminated": LOST}))
+        raise
 
 
 def _resources(block: Sequence[Launch]) -> Hashable:
@@ -112,13 +173,3 @@ def _resources(block: Sequence[Launch]) -> Hashable:
 
 def _fits(block: Sequence[Launch], host: Host) -> bool:
     return all(launch.skip or host.offers(launch.cell) for launch in block)
-
-
-def _check(launches: Sequence[Launch], hosts: Sequence[Host]) -> None:
-    """Raises UserError when some launch fits no host."""
-    for cell in {(one.cell.device, one.cell.cores): one.cell for one in launches if not one.skip}.values():
-        if not any(host.offers(cell) for host in hosts):
-            raise UserError(
-                f"no host has {cell.device} and {counted(cell.cores, 'core')} for {cell.adapter}",
-                "choose another --device, fewer --threads, or a cluster that has such hosts",
-            )

@@ -1,379 +1,207 @@
-"""One ``levelfield run`` from its arguments to its records."""
+"""One ``levelfield run`` from its options to its records, step by step."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-from levelfield.adapters.registry import AdapterInfo, find
-from levelfield.harness.launch.hosts import Launcher
-from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.plan import devices, environments, suite
-from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, devices_of, plan
+from levelfield.harness.launch.hosts import Host, Launcher
+from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.plan import environments, suite
+from levelfield.harness.plan.launches import Launch
 from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
+from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
-from levelfield.harness.run import certify_first, peaks
+from levelfield.harness.records.store import Contents, Store
+from levelfield.harness.run import certify_first, head, peaks
+from levelfield.harness.run.certify_first import Request
+from levelfield.harness.run.interrupt import interruptible
+from levelfield.harness.run.options import RunOptions
 from levelfield.harness.run.outcome import Outcome, resume_command, summarise
+from levelfield.harness.run.prepare import Prepared, prepare, read_suite
 from levelfield.harness.run.progress import Progress, duration
-from levelfield.harness.run.resume import changes, left
+from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import carry_out
-from levelfield.harness.run.stop_rule import Goal
-from levelfield.harness.system import machine, variables
-from levelfield.harness.system.machine import Machine
+from levelfield.harness.run.stop_rule import StopRule
+from levelfield.harness.system import machine
+from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.stop import Stop
-from levelfield.tasks import registry as task_registry
-from levelfield.tasks import table
-from levelfield.tasks.errors import UserError, unknown
-from levelfield.tasks.task import Task
+from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     from levelfield.harness.launch.ray import Cluster
 
-MOST_BLOCKS = 1000  # where a budget or a precision decides
 
-
-def run(options: argparse.Namespace, command: str, begun: Run | None = None) -> Outcome:
+def run(options: RunOptions, command: str, begun: Run | None = None) -> Outcome:
     """Carry out `options`, which `command` would repeat; of a run that goes on, `begun` is the head whose suite is
     meant, wherever its file is now.
 
     Whatever is raised, the run's folder is unlocked again, and all that was started is ended.
     """
-    if begun is None:
-        chosen, text = suite.read(options.suite)
-    else:
-        where = None if begun.suite_folder is None else options.resume / begun.suite_folder
-        chosen, text = suite.of_run(begun.suite, begun.suite_text, where), begun.suite_text
-    registry = find()
-    chosen = suite.passing(chosen, dict(options.env))
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    parts = (*chosen.speed, *chosen.learning)
-    registry.check([*options.adapter, chosen.baseline, *(name for part in parts for name in part.adapters)])
-    with ExitStack() as stack:
-        cluster = connect(options.launcher)
-        if cluster is not None:
-            stack.callback(cluster.close)
-        there, planned = _planned(options, chosen, registry.adapters, cluster)
-        if not planned:
+    chosen, text = read_suite(options, begun)
+    with connected(options.launcher) as cluster:
+        prepared = prepare(options, chosen, text, cluster)
+        if not prepared.planned:
             print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
             return Outcome(5)
-        if options.dry_run and options.resume is None:
-            print_plan(planned)
-            return Outcome(0)
-        here = machine.describe(options.anonymous)
-        before, launches = None, planned
-        if options.resume is not None:
-            if not options.dry_run:
-                kept = store.Store(options.resume)
-                stack.callback(kept.close)
-            before = store.read(options.resume)
-            head = go_on(before, planned, there, text, here, options)
-            launches = left(planned, before.records, here if cluster is None else None, options.cold)
         if options.dry_run:
-            print_plan(launches)
+            before = None if options.resume is None else store.read(options.resume)
+            print_plan(prepared.planned if before is None else gone_on(prepared, before).launches)
             return Outcome(0)
-        dropped = environments.not_passed_on(registry.adapters, dict(options.env))
-        for warning in dropped:
-            print(f"warning: {warning}", file=sys.stderr)
-        if before is None:
-            kept, head = begin(options, command, chosen, there, text, here, dropped)
-            stack.callback(kept.close)
-        head = head.model_copy(
-            update={
-                "planned": sum(not launch.skip for launch in planned),
-                "at_most": bool(options.budget or chosen.budget or options.precision),
-                "ended": None,
-            }
-        )
-        kept.write_head(head)
-        return _carry_out(options, chosen, there, cluster, kept, head, here, before, planned, launches)
+        with opened(prepared, command) as (kept, work):
+            session = Session(prepared, work, kept)
+            with interruptible(session.stop, resume_command(kept.folder)), open_launcher(prepared, work) as launcher:
+                session.certify(launcher.hosts)
+                session.peaks(launcher.hosts)
+                session.measure(launcher.hosts)
+            return session.summarise()
 
 
-def _planned(
-    options: argparse.Namespace,
-    chosen: suite.Suite,
-    adapters: Mapping[str, AdapterInfo],
-    cluster: Cluster | None,
-) -> tuple[Surroundings, list[Launch]]:
-    """What there is to plan with, and all launches of the run."""
-    selection = Selection(
-        tuple(options.adapter),
-        tuple(options.task),
-        tuple(options.mode),
-        tuple(options.track),
-        options.blocks,
-        options.seeds,
-        options.threads,
-        options.device,
-        options.matmul_precision,
-        options.full,
-    )
-    tasks = load_tasks(chosen, selection, options.data_dir)
-    cores = len(machine.cores()) if cluster is None else cluster.cores
-    distributions = {name for info in adapters.values() for name in info.distributions}
-    interpreters = environments.find(chosen.environments, distributions)
-    without = {}  # a cluster's hosts say themselves what they have
-    if cluster is None:
-        wanted_devices = {
-            device
-            for part in (*chosen.learning, *chosen.speed)
-            for device in devices_of(device_of(part, selection), max(part.replicas))
-        }
-        without = devices.lacking(wanted_devices, adapters, interpreters, selection.adapters)
-    there = Surroundings(adapters, tasks, cores, interpreters, without)
-    if options.precision or options.budget:
-        cells = len(plan(chosen, there, replace(selection, blocks=1, seeds=1)))
-        most = min(MOST_BLOCKS, LARGEST_PLAN // max(cells, 1))
-        selection = replace(selection, blocks=options.blocks or most)
-    return there, plan(chosen, there, selection)
+@dataclass(frozen=True)
+class Work:
+    """What is left to do, and what was done before in a run that goes on."""
+
+    head: Run
+    launches: Sequence[Launch]
+    records: Sequence[Record] = ()
+    peaks: Sequence[Peak] = ()
 
 
-def _carry_out(
-    options: argparse.Namespace,
-    chosen: suite.Suite,
-    there: Surroundings,
-    cluster: Cluster | None,
-    kept: store.Store,
-    head: Run,
-    here: Machine,
-    before: store.Contents | None,
-    planned: Sequence[Launch],
-    launches: Sequence[Launch],
-) -> Outcome:
-    """Certify, measure peaks, make the `launches`, and tell what came of it."""
-    stop, adapters = Stop(), there.adapters
-    budget = options.budget or chosen.budget
-    goal = Goal(launches, head.baseline, adapters, budget, options.precision, elastic=not options.budget)
-    for record in before.records if before else ():
-        goal.remember(record)
-    for warning in machine.limits() if cluster is None else ():
+def gone_on(prepared: Prepared, before: Contents) -> Work:
+    """What is left of a run that has got as far as `before`. Raises UserError where conditions have changed."""
+    again = head.go_on(prepared, before)
+    where = prepared.machine if prepared.cluster is None else None
+    launches = left(prepared.planned, before.records, where, prepared.options.cold)
+    return Work(again, launches, before.records, before.peaks)
+
+
+@contextmanager
+def opened(prepared: Prepared, command: str) -> Iterator[tuple[Store, Work]]:
+    """The run's folder, locked: a new one, or that of a run that goes on."""
+    options = prepared.options
+    dropped = environments.not_passed_on(prepared.adapters, dict(options.env))
+    for warning in dropped:
         print(f"warning: {warning}", file=sys.stderr)
+    if options.resume is not None:
+        with Store(options.resume) as kept:
+            yield kept, gone_on(prepared, store.read(options.resume))
+        return
+    folder = options.output or store.new_folder(prepared.suite.name)
+    new = head.begin(prepared, folder, command, dropped)
+    with Store.create(folder, new) as kept:
+        yield kept, Work(new, prepared.planned)
 
-    def finished(launch: Launch, record: Record) -> None:
-        kept.append(record)
-        goal.add(record)
+
+class Session:
+    """The steps of one run, in their order; what they make is in its store."""
+
+    def __init__(self, prepared: Prepared, work: Work, kept: Store) -> None:
+        self.prepared, self.work, self.store = prepared, work, kept
+        self.options, self.adapters = prepared.options, prepared.adapters
+        self.stop, self.start = Stop(), time.monotonic()
+        planned = sum(not launch.skip for launch in prepared.planned)
+        at_most = bool(prepared.budget or self.options.precision)
+        self.head = work.head.model_copy(update={"planned": planned, "at_most": at_most, "ended": None})
+        kept.write_head(self.head)
+        elastic = not self.options.budget
+        aim = (prepared.budget, self.options.precision, elastic)
+        self.rule = StopRule(work.launches, self.head.baseline, self.adapters, *aim)
+        for record in work.records:
+            self.rule.remember(record)
+        for warning in machine.limits() if prepared.cluster is None else ():
+            print(f"warning: {warning}", file=sys.stderr)
+
+    def certify(self, hosts: Sequence[Host]) -> None:
+        """What the launches need to take part in a verdict, where not proved before."""
+        if self.options.no_certify:
+            return
+        surroundings = self.prepared.surroundings
+        wanted = certify_first.needed(self.work.launches, surroundings.tasks)
+        if wanted and not self.options.quiet:
+            print(f"certifying {counted(len(wanted), 'mode')} of adapters, where not done before", file=sys.stderr)
+        request = Request(wanted, self.adapters, surroundings.environments)
+        report = partial(report_certificate, quiet=self.options.quiet)
+        for certificate in certify_first.obtain(request, hosts, self.stop, report):
+            self.store.append_certificate(certificate)
+
+    def peaks(self, hosts: Sequence[Host]) -> None:
+        """What the devices can do, where the suite asks for that."""
+        if self.prepared.suite.peaks:
+            about = (self.work.launches, self.adapters, self.store, self.work.peaks)
+            peaks.measure(hosts, *about, self.stop, self.options.quiet)
+
+    def measure(self, hosts: Sequence[Host]) -> None:
+        """The launches."""
+        lanes = sum(len(host.cores) for host in hosts)
+        progress = Progress(self.work.launches, lanes, len(hosts), self.options.quiet, self.rule.left)
+        carry_out(self.work.launches, hosts, partial(self._finished, progress), self.stop, self.rule.reached)
+        progress.close()
+
+    def _finished(self, progress: Progress, launch: Launch, record: Record) -> None:
+        self.store.append(record)
+        self.rule.add(record)
         progress.finished(launch, record)
 
-    with (
-        interruptible(stop, resume_command(kept.folder)),
-        open_launcher(cluster, options, chosen, there, launches, here) as launcher,
-    ):
-        lanes = sum(len(host.cores) for host in launcher.hosts)
-        progress = Progress(launches, lanes, len(launcher.hosts), options.quiet, goal.left)
-        if not options.no_certify:
-            wanted = certify_first.needed(launches, there.tasks)
-            if wanted and not options.quiet:
-                modes = "mode" if len(wanted) == 1 else "modes"
-                print(f"certifying {len(wanted)} {modes} of adapters, where not done before", file=sys.stderr)
-            for certificate in certify_first.obtain(
-                wanted,
-                adapters,
-                there.environments,
-                launcher.hosts,
-                stop,
-                quick=True,
-                made=report_certificate(options.quiet),
-            ):
-                kept.append_certificate(certificate)
-        if chosen.peaks:
-            peaks.measure(launcher.hosts, launches, adapters, kept, before.peaks if before else [], stop, options.quiet)
-        carry_out(launches, launcher.hosts, finished, stop, goal.reached)
-    progress.close()
-    interrupted = stop.asked.is_set()
-    kept.write_head(head.model_copy(update={"ended": "interrupted" if interrupted else "complete"}))
-    took = duration(progress.elapsed())
-    outcome = summarise(kept.folder, took, planned, interrupted, not options.no_certify)
-    outcome.lines += [goal.hopeless] if goal.hopeless else []
-    return outcome
+    def summarise(self) -> Outcome:
+        """How it ended, in its head and for whoever asked for it."""
+        interrupted = self.stop.asked.is_set()
+        self.store.write_head(self.head.model_copy(update={"ended": "interrupted" if interrupted else "complete"}))
+        took = duration(time.monotonic() - self.start)
+        certified = not self.options.no_certify
+        outcome = summarise(self.store.folder, took, self.prepared.planned, interrupted, certified)
+        outcome.lines += [self.rule.hopeless] if self.rule.hopeless else []
+        return outcome
 
 
-def connect(where: str) -> Cluster | None:
+@contextmanager
+def connected(where: str) -> Iterator[Cluster | None]:
     """The cluster that ``--launcher`` means, None for this machine. Raises UserError when it cannot be reached."""
     if where == "local":
-        return None
+        yield None
+        return
     try:
         from levelfield.harness.launch import ray
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
         raise UserError("--launcher ray needs Ray, which is not installed", "pip install 'levelfield[ray]'") from None
-    return ray.Cluster(where.removeprefix("ray").removeprefix("://"))
+    cluster = ray.Cluster(where.removeprefix("ray").removeprefix("://"))
+    try:
+        yield cluster
+    finally:
+        cluster.close()
 
 
-def open_launcher(
-    cluster: Cluster | None,
-    options: argparse.Namespace,
-    chosen: suite.Suite,
-    there: Surroundings,
-    launches: Sequence[Launch],
-    here: Machine,
-) -> Launcher:
+def open_launcher(prepared: Prepared, work: Work) -> Launcher:
     """What makes the launches, on this machine or on the hosts of a cluster."""
-    if cluster is not None:
+    options, chosen, surroundings = prepared.options, prepared.suite, prepared.surroundings
+    if prepared.cluster is not None:
         how = {name: getattr(options, name) for name in ("cold", "anonymous", "no_probes")}
-        return cluster.launcher(chosen, there, launches, **how)
-    return LocalLauncher(
-        there.adapters,
-        there.tasks,
-        here,
+        return prepared.cluster.launcher(chosen, surroundings, work.launches, **how)
+    return LocalHost(
+        surroundings.adapters,
+        surroundings.tasks,
+        prepared.machine,
         machine.cores(),
         chosen.time_limit,
         options.cold,
-        there.environments,
+        surroundings.environments,
         suite.size(chosen.memory_limit, machine.memory()),
         probes=not options.no_probes,
     )
 
 
-def begin(
-    options: argparse.Namespace,
-    command: str,
-    chosen: suite.Suite,
-    there: Surroundings,
-    text: str,
-    here: Machine,
-    dropped: Sequence[str],
-) -> tuple[store.Store, Run]:
-    """A new run's folder with its head."""
-    folder = options.output or store.new_folder(chosen.name)
-    baseline, warnings = choose_baseline(chosen.baseline, there.adapters)
-    own_files = bool(chosen.tasks or chosen.environments)
-    head = Run(
-        name=folder.name,
-        suite=options.suite,
-        summary=chosen.summary,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=command,
-        baseline=baseline,
-        plan_seed=chosen.seed,
-        machine=here,
-        warnings=[*warnings, *dropped, *machine.warnings()],
-        suite_text=text,
-        suite_folder=os.path.relpath(Path(chosen.file).resolve().parent, folder.resolve()) if own_files else None,
-        study=chosen.study,
-        tasks={name: facts(task) for name, task in there.tasks.items()},
-    )
-    return store.Store.create(folder, head), head
-
-
-def go_on(
-    before: store.Contents,
-    planned: Sequence[Launch],
-    there: Surroundings,
-    text: str,
-    here: Machine,
-    options: argparse.Namespace,
-) -> Run:
-    """The head of a run that goes on; changes are refused, or marked in its warnings, and so is another host."""
-    tasks = {name: facts(task) for name, task in there.tasks.items()}
-    changed = changes(
-        before,
-        planned,
-        suite_text=text,
-        tasks=tasks,
-        machine=here,
-        adapters=there.adapters,
-        environments=there.environments,
-        kept=variables.kept(os.environ) if options.launcher == "local" else None,
-    )
-    if changed and not options.allow_changes:
-        raise UserError(
-            f"{before.run.folder} was begun under other conditions: {'; '.join(changed)}",
-            "restore them, begin a new run, or add --allow-changes: the report will say so",
-        )
-    was, now = before.run.machine.host, here.host
-    marked = [f"Resumed after a change: {change}." for change in changed]
-    if was != now and None not in (was, now):
-        marked.append(f"Gone on with on {now}; it was begun on {was}.")
-    warnings = list(dict.fromkeys([*before.run.warnings, *marked]))
-    return before.run.model_copy(update={"warnings": warnings})
-
-
-def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
+def report_certificate(certificate: Certificate, quiet: bool) -> None:
     """A line for each certificate that was made; failures are told even when quiet."""
-
-    def tell(certificate: Certificate) -> None:
-        what = certificate.label
-        if not certificate.passed:
-            failed = ", ".join(certificate.failed) or "nothing could be checked"
-            print(f"not certified: {what}: {failed}", file=sys.stderr)
-        elif not quiet:
-            print(f"certified: {what}", file=sys.stderr)
-
-    return tell
-
-
-def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
-    """The tasks that the suite and the selection name."""
-    wanted = dict.fromkeys(name for part in (*chosen.learning, *chosen.speed) for name in part.task)
-    for name in selection.tasks:
-        if name not in wanted:
-            raise unknown("task of this suite", name, wanted)
-    loaded = {}
-    for name in wanted:
-        if selection.tasks and name not in selection.tasks:
-            continue
-        if name in chosen.tasks:
-            loaded[name] = table.load(name, suite.table_spec(chosen.tasks[name]))
-        else:
-            loaded[name] = task_registry.load(name, data_dir=data_dir)
-    return loaded
-
-
-def facts(task: Task) -> dict[str, Any]:
-    """What the report says about a task."""
-    samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
-    return {
-        "source": task.source,
-        "licence": task.licence,
-        "kind": task.kind,
-        "features": task.features,
-        "outputs": task.outputs,
-        "samples": samples,
-        "digest": task.digest(),
-    }
-
-
-def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[str, list[str]]:
-    """The suite's baseline, or the first low-level adapter that is installed, with a warning that says so."""
-    if adapters[wanted].missing() is None:
-        return wanted, []
-    others = [info.name for info in adapters.values() if info.api == "low" and info.missing() is None]
-    chosen = others[0] if others else wanted
-    return chosen, [f"The suite's baseline {wanted} {adapters[wanted].missing()}. {chosen} stands in for it."]
-
-
-@contextmanager
-def interruptible(stop: Stop, resume: str) -> Iterator[None]:
-    """The first Ctrl-C lets the launches under way finish, the second ends them.
-
-    In a thread that is not the program's first, signals are the program's own affair.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.asked.is_set():
-            raise KeyboardInterrupt
-        stop.asked.set()
-        print(f"\nstopping after the launches under way; go on later with: {resume}", file=sys.stderr)
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if not certificate.passed:
+        failed = ", ".join(certificate.failed) or "nothing could be checked"
+        print(f"not certified: {certificate.label}: {failed}", file=sys.stderr)
+    elif not quiet:
+        print(f"certified: {certificate.label}", file=sys.stderr)

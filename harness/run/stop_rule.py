@@ -21,7 +21,7 @@ PATIENCE = 12  # blocks in a row that gave nothing, before a precision is given 
 Entry = tuple[str, str, str]  # adapter, mode, environment
 
 
-class Goal:
+class StopRule:
     """`budget` in seconds of speed launches and `precision` as a share; None: no such goal.
 
     An `elastic` budget, a suite's own, is spent up to twice where it does not reach for the `LEAST_BLOCKS` of a

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import sys
+import unicodedata
+from collections.abc import Sequence
 
 _PLAIN = str.maketrans(
     {
@@ -41,3 +43,16 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
         return bytes([ord(first) - 0xDC00]), error.start + 1
     plain = first.translate(_PLAIN)
     return plain if plain.isascii() else "?", error.start + 1
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of columns, padded to the width that a terminal shows; the last column is left as it is."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _width(cell: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import importlib.metadata
 import os
 import platform
 import re
@@ -14,7 +17,7 @@ import levelfield
 from levelfield.harness.system import control_groups
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.numbers import counted
-from levelfield.harness.system.paths import ROOT
+from levelfield.harness.system.paths import PACKAGE, ROOT
 
 
 class MachineType(NamedTuple):
@@ -38,8 +41,9 @@ class Machine(Frozen):
     cores: int
     memory_bytes: int
     python: str
-    commit: str | None
-    levelfield: str | None = None  # its version; the commit is known of a checkout only
+    commit: str | None  # of levelfield's checkout; None where it is an installed package
+    levelfield: str | None = None  # its version
+    package: str | None = None  # the digest of an installed package's files, see `package`
 
     @property
     def type(self) -> MachineType:
@@ -78,6 +82,33 @@ def commit() -> str | None:
     return revision.stdout.strip() + ("+changes" if state.stdout.strip() else "")
 
 
+def package() -> str | None:
+    """``sha256:`` and a digest of the files that a wheel installed, with ``+changes`` where one is not as it came.
+
+    Two installs of one wheel have one digest. None for a checkout, and for what leaves no list of its files.
+    """
+    try:
+        found = importlib.metadata.distribution("levelfield")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    ours = [file for file in found.files or () if file.parts[0] == PACKAGE.name and file.hash is not None]
+    if not ours or Path(str(found.locate_file(""))).resolve() != ROOT.resolve():
+        return None
+    came = {file.as_posix(): file.hash.value for file in ours if file.hash is not None}
+    digest = hashlib.sha256("".join(f"{name} {came[name]}\n" for name in sorted(came)).encode()).hexdigest()
+    changed = any(_digest(ROOT / name) != value for name, value in came.items())
+    return f"sha256:{digest[:16]}" + ("+changes" if changed else "")
+
+
+def _digest(path: Path) -> str | None:
+    """As the list of an installed distribution's files writes it; None where the file cannot be read."""
+    try:
+        content = hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
 def memory() -> int:
     """Bytes that this process may use: the machine's, or less where a control group on any level says so."""
     limit = control_groups.memory_limit()
@@ -101,6 +132,7 @@ def describe(anonymous: bool = False) -> Machine:
         python=platform.python_version(),
         commit=commit(),
         levelfield=levelfield.__version__,
+        package=package(),
     )
 
 

@@ -1,7 +1,7 @@
 """Whether a run may be published, by rules fixed beforehand, and what it lacks.
 
-Machine, number of blocks, certificates and commit (of an installed package: its version) decide; no verdict does. A run
-that lacks something is shown all the same, and its page says what is missing.
+Machine, number of blocks, certificates and the commit of levelfield (of an installed package: the digest of its files)
+decide; no verdict does. A run that lacks something is shown all the same, and its page says what is missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from levelfield.reports.findings import judged
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import count, listing
 
-# With fewer, a rank test of the default suite's entries against a baseline cannot reach 5 % (see docs/statistics.md)
+# What the default suite plans; of so many the two lowest and the two highest do not enter the mean, docs/statistics.md
 LEAST_BLOCKS = 12
 
 
@@ -35,11 +35,11 @@ def _lacks(evidence: Evidence) -> Iterator[str]:
         yield "certificates: none were examined"
     elif unproved := [place.entry.label for place in timed if place.certified is not True]:
         yield f"certificates of all that was timed: none has {listing(unproved, most=3)}"
-    commit = evidence.run.machine.commit
-    if commit is None and evidence.run.machine.levelfield is None:
-        yield "a commit or a version of levelfield"
-    elif commit is not None and commit.endswith("+changes"):
-        yield "a clean commit: the checkout had changes"
+    code = evidence.run.machine.commit or evidence.run.machine.package
+    if code is None:
+        yield "a commit of levelfield, or the list of the files that its wheel installed"
+    elif code.endswith("+changes"):
+        yield "levelfield without changes: its checkout or its installed files had some"
 
 
 def trust(evidence: Evidence) -> str:

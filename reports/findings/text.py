@@ -152,8 +152,3 @@ def listing(words: Sequence[str], most: int = 4) -> str:
     if len(words) > most:
         shown.append(f"{len(words) - most} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
-
-
-def slug(text: str) -> str:
-    """Letters, digits and hyphens only: safe as an id."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "x"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from levelfield.harness.judge.statistics import Verdict
@@ -110,3 +111,8 @@ def verdict_counts(places: Sequence[Place]) -> str:
 
 def word_counts(found: Sequence[str]) -> str:
     return ", ".join(f"{found.count(w)} {w}" for w in WORDS if w in found)
+
+
+def names_absent_packages(reason: str | None) -> bool:
+    """Whether a launch was skipped because a framework is not installed: said once of all cells of its adapter."""
+    return re.fullmatch(r"needs .+: pip install .+", reason or "") is not None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from levelfield.reports.findings.entries import Entry
@@ -22,7 +24,7 @@ def section(evidence: Evidence) -> Section:
         ("Cores", str(machine.cores)),
         ("Memory", f"{fixed(machine.memory_bytes / 2**30, 1)}{NARROW}GiB"),
         ("Python", machine.python),
-        ("levelfield", " ".join(filter(None, [machine.levelfield, machine.commit])) or "unknown"),
+        ("levelfield", " ".join(filter(None, [machine.levelfield, machine.commit or machine.package])) or "unknown"),
         ("Devices", listing(sorted({c.workload.resources for c in evidence.speed} or {"none"}), most=8)),
         ("Seed of the plan", str(evidence.run.plan_seed)),
         ("Seeds of the launches", _seeds(sorted({r.seed for r in evidence.latest}))),
@@ -33,17 +35,7 @@ def section(evidence: Evidence) -> Section:
         facts.append((f"Launches on {listing(sorted(names), most=8)}", str(type_)))
     return Section(
         sentences=(sentence(evidence),),
-        blocks=tuple(
-            t
-            for t in (
-                versions(evidence),
-                variables(evidence),
-                in_force(evidence),
-                placement(evidence),
-                tasks(evidence),
-            )
-            if t.lines
-        ),
+        blocks=tuple(t for make in (versions, variables, in_force, placement, tasks) if (t := make(evidence)).lines),
         extra=facts,
     )
 
@@ -83,15 +75,11 @@ def versions(evidence: Evidence) -> Table:
     for record in evidence.latest:
         for name in record.versions:
             users[name].add(record.cell.adapter)
-    return Table(
-        "versions-table",
-        "Versions of the distributions",
-        (Column("Distribution", numeric=False), Column("Version", numeric=False), Column("Used by", numeric=False)),
-        tuple(
-            Line((text(name), text(", ".join(sorted(found))), text(listing(sorted(users[name]), most=20))))
-            for name, found in _versions(evidence).items()
-        ),
-    )
+    rows = [
+        (name, ", ".join(sorted(found)), listing(sorted(users[name]), most=20))
+        for name, found in _versions(evidence).items()
+    ]
+    return _table("versions", "Versions of the distributions", ("Distribution", "Version", "Used by"), rows)
 
 
 def variables(evidence: Evidence) -> Table:
@@ -102,15 +90,9 @@ def variables(evidence: Evidence) -> Table:
             found[name, value, "passed on by the user"].add(record.cell.environment)
         for name, value in record.kept.items():
             found[name, value, "kept, since a machine may need it"].add(record.cell.environment)
-    return Table(
-        "variables-table",
-        "Variables of the environment that launches were given",
-        tuple(Column(name, numeric=False) for name in ("Variable", "Value", "Why", "Environment")),
-        tuple(
-            Line((text(name), text(value), text(why), text(listing(sorted(where), most=8))))
-            for (name, value, why), where in sorted(found.items())
-        ),
-    )
+    rows = [(*key, listing(sorted(where), most=8)) for key, where in sorted(found.items())]
+    caption = "Variables of the environment that launches were given"
+    return _table("variables", caption, ("Variable", "Value", "Why", "Environment"), rows)
 
 
 def in_force(evidence: Evidence) -> Table:
@@ -121,29 +103,9 @@ def in_force(evidence: Evidence) -> Table:
         if record.runtime:
             settings = "; ".join(f"{name}: {value}" for name, value in sorted(record.runtime.items()))
             told[cell.backend or cell.framework, cell.device, cell.precision, cell.threads].add(settings)
-    return Table(
-        "in-force-table",
-        "Settings in force, as the frameworks report them",
-        (
-            Column("Framework", numeric=False),
-            Column("Device", numeric=False),
-            Column("Precision", numeric=False),
-            Column("Threads"),
-            Column("Reported", numeric=False),
-        ),
-        tuple(
-            Line(
-                (
-                    text(name),
-                    text(device),
-                    text(precision),
-                    Value(str(threads), threads),
-                    text(" / ".join(sorted(found))),
-                )
-            )
-            for (name, device, precision, threads), found in sorted(told.items())
-        ),
-    )
+    rows = [(*asked, " / ".join(sorted(found))) for asked, found in sorted(told.items())]
+    caption = "Settings in force, as the frameworks report them"
+    return _table("in-force", caption, ("Framework", "Device", "Precision", "Threads", "Reported"), rows)
 
 
 def placement(evidence: Evidence) -> Table:
@@ -153,66 +115,40 @@ def placement(evidence: Evidence) -> Table:
         for record in evidence.latest
         if record.placement
     }
-    return Table(
-        "placement-table",
-        "Where a batch was computed, as the frameworks report it",
-        (
-            Column("Adapter · mode", numeric=False),
-            Column("Replicas", numeric=False),
-            Column("Samples of a batch"),
-            Column("Reported", numeric=False),
-        ),
-        tuple(
-            Line(
-                (
-                    text(label),
-                    text(over),
-                    Value(str(size), size),
-                    text(", ".join(f"{part} on {device}" for device, part in parts.items())),
-                )
-            )
-            for (label, over, size), parts in sorted(told.items())
-        ),
-    )
+    rows = [
+        (*where, ", ".join(f"{part} on {device}" for device, part in parts.items()))
+        for where, parts in sorted(told.items())
+    ]
+    caption = "Where a batch was computed, as the frameworks report it"
+    return _table("placement", caption, ("Adapter · mode", "Replicas", "Samples of a batch", "Reported"), rows)
 
 
 def tasks(evidence: Evidence) -> Table:
-    lines = []
+    rows = []
     for name, about in sorted(evidence.run.tasks.items()):
+        known = {key: _known(about.get(key)) for key in ("kind", "features", "outputs", "source", "licence")}
         samples = about.get("samples")
-        shown = (
-            " / ".join(str(samples.get(s, "?")) for s in ("train", "validation", "test"))
-            if isinstance(samples, dict)
-            else ""
+        parts = [str(samples.get(s, "?")) for s in ("train", "validation", "test")] if isinstance(samples, dict) else []
+        shown = text(" / ".join(parts)) if parts else absent()
+        rows.append(
+            (name, known["kind"], known["features"], known["outputs"], shown, known["source"], known["licence"])
         )
-        lines.append(
-            Line(
-                (
-                    text(name),
-                    _known(about.get("kind")),
-                    _known(about.get("features")),
-                    _known(about.get("outputs")),
-                    text(shown) if shown else absent(),
-                    _known(about.get("source")),
-                    _known(about.get("licence")),
-                ),
-                {"task": name},
-            )
-        )
-    return Table(
-        "tasks-table",
-        "Tasks: data and splits",
-        (
-            Column("Task", numeric=False),
-            Column("Kind", numeric=False),
-            Column("Features"),
-            Column("Outputs"),
-            Column("Samples", "train / validation / test", numeric=False),
-            Column("Source", numeric=False),
-            Column("Licence", numeric=False),
-        ),
-        tuple(lines),
-    )
+    labels = ("Task", "Kind", "Features", "Outputs", "Samples", "Source", "Licence")
+    table = _table("tasks", "Tasks: data and splits", labels, rows)
+    samples_column = replace(table.columns[4], detail="train / validation / test")
+    lines = tuple(replace(line, facets={"task": line.values[0].text}) for line in table.lines)
+    return replace(table, columns=(*table.columns[:4], samples_column, *table.columns[5:]), lines=lines)
+
+
+def _table(name: str, caption: str, labels: Sequence[str], rows: Iterable[Sequence[Value | str | int]]) -> Table:
+    """Of words and whole numbers; a number is sorted as one."""
+    counted = ("Threads", "Samples of a batch", "Features", "Outputs")
+    columns = tuple(Column(label, numeric=label in counted) for label in labels)
+    return Table(f"{name}-table", caption, columns, tuple(Line(tuple(map(_value, row))) for row in rows))
+
+
+def _value(cell: Value | str | int) -> Value:
+    return cell if isinstance(cell, Value) else _known(cell)
 
 
 def _known(value: object) -> Value:

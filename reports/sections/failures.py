@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from levelfield.harness.records.record import Record
@@ -13,6 +13,7 @@ from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, is_disturbed, outcome_counts
 from levelfield.reports.findings.text import count, listing
+from levelfield.reports.findings.words import names_absent_packages
 from levelfield.reports.page.blocks import Column, Glance, Line, Section, Table, facets, number, text
 
 ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
@@ -39,6 +40,11 @@ class Trouble:
     @property
     def where(self) -> str:
         return f"{self.workload.kind} · {self.workload.full}"
+
+    @property
+    def absent(self) -> bool:
+        """Whether its framework is not installed: told in one sentence for all cells."""
+        return self.status == "skipped" and names_absent_packages(self.reason)
 
 
 def find(evidence: Evidence) -> tuple[Trouble, ...]:
@@ -77,12 +83,19 @@ def repeat_command(evidence: Evidence, workload: Workload, entry: Entry) -> str:
     return " || ".join(f"{line} {own}" for line in evidence.run.command.splitlines() or [""])
 
 
+def not_installed(found: Iterable[Trouble]) -> str:
+    """The adapters whose frameworks are absent, in one sentence; empty where there are none."""
+    names = sorted({t.entry.adapter for t in found if t.absent})
+    return f"Not installed, and so left out: {', '.join(names)} (levelfield list adapters)." if names else ""
+
+
 def section(evidence: Evidence) -> Section:
     found = find(evidence)
+    listed = tuple(t for t in found if not t.absent)
     return Section(
-        sentences=(sentence(evidence, found),),
-        blocks=(table(found),) if found else (),
-        notes=_left(len(found)),
+        sentences=tuple(filter(None, (sentence(evidence, found), not_installed(found)))),
+        blocks=(table(listed),) if listed else (),
+        notes=_left(len(listed)),
         extra={
             "logs": [t for t in found if t.log][:MOST_LOGS],
             "left": max(0, sum(bool(t.log) for t in found) - MOST_LOGS),
@@ -118,7 +131,8 @@ def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
     for status in (NOT_PROVED, "failed", "skipped", "unsupported", "disturbed"):
         own = [t for t in found if t.status == status]
         if own:
-            reasons = listing(sorted({part for t in own for part in _parts(t)}), most=2)
+            parts = {"not installed" if t.absent else part for t in own for part in _parts(t)}
+            reasons = listing(sorted(parts), most=2)
             told.append(f"{counts[status]} {status}{', set aside' if status == 'disturbed' else ''} ({reasons})")
     return f"Of {count(total, 'launch')}, {'; '.join(told)}."
 

@@ -77,13 +77,13 @@ def findings(one: Series, shown: tuple[str, ...], *, against_first: bool) -> lis
         for quantity in shown:
             change = one.change(quantity, first, end, len(ends) * len(shown))
             if change is not None:
-                parts.append(f"the {quantity} {_change(one, quantity, first.mean(quantity, one.main), change)}")
+                parts.append(f"the {quantity} {_change(first.mean(quantity, one.main), change)}")
         if parts:
             told.append(f"Along {one.axis}, from {first.name} to {end.name}: {'; '.join(parts)}.")
     return told or [f"Along {one.axis} nothing can be said: that needs two seeds."]
 
 
-def _change(one: Series, quantity: str, start: Interval | None, change: Interval) -> str:
+def _change(start: Interval | None, change: Interval) -> str:
     limits = _limits(change)
     if change.low > 0 or change.high < 0:
         before = significant(start.estimate) if start else "?"

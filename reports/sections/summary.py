@@ -126,13 +126,13 @@ def section(evidence: Evidence) -> Section:
         if m.drawable
     )
     return Section(
-        sentences=sentences(evidence, matrices),
-        blocks=tuple(table(m, f"summary-{i}", evidence) for i, m in enumerate(matrices, start=1)) + pictures,
+        sentences=sentences(evidence),
+        blocks=tuple(table(m, f"summary-{i}") for i, m in enumerate(matrices, start=1)) + pictures,
         notes=tuple(note for m in matrices for note in _mean_note(m)),
     )
 
 
-def sentences(evidence: Evidence, matrices: Sequence[Matrix]) -> tuple[str, ...]:
+def sentences(evidence: Evidence) -> tuple[str, ...]:
     if not evidence.speed and evidence.run.study:
         return (studies.section(evidence).finding,)
     if not evidence.speed:
@@ -165,7 +165,7 @@ def _mean_note(matrix: Matrix) -> tuple[str, ...]:
     )
 
 
-def table(matrix: Matrix, name: str, evidence: Evidence) -> Table:
+def table(matrix: Matrix, name: str) -> Table:
     columns = [Column("Adapter · mode", "framework · API", numeric=False)]
     own = matrix.comparisons[:MOST_TABLES]
     columns += [Column(c.workload.label, c.workload.recipe.name, numeric=False) for c in own]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +26,9 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.local import LocalLauncher
-from levelfield.harness.launch.warm_parent import ParentDied
-from levelfield.harness.launch.worker import ScriptJob
-from levelfield.harness.measure.turns import ONE, by_turn, compared, counted, roles, together, turned
+from levelfield.harness.launch.jobs import ScriptJob
+from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.measure.turns import ONE, InTurns, by_turn, compared, counted, roles, together
 from levelfield.harness.plan import launches as plan
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell
@@ -92,13 +90,12 @@ def measure(
                 # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
                 launches, scripts = (other, one) if block // 2 % 2 else (one, other)
                 sides = roles(block)
-                own = turned(info, folder, sides[0], ONE)
-                launches.adapters = {info.name: info, own.name: own}
-                launch = Launch(cell(own, mode, THREADS), block, seed=0, seconds=seconds)
+                launch = Launch(work, block, seed=0, seconds=seconds)
+                turns = InTurns(folder=folder, side=sides[0], least=ONE)
                 record, script = together(
                     folder,
                     sides,
-                    partial(launches.launch, launch),
+                    partial(launches.launch, launch, wrap=(turns,)),
                     partial(_run, scripts, work, launch.seconds, [str(folder), sides[1], str(ONE)]),
                 )
                 found.failure = _add(found, record, script, folder, sides[0])
@@ -159,31 +156,21 @@ def holds(epoch_seconds: float, ratio: Interval, extra: Interval) -> bool | None
     return True if interval.high <= bar else False if interval.low > bar else None
 
 
-def _run(launcher: LocalLauncher, work: Cell, seconds: float, turns: list[str]) -> dict[str, Any]:
+def _run(host: LocalHost, work: Cell, seconds: float, turns: list[str]) -> dict[str, Any]:
     """The plain script in a child of a warm parent like that which makes the launches."""
-    info, key = launcher.adapters[work.adapter], launcher.key(work)
-    result, log = launcher.folder / "script.json", launcher.folder / "script.log"
+    info = host.adapters[work.adapter]
     job = ScriptJob(
+        adapter=info.name,
         module=info.module,
         qualname=info.qualname,
         runtime=place(info),
-        result=result,
-        log=log,
+        result=host.folder / "script.json",
+        log=host.folder / "script.log",
         file=HERE / "script.py",
         arguments=[*turns, work.adapter, work.mode, "--seconds", repr(seconds)],
     )
-    log.touch()
-    try:
-        if key not in launcher.parents:
-            launcher.parents[key] = launcher.start(work.adapter, key)
-        failure = launcher.parents[key].run(job, launcher.time_limit)
-        found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {}
-        return found if found else {"error": failure or "it left no result"}
-    except (ParentDied, TimeoutError) as error:
-        return {"error": str(error) or "the warm parent did not answer in time"}
-    finally:
-        result.unlink(missing_ok=True)
-        log.unlink(missing_ok=True)
+    done = host.parents.run(job, host.key(work))
+    return done.result if done.failure is None else {"error": str(done.failure)}
 
 
 class AgainstScripts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from effort import Effort
 
@@ -12,9 +13,9 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, Series, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
-from levelfield.harness.measure.disturbance import MOST_REPEATS
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.client import Sampling
+from levelfield.harness.run.schedule import attempts
 
 MARGIN = 0.03
 PAIRS = 40
@@ -46,24 +47,17 @@ def measure(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bo
         return Probed(info.name, reason)
     work = cell(info, info.modes[0], bench.threads)
     found, shuffle = Series(), random.Random(0)
-    with bench.launcher({info.name: info}) as launcher:
-        sides = {"on": launcher.sampling, "off": Sampling(launcher.sampling.log, "sampling was switched off")}
-        try:
-            for block in range(pairs):
-                for side in shuffle.sample(list(sides), 2):
-                    for attempt in range(1 + MOST_REPEATS):
-                        if enough():
-                            return judge(info.name, found)
-                        launcher.sampling = sides[side]
-                        launch = Launch(work, block, seed=block, seconds=bench.seconds)
-                        record = launcher.launch(launch, attempt=attempt)
-                        found.add(side, record)
-                        if found.failure is not None:
-                            return Probed(info.name, f"the launch with probes {side} failed: {found.failure}")
-                        if record.contaminated is None:
-                            break
-        finally:
-            launcher.sampling = sides["on"]
+    with bench.launcher({info.name: info}) as host:
+        sides = {"on": host.sampling, "off": Sampling(host.sampling.log, "sampling was switched off")}
+        for block in range(pairs):
+            launch = Launch(work, block, seed=block, seconds=bench.seconds)
+            for side in shuffle.sample(list(sides), 2):
+                for record in attempts(partial(host.launch, launch, sampling=sides[side])):
+                    found.add(side, record)
+                    if found.failure is not None:
+                        return Probed(info.name, f"the launch with probes {side} failed: {found.failure}")
+                    if enough():
+                        return judge(info.name, found)
     return judge(info.name, found)
 
 

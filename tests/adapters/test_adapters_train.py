@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from levelfield.adapters.registry import AdapterInfo, find
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
 from levelfield.harness.records.record import Record
@@ -90,7 +90,7 @@ def task() -> Task:
 class Launches:
     """Launches by one set of warm parents, made when first asked for; learning launches all together, side by side."""
 
-    def __init__(self, launcher: LocalLauncher, launches: Sequence[Launch]) -> None:
+    def __init__(self, launcher: LocalHost, launches: Sequence[Launch]) -> None:
         self.launcher, self.launches = launcher, launches
         self.records: dict[tuple[str, str, str, str], Record] = {}
 
@@ -118,7 +118,7 @@ def launches(task: Task) -> Iterator[Launches]:
     # The suite of a file may name tasks that come with levelfield, or files: this one's data are drawn here
     text = SUITE.replace('"tiny"', '"iris"')
     planned = plan(suite.parse(text, Path("suite.toml")), Surroundings(adapters, {"iris": task}, len(machine.cores())))
-    with LocalLauncher(adapters, {"iris": task}, machine.describe(True), machine.cores(), 300.0) as launcher:
+    with LocalHost(adapters, {"iris": task}, machine.describe(True), machine.cores(), 300.0) as launcher:
         yield Launches(launcher, planned)
 
 
@@ -167,9 +167,9 @@ def test_the_threads_and_processes_of_launches_end_with_the_launcher(task):
     text = SUITE.replace('"tiny"', '"iris"')
     one = Selection(adapters=(REFERENCE,))
     planned = plan(suite.parse(text, Path("suite.toml")), Surroundings(adapters, {"iris": task}, 1), one)
-    with LocalLauncher(adapters, {"iris": task}, machine.describe(True), machine.cores(), 60.0) as launcher:
+    with LocalHost(adapters, {"iris": task}, machine.describe(True), machine.cores(), 60.0) as launcher:
         assert launcher.launch(planned[0]).status == "ok"
-        [parent] = launcher.parents.values()
+        [parent] = launcher.parents.alive.values()
         assert psutil.pid_exists(parent.process.pid)
         folder = launcher.folder
     assert not psutil.pid_exists(parent.process.pid)

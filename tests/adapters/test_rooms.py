@@ -38,7 +38,6 @@ FLOORS = (
 FILES = {room: sorted((ROOT / room).rglob("*.py")) for room in ROOMS}
 # What adapters compute with; NumPy and scikit-learn serve the rest of the house as well, for arrays and data sets
 FRAMEWORKS = {name for info in find().adapters.values() for name in info.distributions} - {"numpy", "scikit-learn"}
-LAUNCHER = "levelfield.harness.launch.ray"
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
@@ -80,16 +79,21 @@ def test_nothing_outside_adapters_imports_a_framework(room):
     assert found == set()
 
 
-def test_only_its_launcher_imports_ray():
-    found = {path for room in ROOMS for path in FILES[room] for module, _ in imports(path) if module == "ray"}
-    users = {
-        path for room in ROOMS for path in FILES[room] for m, typing in imports(path) if m == LAUNCHER and not typing
-    }
-    assert found == {ROOT / "harness" / "launch" / "ray.py"}
-    assert users == {ROOT / "harness" / "run" / "session.py"}
-    text = (ROOT / "harness" / "run" / "session.py").read_text(encoding="utf-8")
-    at_top = {m for node in ast.parse(text).body if isinstance(node, ast.ImportFrom) for m in [node.module]}
-    assert LAUNCHER not in at_top
+def test_ray_is_imported_by_one_launcher_and_that_one_only_when_it_is_asked_for():
+    files = [path for room in ROOMS for path in FILES[room]]
+    (launcher,) = (path for path in files if "ray" in {module for module, _ in imports(path)})
+    assert floor_of(module_of(launcher)) == "launch"
+    users = [
+        path for path in files if module_of(launcher) in {m for m, typing_only in imports(path) if not typing_only}
+    ]
+    assert users
+    for path in users:
+        at_top = {node.module for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "module")}
+        assert module_of(launcher) not in at_top, path
+
+
+def module_of(path: Path) -> str:
+    return "levelfield." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
 def floor_of(module: str) -> str | None:
@@ -103,8 +107,7 @@ def floor_of(module: str) -> str | None:
 
 def against_the_floors(path: Path) -> list[str]:
     """What a file imports from a floor above its own; the command alone knows the reports."""
-    name = "levelfield." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    own = floor_of(name)
+    own = floor_of(module_of(path))
     if own is None:
         return []
     above = set(FLOORS[FLOORS.index(own) + 1 :]) - ({"reports"} if own == "cli" else set())

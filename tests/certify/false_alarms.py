@@ -19,8 +19,8 @@ from levelfield.adapters import runtime
 from levelfield.adapters.adapter import Adapter, Precision
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.cases import Case, choose
-from levelfield.harness.certify.catalogue import recipe
 from levelfield.harness.certify.observe import Subject
+from levelfield.harness.certify.sketches import recipe
 from levelfield.harness.certify.trajectory import trajectory
 from levelfield.harness.records.certificate import Check
 from levelfield.tasks.mlp import MLP, Activation

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.registry import find
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import devices, environments, suite
 from levelfield.harness.plan.launches import Launch, Surroundings, plan
 from levelfield.harness.system import machine
@@ -89,7 +89,7 @@ def made(count: int) -> Iterable[dict[str, Any]]:
     own = environments.find({}, {name for info in adapters.values() for name in info.distributions})
     without = devices.lacking({"cpu"}, adapters, own, ())
     there = Surroundings(adapters, tasks, len(machine.cores()), own, without)
-    with LocalLauncher(adapters, tasks, machine.describe(True), machine.cores(), 300.0, probes=False) as launcher:
+    with LocalHost(adapters, tasks, machine.describe(True), machine.cores(), 300.0, probes=False) as launcher:
         for launch in launches(there):
             if count == 0:
                 return

@@ -20,10 +20,11 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.behaviour import synchronize
 from levelfield.harness.certify.cases import Probe, Silent, choose, relabelled
-from levelfield.harness.certify.catalogue import Item, masks, one_hot, plan, steps
+from levelfield.harness.certify.catalogue import Item, plan
 from levelfield.harness.certify.dropout import read_masks
 from levelfield.harness.certify.observe import Subject, flat, observe, reference, tolerances
 from levelfield.harness.certify.order import read_epoch
+from levelfield.harness.certify.sketches import Masks, OneHot, Steps, drawn
 from levelfield.harness.certify.trajectory import distance
 from levelfield.harness.plan.launches import has_compiler
 
@@ -63,13 +64,19 @@ def test_constants_of_recipes_are_exact_in_float32() -> None:
 
 
 def test_a_case_is_the_same_for_the_same_seed_and_another_for_another() -> None:
-    assert steps(3) == steps(3)
-    assert steps(3) != steps(4)
-    assert np.array_equal(steps(3).split.x, steps(3).split.x)
+    assert drawn(Steps(1), 3) == drawn(Steps(1), 3)
+    assert drawn(Steps(1), 3) != drawn(Steps(1), 4) != drawn(Steps(2), 4)
+    assert np.array_equal(drawn(Steps(1), 3).split.x, drawn(Steps(1), 3).split.x)
+
+
+def test_no_two_sketches_share_a_seed_by_which_their_data_would_be_alike() -> None:
+    items = plan(quick=False, needs=None, dear=False, precise=True)
+    seeds: dict[object, int] = {i.sketch: i.sketch.seed for i in items if i.sketch != OneHot(8, track="idiomatic")}
+    assert len(set(seeds.values())) == len(seeds)
 
 
 def test_relabelled_units_compute_the_same() -> None:
-    case = steps(0, activation="tanh", hidden=2)
+    case = drawn(Steps(1, activation="tanh", hidden=2))
     x, layers, undo = relabelled(case, case.weights("float64"), np.random.default_rng(0))
     moved, plain = (NumpyManual(case.setting("eager", "float64")) for _ in range(2))
     moved.set_weights(layers)
@@ -79,13 +86,13 @@ def test_relabelled_units_compute_the_same() -> None:
 
 
 def test_float32_tolerances_lie_far_below_what_a_fault_of_one_per_mille_changes() -> None:
-    case = steps(0)
+    case = drawn(Steps(1))
     moved = np.abs(flat(reference(case, "float32").epochs[0]) - flat(case.weights("float32"))).max()
     assert tolerances(case, "float32")["sgd after 1 step"] < 1e-3 * moved / 20
 
 
 def test_the_batches_of_every_epoch_are_read_from_the_weights() -> None:
-    case = one_hot(0)
+    case = drawn(OneHot(1))
     trace = observe(NumpyManual(case.setting("eager", "float32")), case, "float32")
     layers = [trace.start[0], *(epoch[0] for epoch in trace.epochs)]
     for epoch, (before, after) in enumerate(pairwise(layers)):
@@ -93,7 +100,7 @@ def test_the_batches_of_every_epoch_are_read_from_the_weights() -> None:
 
 
 def test_masks_read_from_a_step_are_those_that_were_drawn() -> None:
-    case = masks(0)
+    case = drawn(Masks(1))
     adapter = NumpyManual(case.setting("eager", "float64", seed=5))
     trace = observe(adapter, case, "float64")
     random = np.random.default_rng(5)
@@ -153,13 +160,13 @@ from levelfield.adapters import runtime
 from levelfield.adapters.jax import grad as jax_grad
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.behaviour import synchronize
-from levelfield.harness.certify.catalogue import wide
+from levelfield.harness.certify.sketches import Wide, drawn
 
 class Early(jax_grad.JaxGrad):
     def synchronize(self):
         pass
 
-case = wide(0, width=384, batch=256)
+case = drawn(Wide(6, 384, 256))
 for adapter in (jax_grad.JaxGrad, Early):
     print(all(check.passed for check in synchronize(Subject(adapter, sys.argv[1]), case, "float32")))
 """

@@ -14,6 +14,7 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.examine import certify
 from levelfield.harness.certify.fingerprint import fingerprint
+from levelfield.harness.cli.certify import line
 from levelfield.harness.records.certificate import Certificate, Check, needs, valid
 from levelfield.harness.system.paths import PACKAGE
 
@@ -163,6 +164,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "harness/measure/rank_group.py",
         "harness/plan/launches.py",  # has_compiler
         "harness/launch/worker.py",
+        "harness/launch/child.py",
+        "harness/launch/work.py",
         "harness/system/processes.py",
     ],
 )
@@ -236,6 +239,23 @@ def overlay_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path,
         (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path / "outside_adapter.py", tmp_path / "outside_ops.py"
+
+
+@pytest.mark.parametrize(
+    ("check", "says"),
+    [
+        (
+            Check(name="loss", case="a", deviation=1e-11, tolerance=1e-10, passed=True),
+            "nearest loss: 1.0e-11 of 1.0e-10",
+        ),
+        (
+            Check(name="loss", case="a", deviation=0.6, tolerance=1e-10, passed=False, reason="too far"),
+            "furthest off loss: 6.0e-01, at most 1.0e-10",
+        ),
+    ],
+)
+def test_its_line_says_how_near_it_came_to_a_bound_or_how_far_beyond(certificate: Certificate, check, says) -> None:
+    assert line(with_checks(certificate, check)).endswith(says)
 
 
 def test_the_page_for_several_devices_and_that_for_one_are_under_one_hash():

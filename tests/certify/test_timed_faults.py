@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from levelfield.adapters.registry import find
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import CertificateSubject, Surroundings, plan
 from levelfield.harness.records.certificate import Certificate
@@ -126,7 +126,7 @@ RIGHT = [
 
 
 @pytest.fixture(scope="module")
-def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLauncher]:
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
     """With the faults installed as an installer would."""
     folder = tmp_path_factory.mktemp("faults")
     about = folder / "timed_faults-1.0.dist-info"
@@ -149,11 +149,11 @@ def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalLauncher
         adapters = find().adapters
         assert points.keys() <= adapters.keys()
         tasks = {"iris": registry.load("iris")}
-        with LocalLauncher(adapters, tasks, machine.describe(True), machine.cores(), 60.0, probes=False) as made:
+        with LocalHost(adapters, tasks, machine.describe(True), machine.cores(), 60.0, probes=False) as made:
             yield made
 
 
-def launched(launcher: LocalLauncher, fault: Fault) -> Record:
+def launched(launcher: LocalHost, fault: Fault) -> Record:
     """The timed launch; on the idiomatic track after the untimed ones of its cell."""
     text = SUITE + (LEARNING if fault.track == "idiomatic" else "") + SPEED
     for field in ("name", "model", "recipe", "track"):
@@ -164,7 +164,7 @@ def launched(launcher: LocalLauncher, fault: Fault) -> Record:
 
 
 @pytest.fixture(scope="module")
-def records(launcher: LocalLauncher) -> dict[str, Record]:
+def records(launcher: LocalHost) -> dict[str, Record]:
     return {fault.name: launched(launcher, fault) for fault in FAULTS}
 
 
@@ -177,7 +177,7 @@ def test_each_fault_is_found_by_the_check_named_for_it(name: str, records: dict[
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_each_holds_its_quick_certificate(name: str, launcher: LocalLauncher) -> None:
+def test_each_holds_its_quick_certificate(name: str, launcher: LocalHost) -> None:
     fault = BY_NAME[name]
     needs = {"momentum", "relu"} | ({"adam"} if fault.recipe == "adam" else set())
     needs |= {"dropout"} if fault.model == "dropped" else {"idiomatic"} if fault.track == "idiomatic" else set()
@@ -186,7 +186,7 @@ def test_each_holds_its_quick_certificate(name: str, launcher: LocalLauncher) ->
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=lambda right: f"{right.model}-{right.recipe}-{right.track}")
-def test_what_they_were_made_from_is_proved(right: Fault, launcher: LocalLauncher) -> None:
+def test_what_they_were_made_from_is_proved(right: Fault, launcher: LocalHost) -> None:
     record = launched(launcher, right)
     assert record.status == "ok", record.reason
     assert record.unproved is None

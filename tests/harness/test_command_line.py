@@ -58,6 +58,21 @@ def test_help_and_list_import_no_framework_and_no_numpy(arguments):
     assert {name.partition(".")[0] for name in done.stderr.split()} & HEAVY == set()
 
 
+def test_list_imports_nothing_that_takes_longer_than_starting_python():
+    program = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "from levelfield.harness.cli import main\n"
+        "main.main(['list'])\n"
+        "print('\\n'.join(set(sys.modules) - before), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert "numpy-manual" in done.stdout
+    assert set(done.stderr.split()) & {"importlib.metadata", "email", "socket", "json", "subprocess"} == set()
+
+
 def test_every_command_that_is_understood_is_carried_out():
     (commands,) = [a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)]
     assert set(commands) == set(main.COMMANDS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levelfield.harness.cli import going_on
+from levelfield.harness.cli import run_options
 from levelfield.harness.cli.arguments import (
     _device,
     _duration,
@@ -24,6 +25,7 @@ from levelfield.harness.cli.arguments import (
     parse,
 )
 from levelfield.harness.cli.arguments import command as written
+from levelfield.harness.run.options import RunOptions
 from levelfield.tasks.errors import UserError
 
 (COMMANDS,) = (a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
@@ -85,24 +87,64 @@ def test_so_for_every_command(name):
     holds()
 
 
+def test_without_a_word_the_options_are_those_of_python():
+    assert run_options.asked(parse(["run"])) == RunOptions()
+
+
 @settings(max_examples=200, deadline=None)
 @given(typed("run"))
 def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
-    options = parse(words)
-    again = parse(shlex.split(going_on.command(options))[1:])
-    differ = {name for name in vars(options) if getattr(options, name) != getattr(again, name)}
-    assert differ <= {"resume", "allow_changes", "dry_run", "output", "quiet", "verbose", "json"}
+    options = run_options.asked(parse(words))
+    again = run_options.asked(parse(shlex.split(run_options.command(options))[1:]))
+    differ = {field.name for field in fields(options) if getattr(options, field.name) != getattr(again, field.name)}
+    assert differ <= {"resume", "allow_changes", "dry_run", "output", "quiet"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(typed("run"))
+def test_options_of_the_command_line_are_repeated_as_they_are(words):
+    options = run_options.asked(parse(words))
+    assert run_options.repeatable(options) == (options, run_options.command(options))
+
+
+def test_options_of_python_are_those_that_the_command_line_would_give():
+    options, command = run_options.repeatable(
+        RunOptions(suite="smoke", device="gpu", budget=90, precision=0.02, quiet=True)
+    )
+    assert options == RunOptions(suite="smoke", device="gpu:0", budget=90.0, precision=0.02, quiet=True)
+    assert command == "levelfield run smoke --device gpu --budget 90s --precision 2%"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"blocks": 0},
+        {"threads": 1.5},
+        {"precision": 2},
+        {"budget": -1.0},
+        {"device": "gpu:first"},
+        {"track": ("loose",)},
+        {"matmul_precision": "float16"},
+        {"env": (("", "x"),)},
+        {"adapter": ("a\0b",)},
+    ],
+)
+def test_what_the_command_line_refuses_is_refused_of_python_too(wrong):
+    with pytest.raises(UserError):
+        run_options.repeatable(RunOptions(suite="smoke", **wrong))
 
 
 def test_a_track_is_kept():
-    options = parse(["run", "smoke", "--track", "idiomatic"])
-    assert going_on.command(options) == "levelfield run smoke --track idiomatic"
+    options = run_options.asked(parse(["run", "smoke", "--track", "idiomatic"]))
+    assert run_options.command(options) == "levelfield run smoke --track idiomatic"
 
 
 def test_a_plain_command_reads_as_one_types_it():
     words = "run smoke -a numpy-manual -a torch-nn --blocks 8 --budget 1.5h --precision 2% -q -o x"
-    options = parse(words.split(" "))
-    assert going_on.command(options) == (f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%")
+    options = run_options.asked(parse(words.split(" ")))
+    assert run_options.command(options) == (
+        f"levelfield {words.partition(' --budget')[0]} --budget 5400s --precision 2%"
+    )
 
 
 def test_help_tells_the_exit_codes(capsys):

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.adapters import registry as adapter_registry
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.system import folders, machine
@@ -227,7 +227,7 @@ def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, 
     later = Launch(work, 7, seed=0, seconds=0.01)  # of a run that is gone on with: nothing is there yet
     fresh = replace(later, block=0, fresh=True)
     tasks, cores = {"iris": IRIS}, machine.cores()[:1]
-    with LocalLauncher(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
+    with LocalHost(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
         made = [launcher.launch(one, attempt=a) for one, a in ((later, 0), (later, 0), (fresh, 0), (fresh, 1))]
         other = launcher.launch(replace(later, cell=cell(adapter, mode, model=NamedModel(name="tiny", hidden=(4,)))))
         learning = launcher.launch(replace(later, cell=cell(adapter, mode, kind="learning")))
@@ -242,7 +242,7 @@ def test_several_replicas_of_jax_compile_anew_each_time():
     """An executable from the disk does not show how it divides a batch, and the launch would fail by its contract."""
     work = Launch(cell("jax-grad", "jit", replicas=2, replication="devices"), 7, seed=0, seconds=0.01)
     tasks, cores = {"iris": IRIS}, machine.cores()[:1]
-    with LocalLauncher(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
+    with LocalHost(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
         made = [launcher.launch(work) for _ in range(2)]
     assert [(record.status, record.reason, record.cache) for record in made] == [("ok", None, None)] * 2
 

@@ -13,7 +13,7 @@ from levelfield.harness.judge.statistics import LEAST_BLOCKS
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record
-from levelfield.harness.run.stop_rule import PATIENCE, Goal
+from levelfield.harness.run.stop_rule import PATIENCE, StopRule
 from levelfield.harness.system.machine import Machine
 
 MOST = 12
@@ -34,7 +34,7 @@ CELL = Cell(
 def blocks_made(budget: float | None, a_block: float, *, elastic: bool, fresh: int = 0, more: float = 0.0) -> int:
     """Of at most twelve, where each takes `a_block` seconds, the `fresh` ones `more`, by a clock of the test's own."""
     now = 0.0
-    goal = Goal(
+    goal = StopRule(
         [Launch(CELL, block, 0, 0.1, fresh=block < fresh) for block in range(MOST)],
         "numpy-manual",
         find().adapters,
@@ -94,7 +94,7 @@ OTHER = CELL.model_copy(update={"adapter": "torch-nn", "framework": "torch"})
 def precise_blocks(clean: Callable[[int], bool], most: int = 1000) -> tuple[int, str | None]:
     """Blocks made of at most `most` for a precision that noise never lets a run reach, and why it was given up."""
     launches = [Launch(cell, block, 0, 0.1) for block in range(most) for cell in (CELL, OTHER)]
-    goal = Goal(launches, "numpy-manual", find().adapters, None, 1e-9)
+    goal = StopRule(launches, "numpy-manual", find().adapters, None, 1e-9)
     for block in range(most):
         if goal.reached():
             return block, goal.hopeless

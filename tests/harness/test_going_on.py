@@ -13,11 +13,13 @@ import pytest
 
 import levelfield as package
 from levelfield.harness.cli import main
-from levelfield.harness.cli.arguments import parse
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.plan import suite
 from levelfield.harness.records import store
 from levelfield.harness.run import session
+from levelfield.harness.run.options import RunOptions
 from levelfield.harness.run.outcome import most_blocks, unfinished
+from levelfield.harness.run.prepare import prepare
 from levelfield.harness.system import machine
 from levelfield.tasks.errors import UserError
 
@@ -216,7 +218,9 @@ def test_a_run_in_a_thread(here):
 
     def run() -> None:
         try:
-            found.append(package.run("mine.toml", adapters=["numpy-manual"], output="run"))
+            found.append(
+                package.run("mine.toml", adapters=["numpy-manual"], tracks=["matched", "idiomatic"], output="run")
+            )
         except BaseException as error:
             found.append(error)
 
@@ -231,15 +235,17 @@ def test_a_run_in_a_thread(here):
 @pytest.mark.parametrize("error", [RuntimeError("the disk is full"), KeyboardInterrupt(), UserError("no", "hint")])
 def test_whatever_is_raised_the_lock_is_given_back_and_nothing_stays(here, monkeypatch, error):
     closed = []
-    leave = LocalLauncher.__exit__
+    leave = LocalHost.__exit__
 
     def broken(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(session, "carry_out", broken)
-    monkeypatch.setattr(LocalLauncher, "__exit__", lambda self, *_: (closed.append(1), leave(self))[1])
+    monkeypatch.setattr(LocalHost, "__exit__", lambda self, *_: (closed.append(1), leave(self))[1])
     with pytest.raises(type(error)):
-        session.run(parse(["run", "mine.toml", "-o", "run", "--no-certify", "-q"]), "levelfield run mine.toml")
+        session.run(
+            RunOptions("mine.toml", output=Path("run"), no_certify=True, quiet=True), "levelfield run mine.toml"
+        )
     assert closed == [1]
     store.Store(here / "run").close()
     assert store.read(here / "run").run.ended is None
@@ -252,7 +258,5 @@ def test_whether_a_verdict_was_asked_for_is_seen_from_the_plan(here, tiny):
     both, alone = 'adapters = ["numpy-manual", "sklearn-mlp"]\nblocks = 6', 'adapters = ["numpy-manual"]\nblocks = 6'
     for text, blocks in ((both, 6), (alone, 0), (both.replace("6", "2"), 2)):
         (here / "timed.toml").write_text(tiny(speed=text))
-        options = parse(["run", "timed.toml"])
-        chosen, _ = session.suite.read("timed.toml")
-        _, planned = session._planned(options, chosen, session.find().adapters, None)
-        assert most_blocks(planned, "numpy-manual") == blocks
+        prepared = prepare(RunOptions("timed.toml"), *suite.read("timed.toml"), cluster=None)
+        assert most_blocks(prepared.planned, "numpy-manual") == blocks

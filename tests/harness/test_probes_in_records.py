@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from levelfield.adapters.registry import find
-from levelfield.harness.cli import going_on
+from levelfield.harness.cli import run_options
 from levelfield.harness.cli.arguments import parse
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Surroundings, plan
 from levelfield.harness.probes import registry
@@ -30,7 +30,7 @@ def launched(text: str, probes: bool = True) -> list[Record]:
     adapters = find().adapters
     launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"iris": IRIS}, 1))
     cores = machine.cores()[:1]
-    with LocalLauncher(adapters, {"iris": IRIS}, machine.describe(True), cores, 120.0, probes=probes) as launcher:
+    with LocalHost(adapters, {"iris": IRIS}, machine.describe(True), cores, 120.0, probes=probes) as launcher:
         records = [launcher.launch(one) for one in launches]
         sampler = launcher.sampling.process
     assert (sampler is not None) == (probes and any(record.cell.kind == "speed" for record in records))
@@ -74,5 +74,5 @@ def test_a_launch_that_fails_ends_its_sampling(tiny):
 
 
 def test_the_command_that_repeats_a_run_keeps_its_probes_off():
-    assert "--no-probes" in going_on.command(parse(["run", "smoke", "--no-probes"]))
-    assert "--no-probes" not in going_on.command(parse(["run", "smoke"]))
+    assert "--no-probes" in run_options.command(run_options.asked(parse(["run", "smoke", "--no-probes"])))
+    assert "--no-probes" not in run_options.command(run_options.asked(parse(["run", "smoke"])))

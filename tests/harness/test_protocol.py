@@ -15,7 +15,7 @@ from levelfield.adapters.adapter import Setting
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.adapters.runtime import PLAIN, load
-from levelfield.harness.launch.local import LocalLauncher
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure import protocol
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.plan import suite
@@ -254,7 +254,7 @@ def test_a_launch_that_recompiles_after_its_first_epoch_is_void(adapter, mode, i
     names = f'adapters = ["late-{adapter}", "{adapter}"]\nmodes = ["{mode}"]'
     text = tiny(speed=f"{names}\nblocks = 1\nthreads = 1\nseconds = 0.0001", time_limit=120)
     launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"iris": IRIS}, 1))
-    with LocalLauncher(adapters, {"iris": IRIS}, machine.describe(True), machine.cores(), 120.0) as launcher:
+    with LocalHost(adapters, {"iris": IRIS}, machine.describe(True), machine.cores(), 120.0) as launcher:
         records = {one.cell.adapter: launcher.launch(one) for one in launches}
     assert records[adapter].status == "ok", records[adapter].log
     late = records[f"late-{adapter}"]

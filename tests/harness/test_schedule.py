@@ -17,7 +17,7 @@ from levelfield.harness.plan.launches import Surroundings, plan
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
-from levelfield.harness.run.schedule import LOST, carry_out
+from levelfield.harness.run.schedule import LOST, Homes, carry_out
 from levelfield.harness.system import machine
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.stop import Stop
@@ -208,3 +208,20 @@ def test_a_resumed_run_makes_unfinished_blocks_of_other_hosts_again_as_a_whole(l
     assert len(again) == 3
     assert [one.id for one in left(launches, kept, timed[-1].machine)] == [timed[-1].launch_id]
     assert left(launches, records, None) == []
+
+
+def test_a_seed_has_one_home_and_another_only_where_none_of_its_type_is_left(launches):
+    learning = [launch for launch in launches if launch.cell.kind == "learning"]
+    one, other = host("a", cpu="One CPU"), host("b", cpu="Another CPU")
+    homes = Homes(learning, [one, other])
+    by_seed = {
+        launch.block: {homes.of[same.id] for same in learning if same.block == launch.block} for launch in learning
+    }
+    assert all(len(types) == 1 for types in by_seed.values())
+    assert {one.machine.type, other.machine.type} == set().union(*by_seed.values())
+    for launch in learning:
+        assert [host for host in (one, other) if homes.fits(launch, host)] == [
+            host for host in (one, other) if host.machine.type == homes.of[launch.id]
+        ]
+    homes.lost(other)
+    assert all(homes.fits(launch, one) for launch in learning)

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify import behaviour
-from levelfield.harness.certify.catalogue import wide
 from levelfield.harness.certify.observe import Subject as Examined
+from levelfield.harness.certify.sketches import Wide, drawn
 from levelfield.harness.judge.statistics import tiers
-from levelfield.harness.launch.local import Done, LocalLauncher
+from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.launch.parents import Done, WarmParents
 from levelfield.harness.measure.rank_group import _held_port
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import CertificateSubject
@@ -77,12 +78,12 @@ def test_no_two_jobs_of_a_launcher_share_a_file(monkeypatch):
     adapters = {"numpy-manual": find().adapters["numpy-manual"]}
     seen = []
 
-    def carry_out(self, job, adapter, key):
+    def run(self, job, key):
         seen.extend([job.result, job.log])
         return Done(result={})
 
-    with LocalLauncher(adapters, {}, MACHINE, [0], 60.0, environments=environments) as launcher:
-        monkeypatch.setattr(LocalLauncher, "_carry_out", carry_out)
+    with LocalHost(adapters, {}, MACHINE, [0], 60.0, environments=environments) as launcher:
+        monkeypatch.setattr(WarmParents, "run", run)
         for environment in environments:
             for device in ("cpu", "gpu:0", "gpu:1"):
                 with pytest.raises(ValueError, match="validation"):  # an empty result is no certificate
@@ -249,7 +250,7 @@ class AlwaysStalls(Stalls):
 def test_synchronize_is_looked_at_a_second_time_before_it_fails(adapter, passes):
     adapter.made.clear()
     with np.errstate(all="ignore"):
-        checks = behaviour.synchronize(Examined(adapter, "eager"), wide(0, width=64, batch=64), "float32")
+        checks = behaviour.synchronize(Examined(adapter, "eager"), drawn(Wide(6, 64, 64)), "float32")
     assert len(adapter.made) == 2
     assert all(check.passed for check in checks) is passes
     told = [str(check.reason) for check in checks if check.passed is False]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from levelfield.adapters import runtime
 from levelfield.adapters.registry import find
-from levelfield.harness.cli import arguments, going_on
+from levelfield.harness.cli import arguments, run_options
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.environments import find as find_environments
@@ -134,13 +134,13 @@ def test_the_command_that_repeats_a_run_passes_the_same_on(given):
     words = [word for name, value in given for word in ("--env", f"{name}={value}")]
     options = arguments.parse(["run", "smoke", *words])
     assert options.env == given
-    again = arguments.parse(shlex.split(going_on.command(options))[1:])
+    again = arguments.parse(shlex.split(run_options.command(run_options.asked(options)))[1:])
     assert vars(again) == vars(options)
 
 
 def test_a_name_alone_is_repeated_with_the_value_that_it_had(monkeypatch):
     monkeypatch.setenv("OMP_PROC_BIND", "close")
-    command = going_on.command(arguments.parse(["run", "smoke", "--env", "OMP_PROC_BIND"]))
+    command = run_options.command(run_options.asked(arguments.parse(["run", "smoke", "--env", "OMP_PROC_BIND"])))
     assert command == "levelfield run smoke --env OMP_PROC_BIND=close"
 
 

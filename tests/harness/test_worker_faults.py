@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from levelfield.harness.launch import local, warm_parent
+from levelfield.harness.launch import local, parents, warm_parent
 from levelfield.harness.records.record import Record
 
 pytestmark = pytest.mark.slow
@@ -439,7 +439,7 @@ def test_no_process_is_left_behind_not_even_in_a_session_of_its_own(faulty):
 
 def test_a_failed_record_keeps_the_end_of_the_output_and_no_more(faulty):
     shouts = the(faulty.records, "learning", "shouts")
-    assert len(shouts.log) == local.LOG_TAIL
+    assert len(shouts.log) == parents.LOG_TAIL
     assert shouts.log.endswith("the last words\n")
     assert "Traceback" in the(faulty.records, "learning", "raises-in-fit").log
     assert "and a second line" in the(faulty.records, "learning", "raises-in-fit").log
@@ -462,9 +462,9 @@ def test_an_import_that_never_ends_is_ended_and_not_tried_again(command_line, in
     adapters, tasks = find().adapters, {"iris": registry.load("iris")}
     launches = plan(suite.parse(text, tmp_path / "suite.toml"), Surroundings(adapters, tasks, 1))
     assert len(launches) == 2
-    with local.LocalLauncher(adapters, tasks, machine.describe(True), machine.cores(), 60.0) as launcher:
+    with local.LocalHost(adapters, tasks, machine.describe(True), machine.cores(), 60.0) as launcher:
         first, second = (launcher.launch(launch) for launch in launches)
-        assert launcher.parents == {}
+        assert launcher.parents.alive == {}
     for record in (first, second):
         assert (record.status, record.reason) == ("failed", "importing took longer than 2 s")
         assert "asleep" in record.log

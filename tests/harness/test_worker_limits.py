@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from levelfield.harness.launch import worker
+from levelfield.harness.launch import child
 
 pytestmark = pytest.mark.slow
 
@@ -128,11 +128,11 @@ def test_the_log_of_a_child_never_grows_beyond_its_bound(tmp_path):
 
     reader, writer = os.pipe()
     log = tmp_path / "log"
-    with worker.Output(reader, log) as output:
+    with child.Output(reader, log) as output:
         for number in range(100):
             os.write(writer, b"%05d " % number * 10_000)
             while output.take():
-                assert log.stat().st_size <= worker.LONGEST_LOG
+                assert log.stat().st_size <= child.LONGEST_LOG
     os.close(writer)
     assert output.seen == 100 * 60_000
     assert log.read_bytes().endswith(b"00099 00099 ")

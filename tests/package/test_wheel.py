@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -97,7 +99,34 @@ def test_it_runs_in_a_folder_where_the_names_of_its_rooms_are_taken(installed, p
     assert int(launches) >= 1
     run = json.loads((project / "out" / "run.json").read_text())
     assert run["machine"]["levelfield"]
+    assert run["machine"]["package"].startswith("sha256:")
     assert {record["status"] for record in records(project / "out")} == {"ok"}
+
+
+def test_a_package_whose_files_were_changed_says_so(installed, tmp_path):
+    ask = "from levelfield.harness.system import machine; print(machine.package(), machine.commit())"
+    came = installed.run("-c", ask, cwd=tmp_path).stdout.split()
+    changed = installed.site / "levelfield" / "tasks" / "iris.py"
+    text = changed.read_text(encoding="utf-8")
+    changed.write_text(text + "\n", encoding="utf-8")
+    then = installed.run("-c", ask, cwd=tmp_path).stdout.split()
+    changed.write_text(text, encoding="utf-8")
+    assert came[0].startswith("sha256:")
+    assert [then, came] == [[f"{came[0]}+changes", "None"], [came[0], "None"]]
+
+
+def test_what_an_index_shows_of_it_needs_no_repository(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        about = email.message_from_bytes(archive.read(name))
+    assert about["Description-Content-Type"] == "text/markdown"
+    text = str(about.get_payload())
+    assert text.lstrip().startswith("# levelfield")
+    assert [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith(("https:", "#"))] == []
+    extras = set(about.get_all("Provides-Extra"))
+    named = {name for names in re.findall(r"levelfield\[([^]]+)\]", text) for name in names.split(",")}
+    assert named <= extras
+    assert {"Programming Language :: Python :: 3.13", "Typing :: Typed"} <= set(about.get_all("Classifier"))
 
 
 def test_other_peoples_tests_run_as_if_it_were_not_there(installed, project):

@@ -23,6 +23,11 @@ def test_a_run_that_lacks_nothing_is_publishable():
     assert publishable.stamp(evidence()) == "Publishable: nothing is missing."
 
 
+def test_a_run_of_an_installed_package_is_publishable_too():
+    machine = MACHINE.model_copy(update={"commit": None, "package": "sha256:01"})
+    assert publishable.lacks(evidence(run=make_run(warnings=[], machine=machine))) == ()
+
+
 @pytest.mark.parametrize(
     ("lacking", "says"),
     [
@@ -33,7 +38,15 @@ def test_a_run_that_lacks_nothing_is_publishable():
         (evidence(run=make_run(warnings=[], machine=MACHINE.model_copy(update={"commit": None}))), "a commit"),
         (
             evidence(run=make_run(warnings=[], machine=MACHINE.model_copy(update={"commit": "0123+changes"}))),
-            "a clean commit",
+            "without changes",
+        ),
+        (
+            evidence(
+                run=make_run(
+                    warnings=[], machine=MACHINE.model_copy(update={"commit": None, "package": "sha256:01+changes"})
+                )
+            ),
+            "without changes",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from levelfield.adapters.registry import find
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results import compare_runs, export, run_series, tables
-from levelfield.harness.run.stop_rule import Goal
+from levelfield.harness.run.stop_rule import StopRule
 from levelfield.reports import frames, markdown, terminal
 from levelfield.reports.findings.certificates import Certificate, Check
 from levelfield.reports.findings.evidence import gather
@@ -151,7 +151,7 @@ def test_two_runs_are_compared_replicas_with_replicas(alone, both):
 def test_the_goal_of_precision_is_reached_by_each_number_of_replicas_for_itself(alone, both):
     def reached(planned, made):
         launches = [Launch(r.cell, r.block, r.block, 0.1) for r in planned if r.cell.kind == "speed"]
-        goal = Goal(launches, "numpy-manual", find().adapters, None, 0.5)
+        goal = StopRule(launches, "numpy-manual", find().adapters, None, 0.5)
         for record in made:
             goal.add(record)
         return goal.reached()

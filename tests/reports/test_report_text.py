@@ -16,7 +16,6 @@ from levelfield.reports.findings.text import (
     listing,
     shorten,
     significant,
-    slug,
     span,
     visible,
 )
@@ -81,12 +80,6 @@ def test_counts_know_their_plural() -> None:
 @given(st.text(), st.integers(2, 30))
 def test_shortened_text_keeps_its_limit(text: str, most: int) -> None:
     assert len(shorten(text, most)) <= most
-
-
-@given(st.text())
-def test_slugs_are_safe_ids(text: str) -> None:
-    assert slug(text).replace("-", "").isalnum()
-    assert slug(text).isascii()
 
 
 def test_long_times_are_for_people() -> None:

@@ -33,7 +33,7 @@ from levelfield.harness.records import store
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.progress import Progress
 from levelfield.harness.run.schedule import carry_out
-from levelfield.harness.run.stop_rule import Goal
+from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as tasks
@@ -142,7 +142,7 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
         suite_text=text,
     )
     kept = store.Store.create(folder / head.name, head)
-    goal = Goal(launches, head.baseline, there.adapters, budget=1e6, precision=None)
+    goal = StopRule(launches, head.baseline, there.adapters, budget=1e6, precision=None)
     ends_at: list[tuple[float, float]] = []
     with (folder / "progress").open("w") as sink, contextlib.redirect_stderr(sink):
         progress = Progress(launches, lanes=len(machine.cores()), budget_left=goal.left, plain=True)

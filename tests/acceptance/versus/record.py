@@ -27,7 +27,7 @@ from levelfield.harness.doctor import series
 from levelfield.harness.doctor.against_itself import CALIBRATION
 from levelfield.harness.doctor.neighbour import neighbour
 from levelfield.harness.doctor.series import Bench, Series
-from levelfield.harness.measure.delay import delayed
+from levelfield.harness.measure.delay import Delay
 from levelfield.harness.run.duel import THREADS, Side
 
 HERE = Path(__file__).resolve().parent
@@ -72,7 +72,8 @@ def _step(bench: Bench) -> float:
     """Seconds of one undelayed step: the median over some launches."""
     info = find().adapters[ADAPTER]
     with bench.launcher({info.name: info}) as launcher:
-        found = series.record(launcher, bench, [info], MODE, 9, lambda: False)
+        work = series.cell(info, MODE, bench.threads)
+        found = series.record(launcher, bench, work, {info.name: ()}, 9, lambda: False)
     if info.name not in found.values:
         raise SystemExit(f"the step could not be calibrated: {found.failure or found.nothing()}")
     return median(found.values[info.name].values()) / (len(bench.task.train.x) // series.RECIPE.batch_size)
@@ -80,13 +81,12 @@ def _step(bench: Bench) -> float:
 
 def _run(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
     info = find().adapters[ADAPTER]
-    labels = {label: delayed(info, label, share * step) for label, share in LABELS.items()}
-    with bench.launcher({info.name: info} | labels) as launcher:
+    labels = {label: (Delay(seconds=share * step),) for label, share in LABELS.items()}
+    work = series.cell(info, MODE, bench.threads)
+    with bench.launcher({info.name: info}) as host:
         first = 0
         while time.monotonic() < until:
-            found = series.record(
-                launcher, bench, list(labels.values()), MODE, BLOCKS, lambda: time.monotonic() >= until, first
-            )
+            found = series.record(host, bench, work, labels, BLOCKS, lambda: time.monotonic() >= until, first)
             if found.failure is not None:
                 raise SystemExit(f"a launch failed: {found.failure}")
             yield {"values": found.values, "wall": found.wall, "disturbed": found.disturbed}
@@ -99,7 +99,7 @@ def _duel(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
     work = series.cell(info, MODE, THREADS)
 
     def side(label: str) -> Side:
-        return Side(delayed(info, label, LABELS[label] * step), work)
+        return Side(info, work, wrap=(Delay(seconds=LABELS[label] * step),))
 
     with bench.ground(Side(info, work), Side(info, work)) as ground:
         first = [ground.pair(side("base"), side("base"), block) for block in range(CALIBRATION)]

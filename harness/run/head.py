@@ -1,0 +1,89 @@
+"""The head of a run: of one that begins, and of one that goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.records.record import Run
+from levelfield.harness.records.store import Contents
+from levelfield.harness.run.prepare import Prepared
+from levelfield.harness.run.resume import changes
+from levelfield.harness.system import machine, variables
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Task
+
+
+def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str] = ()) -> Run:
+    """The head of a new run in `folder`, which `command` would repeat."""
+    suite, surroundings = prepared.suite, prepared.surroundings
+    baseline, about_baseline = choose_baseline(suite.baseline, prepared.adapters)
+    own_files = bool(suite.tasks or suite.environments)
+    return Run(
+        name=folder.name,
+        suite=str(prepared.options.suite),
+        summary=suite.summary,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        baseline=baseline,
+        plan_seed=suite.seed,
+        machine=prepared.machine,
+        warnings=[*about_baseline, *warnings, *machine.warnings()],
+        suite_text=prepared.text,
+        suite_folder=os.path.relpath(Path(suite.file).resolve().parent, folder.resolve()) if own_files else None,
+        study=suite.study,
+        tasks={name: facts(task) for name, task in surroundings.tasks.items()},
+    )
+
+
+def go_on(prepared: Prepared, before: Contents) -> Run:
+    """The head of a run that goes on; changes are refused, or marked in its warnings, and so is another host."""
+    options, surroundings = prepared.options, prepared.surroundings
+    changed = changes(
+        before,
+        prepared.planned,
+        suite_text=prepared.text,
+        tasks={name: facts(task) for name, task in surroundings.tasks.items()},
+        machine=prepared.machine,
+        adapters=prepared.adapters,
+        environments=surroundings.environments,
+        kept=variables.kept(os.environ) if options.launcher == "local" else None,
+    )
+    if changed and not options.allow_changes:
+        raise UserError(
+            f"{before.run.folder} was begun under other conditions: {'; '.join(changed)}",
+            "restore them, begin a new run, or add --allow-changes: the report will say so",
+        )
+    marked = [f"Resumed after a change: {change}." for change in changed]
+    was, now = before.run.machine.host, prepared.machine.host
+    if was != now and None not in (was, now):
+        marked.append(f"Gone on with on {now}; it was begun on {was}.")
+    warnings = list(dict.fromkeys([*before.run.warnings, *marked]))
+    return before.run.model_copy(update={"warnings": warnings})
+
+
+def facts(task: Task) -> dict[str, Any]:
+    """What the report says about a task."""
+    samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
+    return {
+        "source": task.source,
+        "licence": task.licence,
+        "kind": task.kind,
+        "features": task.features,
+        "outputs": task.outputs,
+        "samples": samples,
+        "digest": task.digest(),
+    }
+
+
+def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[str, list[str]]:
+    """The suite's baseline, or the first low-level adapter that is installed, with a warning that says so."""
+    if adapters[wanted].missing() is None:
+        return wanted, []
+    others = [info.name for info in adapters.values() if info.api == "low" and info.missing() is None]
+    chosen = others[0] if others else wanted
+    return chosen, [f"The suite's baseline {wanted} {adapters[wanted].missing()}. {chosen} stands in for it."]

@@ -1,0 +1,36 @@
+"""Ctrl-C in a run."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from levelfield.harness.system.stop import Stop
+
+
+@contextmanager
+def interruptible(stop: Stop, resume: str) -> Iterator[None]:
+    """The first Ctrl-C lets the launches under way finish, the second ends them.
+
+    In a thread that is not the program's first, signals are the program's own affair.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.asked.is_set():
+            raise KeyboardInterrupt
+        stop.asked.set()
+        print(f"\nstopping after the launches under way; go on later with: {resume}", file=sys.stderr)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
