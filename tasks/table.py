@@ -1,4 +1,4 @@
-"""A task from a user's own file: CSV, Parquet or ``.npz``; see `tasks.table_file` for what the file must look like.
+"""A task from a user's own file: CSV, Parquet or ``.npz``; see `tasks.tables.files` for what the file must look like.
 
 Text labels become classes in alphabetical order, numeric ones in the order of their values. Features are
 standardised per column; the labels of a regression stay in their own unit.
@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 
 from levelfield.tasks.errors import UserError, unknown
-from levelfield.tasks.table_file import Rows, Wanted, number, read_rows
+from levelfield.tasks.tables.files import Rows, Wanted, number, read_rows
 from levelfield.tasks.task import DEFAULT_SPLITS, Kind, Splits, Task, assemble, make_task
 
 SPLIT_NAMES = Splits._fields
