@@ -325,7 +325,7 @@ def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None)
         if selection.tasks and name not in selection.tasks:
             continue
         if name in chosen.tasks:
-            loaded[name] = table.load(name, suite.table_spec(chosen.tasks[name]))
+            loaded[name] = table.load(name, chosen.tasks[name])
         else:
             loaded[name] = task_registry.load(name, data_dir=data_dir)
     return loaded

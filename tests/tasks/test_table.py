@@ -16,9 +16,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from levelfield.tasks import table
-from levelfield.tasks.tables import files as table_file
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.table import TableSpec
+from levelfield.tasks.tables import frame as table_file
 from levelfield.tasks.task import Splits, Task
 
 Write = Callable[..., Path]
