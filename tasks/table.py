@@ -17,7 +17,7 @@ from levelfield.tasks.tables import arrays, columns, content, delimited, frame, 
 from levelfield.tasks.tables.columns import Column
 from levelfield.tasks.tables.delimited import toml
 from levelfield.tasks.tables.form import NUMBER
-from levelfield.tasks.tables.frame import SPLITS, Chosen, Frame
+from levelfield.tasks.tables.frame import SPLITS, Chosen, Frame, Remedied
 from levelfield.tasks.tables.prepare import prepare
 from levelfield.tasks.tables.spec import TableSpec
 from levelfield.tasks.task import DEFAULT_SPLITS, About, Splits, Task, assemble, cut, require_classes, stratified_cut
@@ -28,7 +28,7 @@ MOST_CLASSES = 20  # of whole numbers, before it is asked whether they are to be
 
 def load(name: str, spec: TableSpec) -> Task:
     """The task called `name` from the user's file. Raises UserError for whatever is wrong in it."""
-    return _Table(name, spec).task()
+    return Table(name, spec).task()
 
 
 def read(file: Path, spec: TableSpec) -> Frame:
@@ -43,7 +43,7 @@ def read(file: Path, spec: TableSpec) -> Frame:
     return found
 
 
-class _Table:
+class Table:
     """One file on its way to a task; `said` and `warnings` are told to the user, once."""
 
     def __init__(self, name: str, spec: TableSpec) -> None:
@@ -62,11 +62,12 @@ class _Table:
         self.label = self.frame.names[self.chosen.labels[0]]
 
     def task(self) -> Task:
-        labels = self._labels()
-        wrong = notices.refusal(self.frame, self.spec, self.features, labels)
+        self.labels = labels = self._labels()
+        empty = np.logical_and.reduce([c.gaps for c in (*self.features, *labels)])
+        wrong = notices.refusal(self.frame, self.spec, self.features, labels, empty)
         if wrong is not None:
             raise wrong
-        keep = self._kept(labels)
+        keep = self._kept(labels, ~empty)
         classes: dict[str, int] = {}
         if self.spec.kind == "classification":
             y, classes, keep = self._classes(labels, keep)
@@ -152,10 +153,11 @@ class _Table:
             odd = column.odd()
             place, cell = odd or (int(np.argmin(column.gaps)), column.values[int(np.argmin(column.gaps))].as_py())
             keys = {k: v for k, v in self.frame.proposals.items() if k in ("decimal", "thousands", "quote")}
-            raise UserError(
+            raise Remedied(
                 f"{self.file}: {self.frame.place(place)}, column {column.name!r}: {cell!r} is not a number",
                 delimited.written(keys)
                 or 'a regression has a number as label in every row; for names, set kind = "classification"',
+                keys or {"kind": "classification"},
             )
         if (row := column.not_finite()) is not None:
             raise UserError(
@@ -164,12 +166,10 @@ class _Table:
                 "a regression has a finite number as label in every row",
             )
 
-    def _kept(self, labels: list[Column]) -> np.ndarray:
-        """Which rows are samples; what is left out is said."""
-        keep = np.ones(self.frame.rows, bool)
-        empty = np.logical_and.reduce([c.gaps for c in (*self.features, *labels)])
-        if empty.any():
-            keep &= ~empty
+    def _kept(self, labels: list[Column], keep: np.ndarray) -> np.ndarray:
+        """Which of the rows with content are samples; what is left out is said."""
+        if not keep.all():
+            self.said.append(f"{int((~keep).sum()):,} rows without content left out")
         no_label = np.logical_or.reduce([c.gaps for c in labels]) & keep
         if self.spec.missing == "drop":
             gaps = np.logical_or.reduce([c.gaps for c in self.features]) & keep
@@ -177,6 +177,12 @@ class _Table:
             if dropped.any():
                 where = [c.name for c in (*self.features, *labels) if (c.gaps & keep).any()]
                 self.said.append(f"{int(dropped.sum()):,} rows with gaps dropped (in {notices.listed(where)})")
+            if 2 * dropped.sum() > keep.sum():
+                worst = max(self.features, key=lambda c: int(c.gaps.sum()))
+                self.warnings.append(
+                    f"more than half of the rows are dropped for their gaps, {int(worst.gaps.sum()):,} of them in "
+                    f"{worst.name!r}; to leave the column out: {notices.exclude(self.spec, worst.name)}"
+                )
             keep &= ~dropped
         elif no_label.any():
             self.said.append(f"{int(no_label.sum()):,} rows without a label dropped")
@@ -223,18 +229,21 @@ class _Table:
         many = numeric and len(counts) > MOST_CLASSES
         to_learn = f"column {label!r} has {len(counts):,} different numbers in {total:,} rows"
         if numeric and (2 * len(counts) > total or (broken and many)):
-            raise UserError(
-                f"{self.file}: {to_learn}", 'to learn a number rather than a class, set kind = "regression"'
+            raise Remedied(
+                f"{self.file}: {to_learn}",
+                'to learn a number rather than a class, set kind = "regression"',
+                {"kind": "regression"},
             )
         needed = 3 if self.chosen.split is None and self.frame.split is None else 1
         few = {name: n for name, n in counts.items() if n < needed}
         if few:
             told = ", ".join(f"{name!r} ({n})" for name, n in list(few.items())[:12])
             more = f" and {len(few) - 12} more" if len(few) > 12 else ""
-            raise UserError(
+            raise Remedied(
                 f"{self.file}: too few samples of class {told}{more} in column {label!r}: every split needs one",
-                f"rare = {needed} leaves out classes with fewer than {needed} samples"
+                f"rare = {max(few.values()) + 1} leaves out classes with fewer samples than that"
                 + ('; or, to learn a number rather than a class, set kind = "regression"' if many else ""),
+                {"rare": max(few.values()) + 1},
             )
         if many:
             self.warnings.append(f'{to_learn}: if it is a number to be learnt, set kind = "regression"')
@@ -278,9 +287,10 @@ class _Table:
                     raise
                 counts = Counter(y.tolist())
                 least = min(counts, key=lambda i: counts[i])
-                raise UserError(
+                raise Remedied(
                     f"{error.message}; the smallest class is {classes[least]!r} with {counts[least]}",
                     f"{error.hint}: rare = {counts[least] + 1} leaves out classes with fewer; or give larger shares",
+                    {"rare": counts[least] + 1},
                 ) from None
         given = given[rows]
         train, validation, test = (np.flatnonzero(given == i) for i in range(3))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.hosts import Launcher
@@ -25,7 +25,7 @@ from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Record, Run
-from levelfield.harness.run import certify_first, peaks
+from levelfield.harness.run import certify_first, data, peaks
 from levelfield.harness.run.outcome import Outcome, resume_command, summarise
 from levelfield.harness.run.progress import Progress, duration
 from levelfield.harness.run.resume import changes, left
@@ -34,10 +34,7 @@ from levelfield.harness.run.stop_rule import Goal
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.stop import Stop
-from levelfield.tasks import registry as task_registry
-from levelfield.tasks import table
-from levelfield.tasks.errors import UserError, unknown
-from levelfield.tasks.task import Task
+from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     from levelfield.harness.launch.ray import Cluster
@@ -65,6 +62,7 @@ def run(options: argparse.Namespace, command: str, begun: Run | None = None) -> 
         if cluster is not None:
             stack.callback(cluster.close)
         there, planned = _planned(options, chosen, registry.adapters, cluster)
+        data.tell(there.tasks, options.quiet)
         if not planned:
             print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
             return Outcome(5)
@@ -119,7 +117,7 @@ def _planned(
         options.matmul_precision,
         options.full,
     )
-    tasks = load_tasks(chosen, selection, options.data_dir)
+    tasks = data.load_tasks(chosen, selection, options.data_dir)
     cores = len(machine.cores()) if cluster is None else cluster.cores
     distributions = {name for info in adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
@@ -258,11 +256,11 @@ def begin(
         baseline=baseline,
         plan_seed=chosen.seed,
         machine=here,
-        warnings=[*warnings, *dropped, *machine.warnings()],
+        warnings=[*warnings, *data.warnings(there.tasks), *dropped, *machine.warnings()],
         suite_text=text,
         suite_folder=os.path.relpath(Path(chosen.file).resolve().parent, folder.resolve()) if own_files else None,
         study=chosen.study,
-        tasks={name: facts(task) for name, task in there.tasks.items()},
+        tasks={name: data.facts(task) for name, task in there.tasks.items()},
     )
     return store.Store.create(folder, head), head
 
@@ -276,7 +274,7 @@ def go_on(
     options: argparse.Namespace,
 ) -> Run:
     """The head of a run that goes on; changes are refused, or marked in its warnings, and so is another host."""
-    tasks = {name: facts(task) for name, task in there.tasks.items()}
+    tasks = {name: data.facts(task) for name, task in there.tasks.items()}
     changed = changes(
         before,
         planned,
@@ -312,37 +310,6 @@ def report_certificate(quiet: bool) -> Callable[[Certificate], None]:
             print(f"certified: {what}", file=sys.stderr)
 
     return tell
-
-
-def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
-    """The tasks that the suite and the selection name."""
-    wanted = dict.fromkeys(name for part in (*chosen.learning, *chosen.speed) for name in part.task)
-    for name in selection.tasks:
-        if name not in wanted:
-            raise unknown("task of this suite", name, wanted)
-    loaded = {}
-    for name in wanted:
-        if selection.tasks and name not in selection.tasks:
-            continue
-        if name in chosen.tasks:
-            loaded[name] = table.load(name, chosen.tasks[name])
-        else:
-            loaded[name] = task_registry.load(name, data_dir=data_dir)
-    return loaded
-
-
-def facts(task: Task) -> dict[str, Any]:
-    """What the report says about a task."""
-    samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
-    return {
-        "source": task.source,
-        "licence": task.licence,
-        "kind": task.kind,
-        "features": task.features,
-        "outputs": task.outputs,
-        "samples": samples,
-        "digest": task.digest(),
-    }
 
 
 def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[str, list[str]]:

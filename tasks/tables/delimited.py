@@ -14,7 +14,7 @@ from typing import Any
 
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.tables import form, frame
-from levelfield.tasks.tables.frame import Frame
+from levelfield.tasks.tables.frame import Frame, Remedied
 from levelfield.tasks.tables.spec import TableSpec
 
 SAMPLE = 2**18  # bytes that are looked at to propose keys
@@ -51,7 +51,7 @@ class _Reader:
 
     def refuse(self, message: str, hint: str) -> UserError:
         """The error, with the keys that would read the file instead of the `hint`, where there are any."""
-        return UserError(f"{self.file}: {message}", written(self.proposals) or hint)
+        return Remedied(f"{self.file}: {message}", written(self.proposals) or hint, self.proposals)
 
     def _unicode(self, data: bytes) -> bytes:
         """UTF-8 without a byte-order mark, with line feeds."""
@@ -67,7 +67,8 @@ class _Reader:
                 ) from None
         data = data.removeprefix(b"\xef\xbb\xbf")
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise UserError(f"{self.file} is not UTF-8 text: it begins as UTF-16 does", 'write encoding = "utf-16"')
+            keys = {"encoding": "utf-16"}
+            raise Remedied(f"{self.file} is not UTF-8 text: it begins as UTF-16 does", written(keys), keys)
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
 
     def _not_utf8(self) -> UserError:
@@ -76,9 +77,10 @@ class _Reader:
         except UnicodeDecodeError as error:
             line = self.data.count(b"\n", 0, error.start) + 1
             byte = self.data[error.start]
-            return UserError(
+            return Remedied(
                 f"{self.file} is not UTF-8 text: line {line} holds the byte 0x{byte:02X}",
                 f'write encoding = "latin-1" (or "cp1252"), in which it is {bytes([byte]).decode("latin-1")!r}',
+                {"encoding": "latin-1"},
             )
         return UserError(f"{self.file} is not UTF-8 text", 'write encoding = "latin-1"')
 
@@ -105,6 +107,8 @@ class _Reader:
                     yield line, row[:-1] if self.separator == " " and not row[-1] else row
                 line = skipped + reader.line_num + 1
         except csv.Error as error:
+            if "separator" in self.proposals:
+                raise self._otherwise_separated() from None
             raise self.refuse(
                 f"line {skipped + reader.line_num} is not CSV: {error}",
                 f"check its quotes; cells end at {self.separator!r}",
@@ -143,9 +147,7 @@ class _Reader:
         twice = [name for name, count in Counter(filter(None, cells)).items() if count > 1] if self.spec.header else []
         suspicious = bool(unknown or twice or len(cells) == 1)
         if "separator" in wrong and (suspicious or not self.spec.header):
-            told = f"its columns are separated by {wrong['separator']!r}"
-            told += ", its numbers have decimal commas" if "decimal" in wrong else ""
-            raise self.refuse(told, "")
+            raise self._otherwise_separated()
         if "skip-lines" in wrong:
             below = form.cells(self.sample.splitlines()[wrong["skip-lines"] :][:1], self.separator, self.spec.quote)
             raise self.refuse(
@@ -156,12 +158,13 @@ class _Reader:
         rows = form.cells(
             self.sample.splitlines()[self.spec.skip_lines :][: form.LINES], self.separator, self.spec.quote
         )
-        if self.spec.header and (more := form.more_headers(rows[1:])) and (twice or unknown or more > 1):
-            lines = " and ".join(str(self.spec.skip_lines + i + 2) for i in range(more))
-            raise UserError(
-                f"{self.file}: line{'s' * (more > 1)} {lines} look{'s' * (more == 1)} like header rows too",
-                f"one line names the columns: write skip-lines = {self.spec.skip_lines + more + 1}, header = false, "
-                "and names = [...] of your own",
+        if self.spec.header and (more := form.more_headers(rows[1:])) and (twice or unknown or len(more) > 1):
+            lines = " and ".join(str(self.spec.skip_lines + i + 2) for i in more)
+            keys = {"skip-lines": self.spec.skip_lines + more[-1] + 2, "header": False}
+            raise Remedied(
+                f"{self.file}: line{'s' * (len(more) > 1)} {lines} look{'s' * (len(more) == 1)} like header rows too",
+                f"one line names the columns: {written(keys)}, and names = [...] of your own",
+                keys,
             )
         own = any(
             label in cells and label in {row[cells.index(label)] for row in rows[1:] if len(row) > cells.index(label)}
@@ -169,17 +172,22 @@ class _Reader:
             if isinstance(label, str)
         )
         if "header" in wrong and (suspicious or own):
-            raise UserError(
+            raise Remedied(
                 f"{self.file}: line {self.spec.skip_lines + 1} looks like data, not like a header",
-                f"write {written(wrong)}; the columns are then called c1, c2, … c{len(cells)} "
+                f"{written(wrong)}; the columns are then called c1, c2, … c{len(cells)} "
                 f"(label = {-1 if not own else cells.index(next(x for x in labels if x in cells)) + 1} is a column by "
                 "its place; or give names = [...])",
+                wrong,
             )
         if twice:
             raise self.refuse(
                 f"two columns are called {twice[0]!r}",
                 f"write skip-lines = {self.spec.skip_lines + 1}, header = false, and names = [...] of your own",
             )
+
+    def _otherwise_separated(self) -> UserError:
+        told = f"its columns are separated by {self.proposals['separator']!r}"
+        return self.refuse(told + (", its numbers have decimal commas" if "decimal" in self.proposals else ""), "")
 
     def _after(self, lines: int) -> bytes:
         """The data behind so many lines."""

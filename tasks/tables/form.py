@@ -97,12 +97,12 @@ def looks_like_data(names: Sequence[str], rows: Rows) -> bool:
     return bool(rows) and 2 * odd >= len(names) and odd > 0
 
 
-def more_headers(rows: Rows) -> int:
-    """How many rows below the first have no number where those that follow have some: they look like headers too."""
+def more_headers(rows: Rows) -> list[int]:
+    """Which rows below the header have no number where those that follow have some: they look like headers too."""
     numeric = [sum(bool(NUMBER.fullmatch(cell)) for cell in row) for row in rows]
     top = next((i for i, count in enumerate(numeric) if count), 0)
     rest = numeric[top:]
-    return top if len(rest) > 2 * top and all(rest) else 0
+    return [i for i in range(top) if any(rows[i])] if len(rest) > 2 * top and all(rest) else []
 
 
 def numbers(rows: Rows) -> dict[str, str]:

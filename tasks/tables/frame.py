@@ -53,6 +53,14 @@ class Chosen:
         return (*self.features, *self.labels, *(() if self.split is None else (self.split,)))
 
 
+class Remedied(UserError):
+    """An error that is gone with these `keys` of the suite."""
+
+    def __init__(self, message: str, hint: str, keys: dict[str, Any]) -> None:
+        super().__init__(message, hint)
+        self.keys = keys
+
+
 def row(index: int) -> str:
     return f"row {index + 1}"
 

@@ -13,7 +13,7 @@ from levelfield.tasks.errors import UserError
 from levelfield.tasks.tables.columns import Column
 from levelfield.tasks.tables.delimited import toml, written
 from levelfield.tasks.tables.form import GAPS, NUMBER, numbers
-from levelfield.tasks.tables.frame import Frame
+from levelfield.tasks.tables.frame import Frame, Remedied
 from levelfield.tasks.tables.spec import TableSpec
 
 MOST_VALUES = 50  # of a text column that is encoded
@@ -33,7 +33,10 @@ def unwanted(features: Sequence[Column]) -> list[str]:
 
 
 def encodable(column: Column) -> bool:
-    return column.kind == "text" and len(column.distinct) <= MOST_VALUES and not mostly_numbers(column)
+    """Whether it is text with few values, most of which occur more than once: ids do not."""
+    known = int((~column.gaps).sum())
+    few = len(column.distinct) <= MOST_VALUES and (2 * len(column.distinct) <= known or known < 8)
+    return column.kind == "text" and few and not mostly_numbers(column)
 
 
 def mostly_numbers(column: Column) -> bool:
@@ -41,8 +44,13 @@ def mostly_numbers(column: Column) -> bool:
     return odd is not None and sum(v.lstrip("+-.")[:1].isdigit() for v in column.distinct) * 2 > len(column.distinct)
 
 
-def refusal(frame: Frame, spec: TableSpec, features: Sequence[Column], labels: Sequence[Column]) -> UserError | None:
-    """All that stands against reading these columns, in one error with the keys that resolve it; None for nothing."""
+def refusal(
+    frame: Frame, spec: TableSpec, features: Sequence[Column], labels: Sequence[Column], empty: np.ndarray
+) -> UserError | None:
+    """All that stands against reading these columns, in one error with the keys that resolve it; None for nothing.
+
+    `empty`: rows without any content, which are no samples.
+    """
     causes: list[str] = []
     keys: dict[str, Any] = {}
     formed = [c for c in features if c.kind == "text" and numbers([[value] for value in c.distinct[:1000]])]
@@ -78,28 +86,32 @@ def refusal(frame: Frame, spec: TableSpec, features: Sequence[Column], labels: S
     ]
     many = [c.name for c in plain if not encodable(c)]
     few = [c.name for c in plain if encodable(c)]
-    causes += [f"text of more than {MOST_VALUES} values in {listed(many)}, which is not encoded"] if many else []
+    told = f"text of more than {MOST_VALUES} values, or with hardly a value twice, in {listed(many)}: it is not encoded"
+    causes += [told] if many else []
     if few and spec.text == "refuse":
         causes.append(f"text in {listed(few)}")
         keys["text"] = "one-hot"
     out = [*dates, *many, *(c.name for c in features if c.kind == "other")]
-    gap = _gaps(spec, [c for c in features if c.name not in out], labels)
+    rest = [c for c in features if c.name not in out]
+    hollow = [c.name for c in rest if spec.missing == "refuse" and 2 * (c.gaps & ~empty).sum() > (~empty).sum()]
+    if hollow:
+        causes.append(f"more than half of the rows have nothing in {listed(hollow)}")
+        out += hollow
+    gap = _gaps([c for c in rest if c.name not in hollow], labels, ~empty)
     if gap and spec.missing == "refuse":
         causes.append(gap)
         keys["missing"] = "drop"
     if not causes:
         return None
-    return UserError(f"{frame.file}: {'; '.join(causes)}", _remedy(spec, features, keys, out, odd, bool(gap)))
-
-
-def _remedy(
-    spec: TableSpec, features: Sequence[Column], keys: dict[str, Any], out: list[str], odd: list[Column], gap: bool
-) -> str:
-    numeric = [c.name for c in features if c.kind == "number"]
     if out and spec.features is None:
         keys = {"exclude": [*spec.exclude, *out], **keys}
     elif out:
         keys = {"features": [c.name for c in features if c.name not in out], **keys}
+    return Remedied(f"{frame.file}: {'; '.join(causes)}", _remedy(features, keys, odd, bool(gap)), keys)
+
+
+def _remedy(features: Sequence[Column], keys: dict[str, Any], odd: list[Column], gap: bool) -> str:
+    numeric = [c.name for c in features if c.kind == "number"]
     told = [written(keys)] if keys else []
     told += ['missing = "median" or "most-frequent" fills what is missing instead'] if gap else []
     if odd:
@@ -120,16 +132,16 @@ def _in_quotes(column: Column) -> bool:
     return bool(values) and all(len(v) > 1 and v[0] == v[-1] == "'" for v in values)
 
 
-def _gaps(spec: TableSpec, features: Sequence[Column], labels: Sequence[Column]) -> str:
+def _gaps(features: Sequence[Column], labels: Sequence[Column], within: np.ndarray) -> str:
     """``3 of 18 rows have gaps: 'shell' 2, 'slime' 1``; empty where there are none."""
-    with_gaps = [(c, int(c.gaps.sum())) for c in (*features, *labels) if c.gaps.any()]
+    with_gaps = [(c, n) for c in (*features, *labels) if (n := int((c.gaps & within).sum()))]
     if not with_gaps:
         return ""
-    rows = int(np.logical_or.reduce([c.gaps for c, _ in with_gaps]).sum())
+    rows = int((np.logical_or.reduce([c.gaps for c, _ in with_gaps]) & within).sum())
     shown = ", ".join(f"{c.name!r} {count:,}" for c, count in with_gaps[:40])
     no_label = " (rows without a label are no samples)" if any(c in labels for c, _ in with_gaps) else ""
-    verb = "row has" if rows == 1 else "rows have"
-    return f"{rows:,} of {len(with_gaps[0][0].gaps):,} {verb} gaps: {shown}{no_label}"
+    verb = "has" if rows == 1 else "have"
+    return f"{rows:,} of {int(within.sum()):,} rows {verb} gaps: {shown}{no_label}"
 
 
 def exclude(spec: TableSpec, *names: str) -> str:
@@ -140,10 +152,8 @@ def about_columns(
     spec: TableSpec, features: Sequence[Column], y: np.ndarray, label: str, rows: np.ndarray
 ) -> list[str]:
     """Warnings about single columns; `y` (n,) classes or numbers of the `rows` that are kept."""
-    found = []
+    found, telling = [], []
     for c in features:
-        if c.kind not in ("number", "text"):
-            continue
         told = []
         if c.kind == "number":
             if counts_rows(c.numbers):
@@ -151,7 +161,7 @@ def about_columns(
             if spec.kind == "regression" and (r := _correlation(c.numbers[rows], y)) > ALIKE:
                 told.append(f"correlates {r:.3f} with the label {label!r}")
         if spec.kind == "classification" and tells(c, y, rows):
-            told.append("alone tells the class (training accuracy 1.0 by one column)")
+            telling.append(c.name)
         if told:
             found.append(f"column {c.name!r} {' and '.join(told)}; to leave it out: {exclude(spec, c.name)}")
         if c.kind == "number" and (far := _sentinel(c.numbers[rows])):
@@ -164,6 +174,12 @@ def about_columns(
                 f"column {c.name!r}: some cells have three decimals and the others, hundreds of times larger, none; "
                 'if the dot stands between thousands: thousands = "."'
             )
+    if telling:
+        each = "column" if len(telling) == 1 else "each of the columns"
+        found.append(
+            f"{each} {listed(telling)} alone tells the class (training accuracy 1.0 by one column); if that is the "
+            f"answer in other words: {exclude(spec, *telling)}"
+        )
     return found
 
 
@@ -256,8 +272,8 @@ def about_classes(counts: dict[str, int]) -> list[str]:
     found = []
     alike: dict[Any, list[str]] = defaultdict(list)
     for name in counts:
-        alike[_value(name)].append(name)
-        alike[name.casefold().rstrip(". ")].append(name)
+        for key in {_value(name), name.casefold().rstrip(". ")}:
+            alike[key].append(name)
     for names in {tuple(names): None for names in alike.values() if len(names) > 1}:
         told = ", ".join(f"{name!r} ({counts[name]})" for name in names)
         found.append(f"the classes {told} are written nearly alike, and are kept apart")
