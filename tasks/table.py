@@ -103,7 +103,7 @@ class Table:
     def _features(self) -> list[Column]:
         """The columns to learn from; those without name and content are left out."""
         found, empty = [], 0
-        unnamed = {f"c{i + 1}" for i in range(len(self.frame.names))} if self.spec.header else set()
+        unnamed = {f"c{i + 1}" for i in range(len(self.frame.names))} if self.spec.header is not False else set()
         places = []
         for i in self.chosen.features:
             column = columns.read(self.frame.names[i], self.frame.columns[i], self.spec)
@@ -224,8 +224,10 @@ class Table:
             raise UserError(
                 f"{self.file}: all labels (column {label!r}) are {what}", "classification needs two classes at least"
             )
-        numeric = all(NUMBER.fullmatch(name) for name in counts)
-        broken = numeric and any(not float(name).is_integer() for name in counts)
+        place = self.chosen.labels[0]
+        as_number = columns.read(label, self.frame.columns[place], self.spec)
+        numeric = as_number.kind == "number" and len(self.chosen.labels) == 1
+        broken = numeric and not all(NUMBER.fullmatch(name) and float(name).is_integer() for name in counts)
         many = numeric and len(counts) > MOST_CLASSES
         to_learn = f"column {label!r} has {len(counts):,} different numbers in {total:,} rows"
         if numeric and (2 * len(counts) > total or (broken and many)):
@@ -241,20 +243,15 @@ class Table:
             more = f" and {len(few) - 12} more" if len(few) > 12 else ""
             raise Remedied(
                 f"{self.file}: too few samples of class {told}{more} in column {label!r}: every split needs one",
-                f"rare = {max(few.values()) + 1} leaves out classes with fewer samples than that"
-                + ('; or, to learn a number rather than a class, set kind = "regression"' if many else ""),
-                {"rare": max(few.values()) + 1},
+                ('to learn a number rather than a class, set kind = "regression"; or ' if many else "")
+                + f"rare = {max(few.values()) + 1} leaves out classes with fewer samples than that",
+                {"kind": "regression"} if many else {"rare": max(few.values()) + 1},
             )
         if many:
             self.warnings.append(f'{to_learn}: if it is a number to be learnt, set kind = "regression"')
 
     def _warn(self, y: np.ndarray, labels: list[Column], classes: dict[str, int], rows: np.ndarray) -> None:
         spec, label = self.spec, self.label
-        if "header" in self.frame.proposals:
-            self.warnings.append(
-                f"the first line looks like data, not like a header ({notices.listed(self.frame.names, 5)}): "
-                "if it is, write header = false"
-            )
         self.warnings += notices.about_columns(spec, self.features, y, label, rows)
         if spec.kind == "regression":
             self.warnings += notices.about_targets(spec, y, label)

@@ -20,8 +20,8 @@ from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.run import certify_first, duel
-from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.run.data import load_tasks
+from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.stop import Stop

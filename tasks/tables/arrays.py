@@ -125,7 +125,7 @@ class _Archive:
             y = y[:, 0]
         wide = y.ndim == 2 and len(y) == samples and y.dtype.kind in "biuf" and self.spec.kind == "classification"
         if wide and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
-            said.append(f"one-hot label {name} of {y.shape[1]} columns")
+            said.append(f"one-hot label of {y.shape[1]} columns")
             y = y.argmax(axis=1)
         if y.shape != (samples,) or y.dtype.kind not in "fiubU":
             raise UserError(

@@ -27,13 +27,14 @@ FORMATS = {
     ".svmlight": "libsvm",
 }
 PACKED = (".gz", ".zip")
+KNOWN = f'known: {", ".join(FORMATS)}, and .gz or .zip of one; or format = "csv" (or another one) for such a file'
 
 
 def load(file: Path, form: str | None) -> tuple[bytes, str, str]:
     """(the content, unpacked; its format; the suffix that told it). Raises UserError."""
     suffix = _suffix(file.name)
     if form is None and suffix not in FORMATS and suffix not in PACKED:
-        raise UserError(f"{file}: unknown kind of file {file.suffix!r}", _known(file))
+        raise _unknown(file)
     try:
         if not file.is_file():
             what = "is a folder" if file.is_dir() else "is not a file" if file.exists() else "does not exist"
@@ -50,7 +51,7 @@ def load(file: Path, form: str | None) -> tuple[bytes, str, str]:
         data, suffix = _unpacked(file, data)
     found = form or FORMATS.get(suffix)
     if found is None:
-        raise UserError(f"{file}: unknown kind of file {suffix!r} inside it", _known(file))
+        raise UserError(f"{file}: unknown kind of file {suffix!r} inside it", KNOWN)
     _refuse(file, data, found)
     return data, found, suffix
 
@@ -59,15 +60,17 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name.lower().removesuffix(".gz") if name.lower().endswith(".gz") else name.lower()).suffix
 
 
-def _known(file: Path) -> str:
-    known = f"known: {', '.join(FORMATS)}, and .gz or .zip of one; or say format = "
+def _unknown(file: Path) -> UserError:
+    """With what it seems to be by its content, where that can be told."""
+    message = f"{file}: unknown kind of file {file.suffix!r}"
     try:
         with file.open("rb") as content:
             words = content.read(4096).splitlines()[0].split()
     except (OSError, IndexError):
         words = []
-    libsvm = len(words) > 1 and all(b":" in word for word in words[1:])
-    return known + ('"libsvm", which it seems to be' if libsvm else '"csv" (or another one) for a file of that kind')
+    if len(words) > 1 and all(b":" in word for word in words[1:]):
+        return frame.Remedied(f"{message}, which looks like LIBSVM", 'write format = "libsvm"', {"format": "libsvm"})
+    return UserError(message, KNOWN)
 
 
 def _unpacked(file: Path, data: bytes) -> tuple[bytes, str]:

@@ -32,9 +32,9 @@ class _Reader:
         self.file, self.spec = file, spec
         self.separator = spec.separator or ("\t" if suffix in TABS else ",")
         self.data = self._unicode(data)
-        if spec.names is not None and spec.header:
+        if spec.names is not None and spec.header is not False:
             raise UserError(f"{file}: `names` stands for a header", "add header = false (and skip-lines for its lines)")
-        given = {"separator": self.separator, "quote": spec.quote, "header": spec.header}
+        given: dict[str, Any] = {"separator": self.separator, "quote": spec.quote, "header": spec.header}
         given |= {"skip-lines": spec.skip_lines, "decimal": spec.decimal, "thousands": spec.thousands}
         self.sample = self.data[:SAMPLE].decode("utf-8", "ignore")
         self.proposals = form.propose(self.sample, given)
@@ -44,7 +44,11 @@ class _Reader:
         names, first = self._header()
         columns = self._columns(names, first)
         said = [f"separator {self.separator!r}"] if self.separator != "," else []
-        said += [] if self.spec.header else ["no header" if self.spec.names is None else "names from the suite"]
+        said += (
+            []
+            if self.spec.header is not False
+            else ["no header" if self.spec.names is None else "names from the suite"]
+        )
         said += [f"{self.spec.skip_lines} lines skipped"] if self.spec.skip_lines else []
         said += [f"read as {self.spec.encoding}"] if self.spec.encoding.lower() not in ("utf-8", "utf8") else []
         return Frame(self.file, tuple(names), tuple(columns), self._place, tuple(said), proposals=self.proposals)
@@ -123,7 +127,7 @@ class _Reader:
         cells = [cell.strip() for cell in first[1]]
         line = self.spec.skip_lines + first[0]
         self._refuse_header(cells)
-        if not self.spec.header:
+        if self.spec.header is False:
             names = list(self.spec.names or (f"c{i + 1}" for i in range(len(cells))))
             if len(names) != len(cells):
                 raise self.refuse(
@@ -141,12 +145,12 @@ class _Reader:
     def _refuse_header(self, cells: list[str]) -> None:
         """What is wrong with the first line, by its cause."""
         labels = self.spec.label if isinstance(self.spec.label, tuple) else (self.spec.label,)
-        unknown = [x for x in labels if isinstance(x, str) and x not in cells and x.strip() not in cells]
-        unknown = unknown if self.spec.header else []
+        headed = self.spec.header is not False
+        unknown = [x for x in labels if isinstance(x, str) and x not in cells and x.strip() not in cells and headed]
         wrong = self.proposals
-        twice = [name for name, count in Counter(filter(None, cells)).items() if count > 1] if self.spec.header else []
+        twice = [name for name, count in Counter(filter(None, cells)).items() if count > 1] if headed else []
         suspicious = bool(unknown or twice or len(cells) == 1)
-        if "separator" in wrong and (suspicious or not self.spec.header):
+        if "separator" in wrong and (suspicious or not headed):
             raise self._otherwise_separated()
         if "skip-lines" in wrong:
             below = form.cells(self.sample.splitlines()[wrong["skip-lines"] :][:1], self.separator, self.spec.quote)
@@ -158,7 +162,7 @@ class _Reader:
         rows = form.cells(
             self.sample.splitlines()[self.spec.skip_lines :][: form.LINES], self.separator, self.spec.quote
         )
-        if self.spec.header and (more := form.more_headers(rows[1:])) and (twice or unknown or len(more) > 1):
+        if headed and (more := form.more_headers(rows[1:])) and (twice or unknown or len(more) > 1):
             lines = " and ".join(str(self.spec.skip_lines + i + 2) for i in more)
             keys = {"skip-lines": self.spec.skip_lines + more[-1] + 2, "header": False}
             raise Remedied(
@@ -166,17 +170,11 @@ class _Reader:
                 f"one line names the columns: {written(keys)}, and names = [...] of your own",
                 keys,
             )
-        own = any(
-            label in cells and label in {row[cells.index(label)] for row in rows[1:] if len(row) > cells.index(label)}
-            for label in labels
-            if isinstance(label, str)
-        )
-        if "header" in wrong and (suspicious or own):
+        if "header" in wrong:
             raise Remedied(
                 f"{self.file}: line {self.spec.skip_lines + 1} looks like data, not like a header",
-                f"{written(wrong)}; the columns are then called c1, c2, … c{len(cells)} "
-                f"(label = {-1 if not own else cells.index(next(x for x in labels if x in cells)) + 1} is a column by "
-                "its place; or give names = [...])",
+                f"{written(wrong)} (header = true if it is one all the same); the columns are then called c1 … "
+                f"c{len(cells)}, and label = -1 is the last of them",
                 wrong,
             )
         if twice:
@@ -256,7 +254,7 @@ class _Reader:
     def _place(self, index: int) -> str:
         if self.starts is None:
             rows = self._rows()
-            if self.spec.header:
+            if self.spec.header is not False:
                 next(rows)
             self.starts = array("q", (line for line, _ in rows))
         return f"line {self.starts[index]}"

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 LINES = 200  # that are looked at
@@ -40,13 +41,13 @@ def propose(text: str, given: dict[str, Any]) -> dict[str, Any]:
     if best is not None and best != separator and _share(lines, separator, quote)[0] < _share(lines, best, quote)[0]:
         found["separator"] = separator = best
     rows = cells(lines[given["skip-lines"] :], separator, quote)
-    if (titles := _titles(rows)) and given["header"]:
+    if (titles := _titles(rows)) and given["header"] is not False:
         found["skip-lines"] = given["skip-lines"] + titles
         rows = rows[titles:]
     if quote == '"' and _quoted(rows[1:], "'"):
         found["quote"] = "'"
         rows = cells(lines[found.get("skip-lines", given["skip-lines"]) :], separator, "'")
-    if given["header"] and rows and looks_like_data(rows[0], rows[1:]):
+    if given["header"] is None and rows and looks_like_data(rows[0], rows[1:]):
         found["header"] = False
     found |= {key: value for key, value in numbers(rows[1:]).items() if given[key] != value}
     return found
@@ -86,13 +87,18 @@ def _quoted(rows: Rows, quote: str) -> bool:
 def looks_like_data(names: Sequence[str], rows: Rows) -> bool:
     """Whether half of the names are numbers or occur among their own column's values.
 
-    Not so for scikit-learn's own headers, which begin with the numbers of samples and features.
+    Not so for scikit-learn's own headers, which begin with the numbers of samples and features; and whole numbers that
+    grow from column to column are names, as those of pixels and years are.
     """
     if len(names) > 2 and names[1] == str(len(names) - 1) and names[0].isdecimal() and int(names[0]) >= len(rows):
         return False
+    whole = [int(name) for name in names if name.isdecimal() and len(name) < 20]
+    counted = len(whole) > 1 and all(a < b for a, b in pairwise(whole))
     columns = [{row[i] for row in rows if i < len(row)} for i in range(len(names))]
     odd = sum(
-        bool(NUMBER.fullmatch(n) or n in GAPS[1:] or n in column) for n, column in zip(names, columns, strict=True)
+        not (counted and name.isdecimal())
+        and bool(NUMBER.fullmatch(name) or name in GAPS[1:] or (name and name in column))
+        for name, column in zip(names, columns, strict=True)
     )
     return bool(rows) and 2 * odd >= len(names) and odd > 0
 

@@ -25,7 +25,7 @@ def look(file: Path, label: str | None) -> str:
 
     Every refusal that names keys is followed; its message stands beside them, for the user to agree or not.
     """
-    keys: dict[str, Any] = {"file": file, "label": _first_label(file, label)}
+    keys = _first(file, label)
     decided: dict[str, str] = {} if label is not None else {"label": "decide: what is to be learnt"}
     for _ in range(ROUNDS):
         spec = TableSpec(**{key.replace("-", "_"): value for key, value in keys.items()})
@@ -46,11 +46,17 @@ def look(file: Path, label: str | None) -> str:
     return "\n".join([*_about(held, task), "", *_table(file, keys, decided), *_warnings(task)]) + "\n"
 
 
-def _first_label(file: Path, label: str | None) -> str | int:
-    if label is not None:
-        return int(label) if re.fullmatch(r"-?[1-9][0-9]{0,5}", label) else label
-    _, form, _ = content.load(file, None)
-    return {"npz": "y", "libsvm": "label"}.get(form, -1)
+def _first(file: Path, label: str | None) -> dict[str, Any]:
+    """The keys to begin with: the format where the name does not tell it, and a label."""
+    keys: dict[str, Any] = {"file": file}
+    try:
+        _, form, _ = content.load(file, None)
+    except Remedied as error:
+        keys |= error.keys
+        form = error.keys["format"]
+    usual = {"npz": "y", "libsvm": "label"}.get(form, -1)
+    number = label is not None and re.fullmatch(r"-?[1-9][0-9]{0,5}", label)
+    return keys | {"label": usual if label is None else int(label) if number else label}
 
 
 def _instead(keys: dict[str, Any]) -> str:

@@ -297,7 +297,12 @@ def about_guessing(counts: dict[str, int]) -> str:
 
 
 def about_targets(spec: TableSpec, y: np.ndarray, label: str) -> list[str]:
-    """A warning where the label's unit is likely to make plain gradient descent diverge."""
+    """Warnings of values that stand for a missing one, and of a unit in which plain gradient descent diverges."""
+    if far := _sentinel(y):
+        return [
+            f"the label {label!r}: {far[0]:g} in {far[1]} cells lies far from all others; if it means that a value is "
+            f'missing: missing-values = ["{far[0]:g}"], missing = "drop"'
+        ]
     deviation, level = float(y.std()), float(abs(y.mean()))
     if spec.label_scale == "none" and max(deviation, level) > LARGE:
         return [

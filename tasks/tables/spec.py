@@ -50,7 +50,7 @@ class TableSpec(BaseModel):
     features: tuple[Key, ...] | None = None
     exclude: tuple[Key, ...] = ()
     separator: Sign | None = None
-    header: Annotated[bool, Field(strict=True)] = True
+    header: Annotated[bool, Field(strict=True)] | None = None  # None: there is one, unless it looks like data
     names: tuple[Text, ...] | None = None
     skip_lines: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 0
     encoding: Text = "utf-8"
