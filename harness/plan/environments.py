@@ -23,7 +23,7 @@ from levelfield.tasks.errors import UserError
 
 DEFAULT = "default"
 _LIMIT = 60.0  # seconds
-_WORKER = ("numpy", "pydantic", "threadpoolctl")
+WORKER = ("numpy", "pydantic", "threadpoolctl")
 _ASK = """
 import importlib.metadata as m, json, sys
 found = {}
@@ -74,8 +74,8 @@ def find(named: Mapping[str, Asked], distributions: Iterable[str]) -> dict[str, 
         if python is None:
             found[name] = Environment(name, sys.executable, version, given)
             continue
-        versions = _ask(name, python, [*distributions, *_WORKER], given)
-        absent = [package for package in _WORKER if package not in versions]
+        versions = _ask(name, python, [*distributions, *WORKER], given)
+        absent = [package for package in WORKER if package not in versions]
         if absent:
             raise UserError(
                 f"environments.{name}: {python} lacks {', '.join(absent)}",

@@ -10,8 +10,6 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 import levelfield
 from levelfield.harness.system import control_groups
 from levelfield.harness.system.frozen import Frozen
@@ -82,9 +80,15 @@ def commit() -> str | None:
 
 def memory() -> int:
     """Bytes that this process may use: the machine's, or less where a control group on any level says so."""
-    total: int = psutil.virtual_memory().total
     limit = control_groups.memory_limit()
-    return total if limit is None else min(total, limit)
+    return _installed() if limit is None else min(_installed(), limit)
+
+
+def _installed() -> int:
+    import psutil  # here: a worker under another interpreter needs no psutil
+
+    total: int = psutil.virtual_memory().total
+    return total
 
 
 def describe(anonymous: bool = False) -> Machine:
@@ -125,7 +129,7 @@ def limits() -> list[str]:
             f"A CPU quota allows {quota:.3g} of {counted(usable, 'core')}: {counted(len(cores()), 'core')} "
             f"{'is' if len(cores()) == 1 else 'are'} used, and launches that the quota stops count all the same."
         )
-    if limit is not None and limit < psutil.virtual_memory().total:
+    if limit is not None and limit < _installed():
         found.append(f"A control group limits memory to {limit / 1e6:,.0f} MB.")
     return found
 
