@@ -35,17 +35,13 @@ def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None)
     return loaded
 
 
-def warnings(tasks: Mapping[str, Task]) -> list[str]:
-    return [f"task {name}: {warning}" for name, task in tasks.items() for warning in task.about.warnings]
-
-
 def tell(tasks: Mapping[str, Task], quiet: bool) -> None:
     """What was inferred, dropped and encoded of own files, once; warnings even when quiet."""
     for name, task in tasks.items():
         if task.about.said and not quiet:
             print(f"task {name}: {'; '.join(task.about.said)}", file=sys.stderr)
-    for warning in warnings(tasks):
-        print(f"warning: {warning}", file=sys.stderr)
+        for warning in task.about.warnings:
+            print(f"warning: task {name}: {warning}", file=sys.stderr)
 
 
 def facts(task: Task) -> dict[str, Any]:
@@ -65,5 +61,6 @@ def facts(task: Task) -> dict[str, Any]:
         about["columns"] = list(task.about.features[:MOST_NAMES])
         about["label"] = task.about.label
         about["said"] = list(task.about.said)
+        about["warnings"] = list(task.about.warnings)
         about["classes"] = task.about.classes
     return about

@@ -256,7 +256,7 @@ def begin(
         baseline=baseline,
         plan_seed=chosen.seed,
         machine=here,
-        warnings=[*warnings, *data.warnings(there.tasks), *dropped, *machine.warnings()],
+        warnings=[*warnings, *dropped, *machine.warnings()],
         suite_text=text,
         suite_folder=os.path.relpath(Path(chosen.file).resolve().parent, folder.resolve()) if own_files else None,
         study=chosen.study,
