@@ -154,7 +154,7 @@ class Table:
             place, cell = odd or (int(np.argmin(column.gaps)), column.values[int(np.argmin(column.gaps))].as_py())
             keys = {k: v for k, v in self.frame.proposals.items() if k in ("decimal", "thousands", "quote")}
             raise Remedied(
-                f"{self.file}: {self.frame.place(place)}, column {column.name!r}: {cell!r} is not a number",
+                f"{self.file}: {self.frame.place(place)}, column {column.name!r}: {frame.short(cell)} is not a number",
                 delimited.written(keys)
                 or 'a regression has a number as label in every row; for names, set kind = "classification"',
                 keys or {"kind": "classification"},
@@ -204,7 +204,7 @@ class Table:
         left_out = {keys[i]: int(n) for i, n in enumerate(sizes) if 0 < n < self.spec.rare}
         if left_out:
             keep = keep & (sizes[codes] >= self.spec.rare)
-            told = ", ".join(f"{name!r} {n}" for name, n in list(left_out.items())[:12])
+            told = ", ".join(f"{frame.short(name)} {n}" for name, n in list(left_out.items())[:12])
             self.said.append(f"{len(left_out)} classes with fewer than {self.spec.rare} samples left out ({told})")
         present = [i for i, n in enumerate(sizes) if n and keys[i] not in left_out]
         if len(labels) == 1:
@@ -220,7 +220,7 @@ class Table:
     def _check_classes(self, counts: dict[str, int]) -> None:
         label, total = self.label, sum(counts.values())
         if len(counts) < 2:
-            what = repr(next(iter(counts))) if counts else "left out"
+            what = frame.short(next(iter(counts))) if counts else "left out"
             raise UserError(
                 f"{self.file}: all labels (column {label!r}) are {what}", "classification needs two classes at least"
             )
@@ -239,7 +239,7 @@ class Table:
         needed = 3 if self.chosen.split is None and self.frame.split is None else 1
         few = {name: n for name, n in counts.items() if n < needed}
         if few:
-            told = ", ".join(f"{name!r} ({n})" for name, n in list(few.items())[:12])
+            told = ", ".join(f"{frame.short(name)} ({n})" for name, n in list(few.items())[:12])
             more = f" and {len(few) - 12} more" if len(few) > 12 else ""
             raise Remedied(
                 f"{self.file}: too few samples of class {told}{more} in column {label!r}: every split needs one",
@@ -285,7 +285,7 @@ class Table:
                 counts = Counter(y.tolist())
                 least = min(counts, key=lambda i: counts[i])
                 raise Remedied(
-                    f"{error.message}; the smallest class is {classes[least]!r} with {counts[least]}",
+                    f"{error.message}; the smallest class is {frame.short(classes[least])} with {counts[least]}",
                     f"{error.hint}: rare = {counts[least] + 1} leaves out classes with fewer; or give larger shares",
                     {"rare": counts[least] + 1},
                 ) from None

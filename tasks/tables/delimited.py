@@ -73,27 +73,25 @@ class _Reader:
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             keys = {"encoding": "utf-16"}
             raise Remedied(f"{self.file} is not UTF-8 text: it begins as UTF-16 does", written(keys), keys)
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+        if not data.isascii():
+            try:
+                data.decode()
+            except UnicodeDecodeError as error:
+                raise self._not_utf8(data, error) from None
+        return data
 
-    def _not_utf8(self) -> UserError:
-        try:
-            self.data.decode()
-        except UnicodeDecodeError as error:
-            line = self.data.count(b"\n", 0, error.start) + 1
-            byte = self.data[error.start]
-            return Remedied(
-                f"{self.file} is not UTF-8 text: line {line} holds the byte 0x{byte:02X}",
-                f'write encoding = "latin-1" (or "cp1252"), in which it is {bytes([byte]).decode("latin-1")!r}',
-                {"encoding": "latin-1"},
-            )
-        return UserError(f"{self.file} is not UTF-8 text", 'write encoding = "latin-1"')
+    def _not_utf8(self, data: bytes, error: UnicodeDecodeError) -> UserError:
+        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        return Remedied(
+            f"{self.file} is not UTF-8 text: line {line} holds the byte 0x{byte:02X}",
+            f'write encoding = "latin-1" (or "cp1252"), in which it is {bytes([byte]).decode("latin-1")!r}',
+            {"encoding": "latin-1"},
+        )
 
     def _rows(self, data: bytes | None = None) -> Iterator[tuple[int, list[str]]]:
         """(line, cells) of every record that has something in it, header included, by Python's own reader."""
-        try:
-            text = (self.data if data is None else data).decode()
-        except UnicodeDecodeError:
-            raise self._not_utf8() from None
+        text = (self.data if data is None else data).decode("utf-8", "replace")
         lines = io.StringIO(text, newline="\n")
         skipped = self.spec.skip_lines if data is None else 0
         for _ in range(skipped):
@@ -212,8 +210,6 @@ class _Reader:
         try:
             table, wrong = _arrow(body, names, separator, self.spec.quote, quoted)
         except pa.ArrowInvalid as error:
-            if "UTF8" in str(error):
-                raise self._not_utf8() from None
             raise self.refuse(f"it cannot be read as CSV: {str(error)[:200]}", "check its quotes") from None
         if any(text.strip() for text in wrong):
             raise self._uneven(len(names))

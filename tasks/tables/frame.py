@@ -65,6 +65,11 @@ def row(index: int) -> str:
     return f"row {index + 1}"
 
 
+def short(text: str) -> str:
+    """`text` as it can stand in a message."""
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
+
+
 def too_big(file: Path, what: str) -> UserError:
     return UserError(
         f"{file} is too big: {what}",

@@ -13,7 +13,7 @@ from levelfield.tasks.errors import UserError
 from levelfield.tasks.tables.columns import Column
 from levelfield.tasks.tables.delimited import toml, written
 from levelfield.tasks.tables.form import GAPS, NUMBER, numbers
-from levelfield.tasks.tables.frame import Frame, Remedied
+from levelfield.tasks.tables.frame import Frame, Remedied, short
 from levelfield.tasks.tables.spec import TableSpec
 
 MOST_VALUES = 50  # of a text column that is encoded
@@ -23,7 +23,7 @@ LARGE = 10.0  # deviation of a label with which plain gradient descent is likely
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
+    shown = ", ".join(short(name) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -73,8 +73,7 @@ def refusal(
         formed = []
     for c in odd:
         place, cell = c.odd() or (0, "")
-        shown = cell if len(cell) <= 40 else f"{cell[:40]}…"
-        causes.append(f"{frame.place(place)}, column {c.name!r}: {shown!r} is not a number")
+        causes.append(f"{frame.place(place)}, column {c.name!r}: {short(cell)} is not a number")
     for c in features:
         if c.kind == "number" and (row := c.not_finite()) is not None:
             causes.append(f"{frame.place(row)}, column {c.name!r}: {c.numbers[row]} is not a finite float32 number")
@@ -97,7 +96,7 @@ def refusal(
     if hollow:
         causes.append(f"more than half of the rows have nothing in {listed(hollow)}")
         out += hollow
-    gap = _gaps([c for c in rest if c.name not in hollow], labels, ~empty)
+    gap = _gaps(frame, [c for c in rest if c.name not in hollow], labels, ~empty)
     if gap and spec.missing == "refuse":
         causes.append(gap)
         keys["missing"] = "drop"
@@ -132,16 +131,18 @@ def _in_quotes(column: Column) -> bool:
     return bool(values) and all(len(v) > 1 and v[0] == v[-1] == "'" for v in values)
 
 
-def _gaps(features: Sequence[Column], labels: Sequence[Column], within: np.ndarray) -> str:
+def _gaps(frame: Frame, features: Sequence[Column], labels: Sequence[Column], within: np.ndarray) -> str:
     """``3 of 18 rows have gaps: 'shell' 2, 'slime' 1``; empty where there are none."""
     with_gaps = [(c, n) for c in (*features, *labels) if (n := int((c.gaps & within).sum()))]
     if not with_gaps:
         return ""
-    rows = int((np.logical_or.reduce([c.gaps for c, _ in with_gaps]) & within).sum())
-    shown = ", ".join(f"{c.name!r} {count:,}" for c, count in with_gaps[:40])
+    where = np.flatnonzero(np.logical_or.reduce([c.gaps for c, _ in with_gaps]) & within)
+    rows = len(where)
+    shown = ", ".join(f"{short(c.name)} {count:,}" for c, count in with_gaps[:40])
     no_label = " (rows without a label are no samples)" if any(c in labels for c, _ in with_gaps) else ""
     verb = "has" if rows == 1 else "have"
-    return f"{rows:,} of {int(within.sum()):,} rows {verb} gaps: {shown}{no_label}"
+    first = f"; the first in {frame.place(int(where[0]))}"
+    return f"{rows:,} of {int(within.sum()):,} rows {verb} gaps: {shown}{first}{no_label}"
 
 
 def exclude(spec: TableSpec, *names: str) -> str:
@@ -275,7 +276,7 @@ def about_classes(counts: dict[str, int]) -> list[str]:
         for key in {_value(name), name.casefold().rstrip(". ")}:
             alike[key].append(name)
     for names in {tuple(names): None for names in alike.values() if len(names) > 1}:
-        told = ", ".join(f"{name!r} ({counts[name]})" for name in names)
+        told = ", ".join(f"{short(name)} ({counts[name]})" for name in names)
         found.append(f"the classes {told} are written nearly alike, and are kept apart")
     return found
 
@@ -291,9 +292,9 @@ def about_guessing(counts: dict[str, int]) -> str:
     """How the classes are distributed, and what always naming the largest one reaches."""
     total = sum(counts.values())
     name, most = Counter(counts).most_common(1)[0]
-    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:20])
+    shown = ", ".join(f"{name[:40]} {count:,}" for name, count in list(counts.items())[:20])
     more = f" and {len(counts) - 20} more" if len(counts) > 20 else ""
-    return f"classes: {shown}{more}; always guessing {name!r} reaches {100 * most / total:.1f} %"
+    return f"classes: {shown}{more}; always guessing {short(name)} reaches {100 * most / total:.1f} %"
 
 
 def about_targets(spec: TableSpec, y: np.ndarray, label: str) -> list[str]:
