@@ -1,5 +1,7 @@
-"""The real tables, where they are: most of them run by TOML alone, and none is silently wrong. Run as a script it prints
-a table: file, keys, what came of it."""
+"""The real tables, where they are: they run by TOML alone, and none is silently wrong.
+
+Run as a script it prints a table: file, keys, what came of it.
+"""
 
 from __future__ import annotations
 
