@@ -19,7 +19,6 @@ from levelfield.reports.findings.certificates import summary
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, gather
 from levelfield.reports.sections import accuracy, startup, tax
-from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     import pandas
@@ -46,11 +45,9 @@ class Findings(NamedTuple):
 
 
 def load(folder: str | Path, baseline: str | None = None) -> Findings:
-    """Of the run in a folder. Raises UserError when there is none, or no pandas."""
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
+    """Of the run in a folder. Raises UserError when there is none."""
+    import pandas
+
     stored = store.read(Path(folder))
     evidence = gather(
         stored.run,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,11 @@ class Table:
         self.warnings: list[str] = []
         files = spec.files
         frames = {split: read(file, spec) for split, file in files.items()}
-        self.frame = frames["file"] if "file" in frames else frame.joined(frames)
+        self.frame = frames.pop("file") if "file" in frames else frame.joined(frames)
+        self.rows = self.frame.rows
         self.file = self.frame.file
         self.said += self.frame.said
-        if not self.frame.rows:
+        if not self.rows:
             raise UserError(f"{self.file} has no samples", "it needs a row for each sample")
         self.chosen = frame.choose(self.file, self.frame.names, spec)
         self.features = self._features()
@@ -103,16 +105,20 @@ class Table:
     def _features(self) -> list[Column]:
         """The columns to learn from; those without name and content are left out."""
         found, empty = [], 0
+        held = list(self.frame.columns)
+        self.frame = replace(self.frame, columns=())
         unnamed = {f"c{i + 1}" for i in range(len(self.frame.names))} if self.spec.header is not False else set()
         places = []
         for i in self.chosen.features:
-            column = columns.read(self.frame.names[i], self.frame.columns[i], self.spec)
+            column = columns.read(self.frame.names[i], held[i], self.spec)
+            held[i] = None  # as text it takes more room than as numbers
             if column.name in unnamed and self.spec.features is None and column.gaps.all():
                 empty += 1
                 continue
             found.append(column)
             places.append(i)
         self.chosen = Chosen(tuple(places), self.chosen.labels, self.chosen.split)
+        self.frame = replace(self.frame, columns=tuple(held))
         if empty:
             self.said.append(f"{empty} columns without name and content left out")
         if not found:

@@ -118,7 +118,7 @@ class _Reader:
 
     def _header(self) -> tuple[list[str], int]:
         """The columns' names, and the place in the data where the first sample's record begins."""
-        first = next(self._rows(self._after(self.spec.skip_lines)[:SAMPLE].rsplit(b"\n", 1)[0]), None)
+        first = next(self._rows(self._after(self.spec.skip_lines).rsplit(b"\n", 1)[0]), None)
         first = first or next(self._rows(), None)
         if first is None:
             raise UserError(f"{self.file} has no header", "the first line names the columns")
@@ -186,27 +186,34 @@ class _Reader:
         return self.refuse(told + (", its numbers have decimal commas" if "decimal" in self.proposals else ""), "")
 
     def _after(self, lines: int) -> bytes:
-        """The data behind so many lines."""
+        """The sample that begins behind so many lines."""
+        begin = self._place_after(lines)
+        return self.data[begin : begin + SAMPLE]
+
+    def _place_after(self, lines: int) -> int:
+        """Where in the data what follows so many lines begins."""
         start = 0
         for _ in range(lines):
             start = self.data.find(b"\n", start) + 1
             if not start:
-                return b""
-        return self.data[start:]
+                return len(self.data)
+        return start
 
     def _columns(self, names: list[str], lines: int) -> list[Any]:
         """Of the records that follow so many lines."""
         import pyarrow as pa
 
-        body, sign, quote = self._after(lines), self.separator.encode(), self.spec.quote.encode()
+        sign, quote = self.separator.encode(), self.spec.quote.encode()
+        begin = self._place_after(lines)
+        body: bytes | memoryview = memoryview(self.data)[begin:]
         separator = self.separator
         if len(sign) > 1 or len(quote) > 1:
             raise UserError(f"{self.file}: separator and quote are one ASCII character each", 'separator = ";"')
-        quoted = quote in body
-        if separator == " " or (quoted and self._odd_quotes(body, sign, quote)):
-            body, separator = self._rewritten(body, quoted), "\t" if separator == " " else separator
+        quoted = self.data.find(quote, begin) >= 0
+        if separator == " " or (quoted and self._odd_quotes(self.data[begin:], sign, quote)):
+            body, separator = self._rewritten(self.data[begin:], quoted), "\t" if separator == " " else separator
         if not quoted:
-            frame.check_cells(self.file, body.count(b"\n"), self._wanted(names))
+            frame.check_cells(self.file, self.data.count(b"\n", begin), self._wanted(names))
         try:
             table, wrong = _arrow(body, names, separator, self.spec.quote, quoted)
         except pa.ArrowInvalid as error:
@@ -256,7 +263,9 @@ class _Reader:
         return f"line {self.starts[index]}"
 
 
-def _arrow(body: bytes, names: list[str], separator: str, quote: str, quoted: bool) -> tuple[Any, list[str]]:
+def _arrow(
+    body: bytes | memoryview, names: list[str], separator: str, quote: str, quoted: bool
+) -> tuple[Any, list[str]]:
     """All columns as text, and the lines that have another number of cells."""
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -269,9 +278,10 @@ def _arrow(body: bytes, names: list[str], separator: str, quote: str, quoted: bo
         return "skip"
 
     keys = [str(i) for i in range(len(names))]  # names may be equal, until it is said which are used
-    if not body.strip(b"\n"):
+    head = bytes(body[: 2**16])
+    if not head.strip(b"\n") and not bytes(body).strip(b"\n"):
         return pa.table({key: pa.chunked_array([], pa.string()) for key in keys}), []
-    block = BLOCK if max(map(len, body[: 2**16].split(b"\n"))) < BLOCK // 4 else len(body)
+    block = BLOCK if max(map(len, head.split(b"\n"))) < BLOCK // 4 else len(body)
     for size in (block, len(body) + 1):
         try:
             wrong.clear()

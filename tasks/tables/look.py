@@ -78,7 +78,7 @@ def _table(file: Path, keys: dict[str, Any], decided: dict[str, str]) -> list[st
 
 def _about(held: table.Table, task: Task) -> list[str]:
     features, labels = held.features, held.labels
-    lines = [f"# {held.frame.rows:,} rows, {len(held.frame.names)} columns"]
+    lines = [f"# {held.rows:,} rows, {len(held.frame.names)} columns"]
     lines += [f"# {_one_line(phrase)}" for phrase in task.about.said]
     width = min(30, max(len(c.name) for c in (*features, *labels)))
     for column in [*features[:MOST_COLUMNS], *labels]:

@@ -19,6 +19,7 @@ from levelfield.tasks.tables.spec import TableSpec
 MOST_VALUES = 50  # of a text column that is encoded
 ALIKE = 0.97  # correlation with a regression's label
 FAR = 5.0  # so many times the range of the others: a value that stands for a missing one
+SOME = 20_000  # rows that are looked at first: where these do not fit a rule, all do not
 LARGE = 10.0  # deviation of a label with which plain gradient descent is likely to diverge
 
 
@@ -154,6 +155,8 @@ def about_columns(
 ) -> list[str]:
     """Warnings about single columns; `y` (n,) classes or numbers of the `rows` that are kept."""
     found, telling = [], []
+    few = rows[:: max(1, len(rows) // SOME)]
+    y_few = y[:: max(1, len(rows) // SOME)]
     for c in features:
         told = []
         if c.kind == "number":
@@ -161,7 +164,7 @@ def about_columns(
                 told.append("counts the rows")
             if spec.kind == "regression" and (r := _correlation(c.numbers[rows], y)) > ALIKE:
                 told.append(f"correlates {r:.3f} with the label {label!r}")
-        if spec.kind == "classification" and tells(c, y, rows):
+        if spec.kind == "classification" and tells(c, y_few, few) and tells(c, y, rows):
             telling.append(c.name)
         if told:
             found.append(f"column {c.name!r} {' and '.join(told)}; to leave it out: {exclude(spec, c.name)}")
@@ -170,7 +173,7 @@ def about_columns(
                 f"column {c.name!r}: {far[0]:g} in {far[1]} cells lies far from all others; if it means that a value "
                 f'is missing: missing-values = ["{far[0]:g}"], missing = "drop"'
             )
-        if c.kind == "number" and spec.thousands is None and _thousands(c.numbers[rows]):
+        if c.kind == "number" and spec.thousands is None and _thousands(c.numbers[few]):
             found.append(
                 f"column {c.name!r}: some cells have three decimals and the others, hundreds of times larger, none; "
                 'if the dot stands between thousands: thousands = "."'
@@ -189,7 +192,8 @@ def counts_rows(x: np.ndarray) -> bool:
     if len(x) < 3:
         return False
     step = x[1] - x[0]
-    return bool(step >= 1 and step == np.floor(step) and (np.diff(x) == step).all())
+    whole = step >= 1 and step == np.floor(step) and x[2] - x[1] == step
+    return bool(whole and (np.diff(x) == step).all())
 
 
 def tells(column: Column, y: np.ndarray, rows: np.ndarray) -> bool:
@@ -214,13 +218,13 @@ def tells(column: Column, y: np.ndarray, rows: np.ndarray) -> bool:
 
 def one_hot_partners(features: Sequence[Column], label: Column | None, place: int, places: Sequence[int]) -> list[str]:
     """Columns of 0 and 1 that sum to one with a label of 0 and 1: the label is one of several that belong together."""
-    if label is None or label.kind != "number" or not np.isin(label.numbers, (0, 1)).all():
+    if label is None or label.kind != "number" or not _of_two(label.numbers):
         return []
     y = label.numbers
     fitting = {
         at: c
         for at, c in zip(places, features, strict=True)
-        if c.kind == "number" and np.isin(c.numbers, (0, 1)).all() and not (c.numbers * y).any()
+        if c.kind == "number" and _of_two(c.numbers) and not (c.numbers * y).any()
     }
     beside = []
     for step in (-1, 1):
@@ -234,6 +238,11 @@ def one_hot_partners(features: Sequence[Column], label: Column | None, place: in
     return []
 
 
+def _of_two(x: np.ndarray) -> bool:
+    """Whether it holds nothing but 0 and 1."""
+    return bool(np.isin(x[:100], (0, 1)).all() and ((x == 0) | (x == 1)).all())
+
+
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     known = ~np.isnan(x) & ~np.isnan(y)
     x, y = x[known], y[known]
@@ -245,14 +254,16 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 def _sentinel(x: np.ndarray) -> tuple[float, int] | None:
     """The lowest or highest value, a whole number, where it is repeated and far from all others."""
-    x = np.sort(x[~np.isnan(x)])
-    for value, others in ((x[0], x[x > x[0]]), (x[-1], x[x < x[-1]])) if len(x) else ():
-        count = len(x) - len(others)
-        if count < 2 or len(others) < 8 or value != np.floor(value) or abs(value) < 99:
+    x = x[~np.isnan(x)]
+    for value in (x.min(), x.max()) if len(x) else ():
+        if value != np.floor(value) or abs(value) < 99:
             continue
-        span = others[-1] - others[0]
-        distance = min(abs(value - others[0]), abs(value - others[-1]))
-        if span > 0 and distance > FAR * span:
+        others = x[x != value]
+        count = len(x) - len(others)
+        if count < 2 or len(others) < 8:
+            continue
+        low, high = others.min(), others.max()
+        if high > low and min(abs(value - low), abs(value - high)) > FAR * (high - low):
             return float(value), count
     return None
 

@@ -120,7 +120,7 @@ def _xlsx(file: Path, data: bytes, spec: TableSpec) -> Frame:
         ) from None
     with pandas.ExcelFile(io.BytesIO(data), engine="openpyxl") as book:
         sheets = [str(name) for name in book.sheet_names]
-        cells = book.parse(0, header=None, dtype=object, keep_default_na=False, na_values=[])
+        cells = pandas.read_excel(book, sheet_name=0, header=None, dtype=object, keep_default_na=False, na_values=[])
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([_cell(value) for value in row] for row in cells.to_numpy())
     found = delimited.read(file, out.getvalue().encode(), spec.model_copy(update={"encoding": "utf-8"}))
