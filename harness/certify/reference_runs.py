@@ -14,7 +14,6 @@ import numpy as np
 from levelfield.adapters.adapter import Precision, Setting
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.certify.observe import runs
-from levelfield.harness.certify.rounded import UNIT
 from levelfield.harness.measure.looks import MOST_EPOCHS, flat
 from levelfield.harness.system.clocks import clock
 from levelfield.tasks import score
@@ -24,27 +23,26 @@ from levelfield.tasks.task import Task
 
 ALWAYS_KEPT = 16  # the first epochs, whether they are looked at or not: short launches end in them
 MOST_SAMPLES = 1024  # that a loss is taken over
+NOISY = 8  # doubles with noise
+NOISE = (
+    2.0**-12
+)  # of a gradient at most: by itself it moves weights by 6e-5 of their way, a 16th of what is looked into
 
 
 class Trajectory:
     """One training of the specification by NumPy, from the weights and in the order of a seed."""
 
     def __init__(
-        self, setting: Setting, task: Task, make: Callable[[Setting], NumpyManual] | None = None, nudge: float = 0.0
+        self, setting: Setting, task: Task, make: Callable[[Setting], NumpyManual] | None = None, noise: int = 0
     ) -> None:
-        """`make`: the model, in float64 where there is none; `nudge`: relative change of every initial weight, with a
-        sign drawn for each."""
+        """`make`: the model, in float64 where there is none; `noise`: where it is not 0, the seed of small changes of
+        every gradient (NOISE)."""
         self.setting, self.task = setting, task
         dtype: Precision = "float32" if make else "float64"
         self.model = (make or NumpyManual)(replace(setting, precision=dtype, track="matched"))
         self.order = BatchOrder(len(task.train.x), setting.recipe.batch_size, MOST_EPOCHS, setting.seed, partial=False)
-        signs = np.random.default_rng(setting.seed)
-        self.model.set_weights(
-            [
-                Layer(*(a * (1 + nudge * signs.choice([-1, 1], a.shape)) for a in layer))
-                for layer in setting.model.initial_weights(setting.seed)
-            ]
-        )
+        self.noise = np.random.default_rng(noise) if noise else None
+        self.model.set_weights(setting.model.initial_weights(setting.seed))
         self.epoch, self.finite = 0, True
         self.seconds, self.steps = 0.0, 0  # that all steps took
         self.kept = {0: self.weights()}
@@ -81,15 +79,28 @@ class Trajectory:
         for epoch in range(MOST_EPOCHS):
             batches = list(self.order.batches(epoch))
             for i, indices in enumerate(batches):
-                self.model.update(self.model.gradients(x[indices], y[indices]))
+                gradients = self.model.gradients(x[indices], y[indices])
+                if self.noise is not None:
+                    gradients = [
+                        (g * self.noise.uniform(1 - NOISE, 1 + NOISE, g.shape)).astype(g.dtype) for g in gradients
+                    ]
+                self.model.update(gradients)
                 self.steps += 1
                 yield i == len(batches) - 1
 
 
-def doubles(setting: Setting, task: Task) -> list[Trajectory]:
-    """The same in the precision of the launch, in several ways: how far right runs may be from the reference."""
-    near = [Trajectory(setting, task, make) for make in runs(setting.precision)]
-    return [*near, Trajectory(setting, task, runs(setting.precision)[0], UNIT["float32"])]
+def doubles(setting: Setting, task: Task) -> Iterator[Trajectory]:
+    """The same in the precision of the launch, in several ways: how far right runs may be from the reference.
+
+    First as NumPy rounds, then with noise in every gradient. Frameworks round sums in other orders and have other
+    exponentials, so each comes to another ReLU that is all but zero and falls to the other side; Adam makes a whole
+    step of the first gradient of a unit that was dead until then. One double shows few of these places, so there
+    are several.
+    """
+    for make in runs(setting.precision):
+        yield Trajectory(setting, task, make)
+    for seed in range(1, NOISY + 1):
+        yield Trajectory(setting, task, runs(setting.precision)[0], seed)
 
 
 def layers(weights: np.ndarray, shapes: Sequence[tuple[int, int]]) -> list[Layer]:

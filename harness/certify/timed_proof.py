@@ -183,12 +183,14 @@ class Prover:
         until, furthest = clock() + SUSPICION, 0.0
         for double in reference_runs.doubles(case.setting, case.task):
             if not double.advance(epoch, run.kept, until - clock()):
+                if double.finite and furthest:
+                    break  # no time: the others must do
                 furthest = inf
                 continue
             ends = [case.distance(run, e, double.kept[e]) for e in double.kept if e in run.kept]
             furthest = max(furthest, *ends)
-        if off <= SAFETY * furthest and furthest <= UNFORESEEABLE:
-            return None
+            if off <= SAFETY * furthest and furthest <= UNFORESEEABLE:
+                return None
         if furthest > UNFORESEEABLE:
             due, got = (
                 reference_runs.loss(case.setting, case.task, w) for w in (run.kept[epoch], case.seen.weights[place])

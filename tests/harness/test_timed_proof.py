@@ -48,7 +48,7 @@ CELL = Cell(
 SETTING = Setting(MLP((4, 8, 3)), Recipe("momentum", 0.05, batch_size=16), mode="eager", seed=3)
 
 
-def proof(tmp_path, adapter=NumpyManual, cell=CELL, wall=1.0, prover=None, **result):
+def proof(tmp_path, adapter=NumpyManual, cell=CELL, wall=60.0, prover=None, **result):
     """Of a launch of four epochs in this process."""
     prover = prover or Prover({"iris": IRIS})
     setting = replace(SETTING, recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})))
@@ -248,8 +248,8 @@ def test_a_right_launch_is_proved_and_says_what_was_compared(tmp_path):
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adamw"])
 def test_every_optimizer_is_followed_and_one_percent_of_a_gradient_is_found(optimizer, tmp_path):
     cell = CELL.model_copy(update={"recipe": SPEC.model_copy(update={"optimizer": optimizer, "epsilon": 0.01})})
-    assert proof(tmp_path, cell=cell, wall=60.0).unproved is None
-    assert "are not those that this seed gives" in str(proof(tmp_path, Wrong, cell, wall=60.0).unproved)
+    assert proof(tmp_path, cell=cell).unproved is None
+    assert "are not those that this seed gives" in str(proof(tmp_path, Wrong, cell).unproved)
 
 
 def test_other_weights_than_those_that_predict_uses_are_found(tmp_path):
@@ -258,9 +258,10 @@ def test_other_weights_than_those_that_predict_uses_are_found(tmp_path):
 
 def test_what_cannot_be_checked_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(timed_proof, "LEAST", 0.0)
+    monkeypatch.setattr(timed_proof, "SHARE", 0.0)
     cell = CELL.model_copy(update={"model": CELL.model.model_copy(update={"dropout": 0.5})})
     assert "not checked: dropout" in proof(tmp_path, cell=cell).checked["weights"]
-    short = proof(tmp_path, wall=0.0)
+    short = proof(tmp_path)
     assert short.unproved is None
     assert short.checked["weights"] == "not checked: the reference did not come so far in its time"
 
