@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,12 +13,28 @@ from levelfield.tasks.task import Kind
 Format = Literal["csv", "parquet", "feather", "npz", "arff", "xlsx", "libsvm"]
 Place = Annotated[int, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
-Key = Text | Place  # a column by its name, or by its place: 1 is the first, −1 the last
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("write a column as its name, or as its place: 1 is the first, -1 the last")
+    return value
+
+
+def _label(value: Any) -> Any:
+    """A column, or a list of at least two, as a tuple."""
+    if not isinstance(value, list | tuple):
+        return _column(value)
+    if len(value) < 2:
+        raise ValueError("a list of columns is a one-hot label: write two of them at least, or one name")
+    return tuple(_column(one) for one in value)
+
+
+Key = Annotated[Text | Place, BeforeValidator(_column)]
 Real = Annotated[float, Field(strict=True)]
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Sign = Annotated[str, Field(strict=True, min_length=1, max_length=1)]
 FILES = ("file", "train", "validation", "test")
-_listed = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
 
 class TableSpec(BaseModel):
@@ -40,7 +56,7 @@ class TableSpec(BaseModel):
     validation: Path | None = None
     test: Path | None = None
     format: Format | None = None
-    label: Key | Annotated[tuple[Key, ...], _listed, Field(min_length=2)]
+    label: Annotated[Text | Place | tuple[Text | Place, ...], BeforeValidator(_label)]
     kind: Kind = "classification"
     label_scale: Literal["none", "standard"] = "none"
     rare: Annotated[int, Field(strict=True, ge=0)] = 0
