@@ -6,7 +6,7 @@ RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: compare test check lint bench versus clean help chaos fuzz soak soak-ray audit gpu-check
+.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,27 +23,30 @@ check: $(VENV)/.test lint ## the two-minute part of it, for daily work
 bench: $(VENV)/.test ## pytest-benchmark suites: a step, an epoch and a prediction of every adapter
 	$(BIN)/python tests/benchmarks/bench.py $(BENCH)
 
+acceptance: $(VENV)/.test ## what levelfield promises of itself, for docs/trust.md: all parts (an hour), or those of ACCEPTANCE
+	$(BIN)/python tests/acceptance/acceptance.py $(ACCEPTANCE)
+
 versus: $(VENV)/.test ## pytest-benchmark, pyperf and asv against levelfield: false verdicts and what is found (85 minutes)
-	$(BIN)/python tests/benchmarks/versus/versus.py $(VERSUS)
+	$(BIN)/python tests/acceptance/versus/versus.py $(VERSUS)
 
 gpu-check: ## certify and measure every adapter on an NVIDIA GPU, with the interpreter PYTHON as it is (nothing is installed)
 	$(PYTHON) tests/gpu/gpu_check.py $(GPU)
 
 chaos: $(VENV)/.test ## kill, fill, cut and interrupt real runs, and count what is lost (an hour)
 	rm -f docs/reliability/chaos.json
-	$(BIN)/python tests/chaos/chaos.py --json docs/reliability/chaos.json
-	$(BIN)/python tests/chaos/table.py
+	$(BIN)/python tests/acceptance/chaos/chaos.py --json docs/reliability/chaos.json
+	$(BIN)/python tests/acceptance/reliability.py
 
 fuzz: $(VENV)/.test ## 10,000 examples of bad input
 	LEVELFIELD_FUZZ=2500 LEVELFIELD_FUZZ_JSON=$(CURDIR)/docs/reliability/fuzz.json $(PYTEST) tests/fuzz
-	$(BIN)/python tests/chaos/table.py
+	$(BIN)/python tests/acceptance/reliability.py
 
 soak: $(VENV)/.test ## 2,000 launches, and the cost of scheduling 10,000
-	$(BIN)/python tests/soak/soak.py --json docs/reliability/soak.json
-	$(BIN)/python tests/chaos/table.py
+	$(BIN)/python tests/acceptance/soak/soak.py --json docs/reliability/soak.json
+	$(BIN)/python tests/acceptance/reliability.py
 
 soak-ray: $(VENV)/.test ## 10,000 launches through a Ray cluster of two nodes on this machine
-	$(BIN)/python tests/soak/soak_ray.py --json docs/clusters/soak.json
+	$(BIN)/python tests/acceptance/soak/soak_ray.py --json docs/clusters/soak.json
 
 audit: $(VENV)/.test $(VENV)/audit/bin/pip-audit ## known vulnerabilities of what is pinned, and the linter's security rules
 	$(BIN)/ruff check --select S --ignore S101,S603 tasks adapters harness reports

@@ -1,9 +1,12 @@
 """The contract between the harness and a framework: a few literals and six methods.
 
 The harness owns the clocks, the seeds, the splits, the batch order, the evaluation and early stopping; an adapter owns
-only the framework's way of doing the arithmetic. The literals are read from the source, without importing it, so they
-must be written as plain constants in the class body. An adapter's module needs nothing of ours but this one: the types
-of the specification that the methods speak of can be imported from here.
+only the framework's way of doing the arithmetic. This page is what an adapter needs that trains on one device as the
+specification says; what it may state or do besides is on a second page, `adapters.optional`.
+
+The literals are read from the source, without importing it: each is a constant written out in the class body, the name
+of a constant of its module, or comes from a base class; both may be in another module of the same package. This module
+imports no NumPy, so that the registry can ask it which literals there are.
 """
 
 from __future__ import annotations
@@ -11,33 +14,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-import numpy as np
+from levelfield.adapters.choices import Api, Feed, Precision, Replication, Track
+from levelfield.adapters.optional import Idiomatic, OwnRuntime, Several
 
-from levelfield.tasks.mlp import MLP, Layer
-from levelfield.tasks.recipe import BatchOrder, Recipe
-from levelfield.tasks.task import Kind, Split
+if TYPE_CHECKING:
+    import numpy as np
 
-Api = Literal["low", "high", "mixed"]
-Feed = Literal["resident", "loader"]
-# Of the products: float32 to its last digit; TF32, which NVIDIA GPUs have; bfloat16 products between float32
-# parameters, state and loss ("mixed"); float64 throughout, for certificates only
-Precision = Literal["float32", "tf32", "bfloat16", "float64"]
-Track = Literal["matched", "idiomatic"]
-# How the replicas of data-parallel training are made: as devices of one process (logical CPU devices, which share its
-# cores, or the GPUs that there are), or as ranks, one process each, pinned to cores of its own
-Replication = Literal["devices", "ranks"]
-# What holds for every adapter, as `Adapter.limits`
-LIMITS: tuple[dict[str, Any], ...] = (
-    {"precision": "tf32", "device": ("cpu", "tpu"), "because": "TF32 exists on NVIDIA GPUs only"},
-    {"device": "tpu", "replication": ("devices", "ranks"), "because": "levelfield shows a process one chip of a TPU"},
-    {
-        "track": "idiomatic",
-        "replication": ("devices", "ranks"),
-        "because": "several devices are compared on the matched track only",
-    },
-)
+    from levelfield.tasks.mlp import MLP, Layer
+    from levelfield.tasks.recipe import BatchOrder, Recipe
+    from levelfield.tasks.task import Kind, Split
 
 
 def storage(precision: Precision) -> Literal["float32", "float64"]:
@@ -81,17 +68,23 @@ class Watch(Protocol):
     """How an adapter tells the harness where it is; what happens inside is not training time."""
 
     def ready(self) -> None:
-        """The data are placed on the device and training starts now."""
+        """The data are placed on the device and training starts now: told once, before the first step.
+
+        A framework that places data and makes its loader inside its own call is followed by its first callback behind
+        that. What came before counts as placing, what comes after as the first epoch; steady epochs hold neither.
+        """
 
     def epoch_end(self, epoch: int) -> bool:
-        """An epoch's last step has been dispatched. False: stop training.
+        """An epoch's last step has been dispatched. False: stop training, so that `fit` returns.
 
-        Inside, `get_weights`, `predict` and `synchronize` are legal; `set_weights` is not.
+        A loop that the framework owns is left by the flag that it has for this; where it has none, by an exception of
+        the adapter's own, which `fit` catches. Inside, `get_weights`, `predict` and `synchronize` are legal;
+        `set_weights` is not.
         """
 
 
-class Adapter(ABC):
-    """One framework through one of its APIs.
+class Literals(Idiomatic, Several, OwnRuntime):
+    """What an adapter states of itself.
 
     name       as users type it
     framework  the distribution that gives the API
@@ -99,16 +92,10 @@ class Adapter(ABC):
     api        ``low``: tensors and gradients; ``high``: the framework's own training loop; ``mixed``
     modes      how it executes, in the framework's own words; the first is the default
     feed       how data reach it: ``resident``, as arrays on the device, or ``loader``, batch by batch from the host
-    limits     what it cannot do: each entry maps facts of a setting (see `facts`) to the values that it does not
-               support, and ``because`` to the reason, which must be a fact about the framework
-    notes      what a reader of its results must know, one sentence each
     packages   further distributions that it imports
-    defaults   what the framework does where nobody tells it otherwise, name → value: what the idiomatic track trains
-               with. Without them, that track is unsupported
-    stopping   how the framework's own early stopping behaves by default: ``patience`` (epochs), ``min_delta`` (of the
-               validation loss), ``restore_best``; None where it has none
-    documented_feed  the feed of the loader that its documentation uses, on the idiomatic track
-    replication  the ways in which it trains on several devices, see `placement`; without one, it does not
+    limits     what it cannot do: each entry maps facts of a setting (see `adapters.limits.Facts`) to the values that it
+               does not support, and ``because`` to the reason, which must be a fact about the framework
+    notes      what a reader of its results must know, one sentence each
     """
 
     name: ClassVar[str]
@@ -117,13 +104,13 @@ class Adapter(ABC):
     api: ClassVar[Api]
     modes: ClassVar[tuple[str, ...]]
     feed: ClassVar[Feed] = "resident"
+    packages: ClassVar[tuple[str, ...]] = ()
     limits: ClassVar[tuple[dict[str, Any], ...]] = ()
     notes: ClassVar[tuple[str, ...]] = ()
-    packages: ClassVar[tuple[str, ...]] = ()
-    defaults: ClassVar[dict[str, str]] = {}
-    stopping: ClassVar[dict[str, Any] | None] = None
-    documented_feed: ClassVar[Feed] = "loader"
-    replication: ClassVar[tuple[Replication, ...]] = ()
+
+
+class Adapter(Literals, ABC):
+    """One framework through one of its APIs."""
 
     @abstractmethod
     def __init__(self, setting: Setting) -> None:
@@ -135,11 +122,14 @@ class Adapter(ABC):
 
     @abstractmethod
     def set_weights(self, layers: Sequence[Layer]) -> None:
-        """Take kernels (in, out) and biases (out,), float32 or float64; they are copied."""
+        """Take kernels (in, out) and biases (out,), float32 or float64; they are copied.
+
+        Called before `fit`, once or several times, and after it; the optimizer's state is left as it is.
+        """
 
     @abstractmethod
     def get_weights(self) -> list[Layer]:
-        """Copies of the current weights as NumPy arrays."""
+        """The current weights as NumPy arrays of `setting.dtype`, which are copies: neither is changed by the other."""
 
     @abstractmethod
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
@@ -147,79 +137,17 @@ class Adapter(ABC):
 
         In the given order; or, where `order` is None (the idiomatic track), for the recipe's number of epochs with the
         loader that the framework's documentation uses, shuffled as it is there. Each epoch visits every sample once.
+        Called once for each adapter that is built. `train` is not to be changed.
         """
 
     @abstractmethod
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Logits (n, outputs) as a NumPy array, in evaluation mode, by one call of the framework."""
+        """Logits (n, outputs) as a NumPy array of `setting.dtype`, in evaluation mode.
+
+        By one call of the framework, which may make several batches of `x`. It draws nothing that training would draw:
+        a data loader may take its seed from a global generator.
+        """
 
     @abstractmethod
     def synchronize(self) -> None:
         """Return when all work that `fit` has queued is done."""
-
-    def placement(self) -> dict[str, int]:
-        """Where the last whole batch of `fit` was computed: device → samples of it, asked of the framework.
-
-        Only for adapters with a `replication`, and asked only where `setting.replicas` is more than 1: then batches and
-        their order are those of one device, each batch is split over the replicas, and the gradients are averaged over
-        its samples. Of ``devices``, all; of ``ranks``, what this process computed. An answer that is not read from
-        where the batch really was makes the check worthless.
-        """
-        raise NotImplementedError(f"{type(self).__name__} does not tell where it computes")
-
-
-def facts(setting: Setting, *, compiler: bool, partial: int = 0) -> dict[str, Any]:
-    """What `limits` may speak of; `partial` samples are in the last batch of an epoch, where it is not whole."""
-    sizes = (setting.recipe.batch_size, partial)
-    return {
-        "mode": setting.mode,
-        "optimizer": setting.recipe.optimizer,
-        "activation": setting.model.activation,
-        "dropout": setting.model.dropout > 0,
-        "l2": setting.model.l2 > 0,
-        "kind": setting.kind,
-        "outputs": setting.model.widths[-1],
-        "hidden": len(setting.model.widths) - 2,
-        "device": setting.kind_of_device,
-        "precision": setting.precision,
-        "compiler": compiler,
-        "track": setting.track,
-        "replicas": setting.replicas,
-        "replication": setting.replication,
-        "uneven": any(size % setting.replicas for size in sizes),
-    }
-
-
-class Declared(Protocol):
-    """An adapter's class, or the literals that the registry has read of it."""
-
-    @property
-    def limits(self) -> tuple[dict[str, Any], ...]: ...
-    @property
-    def defaults(self) -> dict[str, str]: ...
-    @property
-    def replication(self) -> tuple[Replication, ...]: ...
-
-
-def refusal(adapter: Declared, setting: Setting, *, compiler: bool, partial: int = 0) -> str | None:
-    """Why an adapter does not support a setting, or None; `partial` as in `facts`."""
-    if setting.track == "idiomatic" and not adapter.defaults:
-        return "it does not state the defaults of its framework"
-    reason = unsupported(adapter.limits, facts(setting, compiler=compiler, partial=partial))
-    if reason is None and setting.replication is not None:
-        if setting.replication not in adapter.replication:
-            return f"it has no training on several {setting.replication}"
-        if setting.recipe.batch_size < setting.replicas:
-            return f"a batch of {setting.recipe.batch_size} cannot be split over {setting.replicas} replicas"
-    return reason
-
-
-def unsupported(limits: Sequence[dict[str, Any]], known: dict[str, Any]) -> str | None:
-    """The reason why a setting is not supported by these facts of it, or None; limits that speak of others are left."""
-    for limit in (*limits, *LIMITS):
-        conditions = {key: value for key, value in limit.items() if key != "because"}
-        if conditions.keys() <= known.keys() and all(
-            known[key] in (value if isinstance(value, tuple) else (value,)) for key, value in conditions.items()
-        ):
-            return str(limit["because"])
-    return None

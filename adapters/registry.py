@@ -10,76 +10,44 @@ import ast
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from levelfield.adapters.adapter import Literals
+from levelfield.adapters.literals import Module, assignments, problem, source_in, stated
+from levelfield.tasks.errors import UserError, unknown
+
 GROUP = "levelfield.adapters"
 Installed = Callable[[str], str | None]  # distribution → version, None where it is absent
-_APIS = ("low", "high", "mixed")
-_FEEDS = ("resident", "loader")
-_REPLICATION = ("devices", "ranks")
-_LONGEST_NAME = 40  # names and modes become parts of file names
-# What limits may speak of: the keys of `adapters.adapter.facts`, which needs NumPy
-FACTS = (
-    "mode",
-    "optimizer",
-    "activation",
-    "dropout",
-    "l2",
-    "kind",
-    "outputs",
-    "hidden",
-    "device",
-    "precision",
-    "compiler",
-    "track",
-    "replicas",
-    "replication",
-    "uneven",
-)
-_LITERALS: dict[str, Any] = {
-    "name": "",
-    "framework": "",
-    "backend": None,
-    "api": "",
-    "modes": (),
-    "feed": "resident",
-    "limits": (),
-    "notes": (),
-    "packages": (),
-    "defaults": {},
-    "stopping": None,
-    "documented_feed": "loader",
-    "replication": (),
-}
-_STOPPING: dict[str, Any] = {"patience": int, "min_delta": (int, float), "restore_best": bool}
 
 
 @dataclass(frozen=True)
-class AdapterInfo:
-    """The literals of an adapter (see `adapters.adapter.Adapter`) and where it is."""
+class AdapterInfo(Literals):
+    """An adapter's literals, which are its attributes, and where it is."""
 
-    name: str
-    framework: str
-    backend: str | None
-    api: str
-    modes: tuple[str, ...]
-    feed: str
-    limits: tuple[dict[str, Any], ...]
-    notes: tuple[str, ...]
-    packages: tuple[str, ...]
-    defaults: dict[str, str]
-    stopping: dict[str, Any] | None
-    documented_feed: str
-    replication: tuple[Any, ...]
+    literals: Mapping[str, Any]
     module: str
     qualname: str
     source: Path
     builtin: bool = True
     distribution: str | None = None  # that a plug-in is of
+
+    def __post_init__(self) -> None:
+        vars(self).update(self.literals)
+
+    def but(self, **literals: Any) -> AdapterInfo:
+        """The same with other literals."""
+        return replace(self, literals={**self.literals, **literals})
+
+    def of(self, replicas: int) -> AdapterInfo:
+        """With the class that trains so many replicas."""
+        if replicas == 1 or self.replicated is None:
+            return self
+        module, _, qualname = self.replicated.partition(":")
+        return replace(self, module=module, qualname=qualname, source=locate(module) or self.source)
 
     @property
     def runtime(self) -> str:
@@ -91,6 +59,12 @@ class AdapterInfo:
         """The folder in which its module is found by name."""
         depth = self.module.count(".") + (self.source.name == "__init__.py")
         return self.source.parents[depth]
+
+    @property
+    def plain(self) -> Path | None:
+        """Beside it, the script that a user of the framework would write instead."""
+        script = self.source.with_name(f"plain_{self.source.name}")
+        return script if script.is_file() else None
 
     @property
     def distributions(self) -> tuple[str, ...]:
@@ -113,10 +87,29 @@ class AdapterInfo:
 
 @dataclass
 class Registry:
-    """Adapters by name in the order of the files, and one line for each that had to be left out."""
+    """Adapters by name in the order of the files, one line for each that had to be left out, and what else to tell."""
 
     adapters: dict[str, AdapterInfo] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # on adapters that are not left out
+    left_out: dict[str, str] = field(default_factory=dict)  # a name that users may type → its line of `problems`
+
+    def get(self, name: str) -> AdapterInfo:
+        """The adapter of that name. Raises UserError, for one that was left out with what is wrong with it."""
+        self.check([name])
+        if name not in self.adapters:
+            raise unknown("adapter", name, self.adapters, "levelfield list adapters")
+        return self.adapters[name]
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raises UserError where one of `names` was left out: what is wrong with it."""
+        for name in names:
+            if name in self.left_out:
+                raise UserError(self.left_out[name], "levelfield list adapters")
+
+    def leave_out(self, line: str, *names: object) -> None:
+        self.problems.append(line)
+        self.left_out |= {name: line for name in names if isinstance(name, str) and name not in self.adapters}
 
 
 def _extra(distribution: str) -> str:
@@ -136,130 +129,71 @@ def version(distribution: str) -> str | None:
 
 def find() -> Registry:
     """All adapters. A plug-in that cannot be read, lacks a literal or repeats a name is a line in `problems`."""
-    registry = Registry()
+    registry, read = Registry(), dict[Path, Module]()
     here = Path(__file__).parent
     for source in sorted([*here.glob("*.py"), *here.glob("*/*.py")]):
-        module = ".".join(source.relative_to(here).with_suffix("").parts)
-        _add(registry, source, f"{__package__}.{module}", None)
+        if b"\n    name" in source.read_bytes():  # in a class; to parse all the others would take as long again
+            module = ".".join(source.relative_to(here).with_suffix("").parts)
+            _add(registry, read, source, f"{__package__}.{module}")
     for point in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda p: p.name):
+        who = f"adapter {point.name!r}"
         if not re.fullmatch(r"[\w.]+:\w+", point.value):  # asking a malformed one for its module raises
-            registry.problems.append(f"adapter {point.name!r}: entry point {point.value!r} is not module:Class")
-        elif (path := _locate(point.module)) is None:
-            registry.problems.append(f"adapter {point.name!r}: no source file for module {point.module!r}")
+            registry.leave_out(f"{who}: entry point {point.value!r} is not module:Class", point.name)
+        elif (path := locate(point.module)) is None:
+            registry.leave_out(f"{who}: no source file for module {point.module!r}", point.name)
         else:
-            distribution = None if point.dist is None else point.dist.name
-            _add(registry, path, point.module, point.attr, point.name, distribution)
+            _add(registry, read, path, point.module, point)
     return registry
 
 
 def _add(
     registry: Registry,
+    read: dict[Path, Module],
     source: Path,
-    module: str,
-    only: str | None,
-    label: str = "",
-    distribution: str | None = None,
+    name: str,
+    point: importlib.metadata.EntryPoint | None = None,
 ) -> None:
-    label = label or source.name
+    """The adapters of one file: the class of the entry point, or each that has a name of its own in its body."""
+    label = point.name if point else source.name
     try:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        registry.problems.append(f"adapter {label!r}: {source.name} cannot be read: {error}")
+        module = Module.of(name, source, read)
+        found = {node.name: stated(module, node) for node in module.classes if _wanted(node, point)}
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        registry.leave_out(f"adapter {label!r}: {source.name} cannot be read: {error}", label)
         return
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    chosen = [c for c in classes if c.name == only] if only else [c for c in classes if "name" in _literals(c)]
-    if only and not chosen:
-        registry.problems.append(f"adapter {label!r}: {source.name} has no class {only!r}")
-    for node in chosen:
-        literals = _literals(node)
-        problem = _problem(literals)
-        if problem is None and literals["name"] in registry.adapters:
-            problem = f"the name {literals['name']!r} is taken by {registry.adapters[literals['name']].module}"
-        if problem:
-            registry.problems.append(f"adapter {label!r}: class {node.name} in {source.name}: {problem}")
-            continue
-        values = _LITERALS | literals
-        registry.adapters[literals["name"]] = AdapterInfo(
-            **values,
-            module=module,
-            qualname=node.name,
-            source=source,
-            builtin=only is None,
-            distribution=distribution,
-        )
+    if point and not found:
+        registry.leave_out(f"adapter {label!r}: {source.name} has no class {point.attr!r}", label)
+    for qualname, literals in found.items():
+        if (wrong := problem(literals) or _nowhere(literals) or _taken(literals, registry)) is not None:
+            line = f"adapter {label!r}: class {qualname} in {source.name}: {wrong}"
+            registry.leave_out(line, label, literals.get("name"))
+        else:
+            distribution = point.dist.name if point and point.dist else None
+            info = AdapterInfo(literals, name, qualname, source, builtin=point is None, distribution=distribution)
+            registry.adapters[info.name] = info
+            if point and info.name != label:
+                own = f"adapter {info.name!r}: its entry point is called {label!r}; it goes by its own name"
+                registry.remarks.append(f"{own}, give both the same")
 
 
-def _literals(node: ast.ClassDef) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for statement in node.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in _LITERALS:
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name in _LITERALS:
-                pass
-            case _:
-                continue
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            found[name] = ...  # written as an expression: reported as such
-    return found
+def _wanted(node: ast.ClassDef, point: importlib.metadata.EntryPoint | None) -> bool:
+    return node.name == point.attr if point else "name" in dict(assignments(node.body))
 
 
-def _problem(literals: dict[str, Any]) -> str | None:
-    for name, value in literals.items():
-        if value is ...:
-            return f"{name!r} must be a literal, it is read without importing the module"
-    for name in ("name", "framework", "api", "modes"):
-        if name not in literals:
-            return f"lacks the literal {name!r}"
-    if not _is_name(literals["name"]):
-        return f"name {literals['name']!r} must be lower-case letters, digits and hyphens, at most {_LONGEST_NAME}"
-    if not isinstance(literals["framework"], str):
-        return "framework must be a string: the name of a distribution"
-    if not isinstance(literals.get("backend"), str | None):
-        return "backend must be a string or None"
-    if literals["api"] not in _APIS:
-        return f"api must be one of {', '.join(_APIS)}, not {literals['api']!r}"
-    for name in ("feed", "documented_feed"):
-        if literals.get(name, "resident") not in _FEEDS:
-            return f"{name} must be one of {', '.join(_FEEDS)}, not {literals[name]!r}"
-    modes = literals["modes"]
-    if not (isinstance(modes, tuple) and modes and all(map(_is_mode, modes)) and len(set(modes)) == len(modes)):
-        return "modes must be a tuple of at least one name (lower case, digits, - and _), none of them twice"
-    for name in ("notes", "packages"):
-        value = literals.get(name, ())
-        if not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
-            return f"{name} must be a tuple of strings"
-    defaults = literals.get("defaults", {})
-    if not (isinstance(defaults, dict) and all(isinstance(t, str) for item in defaults.items() for t in item)):
-        return "defaults must be a dict of strings: name → value"
-    stopping = literals.get("stopping")
-    if stopping is not None and not (
-        isinstance(stopping, dict)
-        and stopping.keys() == _STOPPING.keys()
-        and all(isinstance(stopping[key], kind) for key, kind in _STOPPING.items())
-    ):
-        return "stopping must be None or a dict with patience (epochs), min_delta and restore_best"
-    replication = literals.get("replication", ())
-    if not isinstance(replication, tuple) or any(way not in _REPLICATION for way in replication):
-        return f"replication must be a tuple of {' and '.join(map(repr, _REPLICATION))}, or empty"
-    limits = literals.get("limits", ())
-    if not isinstance(limits, tuple):
-        return "limits must be a tuple of dicts"
-    for limit in limits:
-        if not (isinstance(limit, dict) and isinstance(limit.get("because"), str)):
-            return "each of its limits must be a dict with the reason under 'because'"
-        if unknown := sorted(map(str, limit.keys() - {*FACTS, "because"})):
-            return f"a limit speaks of {unknown[0]!r}; known are {', '.join(FACTS)}"
+def _nowhere(literals: Mapping[str, Any]) -> str | None:
+    for name in ("replicated", "runtime_class"):
+        module = (literals.get(name) or "").partition(":")[0]
+        if module and locate(module) is None:
+            return f"{name}: no source file for module {module!r}"
     return None
 
 
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _LONGEST_NAME and bool(re.fullmatch(r"[a-z0-9][a-z0-9-]*", value))
+def _taken(literals: Mapping[str, Any], registry: Registry) -> str | None:
+    other = registry.adapters.get(literals["name"])
+    return f"the name {other.name!r} is taken by {other.module}" if other else None
 
 
-def _locate(module: str) -> Path | None:
+def locate(module: str) -> Path | None:
     """The source file of a module, without importing it or its parents."""
     top, *rest = module.split(".")
     try:
@@ -270,14 +204,5 @@ def _locate(module: str) -> Path | None:
         return None
     if not rest:
         return Path(spec.origin) if spec.origin else None
-    for folder in spec.submodule_search_locations or []:
-        base = Path(folder).joinpath(*rest)
-        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-    return None
-
-
-def _is_mode(value: object) -> bool:
-    """As a name, with the underscores that frameworks' own words have."""
-    return isinstance(value, str) and _is_name(value.replace("_", "-"))
+    found = (source_in(Path(folder), ".".join(rest)) for folder in spec.submodule_search_locations or [])
+    return next(filter(None, found), None)

@@ -39,7 +39,7 @@ def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
     from levelfield.adapters import registry
     from levelfield.harness.cli.certify import TIME_LIMIT, failures, unsupported_mode
     from levelfield.harness.launch.local import LocalLauncher
-    from levelfield.harness.plan.launches import Subject
+    from levelfield.harness.plan.launches import CertificateSubject
     from levelfield.harness.system import machine
 
     found = registry.find()
@@ -54,7 +54,7 @@ def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
                 pytest.fail("\n".join(reasons), pytrace=False)
             if (reason := info.missing() or unsupported_mode(info, mode)) is not None:
                 pytest.skip(reason)
-            certificate = launcher.certify(Subject(adapter, mode, "cpu"), quick)
+            certificate = launcher.certify(CertificateSubject(adapter, mode, "cpu"), quick)
             if not certificate.passed:
                 wrong = failures(certificate, verbose=True) or ["    nothing could be checked"]
                 title = f"{adapter} ({mode}) does not compute the specification"

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Run
-from levelfield.harness.results.compare_runs import Change, Comparison, machine_differences
+from levelfield.harness.results.compare_runs import Change, RunComparison, machine_differences
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.text import count, factor, factors, listing
@@ -42,7 +42,7 @@ class Pair:
 
     base: Run
     new: Run
-    found: Comparison
+    found: RunComparison
 
     @property
     def machines(self) -> list[str]:
@@ -56,7 +56,7 @@ class Pair:
         return [c for c in ordered(self.found.changes) if c.verdict.word == word]
 
 
-def build(base_run: Run, new_run: Run, comparison: Comparison) -> str:
+def build(base_run: Run, new_run: Run, comparison: RunComparison) -> str:
     """The page as HTML text: the same bytes for the same runs and comparison."""
     pair = Pair(base_run, new_run, comparison)
     rows = [_row(change) for change in comparison.changes]

@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Interval, MaxLen
+
+from levelfield.tasks.numbers import Real, Whole
 
 Activation = Literal["relu", "tanh", "sigmoid"]
+Width = Annotated[Whole, Interval(ge=1, le=10**15)]  # what does not fit into memory is refused by the plan
 
 
 class Layer(NamedTuple):
@@ -27,14 +31,32 @@ class Layer(NamedTuple):
     bias: np.ndarray
 
 
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """What is the same in every layer of a network, whatever its width."""
+
+    activation: Activation = "relu"
+    dropout: Annotated[Real, Interval(ge=0, lt=1)] = 0.0
+    l2: Annotated[Real, Ge(0)] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Units):
+    """An MLP before its task is known: `hidden` widths only."""
+
+    hidden: Annotated[tuple[Width, ...], MaxLen(1000)] = ()
+
+    def on(self, features: int, outputs: int) -> MLP:
+        """The network for a task with so many features and outputs."""
+        widths = (features, *self.hidden, outputs)
+        return MLP(widths, activation=self.activation, dropout=self.dropout, l2=self.l2)
+
+
 @dataclass(frozen=True)
-class MLP:
+class MLP(Units):
     """Layer `widths` from the features to the outputs; two widths are a single-layer network."""
 
     widths: tuple[int, ...]
-    activation: Activation = "relu"
-    dropout: float = 0.0
-    l2: float = 0.0
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

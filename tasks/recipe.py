@@ -18,9 +18,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt, Interval
+
+from levelfield.tasks.early_stopping import EarlyStopping
+from levelfield.tasks.numbers import Real, Whole
 
 Optimizer = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
 STATE: dict[Optimizer, int] = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}  # arrays a parameter
@@ -28,15 +32,18 @@ STATE: dict[Optimizer, int] = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2
 
 @dataclass(frozen=True)
 class Recipe:
-    optimizer: Optimizer = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
-    batch_size: int = 32
-    epochs: int = 10
+    """All of it; early stopping is the harness's affair, and no adapter looks at it."""
+
+    optimizer: Optimizer = "momentum"
+    learning_rate: Annotated[Real, Gt(0)] = 0.05
+    momentum: Annotated[Real, Interval(ge=0, lt=1)] = 0.9
+    beta1: Annotated[Real, Interval(ge=0, lt=1)] = 0.9
+    beta2: Annotated[Real, Interval(ge=0, lt=1)] = 0.999
+    epsilon: Annotated[Real, Gt(0)] = 1e-8
+    weight_decay: Annotated[Real, Ge(0)] = 0.01
+    batch_size: Annotated[Whole, Interval(ge=1, le=2**31 - 1)] = 32
+    epochs: Annotated[Whole, Interval(ge=1, le=1_000_000)] = 20
+    early_stopping: EarlyStopping | None = None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,17 @@ training split standardised them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Interval
 
+from levelfield.tasks.numbers import Real
 from levelfield.tasks.task import Split, Task
+
+Share = Annotated[Real, Interval(gt=0, le=1)]
+LabelNoise = Annotated[Real, Interval(ge=0, lt=1)]
+InputNoise = Annotated[Real, Ge(0)]
 
 
 @dataclass(frozen=True)
@@ -19,9 +26,9 @@ class Variant:
     `input_noise`: deviation of normal noise on the features of all splits; number `part` of `parts` disjoint splits
     of the training samples."""
 
-    share: float = 1.0
-    label_noise: float = 0.0
-    input_noise: float = 0.0
+    share: Share = 1.0
+    label_noise: LabelNoise = 0.0
+    input_noise: InputNoise = 0.0
     part: int = 0
     parts: int = 1
 

@@ -10,11 +10,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.adapters.jax.mesh import Replicas
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
 
 
 def build(setting: Setting) -> nnx.Module:
@@ -61,7 +57,6 @@ class FlaxNNX(Adapter):
     api = "high"
     modes = ("jit",)
     packages = ("optax",)
-    replication = ("devices",)
     defaults = {
         "initialiser": "nnx.Linear's: kernels LeCun normal, biases 0",
         "adam": "optax's: betas 0.9 and 0.999, epsilon 1e-8 after the bias correction",
@@ -72,26 +67,17 @@ class FlaxNNX(Adapter):
     }
     stopping = {"patience": 0, "min_delta": 0.0, "restore_best": False}
     documented_feed = "resident"
+    replication = ("devices",)
+    replicated = "levelfield.adapters.jax.flax_nnx_mesh:FlaxMesh"
 
     def __init__(self, setting: Setting) -> None:
-        self.recipe, self.key = setting.recipe, jax.random.key(setting.seed)
-        model, self.dtype = setting.model, jnp.dtype(setting.dtype)
-        self.replicas = replicas = Replicas(setting)
+        self.model, self.recipe, self.dtype = setting.model, setting.recipe, jnp.dtype(setting.dtype)
+        self.key = jax.random.key(setting.seed)
+        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+        self.criterion = cross_entropy if setting.kind == "classification" else optax.squared_error
         self.network = build(setting)
         self.optimizer = nnx.Optimizer(self.network, optimizer(setting), wrt=nnx.Param)
-
-        cross_entropy = optax.softmax_cross_entropy_with_integer_labels
-        criterion = cross_entropy if setting.kind == "classification" else optax.squared_error
-
-        def loss(network: nnx.Module, x: jax.Array, y: jax.Array) -> jax.Array:
-            value = criterion(replicas.seen(network(x)), y).mean()
-            return value + model.l2 * sum((m.kernel[...] ** 2).sum() for m in network.linears) if model.l2 else value
-
-        @nnx.jit
-        def step(network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
-            optimizer.update(network, nnx.grad(loss)(network, *replicas.batch(x, y, i)))
-
-        self.step, self.evaluate = step, nnx.jit(lambda network, x: network(x))
+        self.train, self.evaluate = nnx.jit(self.step), nnx.jit(lambda network, x: network(x))
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
         for linear, layer in zip(self.network.linears, layers, strict=True):
@@ -101,19 +87,14 @@ class FlaxNNX(Adapter):
         return [Layer(np.array(m.kernel[...]), np.array(m.bias[...])) for m in self.network.linears]
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
-        x, y = self.replicas.everywhere((jnp.array(train.x, self.dtype), jnp.array(train.y)))
-        nnx.update((self.network, self.optimizer), self.replicas.everywhere(nnx.state((self.network, self.optimizer))))
+        x, y = self.place(train.x.astype(self.dtype)), self.place(train.y)
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
             self.network.train()
             for indices in order.batches(epoch) if order else self.shuffled(len(x), epoch):
-                self.step(self.network, self.optimizer, x, y, indices)
+                self.train(self.network, self.optimizer, x, y, indices)
             if not watch.epoch_end(epoch):
                 break
-
-    def shuffled(self, samples: int, epoch: int) -> list[jax.Array]:
-        order = jax.random.permutation(jax.random.fold_in(self.key, epoch), samples)
-        return [order[i : i + self.recipe.batch_size] for i in range(0, samples, self.recipe.batch_size)]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         self.network.eval()
@@ -122,5 +103,18 @@ class FlaxNNX(Adapter):
     def synchronize(self) -> None:
         jax.block_until_ready((nnx.state(self.network), nnx.state(self.optimizer)))
 
-    def placement(self) -> dict[str, int]:
-        return self.replicas.found
+    def place(self, array: np.ndarray) -> jax.Array:
+        return jnp.array(array)
+
+    def shuffled(self, samples: int, epoch: int) -> list[jax.Array]:
+        order = jax.random.permutation(jax.random.fold_in(self.key, epoch), samples)
+        return [order[i : i + self.recipe.batch_size] for i in range(0, samples, self.recipe.batch_size)]
+
+    def loss(self, network: nnx.Module, x: jax.Array, y: jax.Array) -> jax.Array:
+        loss = self.criterion(network(x), y).mean()
+        return (
+            loss + self.model.l2 * sum((m.kernel[...] ** 2).sum() for m in network.linears) if self.model.l2 else loss
+        )
+
+    def step(self, network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
+        optimizer.update(network, nnx.grad(self.loss)(network, x[i], y[i]))

@@ -6,6 +6,7 @@ The devices are those of one process, or those of several ranks, one each.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
 
-from levelfield.adapters.adapter import Setting
+from levelfield import Setting
 
 
 def join(setting: Setting) -> None:
@@ -25,10 +26,10 @@ def join(setting: Setting) -> None:
 
 
 class Replicas:
-    """Those of one setting. Of a single one, nothing is placed.
+    """Those of one setting. To be made before the first array: ranks join each other here.
 
-    `batch` and `seen` act while a step is traced: the compiler then places the work, sums the gradients, and pads and
-    masks a batch that the devices cannot share equally. To be made before the first array: ranks join each other here.
+    `split` and `watched` act while a step is traced: the compiler then places the work, sums the gradients, and pads
+    and masks a batch that the devices cannot share equally.
     """
 
     def __init__(self, setting: Setting) -> None:
@@ -36,13 +37,11 @@ class Replicas:
         if self.ranks and not jax.distributed.is_initialized():
             join(setting)
         self.size = setting.recipe.batch_size
-        self.mesh = Mesh(jax.devices()[: setting.replicas], "samples") if setting.replicas > 1 else None
+        self.mesh = Mesh(jax.devices()[: setting.replicas], "samples")
         self.found: dict[str, int] = {}  # device → samples
 
     def everywhere(self, tree: Any) -> Any:
         """All arrays of `tree` on all devices."""
-        if self.mesh is None:
-            return tree
         whole = NamedSharding(self.mesh, P())
         if self.ranks:  # each has all of it already
             return jax.tree.map(lambda a: jax.make_array_from_process_local_data(whole, np.asarray(a)), tree)
@@ -52,15 +51,17 @@ class Replicas:
         """The arrays of `tree`, which all devices have, for a computation that no other rank takes part in."""
         return jax.tree.map(lambda a: a.addressable_data(0), tree) if self.ranks else tree
 
-    def batch(self, x: Any, y: Any, indices: Any) -> tuple[Any, Any]:
-        """The samples `indices`, each on one of the devices."""
-        if self.mesh is not None:
-            indices = jax.lax.with_sharding_constraint(indices, NamedSharding(self.mesh, P("samples")))
-        return x[indices], y[indices]
+    def split(self, indices: Any) -> Any:
+        """The indices of a batch's samples, each on one of the devices."""
+        return jax.lax.with_sharding_constraint(indices, NamedSharding(self.mesh, P("samples")))
+
+    def watched(self, criterion: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        """`criterion`, which keeps where the compiler has placed the logits that it gets."""
+        return lambda logits, y: criterion(self.seen(logits), y)
 
     def seen(self, logits: jax.Array) -> jax.Array:
-        """Keeps where the compiler has placed the logits of a step on a whole batch."""
-        if self.mesh is not None and len(logits) == self.size:
+        """The logits, with where they are kept if they are of a whole batch."""
+        if len(logits) == self.size:
             jax.debug.inspect_array_sharding(logits, callback=lambda where: self._keep(where, logits.shape))
         return logits
 

@@ -12,7 +12,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jax.extend.core import Primitive, primitives
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtimes import operands
+from levelfield.adapters.runtime import Runtime, operands
 
 _compilations = _programs = 0
 _PRIMITIVES = {f"jit({p.name})" for p in vars(primitives).values() if isinstance(p, Primitive)}
@@ -28,15 +28,59 @@ def _count(event: str, duration: float, **about: Any) -> None:
 jax.monitoring.register_event_duration_secs_listener(_count)
 
 
-def configure(setting: Setting) -> None:
-    jax.config.update("jax_enable_x64", setting.precision == "float64")
-    # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU
-    products = {"tf32": "tensorfloat32", "bfloat16": "default"}.get(setting.precision, "highest")
-    jax.config.update("jax_default_matmul_precision", products)
-    # What is read back from the disk does not tell how it divides its work, which several replicas have to show
-    _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR") if setting.replicas == 1 else None)
-    if setting.devices > 1 and jax.config.jax_num_cpu_devices != setting.devices:  # settled by the first operation
-        jax.config.update("jax_num_cpu_devices", setting.devices)
+class JaxRuntime(Runtime):
+    def configure(self, setting: Setting) -> None:
+        jax.config.update("jax_enable_x64", setting.precision == "float64")
+        # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU
+        products = {"tf32": "tensorfloat32", "bfloat16": "default"}.get(setting.precision, "highest")
+        jax.config.update("jax_default_matmul_precision", products)
+        # What is read back from the disk does not tell how it divides its work, which several replicas have to show
+        _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR") if setting.replicas == 1 else None)
+        if setting.devices > 1 and jax.config.jax_num_cpu_devices != setting.devices:  # settled by the first operation
+            jax.config.update("jax_num_cpu_devices", setting.devices)
+
+    def synchronize(self, arrays: Iterable[Any] = ()) -> None:
+        jax.block_until_ready(list(arrays))
+
+    def compilations(self) -> int | None:
+        return _compilations
+
+    def programs(self) -> int | None:
+        return 0 if jax.config.jax_disable_jit else _programs  # then each operation is compiled by itself
+
+    def in_force(self, setting: Setting) -> dict[str, str]:
+        found = {
+            "device": jax.devices()[0].device_kind,
+            "float32 products": str(jax.config.jax_default_matmul_precision),
+            "threads": f"as many as cores: {len(os.sched_getaffinity(0))}"
+            if hasattr(os, "sched_getaffinity")
+            else "not told",
+        }
+        if setting.kind_of_device != "cpu":
+            found["allocator"] = f"preallocates: {os.environ.get('XLA_PYTHON_CLIENT_PREALLOCATE', 'true')}"
+        return found
+
+    def peak_memory(self, setting: Setting) -> tuple[int, str] | str:
+        try:
+            found = jax.devices(setting.kind_of_device)[0].memory_stats()  # None where there is no account
+        except RuntimeError as error:
+            return f"jax {jax.__version__}: {str(error).splitlines()[0]}"
+        if not found or "peak_bytes_in_use" not in found:
+            return f"jax keeps no account of its memory on the {setting.kind_of_device.upper()}"
+        return found["peak_bytes_in_use"], "jax memory_stats peak_bytes_in_use"
+
+    def devices(self) -> dict[str, list[str] | str]:
+        return {kind: _seen(kind) for kind in ("cpu", "gpu", "tpu")}
+
+    def product(self, setting: Setting, n: int) -> Callable[[], None]:
+        a, b = _arrays(setting, (n, n))
+        multiply = jax.jit(jnp.matmul)
+        return lambda: self.synchronize([multiply(a, b)])
+
+    def addition(self, setting: Setting, n: int) -> Callable[[], None]:
+        a, b = _arrays(setting, (n,))
+        add = jax.jit(jnp.add)
+        return lambda: self.synchronize([add(a, b)])
 
 
 def _keep_compiled(folder: str | None) -> None:
@@ -49,66 +93,11 @@ def _keep_compiled(folder: str | None) -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def preload() -> None:
-    pass
-
-
-def synchronize(arrays: Iterable[Any] = ()) -> None:
-    jax.block_until_ready(list(arrays))
-
-
-def compilations() -> int | None:
-    return _compilations
-
-
-def programs() -> int | None:
-    return 0 if jax.config.jax_disable_jit else _programs  # then each operation is compiled by itself
-
-
-def in_force(setting: Setting) -> dict[str, str]:
-    found = {
-        "device": jax.devices()[0].device_kind,
-        "float32 products": str(jax.config.jax_default_matmul_precision),
-        "threads": f"as many as cores: {len(os.sched_getaffinity(0))}"
-        if hasattr(os, "sched_getaffinity")
-        else "not told",
-    }
-    if setting.kind_of_device != "cpu":
-        found["allocator"] = f"preallocates: {os.environ.get('XLA_PYTHON_CLIENT_PREALLOCATE', 'true')}"
-    return found
-
-
-def peak_memory(setting: Setting) -> tuple[int, str] | str:
-    try:
-        found = jax.devices(setting.kind_of_device)[0].memory_stats()  # None where there is no account
-    except RuntimeError as error:
-        return f"jax {jax.__version__}: {str(error).splitlines()[0]}"
-    if not found or "peak_bytes_in_use" not in found:
-        return f"jax keeps no account of its memory on the {setting.kind_of_device.upper()}"
-    return found["peak_bytes_in_use"], "jax memory_stats peak_bytes_in_use"
-
-
-def devices() -> dict[str, list[str] | str]:
-    return {kind: _seen(kind) for kind in ("cpu", "gpu", "tpu")}
-
-
 def _seen(kind: str) -> list[str] | str:
     try:
         return [device.device_kind for device in jax.devices(kind)]
     except RuntimeError as error:
         return f"jax {jax.__version__}: no {kind.upper()} backend: {str(error).splitlines()[0]}"
-
-
-def product(setting: Setting, n: int) -> Callable[[], None]:
-    a, b = _arrays(setting, (n, n))
-    multiply = jax.jit(jnp.matmul)
-    return lambda: synchronize([multiply(a, b)])
-
-
-def addition(setting: Setting, n: int) -> Callable[[], None]:
-    a, b = _arrays(setting, (n,))
-    add = jax.jit(jnp.add)
-    return lambda: synchronize([add(a, b)])
 
 
 def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[jax.Array]:

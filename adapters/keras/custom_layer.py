@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 
 from levelfield.adapters.keras.fit import KerasFit
+from levelfield.adapters.keras.words import EPSILON, MASKS, SEEDLESS, UNEVEN
+from levelfield.adapters.tensorflow.words import NO_TPU
 
 
 class TensorDense(keras.layers.Layer):
@@ -27,36 +29,11 @@ class TensorDense(keras.layers.Layer):
 
 class KerasCustomLayer(KerasFit):
     name = "keras-custom-layer"
-    framework = "keras"
     backend = "tensorflow"
     api = "mixed"
     modes = ("default",)
-    feed = "loader"
+    limits = (NO_TPU, UNEVEN, MASKS)
+    notes = (EPSILON, SEEDLESS)
     replication = ("devices",)
-    limits = (
-        {"device": "tpu", "because": "TensorFlow reaches a TPU through the distribution tensorflow-tpu only"},
-        {
-            "replication": "devices",
-            "uneven": True,
-            "because": "under MirroredStrategy Keras counts the replicas alike, however many samples each has",
-        },
-        {
-            "replication": "devices",
-            "dropout": True,
-            "because": "under MirroredStrategy Keras' dropout draws the same masks on every replica (Keras 3.15)",
-        },
-    )
-    notes = (
-        "On the matched track Adam and AdamW are a subclass that puts epsilon after the bias correction.",
-        "On the idiomatic track fit's order follows no seed: with one, it would shuffle every epoch alike.",
-    )
-    defaults = {
-        "initialiser": "kernels Glorot uniform, biases 0",
-        "adam": "betas 0.9 and 0.999, epsilon 1e-7 before the bias correction",
-        "adamw": "as adam, decoupled weight decay 0.004",
-        "loader": "arrays given to fit, shuffled each epoch, the partial last batch kept",
-        "fit": "jit_compile auto, progress bar (unseen)",
-        "stopping": "EarlyStopping: patience 0, min_delta 0, best weights not restored",
-    }
-    stopping = {"patience": 0, "min_delta": 0.0, "restore_best": False}
+    replicated = "levelfield.adapters.keras.custom_layer_replicas:KerasCustomLayerReplicas"
     dense = staticmethod(TensorDense)

@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from levelfield.adapters.adapter import Watch
-from levelfield.tasks.recipe import BatchOrder
+from levelfield import BatchOrder, Watch
 
 
 class Batches(keras.utils.PyDataset):

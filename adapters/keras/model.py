@@ -10,8 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from levelfield.adapters.adapter import Setting
-from levelfield.tasks.mlp import Layer
+from levelfield import Adapter, Layer, Setting
 
 
 class SpecifiedAdam(keras.optimizers.Adam):
@@ -89,11 +88,15 @@ def optimizer(setting: Setting) -> keras.optimizers.Optimizer:
             return SpecifiedAdam(r.learning_rate, r.beta1, r.beta2, r.epsilon, weight_decay=decay)
 
 
-def set_weights(network: keras.Sequential, layers: Sequence[Layer]) -> None:
-    # Copies, since JAX on a CPU may share the memory of the arrays it is given
-    network.set_weights([array.copy() for layer in layers for array in layer])
+class OverLayers(Adapter):
+    """What the adapters over Keras' layers do alike: `network` has a kernel and a bias for each."""
 
+    network: keras.Sequential
 
-def get_weights(network: keras.Sequential) -> list[Layer]:
-    arrays = [ops.convert_to_numpy(w.value).copy() for w in network.trainable_weights]
-    return [Layer(k, b) for k, b in zip(arrays[::2], arrays[1::2], strict=True)]
+    def set_weights(self, layers: Sequence[Layer]) -> None:
+        # Copies, since JAX on a CPU may share the memory of the arrays it is given
+        self.network.set_weights([array.copy() for layer in layers for array in layer])
+
+    def get_weights(self) -> list[Layer]:
+        arrays = [ops.convert_to_numpy(w.value).copy() for w in self.network.trainable_weights]
+        return [Layer(k, b) for k, b in zip(arrays[::2], arrays[1::2], strict=True)]

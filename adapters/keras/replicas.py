@@ -5,42 +5,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
 
-from levelfield.adapters.adapter import Setting
-
-
-class Replicas:
-    """Those of one setting. Of a single one, nothing is changed."""
-
-    def __init__(self, setting: Setting) -> None:
-        self.several: Any = None
-        if setting.replicas > 1:
-            self.several = (OnTensorFlow if keras.backend.backend() == "tensorflow" else OnJax)(setting)
-
-    def scope(self) -> AbstractContextManager[Any]:
-        """In which a network is built and trained."""
-        return nullcontext() if self.several is None else self.several.scope()
-
-    def watched(self, network: keras.Sequential) -> keras.Sequential:
-        """`network`, which takes note of where its outputs are computed when it trains."""
-        if self.several is not None:
-            network.add(Seen(self.several.see))
-        return network
-
-    def predict(self, network: keras.Sequential) -> Any:
-        """Logits of samples by `network`; for several a plain call, since `predict_on_batch` would split them, too."""
-        return network.predict_on_batch if self.several is None else network
-
-    def placement(self) -> dict[str, int]:
-        found: dict[str, int] = self.several.placement()
-        return found
+from levelfield import Setting
 
 
 class Seen(keras.layers.Layer):
+    """Takes note of where the outputs of a network are computed when it trains."""
+
     def __init__(self, see: Any) -> None:
         super().__init__(autocast=False)
         self.see = see

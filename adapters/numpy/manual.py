@@ -7,10 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
 
 
 class NumpyManual(Adapter):
@@ -96,6 +93,17 @@ class NumpyManual(Adapter):
         values.append(values[-1] @ kernels[-1] + biases[-1])
         return values, factors
 
+    def slope(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Of the batch loss without its penalty, with respect to the logits."""
+        if self.kind == "classification":
+            delta = np.exp(logits - logits.max(axis=1, keepdims=True))
+            delta /= delta.sum(axis=1, keepdims=True)
+            delta[np.arange(len(y)), y] -= 1
+            delta /= len(y)
+        else:
+            delta = (2 / y.size) * (logits - y)
+        return delta
+
     def gradients(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         """Of the batch loss, in the order of the parameters."""
         values, factors = self.forward(x, training=True)
@@ -110,17 +118,6 @@ class NumpyManual(Adapter):
             if i:
                 delta = (delta @ kernel.T) * factors[i - 1]
         return gradients[::-1]
-
-    def slope(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Of the batch loss without its penalty, with respect to the logits."""
-        if self.kind == "classification":
-            delta = np.exp(logits - logits.max(axis=1, keepdims=True))
-            delta /= delta.sum(axis=1, keepdims=True)
-            delta[np.arange(len(y)), y] -= 1
-            delta /= len(y)
-        else:
-            delta = (2 / y.size) * (logits - y)
-        return delta
 
     def update(self, gradients: list[np.ndarray]) -> None:
         r = self.recipe

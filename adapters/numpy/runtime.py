@@ -2,61 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtimes import operands
+from levelfield.adapters.runtime import Runtime, operands
 
 
-def configure(setting: Setting) -> None:
-    from threadpoolctl import threadpool_limits
+class NumpyRuntime(Runtime):
+    """Threads by threadpoolctl; the rest as in `Runtime`."""
 
-    threadpool_limits(setting.threads)
+    def configure(self, setting: Setting) -> None:
+        from threadpoolctl import threadpool_limits
 
+        threadpool_limits(setting.threads)
 
-def preload() -> None:
-    pass
+    def in_force(self, setting: Setting) -> dict[str, str]:
+        from threadpoolctl import threadpool_info
 
+        pools = [f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()]
+        return {"device": "CPU", "threads": ", ".join(pools) or "no pool was found"}
 
-def synchronize(arrays: Iterable[Any] = ()) -> None:
-    pass
+    def product(self, setting: Setting, n: int) -> Callable[[], object]:
+        a, b, c = _arrays(setting, (n, n))
+        return lambda: np.matmul(a, b, out=c)
 
-
-def compilations() -> int | None:
-    return None
-
-
-def programs() -> int | None:
-    return compilations()
-
-
-def in_force(setting: Setting) -> dict[str, str]:
-    from threadpoolctl import threadpool_info
-
-    pools = [f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()]
-    return {"device": "CPU", "threads": ", ".join(pools) or "no pool was found"}
-
-
-def peak_memory(setting: Setting) -> tuple[int, str] | str:
-    return "this framework's allocator keeps no account, as far as levelfield knows"
-
-
-def devices() -> dict[str, list[str] | str]:
-    absent = "computes on the CPU only, as far as levelfield knows"
-    return {"cpu": ["CPU"], "gpu": absent, "tpu": absent}
-
-
-def product(setting: Setting, n: int) -> Callable[[], object]:
-    a, b, c = _arrays(setting, (n, n))
-    return lambda: np.matmul(a, b, out=c)
-
-
-def addition(setting: Setting, n: int) -> Callable[[], object]:
-    a, b, c = _arrays(setting, (n,))
-    return lambda: np.add(a, b, out=c)
+    def addition(self, setting: Setting, n: int) -> Callable[[], object]:
+        a, b, c = _arrays(setting, (n,))
+        return lambda: np.add(a, b, out=c)
 
 
 def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[np.ndarray]:

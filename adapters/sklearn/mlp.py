@@ -7,10 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
 
 
 class SklearnMLP(Adapter):
@@ -38,8 +35,8 @@ class SklearnMLP(Adapter):
         "loader": "arrays given to partial_fit once an epoch, shuffled, the partial last batch kept",
         "stopping": "early_stopping=True: patience 10, tol 1e-4 (of validation accuracy), best weights restored",
     }
-    documented_feed = "resident"
     stopping = {"patience": 10, "min_delta": 1e-4, "restore_best": True}
+    documented_feed = "resident"
 
     def __init__(self, setting: Setting) -> None:
         model, r = setting.model, setting.recipe

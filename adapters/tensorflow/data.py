@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import repeat
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
-from levelfield.adapters.adapter import Setting
-from levelfield.tasks.recipe import BatchOrder
+from levelfield import BatchOrder, Setting
 
 
-def epochs(
-    x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, setting: Setting, buffer: int
-) -> Iterator[Iterable[tuple[tf.Tensor, tf.Tensor]]]:
+def epochs(x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, setting: Setting, buffer: int) -> Iterator[Any]:
     """The batches (x, y) of each epoch: in the given order, else by tf.data, shuffled in a buffer."""
     if order is None:
         data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(buffer, setting.seed).batch(setting.recipe.batch_size)
-        yield from repeat(data, setting.recipe.epochs)
+        yield from [data] * setting.recipe.epochs
         return
     sizes = [s.stop - s.start for s in order.slices()]
     for epoch in range(order.epochs):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
 
-from levelfield.adapters.adapter import Setting
+from levelfield import Setting
 
 Gradients = Callable[[tf.Tensor, tf.Tensor], tuple[Sequence[tf.Tensor], tf.Tensor]]
 
@@ -21,24 +21,23 @@ def strategy(setting: Setting) -> Any:
 
 
 class Replicas:
-    """Those of one setting. Of a single one, nothing is changed."""
+    """Those of one setting, one a device of this process."""
 
     def __init__(self, setting: Setting) -> None:
         self.size = setting.recipe.batch_size
-        self.strategy = strategy(setting) if setting.replicas > 1 else None
+        self.strategy = strategy(setting)
         self.found: dict[str, int] = {}  # device → samples
 
     def scope(self) -> AbstractContextManager[Any]:
         """Variables made inside have a copy on every device."""
-        return nullcontext() if self.strategy is None else self.strategy.scope()
+        scope: AbstractContextManager[Any] = self.strategy.scope()
+        return scope
 
     def run(self, gradients: Gradients, x: tf.Tensor, y: tf.Tensor) -> tuple[Sequence[tf.Tensor], Any]:
         """The gradients of the mean over a batch, of which each replica computes its share, and the shares' logits.
 
         `gradients` gives those of the mean over a share, with its logits; shares count by their samples.
         """
-        if self.strategy is None:
-            return gradients(x, y)[0], None
         size, replicas = x.shape[0], self.strategy.num_replicas_in_sync
 
         def share() -> tuple[Sequence[tf.Tensor], tf.Tensor]:
@@ -55,12 +54,10 @@ class Replicas:
 
     def own(self, number: tf.Tensor) -> tf.Tensor:
         """For random numbers: as many as there are replicas that no other `number` has, one for each."""
-        return number if self.strategy is None else number * self.strategy.num_replicas_in_sync + _number()
+        return number * self.strategy.num_replicas_in_sync + _number()
 
     def watched(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """`step`, which returns the logits of the shares; where they are is kept, of whole batches."""
-        if self.strategy is None:
-            return step
 
         def call(x: tf.Tensor, y: tf.Tensor) -> None:
             logits = step(x, y)

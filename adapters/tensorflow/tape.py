@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.adapters.tensorflow import runtime
+from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
 from levelfield.adapters.tensorflow.data import epochs
-from levelfield.adapters.tensorflow.mirrored import Replicas
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield.adapters.tensorflow.words import NO_TPU
 
 
 class TensorFlowTape(Adapter):
@@ -23,8 +18,7 @@ class TensorFlowTape(Adapter):
     framework = "tensorflow"
     api = "low"
     modes = ("graph", "eager", "xla")
-    replication = ("devices",)
-    limits = ({"device": "tpu", "because": "TensorFlow reaches a TPU through the distribution tensorflow-tpu only"},)
+    limits = (NO_TPU,)
     defaults = {
         "source": "TensorFlow's guide Multilayer perceptrons for digit recognition with Core APIs",
         "initialiser": "kernels Glorot uniform, biases 0",
@@ -34,34 +28,30 @@ class TensorFlowTape(Adapter):
         "not shuffle), the partial last batch kept",
         "stopping": "none",
     }
+    replication = ("devices",)
+    replicated = "levelfield.adapters.tensorflow.tape_mirrored:TapeMirrored"
 
     def __init__(self, setting: Setting) -> None:
+        self.setting, self.model, self.recipe, self.seed = setting, setting.model, setting.recipe, setting.seed
         if setting.track == "idiomatic":
-            setting = replace(setting, recipe=replace(setting.recipe, beta1=0.9, beta2=0.999, epsilon=1e-7))
-        self.setting = setting
-        self.model, self.recipe, self.kind, self.seed = setting.model, setting.recipe, setting.kind, setting.seed
+            self.recipe = replace(self.recipe, beta1=0.9, beta2=0.999, epsilon=1e-7)
         self.dtype, self.mixed = tf.as_dtype(setting.dtype), setting.precision == "bfloat16"
         self.activation = getattr(tf.nn, self.model.activation)
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits
+        self.criterion = cross_entropy if setting.kind == "classification" else tf.math.squared_difference
         shapes = [s for n, m in self.model.shapes for s in ((n, m), (m,))]
-        self.replicas = Replicas(setting)
-        with self.replicas.scope():
-            self.parameters = [tf.Variable(tf.zeros(s, self.dtype)) for s in shapes]
-            self.first = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self.parameters]
-            self.second = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self.parameters]
-            self.steps = tf.Variable(tf.zeros((), self.dtype), trainable=False)
+        self.parameters = [tf.Variable(tf.zeros(s, self.dtype)) for s in shapes]
+        self.first = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self.parameters]
+        self.second = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self.parameters]
+        self.steps = tf.Variable(tf.zeros((), self.dtype), trainable=False)
         if setting.track == "idiomatic":
-            bounds = [(6 / (n + m)) ** 0.5 for n, m in self.model.shapes]
-            for kernel, bound, i in zip(self.parameters[::2], bounds, range(len(bounds)), strict=True):
-                seed = (setting.seed, i)
-                kernel.assign(tf.random.stateless_uniform(kernel.shape, seed, -bound, bound, self.dtype))
-        self.share, self.step, self.evaluate = self.gradients, self.step_eager, self.logits
+            for i, kernel in enumerate(self.parameters[::2]):
+                bound = (6 / sum(kernel.shape)) ** 0.5
+                kernel.assign(tf.random.stateless_uniform(kernel.shape, (self.seed, i), -bound, bound, self.dtype))
+        self.train, self.evaluate = self.step, self.logits
         if setting.mode != "eager":
-            xla = setting.mode == "xla"
-            if several := xla and setting.replicas > 1:  # XLA compiles for one device: what each replica does
-                self.share = tf.function(self.gradients, jit_compile=True, autograph=False)
-            self.step = tf.function(self.step_eager, jit_compile=xla and not several, autograph=False)
-            self.evaluate = tf.function(self.logits, jit_compile=xla, autograph=False)
-        self.step = self.replicas.watched(self.step)
+            self.train = tf.function(self.step, jit_compile=setting.mode == "xla", autograph=False)
+            self.evaluate = tf.function(self.logits, jit_compile=setting.mode == "xla", autograph=False)
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
         for parameter, value in zip(self.parameters, (a for layer in layers for a in layer), strict=True):
@@ -73,11 +63,11 @@ class TensorFlowTape(Adapter):
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = tf.constant(train.x, self.dtype)
-        y = tf.constant(train.y, None if self.kind == "classification" else self.dtype)
+        y = tf.constant(train.y, None if self.setting.kind == "classification" else self.dtype)
         watch.ready()
         for epoch, batches in enumerate(epochs(x, y, order, self.setting, buffer=10_000)):
             for x_batch, y_batch in batches:
-                self.step(x_batch, y_batch)
+                self.train(x_batch, y_batch)
             if not watch.epoch_end(epoch):
                 break
 
@@ -85,43 +75,32 @@ class TensorFlowTape(Adapter):
         return self.evaluate(tf.constant(x, self.dtype)).numpy()
 
     def synchronize(self) -> None:
-        runtime.synchronize()
-
-    def placement(self) -> dict[str, int]:
-        return self.replicas.found
+        tf.test.experimental.sync_devices()
 
     def logits(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         *hidden, (kernel, bias) = zip(self.parameters[::2], self.parameters[1::2], strict=True)
         for i, (k, b) in enumerate(hidden):
             x = self.activation(self.product(x, k) + b)
-            if training and self.model.dropout:
-                # Stateless, since XLA does not heed tf.random.set_seed
-                seed = (self.seed * 1000 + i, self.replicas.own(tf.cast(self.steps, tf.int32)))
-                x = tf.nn.experimental.stateless_dropout(x, self.model.dropout, seed)
+            if training and self.model.dropout:  # stateless, since XLA does not heed tf.random.set_seed
+                x = tf.nn.experimental.stateless_dropout(x, self.model.dropout, (self.seed * 1000 + i, self.drawn()))
         return self.product(x, kernel) + bias
 
     def product(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.cast(a, tf.bfloat16) @ tf.cast(b, tf.bfloat16), self.dtype) if self.mixed else a @ b
 
+    def drawn(self) -> tf.Tensor:
+        """The number of the step, by which dropout's masks differ."""
+        return tf.cast(self.steps, tf.int32)
+
     def loss(self, logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        if self.kind == "classification":
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
-        else:
-            loss = tf.reduce_mean(tf.square(logits - y))
-        if self.model.l2:
-            loss += self.model.l2 * tf.add_n([tf.reduce_sum(tf.square(k)) for k in self.parameters[::2]])
-        return loss
+        loss = tf.reduce_mean(self.criterion(y, logits))
+        # l2_loss is half the sum of squares
+        return loss + 2 * self.model.l2 * sum(map(tf.nn.l2_loss, self.parameters[::2])) if self.model.l2 else loss
 
-    def step_eager(self, x: tf.Tensor, y: tf.Tensor) -> Any:
-        gradients, parts = self.replicas.run(self.share, x, y)
-        self.update(gradients)
-        return parts
-
-    def gradients(self, x: tf.Tensor, y: tf.Tensor) -> tuple[Sequence[tf.Tensor], tf.Tensor]:
+    def gradients(self, x: tf.Tensor, y: tf.Tensor) -> Sequence[tf.Tensor]:
         with tf.GradientTape() as tape:
-            logits = self.logits(x, training=True)
-            loss = self.loss(logits, y)
-        return tape.gradient(loss, self.parameters), logits
+            loss = self.loss(self.logits(x, training=True), y)
+        return tape.gradient(loss, self.parameters)
 
     def update(self, gradients: Sequence[tf.Tensor]) -> None:
         r = self.recipe
@@ -142,3 +121,6 @@ class TensorFlowTape(Adapter):
                     m_hat = m / (1 - r.beta1**self.steps)
                     v_hat = v / (1 - r.beta2**self.steps)
                     w.assign_sub(r.learning_rate * m_hat / (tf.sqrt(v_hat) + r.epsilon))
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        self.update(self.gradients(x, y))

@@ -9,13 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, dropout, mse_loss
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.adapters.torch import runtime
-from levelfield.adapters.torch.model import epochs
-from levelfield.adapters.torch.ranks import average, draw_apart, join, seen
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield.adapters.torch.data import epochs
+from levelfield.adapters.torch.words import COMPILER, LOADER, NO_TPU
 
 
 class TorchAutograd(Adapter):
@@ -23,29 +19,22 @@ class TorchAutograd(Adapter):
     framework = "torch"
     api = "low"
     modes = ("eager", "compile")
-    replication = ("ranks",)
-    limits = (
-        {
-            "mode": "compile",
-            "compiler": False,
-            "device": "cpu",
-            "because": "torch.compile on a CPU needs a C++ compiler",
-        },
-        {"device": "tpu", "because": "torch reaches a TPU through torch_xla only"},
-    )
+    limits = (COMPILER, NO_TPU)
     defaults = {
         "source": "torch's tutorial What is torch.nn really?",
         "initialiser": "kernels normal with deviation 1/√inputs, biases 0",
         "optimizer": "the specification's, with the constants of the recipe",
-        "loader": "DataLoader over a TensorDataset, shuffle=True, no workers, the partial last batch kept",
+        "loader": LOADER,
         "stopping": "none",
     }
+    replication = ("ranks",)
+    replicated = "levelfield.adapters.torch.autograd_ranks:AutogradRanks"
+    epochs = staticmethod(epochs)
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.model, self.recipe = setting, setting.model, setting.recipe
+        self.model, self.recipe = setting.model, setting.recipe
         self.dtype = getattr(torch, setting.dtype)
-        self.device = join(setting)
-        self.seen: dict[str, int] = {}
+        self.device = torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
         self.activation = getattr(torch, self.model.activation)
         self.criterion = cross_entropy if setting.kind == "classification" else mse_loss
         torch.manual_seed(setting.seed)
@@ -56,13 +45,11 @@ class TorchAutograd(Adapter):
         self.first = [torch.zeros_like(w, requires_grad=False) for w in self.parameters]
         self.second = [torch.zeros_like(w, requires_grad=False) for w in self.parameters]
         self.steps = torch.zeros((), dtype=self.dtype, device=self.device)
-        draw_apart(setting)
         if setting.precision == "bfloat16":
             self.logits = torch.autocast(self.device.type, torch.bfloat16)(self.logits)  # type: ignore[method-assign]
-        self.batch_loss = self.loss
         if setting.mode == "compile":
             # Not torch.func.grad of the loss: compiled with dropout, it gave wrong gradients (torch 2.13)
-            self.batch_loss = torch.compile(self.loss, dynamic=False)
+            self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
             self.update = torch.compile(self.update, dynamic=False)
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
@@ -78,9 +65,9 @@ class TorchAutograd(Adapter):
         x = torch.tensor(train.x, dtype=self.dtype, device=self.device if order else None)
         y = torch.tensor(train.y, device=self.device if order else None)
         watch.ready()
-        for epoch, batches in enumerate(epochs(x, y, order, self.setting, self.device)):
+        for epoch, batches in enumerate(self.epochs(x, y, order, self.recipe, self.device)):
             for batch in batches:
-                self.update(self.gradients(self.parameters, *batch))
+                self.update(self.gradients(*batch))
             if not watch.epoch_end(epoch):
                 break
 
@@ -90,10 +77,8 @@ class TorchAutograd(Adapter):
             return z.cpu().numpy()
 
     def synchronize(self) -> None:
-        runtime.synchronize()
-
-    def placement(self) -> dict[str, int]:
-        return self.seen
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
     def logits(self, parameters: Sequence[Tensor], x: Tensor, training: bool) -> Tensor:
         *hidden, (kernel, bias) = zip(parameters[::2], parameters[1::2], strict=True)
@@ -103,20 +88,12 @@ class TorchAutograd(Adapter):
                 x = dropout(x, self.model.dropout, training)
         return x @ kernel + bias
 
-    def loss(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor, weight: float = 1.0) -> Tensor:
+    def loss(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
         loss = self.criterion(self.logits(parameters, x, training=True), y)
-        if weight != 1:
-            loss = loss * weight
-        if self.model.l2:
-            loss = loss + self.model.l2 * sum(kernel.square().sum() for kernel in parameters[::2])
-        return loss
+        return loss + self.model.l2 * sum(k.square().sum() for k in parameters[::2]) if self.model.l2 else loss
 
-    def gradients(self, parameters: Sequence[Tensor], x: Tensor, y: Tensor, *weight: float) -> Sequence[Tensor]:
-        gradients = torch.autograd.grad(self.batch_loss(parameters, x, y, *weight), parameters)
-        if weight:  # of this rank's share
-            self.seen = seen(x, self.seen)
-            average(gradients)
-        return gradients
+    def gradients(self, x: Tensor, y: Tensor) -> Sequence[Tensor]:
+        return torch.autograd.grad(self.loss(self.parameters, x, y), self.parameters)
 
     @torch.no_grad()
     def update(self, gradients: Sequence[Tensor]) -> None:

@@ -5,24 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.adapters.torch import runtime
-from levelfield.adapters.torch.model import build, criterion, get_weights, optimizer, penalty, predict, set_weights
-from levelfield.adapters.torch.ranks import draw_apart, join, seen, shares
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield import BatchOrder, Setting, Split, Watch
+from levelfield.adapters.torch import model
+from levelfield.adapters.torch.words import LOADER, NO_TPU
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="lightning")  # advice on data loader workers, which the track does not use
@@ -36,19 +31,16 @@ class Module(lightning.LightningModule):
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         self.setting = setting
-        self.network = build(setting)
-        self.criterion = criterion(setting.kind)
-        self.seen: dict[str, int] = {}
+        self.network = model.build(setting)
+        self.criterion = nn.CrossEntropyLoss() if setting.kind == "classification" else nn.MSELoss()
 
     def training_step(self, batch: Any, index: int) -> Tensor:
-        x, y, *weight = batch
+        x, y = batch
         loss = self.criterion(self.network(x), y)
-        if weight:  # of this rank's share
-            loss, self.seen = loss * weight[0], seen(x, self.seen)
-        return loss + penalty(self.network, self.setting.model.l2) if self.setting.model.l2 else loss
+        return loss + model.penalty(self.network, self.setting.model.l2) if self.setting.model.l2 else loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return optimizer(list(self.parameters()), self.setting)
+        return model.optimizer(self, self.setting)
 
 
 class Batches:
@@ -62,9 +54,6 @@ class Batches:
 
     def __iter__(self) -> Iterator[Any]:
         # A generator function: Lightning asks for an iterator once more than it reads one
-        if self.trainer.world_size > 1:
-            yield from shares(self.x, self.y, self.order, self.trainer.current_epoch, self.x.device)
-            return
         indices = torch.from_numpy(self.order.epoch(self.trainer.current_epoch)).to(self.x.device)
         b = self.order.batch_size
         yield from zip(self.x[indices].split(b), self.y[indices].split(b), strict=True)
@@ -75,7 +64,6 @@ class Watcher(lightning.Callback):
         self.watch = watch
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        draw_apart(module.setting)  # the trainer has given all ranks the same seed
         self.watch.ready()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -83,35 +71,35 @@ class Watcher(lightning.Callback):
         module.train()  # predict has switched to evaluation
 
 
-class TorchLightning(Adapter):
+class TorchLightning(model.OverLayers):
     name = "torch-lightning"
     framework = "lightning"
     backend = "torch"
     api = "high"
     modes = ("eager",)
-    replication = ("ranks",)
-    limits = ({"device": "tpu", "because": "torch reaches a TPU through torch_xla only"},)
+    limits = (NO_TPU,)
     notes = ("Logger, checkpoints, progress bar and model summary are switched off on the matched track.",)
     defaults = {
         "initialiser": "nn.Linear's: kernels and biases uniform on ±1/√inputs",
         "adam": "torch's: betas 0.9 and 0.999, epsilon 1e-8 after the bias correction",
         "adamw": "torch's: as adam, decoupled weight decay 0.01",
-        "loader": "DataLoader over a TensorDataset, shuffle=True, no workers, the partial last batch kept",
+        "loader": LOADER,
         "trainer": "logger, a checkpoint each epoch (in a temporary folder), model summary and progress bar (unseen)",
         "stopping": "EarlyStopping: patience 3, min_delta 0, best weights not restored",
     }
     stopping = {"patience": 3, "min_delta": 0.0, "restore_best": False}
 
+    replication = ("ranks",)
+    replicated = "levelfield.adapters.torch.lightning_ranks:LightningRanks"
+    module_class, batches, watcher = Module, Batches, Watcher
+    devices: dict[str, Any] = {"devices": 1}
+
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.dtype, self.device = setting, getattr(torch, setting.dtype), join(setting)
+        self.setting, self.dtype = setting, getattr(torch, setting.dtype)
+        self.device = torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
         lightning.seed_everything(setting.seed, verbose=False)
-        self.module = Module(setting).to(self.device)
-
-    def set_weights(self, layers: Sequence[Layer]) -> None:
-        set_weights(self.module.network, layers)
-
-    def get_weights(self) -> list[Layer]:
-        return get_weights(self.module.network)
+        self.module = self.module_class(setting).to(self.device)
+        self.network = self.module.network
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = torch.tensor(train.x, dtype=self.dtype, device=self.device if order else None)
@@ -119,28 +107,17 @@ class TorchLightning(Adapter):
         with TemporaryDirectory() as folder, open(os.devnull, "w") as unseen, redirect_stdout(unseen):
             trainer = lightning.Trainer(
                 accelerator=self.setting.kind_of_device,
-                devices=self.setting.replicas,
-                strategy="ddp" if self.setting.replicas > 1 else "auto",
-                use_distributed_sampler=False,
                 precision="bf16-mixed" if self.setting.precision == "bfloat16" else None,
                 max_epochs=order.epochs if order else self.setting.recipe.epochs,
-                callbacks=[Watcher(watch)],
+                callbacks=[self.watcher(watch)],
                 default_root_dir=folder,
+                **self.devices,
                 **(QUIET if order else {}),
             )
             self.module.train()  # the trainer keeps whichever mode predict has left
             if order:
-                batches = Batches(x, y, order, trainer)
+                batches = self.batches(x, y, order, trainer)
             else:
                 batches = DataLoader(TensorDataset(x, y), self.setting.recipe.batch_size, shuffle=True)
             trainer.fit(self.module, batches)
         self.module.to(self.device)  # the trainer has brought it back to the CPU
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return predict(self.module.network, x)
-
-    def synchronize(self) -> None:
-        runtime.synchronize()
-
-    def placement(self) -> dict[str, int]:
-        return self.module.seen

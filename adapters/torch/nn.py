@@ -2,75 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from levelfield.adapters.adapter import Adapter, Setting, Watch
-from levelfield.adapters.torch import runtime
-from levelfield.adapters.torch.model import (
-    build,
-    criterion,
-    epochs,
-    get_weights,
-    optimizer,
-    penalty,
-    predict,
-    set_weights,
-)
-from levelfield.adapters.torch.ranks import join, parallel
-from levelfield.tasks.mlp import Layer
-from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split
+from levelfield import BatchOrder, Setting, Split, Watch
+from levelfield.adapters.torch import model
+from levelfield.adapters.torch.data import epochs
+from levelfield.adapters.torch.words import COMPILER, LOADER, NO_TPU
 
 
-class TorchNN(Adapter):
+class TorchNN(model.OverLayers):
     name = "torch-nn"
     framework = "torch"
     api = "mixed"
     modes = ("eager", "compile")
-    replication = ("ranks",)
-    limits = (
-        {
-            "mode": "compile",
-            "compiler": False,
-            "device": "cpu",
-            "because": "torch.compile on a CPU needs a C++ compiler",
-        },
-        {"device": "tpu", "because": "torch reaches a TPU through torch_xla only"},
-    )
+    limits = (COMPILER, NO_TPU)
     defaults = {
         "initialiser": "nn.Linear's: kernels and biases uniform on ±1/√inputs",
         "adam": "betas 0.9 and 0.999, epsilon 1e-8 after the bias correction",
         "adamw": "as adam, decoupled weight decay 0.01",
-        "loader": "DataLoader over a TensorDataset, shuffle=True, no workers, the partial last batch kept",
+        "loader": LOADER,
         "stopping": "none",
     }
+    replication = ("ranks",)
+    replicated = "levelfield.adapters.torch.nn_ranks:NNRanks"
+    epochs = staticmethod(epochs)
 
     def __init__(self, setting: Setting) -> None:
-        self.model, self.setting = setting.model, setting
-        self.dtype = getattr(torch, setting.dtype)
-        self.device = join(setting)
+        self.model, self.recipe, self.dtype = setting.model, setting.recipe, getattr(torch, setting.dtype)
+        self.device = torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
         torch.manual_seed(setting.seed)
-        self.network = build(setting).to(self.device)
-        self.parallel = parallel(self.network, setting)
-        self.criterion = criterion(setting.kind)
-        self.optimizer = optimizer(list(self.network.parameters()), setting)
-        self.loss = torch.compile(self.loss_eager, dynamic=False) if setting.mode == "compile" else self.loss_eager
-
-    def set_weights(self, layers: Sequence[Layer]) -> None:
-        set_weights(self.network, layers)
-
-    def get_weights(self) -> list[Layer]:
-        return get_weights(self.network)
+        self.network = model.build(setting).to(self.device)
+        self.criterion = nn.CrossEntropyLoss() if setting.kind == "classification" else nn.MSELoss()
+        self.optimizer = model.optimizer(self.network, setting)
+        if setting.mode == "compile":
+            self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = torch.tensor(train.x, dtype=self.dtype, device=self.device if order else None)
         y = torch.tensor(train.y, device=self.device if order else None)
         watch.ready()
-        for epoch, batches in enumerate(epochs(x, y, order, self.setting, self.device)):
+        for epoch, batches in enumerate(self.epochs(x, y, order, self.recipe, self.device)):
             self.network.train()
             for batch in batches:
                 self.optimizer.zero_grad()
@@ -79,17 +51,6 @@ class TorchNN(Adapter):
             if not watch.epoch_end(epoch):
                 break
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return predict(self.network, x)
-
-    def synchronize(self) -> None:
-        runtime.synchronize()
-
-    def placement(self) -> dict[str, int]:
-        return self.parallel.seen
-
-    def loss_eager(self, x: Tensor, y: Tensor, weight: float = 1.0) -> Tensor:
-        loss = self.criterion(self.parallel(x), y)
-        if weight != 1:
-            loss = loss * weight
-        return loss + penalty(self.network, self.model.l2) if self.model.l2 else loss
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        loss = self.criterion(self.network(x), y)
+        return loss + model.penalty(self.network, self.model.l2) if self.model.l2 else loss

@@ -6,15 +6,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from levelfield.adapters.adapter import Setting
-from levelfield.adapters.torch import runtime
-from levelfield.tasks.recipe import BatchOrder
+from levelfield import BatchOrder, Recipe, Setting
 
 PATIENCE = timedelta(seconds=120)  # for another rank, in a collective
 
@@ -22,10 +21,8 @@ PATIENCE = timedelta(seconds=120)  # for another rank, in a collective
 Share = tuple[Tensor, Tensor, float]
 
 
-def join(setting: Setting) -> torch.device:
-    """Where this process computes; one of several ranks joins the others first, and draws dropout of its own."""
-    if setting.replicas == 1:
-        return runtime.device(setting)
+def join(setting: Setting) -> None:
+    """Meet the other ranks, once a process; before the first array is made."""
     gpu = setting.kind_of_device == "gpu"
     if gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -33,27 +30,18 @@ def join(setting: Setting) -> torch.device:
         if sys.platform == "linux":  # gloo would resolve the host's own name, which not every host can
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
-    return runtime.device(setting)
 
 
 class Averaging(DistributedDataParallel):
     """A network that, trained, has the average of all ranks' gradients; it keeps where and on what it computed."""
 
-    seen: dict[str, int]
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.seen: dict[str, int] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         self.seen = seen(x, self.seen)
         return super().forward(x)
-
-
-def parallel(network: nn.Module, setting: Setting) -> nn.Module:
-    """The network as it is called in training: itself, or one whose gradients are averaged over the ranks."""
-    if setting.replicas == 1:
-        return network
-    averaging = Averaging(network)
-    averaging.seen = {}
-    draw_apart(setting)
-    return averaging
 
 
 def average(gradients: Sequence[Tensor]) -> None:
@@ -67,8 +55,7 @@ def average(gradients: Sequence[Tensor]) -> None:
 
 def draw_apart(setting: Setting) -> None:
     """Each rank draws its own dropout: the same masks in all of them would be too few."""
-    if setting.replicas > 1:
-        torch.manual_seed(setting.seed * setting.replicas + dist.get_rank())
+    torch.manual_seed(setting.seed * setting.replicas + dist.get_rank())
 
 
 def seen(x: Tensor, before: dict[str, int]) -> dict[str, int]:
@@ -90,3 +77,9 @@ def shares(x: Tensor, y: Tensor, order: BatchOrder, epoch: int, device: torch.de
     for batch, x_own, y_own in parts:
         counted = len(x_own) if len(batch) > rank else 0
         yield x_own, y_own, counted * ranks / len(batch)
+
+
+def epochs(x: Tensor, y: Tensor, order: BatchOrder | None, recipe: Recipe, device: torch.device) -> Iterator[Any]:
+    """Of each epoch, this rank's shares of the batches; several ranks are always given an order."""
+    assert order is not None
+    return (shares(x, y, order, epoch, device) for epoch in range(order.epochs))

@@ -9,18 +9,7 @@ from typing import Any
 import torch
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtimes import operands
-
-
-def configure(setting: Setting) -> None:
-    torch.set_num_threads(setting.threads)
-    torch.set_float32_matmul_precision("high" if setting.precision == "tf32" else "highest")
-    if setting.mode == "compile":
-        torch._dynamo.reset()  # beyond eight compilations of one function in a process it would run eagerly
-
-
-def preload() -> None:
-    import torch._dynamo  # noqa: F401 - torch.optim imports it when the first optimizer is made
+from levelfield.adapters.runtime import Runtime, operands
 
 
 def device(setting: Setting) -> torch.device:
@@ -28,47 +17,67 @@ def device(setting: Setting) -> torch.device:
     return torch.device("cuda" if setting.kind_of_device == "gpu" else "cpu")
 
 
-def synchronize(arrays: Iterable[Any] = ()) -> None:
-    if torch.cuda.is_initialized():  # else there is only the CPU, where torch returns when the work is done
-        torch.cuda.synchronize()
+class TorchRuntime(Runtime):
+    def configure(self, setting: Setting) -> None:
+        torch.set_num_threads(setting.threads)
+        torch.set_float32_matmul_precision("high" if setting.precision == "tf32" else "highest")
+        if setting.mode == "compile":
+            torch._dynamo.reset()  # beyond eight compilations of one function in a process it would run eagerly
 
+    def preload(self) -> None:
+        import torch._dynamo  # noqa: F401 - torch.optim imports it when the first optimizer is made
 
-def compilations() -> int | None:
-    """Frames that dynamo has compiled."""
-    if "torch._dynamo.utils" not in sys.modules:  # it takes as long to import as torch itself
-        return 0
-    from torch._dynamo.utils import counters
+    def synchronize(self, arrays: Iterable[Any] = ()) -> None:
+        if torch.cuda.is_initialized():  # else there is only the CPU, where torch returns when the work is done
+            torch.cuda.synchronize()
 
-    return int(counters["stats"]["unique_graphs"])
+    def compilations(self) -> int | None:
+        """Frames that dynamo has compiled."""
+        if "torch._dynamo.utils" not in sys.modules:  # it takes as long to import as torch itself
+            return 0
+        from torch._dynamo.utils import counters
 
+        return int(counters["stats"]["unique_graphs"])
 
-def programs() -> int | None:
-    return compilations()
+    def in_force(self, setting: Setting) -> dict[str, str]:
+        found = {
+            "device": "CPU",
+            "threads": str(torch.get_num_threads()),
+            "float32 products": torch.get_float32_matmul_precision(),
+        }
+        if setting.kind_of_device == "gpu":
+            found["device"] = torch.cuda.get_device_name()
+            found["allocator"] = f"{torch.cuda.get_allocator_backend()}, on demand"
+        return found
 
+    def peak_memory(self, setting: Setting) -> tuple[int, str] | str:
+        if setting.kind_of_device != "gpu":
+            return "torch's allocator keeps no account on the CPU"
+        if not torch.cuda.is_initialized():  # the counter would read 0
+            return "torch has not used CUDA in this process"
+        return torch.cuda.max_memory_allocated(), "torch.cuda.max_memory_allocated"
 
-def in_force(setting: Setting) -> dict[str, str]:
-    found = {
-        "device": "CPU",
-        "threads": str(torch.get_num_threads()),
-        "float32 products": torch.get_float32_matmul_precision(),
-    }
-    if setting.kind_of_device == "gpu":
-        found["device"] = torch.cuda.get_device_name()
-        found["allocator"] = f"{torch.cuda.get_allocator_backend()}, on demand"
-    return found
+    def devices(self) -> dict[str, list[str] | str]:
+        tpu = "torch reaches a TPU through torch_xla only, which no adapter uses"
+        return {"cpu": [f"CPU, {torch.backends.cpu.get_cpu_capability()}"], "gpu": _gpus(), "tpu": tpu}
 
+    def product(self, setting: Setting, n: int) -> Callable[[], None]:
+        a, b, c = _arrays(setting, (n, n))
 
-def peak_memory(setting: Setting) -> tuple[int, str] | str:
-    if setting.kind_of_device != "gpu":
-        return "torch's allocator keeps no account on the CPU"
-    if not torch.cuda.is_initialized():  # the counter would read 0
-        return "torch has not used CUDA in this process"
-    return torch.cuda.max_memory_allocated(), "torch.cuda.max_memory_allocated"
+        def call() -> None:
+            torch.mm(a, b, out=c)
+            self.synchronize()
 
+        return call
 
-def devices() -> dict[str, list[str] | str]:
-    tpu = "torch reaches a TPU through torch_xla only, which no adapter uses"
-    return {"cpu": [f"CPU, {torch.backends.cpu.get_cpu_capability()}"], "gpu": _gpus(), "tpu": tpu}
+    def addition(self, setting: Setting, n: int) -> Callable[[], None]:
+        a, b, c = _arrays(setting, (n,))
+
+        def call() -> None:
+            torch.add(a, b, out=c)
+            self.synchronize()
+
+        return call
 
 
 def _gpus() -> list[str] | str:
@@ -79,26 +88,6 @@ def _gpus() -> list[str] | str:
     except (RuntimeError, AssertionError) as error:
         return f"torch {torch.__version__}: {str(error).splitlines()[0]}"
     return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-
-
-def product(setting: Setting, n: int) -> Callable[[], None]:
-    a, b, c = _arrays(setting, (n, n))
-
-    def call() -> None:
-        torch.mm(a, b, out=c)
-        synchronize()
-
-    return call
-
-
-def addition(setting: Setting, n: int) -> Callable[[], None]:
-    a, b, c = _arrays(setting, (n,))
-
-    def call() -> None:
-        torch.add(a, b, out=c)
-        synchronize()
-
-    return call
 
 
 def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[torch.Tensor]:

@@ -12,7 +12,7 @@ from levelfield.adapters.adapter import Adapter, Precision, Setting
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.certify.cases import Case
 from levelfield.harness.certify.observe import COARSE, Subject, comparable, flat, observe
-from levelfield.harness.certify.trajectory import compare, distance, judge, require, twin
+from levelfield.harness.certify.trajectory import compare, distance, judge, require, twin, weights_form
 from levelfield.harness.measure import train_in_ranks
 from levelfield.harness.measure.adapter_checks import BrokenContract
 from levelfield.harness.records.certificate import Check
@@ -30,6 +30,9 @@ def conduct(subject: Subject, case: Case, precision: Precision) -> list[Check]:
     name = case.named(precision)
     others = [Layer(-k, b + 1) for k, b in case.weights(precision)]
     trained, bystander = subject.build(case, precision), subject.build(case, precision)
+    wrong = form(bystander, others, case, precision)
+    if not wrong.passed:  # nothing that follows would lead to the fault
+        return [wrong]
     checks = copies(bystander, others, name)
     trace = observe(trained, case, precision)
     checks += compare(trace, case, precision)
@@ -62,15 +65,23 @@ def distributed(adapter: Adapter, subject: Subject, setting: Setting, name: str)
     return require("work distributed", name, not reason, reason)
 
 
+def form(adapter: Adapter, weights: list[Layer], case: Case, precision: Precision) -> Check:
+    """What get_weights returns has the shapes and the type that it was given."""
+    adapter.set_weights(copy_layers(weights))
+    wrong = weights_form(adapter.get_weights(), case, precision)
+    return require("shapes and types", case.named(precision), not wrong, "; ".join(wrong))
+
+
 def copies(adapter: Adapter, weights: list[Layer], name: str) -> list[Check]:
     """Neither the arrays given to set_weights nor those that get_weights returned are the model's own."""
     given = copy_layers(weights)
     adapter.set_weights(given)
+    first = flat(adapter.get_weights())
     _overwrite(given)
     taken = adapter.get_weights()
-    inward = distance(flat(taken), flat(weights))
+    inward = distance(flat(taken), first)
     _overwrite(taken)
-    outward = distance(flat(adapter.get_weights()), flat(weights))
+    outward = distance(flat(adapter.get_weights()), first)
     return [
         judge("set_weights copies", name, inward, 0.0, "a change of the caller's arrays later changes the model"),
         judge("get_weights copies", name, outward, 0.0, "a change of what get_weights returned changes the model"),

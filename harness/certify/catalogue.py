@@ -80,7 +80,7 @@ def steps(
         return Case(
             title=f"{optimizer}, {activation if hidden else 'no hidden layer'}, {kind}{', L2' if l2 else ''}",
             kind=kind,
-            model=MLP(tuple(widths), activation, 0.0, l2),
+            model=MLP(tuple(widths), activation=activation, l2=l2),
             recipe=recipe(optimizer, batch, COARSE_STEPS if coarse else STEPS, rate, epsilon),
             samples=batch + 5,
             partial=False,
@@ -110,7 +110,7 @@ def epochs(
         return Case(
             title=f"{optimizer}, {activation}, {kind}{', L2' if l2 else ''}, three epochs",
             kind=kind,
-            model=MLP(widths, activation, 0.0, l2),
+            model=MLP(widths, activation=activation, l2=l2),
             recipe=recipe(optimizer, batch, 3, epsilon=2**-10 if precision == "float32" else COARSE_EPSILON),
             samples=3 * batch + rest,
             partial=True,
@@ -141,7 +141,8 @@ def ordered(seed: int, precision: Precision, *, replicas: int = 1) -> Case:
 
 def broad(seed: int) -> Case:
     """For the precision in force: products of a size that every unit for low precision takes."""
-    return Case("broad", "classification", MLP((64, 128, 128, 8), "tanh"), recipe("sgd", 64, 1, LONG), 64, False, seed)
+    model = MLP((64, 128, 128, 8), activation="tanh")
+    return Case("broad", "classification", model, recipe("sgd", 64, 1, LONG), 64, False, seed)
 
 
 @lru_cache
@@ -169,7 +170,7 @@ def one_hot(seed: int, *, replicas: int = 1) -> Case:
 def masks(seed: int, *, rate: float = 0.25, hidden: int = 2, batch: int = 1) -> Case:
     """For dropout: hidden layers of one width, six steps on the same batch."""
     rng = np.random.default_rng([seed, hidden, batch])
-    model = MLP((6, *[48] * hidden, 3), "sigmoid", rate)
+    model = MLP((6, *[48] * hidden, 3), activation="sigmoid", dropout=rate)
     title = f"dropout {rate}, sgd, sigmoid, classification"
     return Case(title, "classification", model, recipe("sgd", batch, 6, 2**-5), batch, True, int(rng.integers(2**31)))
 
@@ -177,7 +178,7 @@ def masks(seed: int, *, rate: float = 0.25, hidden: int = 2, batch: int = 1) -> 
 def own_step(seed: int) -> Case:
     """For the idiomatic track: fewer samples than a batch holds, so that an epoch is one step on all of them."""
     rng = np.random.default_rng([seed, 7])
-    model, title = MLP((6, 5, 3), "tanh"), "own weights, sgd, tanh, classification"
+    model, title = MLP((6, 5, 3), activation="tanh"), "own weights, sgd, tanh, classification"
     return Case(
         title, "classification", model, recipe("sgd", 16, 1, LONG), 8, True, int(rng.integers(2**31)), track="idiomatic"
     )
@@ -190,7 +191,7 @@ def own_order(seed: int) -> Case:
 
 def wide(seed: int, *, width: int, batch: int) -> Case:
     """For synchronize: an epoch is four calls of far more arithmetic than it takes to queue them."""
-    model = MLP((64, width, width, 3), "relu")
+    model = MLP((64, width, width, 3))
     return Case("long epochs", "classification", model, recipe("sgd", batch, 4), 4 * batch, True, seed)
 
 

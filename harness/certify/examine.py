@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.adapter import Adapter, Precision, Replication
-from levelfield.adapters.runtimes import COMPILERS
+from levelfield.adapters.runtime import COMPILERS
 from levelfield.harness.certify.cases import Case
 from levelfield.harness.certify.catalogue import Item, plan
 from levelfield.harness.certify.fingerprint import fingerprint

@@ -92,6 +92,9 @@ def _modules_in(text: str, loaded: bool) -> tuple[str, ...]:
             if node.level:
                 stem = "." * node.level + stem
             names += [stem, *(f"{stem}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            target = ast.unparse(node.targets[0])  # a literal of an adapter that names a class, see `adapters.optional`
+            names += [str(node.value.value).partition(":")[0]] if target in ("replicated", "runtime_class") else []
     return tuple(names)
 
 

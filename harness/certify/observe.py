@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from levelfield.adapters import runtimes
-from levelfield.adapters.adapter import Adapter, Precision, Replication, Setting, refusal, unsupported
+from levelfield.adapters.adapter import Adapter, Precision, Replication, Setting
+from levelfield.adapters.limits import refusal, unsupported
 from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.runtime import Runtime, load, place
 from levelfield.harness.certify.cases import Case, relabelled
 from levelfield.harness.certify.rounded import UNIT, VARIANTS, Rounded
 from levelfield.harness.measure.rank_group import Ranks
@@ -44,8 +45,8 @@ class Subject:
     ranks: Ranks | None = None  # this process among them, where the replicas are ranks
 
     @property
-    def runtime(self) -> str:
-        return self.adapter.backend or self.adapter.framework
+    def runtime(self) -> Runtime:
+        return load(place(self.adapter))
 
     @property
     def precise(self) -> bool:
@@ -71,12 +72,10 @@ class Subject:
 
     def compilations(self) -> int | None:
         """How many compilations there were in this process, where the runtime counts them."""
-        count: int | None = runtimes.load(self.runtime).compilations()
-        return count
+        return self.runtime.compilations()
 
     def programs(self) -> int | None:
-        count: int | None = runtimes.load(self.runtime).programs()
-        return count
+        return self.runtime.programs()
 
     def setting(self, case: Case, precision: Precision, seed: int = 0) -> Setting:
         alone = case.setting(self.mode, precision, self.device, self.threads, seed)
@@ -84,7 +83,7 @@ class Subject:
 
     def build(self, case: Case, precision: Precision, seed: int = 0) -> Adapter:
         setting = self.setting(case, precision, seed)
-        runtimes.load(self.runtime).configure(setting)
+        self.runtime.configure(setting)
         return self.adapter(setting)
 
 

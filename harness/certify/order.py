@@ -106,7 +106,10 @@ def batch_order(subject: Subject, case: Case, precision: Precision) -> list[Chec
     adapter = subject.build(case, precision)
     trace = observe(adapter, case, precision)
     name = case.named(precision)
-    checks = [*compare(trace, case, precision), nan_shows(adapter, case, name)]
+    checks = compare(trace, case, precision)
+    if not checks[0].passed:  # of shapes and types: no order can be read
+        return checks
+    checks.append(nan_shows(adapter, case, name))
     if len(trace.epochs) != case.recipe.epochs:
         return [*checks, require("batch order", name, False, f"{len(trace.epochs)} epochs were reported")]
     layers = [trace.start[0], *(epoch[0] for epoch in trace.epochs)]

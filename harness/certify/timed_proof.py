@@ -107,9 +107,8 @@ class Prover:
 
     def _run(self, case: _Case, cell: Cell) -> Trajectory:
         """The reference's run on this workload and seed, as far as it has come."""
-        same = cell.recipe.model_copy(update={"name": "", "epochs": 1, "early_stopping": None})
-        model = cell.model.model_copy(update={"name": ""})
-        key = (cell.task, model.model_dump_json(), same.model_dump_json(), cell.variant, case.setting.seed)
+        same = replace(cell.recipe, name="", epochs=1, early_stopping=None)
+        key = (cell.task, replace(cell.model, name=""), same, cell.variant, case.setting.seed)
         if key not in self._runs:
             # Those of other seeds belong to blocks that are over
             self._runs = {known: run for known, run in self._runs.items() if run.setting.seed == case.setting.seed}
@@ -361,6 +360,6 @@ def _percent(share: float) -> str:
 def _untimed(cell: Cell) -> object:
     """What a timed cell and an untimed one share where they train the same."""
     update = {"kind": "learning", "threads": 1}
-    recipe = cell.recipe.model_copy(update={"name": "", "epochs": 1, "early_stopping": None})
+    recipe = replace(cell.recipe, name="", epochs=1, early_stopping=None)
     fields = {name: getattr(cell, name) for name in type(cell).model_fields} | update | {"recipe": recipe}
     return Cell(**fields).model_dump_json()

@@ -28,6 +28,11 @@ from levelfield.tasks.task import Split
 
 # A precision is in force where results are at most this many times nearer to float64 than rounded products can be
 NEARER = 4.0
+INSIDE = "predict inside epoch_end changes what is learnt after it"
+GLOBAL = (
+    ": does something draw from a generator that others move? A framework's global one is moved by other instances, "
+    "and by predict where that makes a data loader or leaves evaluation mode on"
+)
 # A quantity with so many right digits is computed rightly, in too low a precision
 ROUNDED = 5
 
@@ -67,14 +72,19 @@ def trajectory(subject: Subject, case: Case, precision: Precision) -> list[Check
 def compare(trace: Trace, case: Case, precision: Precision) -> list[Check]:
     """Each quantity of a trace against the reference; only its form where that is already wrong."""
     name, truth = case.named(precision), reference(case, precision)
-    checks = [kinds(trace, case, precision), round_trip(trace, case, precision), told(trace, case, precision)]
-    if not checks[0].passed or len(trace.epochs) != len(truth.epochs):
+    checks = [kinds(trace, case, precision), told(trace, case, precision)]
+    if not checks[0].passed:
+        return checks
+    checks.insert(1, round_trip(trace, case, precision))
+    if len(trace.epochs) != len(truth.epochs):
         return checks
     right, seen, allowed = quantities(truth, case), quantities(trace, case), tolerances(case, precision)
     start = flat(truth.start)
     for quantity, value in seen.items():
         deviation, tolerance = distance(value, right[quantity]), allowed[quantity]
         reason = "" if deviation <= tolerance else describe(value, right[quantity], start)
+        if reason and case.kind == "classification" and quantity.startswith(("logits", "loss")):
+            reason = probabilities(trace.before) or reason
         checks.append(judge(quantity, name, deviation, tolerance, reason))
     if case.model.l2 and "gradients" in seen:
         checks.append(penalty(seen["gradients"], right["gradients"], truth, case, name, allowed["gradients"]))
@@ -119,8 +129,8 @@ def twin(subject: Subject, other: Adapter, trace: Trace, case: Case, precision: 
     ran = len(recorder.weights)
     near = 0.0 if subject.repeats else max(SAFETY * FLOAT32_FLOOR, UNIT[precision] * case.recipe.learning_rate)
     return [
-        judge("building twice", name, first, near, "a second build with the same seed gives other weights"),
-        judge("predict inside epoch_end", name, rest, near, "predict inside epoch_end changes what is learnt after it"),
+        judge("building twice", name, first, near, f"a second build with the same seed gives other weights{GLOBAL}"),
+        judge("predict inside epoch_end", name, rest, near, f"{INSIDE}{GLOBAL}"),
         require("stopping", name, ran == until, f"told to stop after {until} epochs, it trained {ran}"),
     ]
 
@@ -135,24 +145,36 @@ def kinds(trace: Trace, case: Case, precision: Precision) -> Check:
         elif logits.shape != expected or logits.dtype != due:
             wrong.append(f"{what} training gives {logits.dtype} {logits.shape}, not {due} {expected}")
     for layers in (trace.start, *trace.epochs[-1:]):
-        shapes = [(layer.kernel.shape, layer.bias.shape) for layer in layers]
-        if shapes != [((n, m), (m,)) for n, m in case.model.shapes]:
-            wrong.append(f"get_weights gives shapes {shapes}")
-        types = {str(a.dtype) for layer in layers for a in layer}
-        if types != {due}:
-            wrong.append(f"get_weights gives {', '.join(sorted(types))}, not {due}")
+        wrong += weights_form(layers, case, precision)
     return require("shapes and types", case.named(precision), not wrong, "; ".join(dict.fromkeys(wrong)))
 
 
+def weights_form(layers: Sequence[Layer], case: Case, precision: Precision) -> list[str]:
+    """What is wrong with the shapes and types of the weights, beside what is due."""
+    wrong, due = [], storage(precision)
+    for what, shapes, right in (
+        ("kernels", [layer.kernel.shape for layer in layers], case.model.shapes),
+        ("biases", [layer.bias.shape for layer in layers], [(m,) for _, m in case.model.shapes]),
+    ):
+        if shapes != right:
+            turned = " (they are transposed)" if [shape[::-1] for shape in shapes] == right else ""
+            got, asked = (", ".join(map(str, some)) for some in (shapes, right))
+            wrong.append(f"get_weights gives {what} of shape {got}, not {asked}{turned}")
+    types = {str(a.dtype) for layer in layers for a in layer}
+    if types != {due}:
+        wrong.append(f"get_weights gives {', '.join(sorted(types))}, not {due}")
+    return wrong
+
+
 def round_trip(trace: Trace, case: Case, precision: Precision) -> Check:
-    given, got = flat(case.weights(precision)), flat(trace.start)
-    return judge(
-        "weight round trip",
-        case.named(precision),
-        distance(got, given),
-        0.0,
-        "get_weights does not return the bits that set_weights was given",
-    )
+    given, got = case.weights(precision), trace.start
+    reason = "get_weights does not return the bits that set_weights was given"
+    if any(
+        not np.array_equal(a.kernel, b.kernel) and np.array_equal(a.kernel, b.kernel.T)
+        for a, b in zip(got, given, strict=True)
+    ):
+        reason += ": a kernel comes back transposed"
+    return judge("weight round trip", case.named(precision), distance(flat(got), flat(given)), 0.0, reason)
 
 
 def told(trace: Trace, case: Case, precision: Precision) -> Check:
@@ -194,6 +216,13 @@ def penalty(seen: np.ndarray, right: np.ndarray, truth: Trace, case: Case, name:
 def share(value: np.ndarray, unit: np.ndarray) -> float:
     """Least-squares coefficient of `unit` in `value`."""
     return float(value @ unit / (unit @ unit))
+
+
+def probabilities(logits: np.ndarray) -> str:
+    """Words for logits that are none, because they have gone through a softmax; empty for others."""
+    if logits.min() >= 0 and np.abs(logits.sum(axis=1) - 1).max() <= 1e-2:
+        return "each row of what predict returns sums to 1: these are probabilities, not logits"
+    return ""
 
 
 def describe(value: np.ndarray, right: np.ndarray, start: np.ndarray) -> str:

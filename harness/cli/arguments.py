@@ -10,9 +10,11 @@ import shlex
 from collections.abc import Callable, Sequence
 from math import nextafter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import levelfield
+from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
+from levelfield.harness.doctor.parts import PARTS
 from levelfield.tasks.errors import UserError
 
 EXIT_CODES = {
@@ -33,7 +35,7 @@ EXIT_CODES = {
   5    nothing could be compared""",
 }
 FAILURES = ("slower", "undecided")  # what `compare --fail-on` knows
-PRECISIONS = ("float32", "tf32", "bfloat16")
+PRECISIONS, TRACKS, REPLICATIONS = (get_args(choice) for choice in (TimedPrecision, Track, Replication))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -134,8 +136,7 @@ def _parser() -> Parser:
     run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    tracks = ["matched", "idiomatic"]
-    run.add_argument("--track", action="append", default=[], choices=tracks, help="only this one; repeatable")
+    run.add_argument("--track", action="append", default=[], choices=TRACKS, help="only this one; repeatable")
     run.add_argument("--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)")
     run.add_argument("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
     run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
@@ -170,17 +171,15 @@ def _parser() -> Parser:
     duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     duel.add_argument("--json", action="store_true", help="the verdict and every pair")
 
-    doctor = add("doctor", "How far this machine and this tool can be trusted: look, and measure.")
+    doctor = add("doctor", "How far this machine can be trusted: what disturbs it, false verdicts, what is found.")
     much = doctor.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")
-    much.add_argument("--full", action="store_true", help="every adapter and mode; 34 minutes")
-    parts = "start, half, product, probed, itself, neighbour, duel, overhead, cold, time"
-    only = f"these parts alone, each to its end: {parts}"
+    much.add_argument("--full", action="store_true", help="three adapters, also beside a neighbour; 34 minutes")
+    only = f"these parts alone, each to its end: {', '.join(PARTS)}"
     doctor.add_argument("--only", type=_names, default=[], metavar="PART,…", help=only)
     doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
     doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
     doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
-    doctor.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the marks of a document")
     doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
 
     certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)
@@ -191,8 +190,9 @@ def _parser() -> Parser:
         "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
     )
     certify.add_argument("--replicas", type=_positive, default=1, metavar="N", help="over which each batch is split")
-    ways = ["devices", "ranks"]
-    certify.add_argument("--replication", choices=ways, help="how they are made (default: each way an adapter has)")
+    certify.add_argument(
+        "--replication", choices=REPLICATIONS, help="how they are made (default: each way an adapter has)"
+    )
     certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
@@ -264,7 +264,7 @@ def _positive(text: str) -> int:
 
 def _device(text: str) -> str:
     kind, colon, number = text.partition(":")
-    if text == "cpu" or (kind in ("gpu", "tpu") and (not colon or (number.isdecimal() and len(number) <= 3))):
+    if text == "cpu" or (kind in DEVICE_KINDS[1:] and (not colon or (number.isdecimal() and len(number) <= 3))):
         return text if text == "cpu" else f"{kind}:{int(number or 0)}"
     raise argparse.ArgumentTypeError(f"{text!r} is no device; write cpu, gpu:0 or tpu:0 (levelfield list devices)")
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import indent
 
-from levelfield.adapters.adapter import Precision, Replication, Setting, refusal
+from levelfield.adapters.adapter import Precision, Replication, Setting
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan import devices, environments
 from levelfield.harness.plan.environments import DEFAULT, own
-from levelfield.harness.plan.launches import Subject, has_compiler
-from levelfield.harness.plan.launches import devices as devices_of
+from levelfield.harness.plan.launches import CertificateSubject, devices_of, has_compiler
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.system import machine, variables
@@ -30,11 +30,10 @@ def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
+    for problem in (*registry.problems, *registry.remarks):
         print(f"warning: {problem}", file=sys.stderr)
     for name in options.adapter:
-        if name not in registry.adapters:
-            raise unknown("adapter", name, registry.adapters, "levelfield list adapters")
+        registry.get(name)
     modes = {mode for info in registry.adapters.values() for mode in info.modes}
     for name in options.mode:
         if name not in modes:
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     seen = devices_of(options.device, options.replicas)
     here = {DEFAULT: own(given)}
     without = devices.lacking(seen, registry.adapters, here, options.adapter)
-    wanted: dict[Subject, frozenset[str]] = {}  # all that can be proved
+    wanted: dict[CertificateSubject, frozenset[str]] = {}  # all that can be proved
     for info in registry.adapters.values():
         if options.adapter and info.name not in options.adapter:
             continue
@@ -61,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
                 if (reason := unsupported_mode(info, mode, *where)) is not None:
                     print(f"unsupported: {info.name} ({mode}): {reason}", file=sys.stderr)
                     continue
-                subject = Subject(info.name, mode, options.device, DEFAULT, *where[1:], given)
+                subject = CertificateSubject(info.name, mode, options.device, DEFAULT, *where[1:], given)
                 wanted[subject] = frozenset()
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
@@ -109,7 +108,7 @@ def unsupported_mode(
     replication: Replication | None = None,
 ) -> str | None:
     """Why this adapter cannot run in this mode here, not even the plainest network, or None."""
-    plain = Setting(MLP((4, 8, 3)), Recipe(batch_size=replicas), mode=mode, device=device, precision=precision)
+    plain = Setting(MLP((4, 8, 3)), Recipe("sgd", batch_size=replicas), mode=mode, device=device, precision=precision)
     plain = replace(plain, replicas=replicas, replication=replication)
     return refusal(info, plain, compiler=has_compiler())
 

@@ -8,24 +8,22 @@ import sys
 from dataclasses import replace
 
 from levelfield.adapters.registry import find
-from levelfield.harness.doctor import document, tables
-from levelfield.harness.doctor.examine import EFFORTS, PARTS, choose, examine
+from levelfield.harness.doctor import tables
+from levelfield.harness.doctor.examine import EFFORTS, choose, examine
+from levelfield.harness.doctor.parts import PARTS
 from levelfield.harness.plan import environments
-from levelfield.harness.system import machine
 from levelfield.tasks.errors import unknown
 
 
 def run(options: argparse.Namespace) -> int:
     """Examine and print; 0 whatever was found, 130 when it was stopped, with what was measured until then."""
-    adapters = find().adapters
+    registry = find()
+    adapters = registry.adapters
     for name in options.adapter:
-        if name not in adapters:
-            raise unknown("adapter", name, adapters, "levelfield list adapters")
+        registry.get(name)
     for part in options.only:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")
-    if options.write is not None:
-        document.check(options.write, machine.describe(True))
     for warning in environments.not_passed_on(adapters, {}):
         print(f"warning: {warning}", file=sys.stderr)
     name = "quick" if options.quick else "full" if options.full else "normal"
@@ -39,7 +37,5 @@ def run(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it gets the tables all the same
     found = examine(effort, adapters, options.threads, tell)
-    if options.write is not None:
-        document.write(found, options.write)
     print(tables.as_json(found) if options.json else tables.text(found), end="\n" if options.json else "")
     return 130 if found.stopped else 0

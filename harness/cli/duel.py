@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 
-from levelfield.adapters.registry import AdapterInfo, find
+from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.cli.certify import TIME_LIMIT
 from levelfield.harness.judge.statistics import half_width
 from levelfield.harness.launch.local import LocalLauncher
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     given = variables.passed(dict(options.env))
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
-    names = [parse(text, registry.adapters) for text in (options.first, options.second)]
+    names = [parse(text, registry) for text in (options.first, options.second)]
     chosen, _ = suite.read(options.suite)
     chosen = chosen.model_copy(update={"learning": []})
     selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
@@ -92,12 +92,10 @@ def run(options: argparse.Namespace) -> int:
     return 130 if stopped else 1 if found.ratio is None else 0
 
 
-def parse(text: str, adapters: Mapping[str, AdapterInfo]) -> tuple[AdapterInfo, str]:
+def parse(text: str, registry: Registry) -> tuple[AdapterInfo, str]:
     """``ADAPTER`` or ``ADAPTER:MODE``; without a mode it is the adapter's first."""
     name, colon, mode = text.partition(":")
-    if name not in adapters:
-        raise unknown("adapter", name, adapters, "levelfield list adapters")
-    info = adapters[name]
+    info = registry.get(name)
     if colon and mode not in info.modes:
         raise unknown(f"mode of {name}", mode, info.modes, "levelfield list adapters")
     return info, mode or info.modes[0]

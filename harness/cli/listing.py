@@ -47,6 +47,7 @@ def _adapters() -> list[dict[str, Any]]:
         )
     nothing: dict[str, Any] = {"api": "", "modes": "", "defaults": {}, "stopping": None}
     rows += [{"name": "(left out)", "state": problem, **nothing} for problem in found.problems]
+    rows += [{"name": "(remark)", "state": remark, **nothing} for remark in found.remarks]
     return rows
 
 

@@ -200,7 +200,7 @@ def _draw_with_own_settings() -> None:
 
 
 def _page(stored: Contents, baseline: str | None, form: str) -> str:
-    from levelfield.adapters import registry
+    from levelfield.adapters import registry, sources
 
     _draw_with_own_settings()
     from levelfield.reports import markdown
@@ -210,12 +210,14 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
     adapters = registry.find().adapters
     proofs = [certificate.summary(one) for one in stored.certificates]
     if form == "html":
-        sources = {name: info.source.read_text(encoding="utf-8") for name, info in adapters.items()}
+        texts = {name: sources.text(info) for name, info in adapters.items()}
+        scripts = {name: info.plain.read_text(encoding="utf-8") for name, info in adapters.items() if info.plain}
         return html.build(
             stored.run,
             stored.records,
             baseline=baseline,
-            sources=sources,
+            sources=texts,
+            scripts=scripts,
             certificates=proofs,
             adapters=adapters,
             peaks=stored.peaks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +11,9 @@ from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor import replay, series
+from levelfield.harness.doctor.examine import AdapterStep
 from levelfield.harness.doctor.neighbour import neighbour
+from levelfield.harness.doctor.replay import Share
 from levelfield.harness.doctor.series import RECIPE, Bench, Series, cell
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, Interval, paired_ratio
 from levelfield.harness.measure.delay import delayed
@@ -25,8 +27,56 @@ TOGETHER = 4  # labels that a trial with a neighbour compares with the baseline 
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """An adapter against itself with `delay` (a share of its step) injected; 0: under another label only.
+class FalseVerdicts:
+    """How often runs of so many `pairs` tell the same apart: `called` in the tool's words, with its margin, and
+    `differs` where the interval alone excludes 1.
+
+    With a `precision` the runs go on until their interval is as narrow, after so many pairs in the median.
+    """
+
+    pairs: float
+    differs: Share
+    called: Share | None = None
+    precision: float | None = None
+
+
+@dataclass(frozen=True)
+class Same:
+    """The same under two labels or more, over a whole series; `agree` is that of `replay.neighbours_agree`."""
+
+    ratio: Interval | None
+    launches: int
+    disturbed: int
+    agree: float | None
+    runs: list[FalseVerdicts]
+
+
+@dataclass(frozen=True)
+class After:
+    """In which share of the runs of so many `pairs` a delay was found, on the side where the truth lies."""
+
+    pairs: int
+    found: Share
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Runs that go on until their interval is as narrow as the delay: `within` the series so many of them stop.
+
+    `pairs` and `seconds` are the median over these, `_90` the 90th percentile; `found` is the delay in such a share.
+    """
+
+    within: Share
+    pairs: float
+    pairs_90: float
+    seconds: float
+    seconds_90: float
+    found: Share
+
+
+@dataclass(frozen=True)
+class Slowed:
+    """An adapter against itself with `delay` (a share of its step) injected; of 0, what is found is false.
 
     The delay is a fixed time, calibrated before the series; `injected` is its share of the step during the series.
     """
@@ -34,79 +84,73 @@ class Comparison:
     delay: float
     injected: float | None
     ratio: Interval | None
-    rates: list[replay.Rates]
-    stop: replay.Stop | None
-    agree: float | None  # see `replay.neighbours_agree`
-    pair_seconds: float
+    after: list[After]
+    stop: Stopped | None  # None: none of them stops
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One recorded series and what was replayed from it, or why there is none."""
+    """One recorded series of a part and what was replayed from it, or why there is none."""
 
+    part: str
     adapter: str
     mode: str
-    neighbour: bool
-    turns: bool = False  # duels (see `harness.run.duel`) instead of a run's launches
     reason: str | None = None
     step_seconds: float | None = None
-    launches: int = 0
-    disturbed: int = 0
-    comparisons: list[Comparison] = field(default_factory=list)
+    same: Same | None = None
+    delays: list[Slowed] = field(default_factory=list)
     values: dict[str, dict[int, float]] = field(default_factory=dict)  # label → block → steady epoch, s
 
 
-def measure(bench: Bench, info: AdapterInfo, noisy: bool, blocks: int, enough: Callable[[], bool]) -> Trial:
-    """Record a series of at most `blocks` and replay it; with a neighbour (`noisy`) without delays.
+def launched(bench: Bench, step: AdapterStep, enough: Callable[[], bool], noisy: bool = False) -> Trial:
+    """Record a series of launches as a run makes them, and replay it; with a neighbour (`noisy`) without delays.
 
     With a neighbour several labels of the same adapter are compared at once, as a table compares its rows.
     """
-    mode = info.modes[0]
+    info, mode = step.info, step.mode
+    trial = partial(Trial, step.part.name, info.name, mode)
     if (missing := info.missing()) is not None:
-        return Trial(info.name, mode, noisy, reason=missing)
-    delays = {f"{info.name} +0%": 0.0, f"{info.name} again": 0.0}
-    if noisy:
-        delays |= {f"{info.name} again, {number}": 0.0 for number in range(2, TOGETHER + 1)}
-    else:
-        delays |= {f"{info.name} +{delay:.0%}": delay for delay in DELAYS}
-    baseline, *others = delays
-    steps = len(bench.task.train.x) // RECIPE.batch_size
+        return trial(reason=missing)
+    baseline = f"{info.name} +0%"
+    again = [f"{info.name} again" + (f", {n}" if n else "") for n in range(TOGETHER if noisy else 1)]
+    slowed = {} if noisy else {f"{info.name} +{delay:.0%}": delay for delay in DELAYS}
+    delays = {baseline: 0.0} | dict.fromkeys(again, 0.0) | slowed
 
-    def labels(step: float) -> dict[str, AdapterInfo]:
-        return {label: delayed(info, label, delay * step) for label, delay in delays.items()}
+    def labels(epoch: float) -> dict[str, AdapterInfo]:
+        return {label: delayed(info, label, delay * epoch / _steps(bench)) for label, delay in delays.items()}
 
     # The launcher knows the adapter itself too, so that its warm parent imports the framework
     with bench.launcher({info.name: info} | labels(0.0)) as launcher:
         first = series.record(launcher, bench, [labels(0.0)[baseline]], mode, CALIBRATION, enough)
         epochs = first.values.get(baseline)
         if not epochs:
-            reason = first.failure or first.nothing()
-            return Trial(info.name, mode, noisy, False, reason, None, first.launches, first.disturbed)
-        step = median(epochs.values()) / steps
-        launcher.adapters = {info.name: info} | labels(step)
+            return trial(reason=first.failure or first.nothing())
+        epoch = median(epochs.values())
+        launcher.adapters = {info.name: info} | labels(epoch)
         with neighbour() if noisy else nullcontext():
-            found = series.record(launcher, bench, list(labels(step).values()), mode, blocks, enough)
+            found = series.record(launcher, bench, list(labels(epoch).values()), mode, step.pairs, enough)
     if found.failure is not None:
-        return Trial(info.name, mode, noisy, False, found.failure, step, found.launches, found.disturbed)
-    together = len(others) if noisy else 1
-    comparisons = [
-        compare(found, label, baseline, delays[label], delays[label] * step * steps, together) for label in others
-    ]
-    return Trial(info.name, mode, noisy, False, None, step, found.launches, found.disturbed, comparisons, found.values)
+        return trial(reason=found.failure, step_seconds=epoch / _steps(bench))
+    return trial(
+        step_seconds=epoch / _steps(bench),
+        same=same(found, again, baseline),
+        delays=[slowed_down(found, label, baseline, delay, delay * epoch) for label, delay in slowed.items()],
+        values=found.values,
+    )
 
 
-def in_turns(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], bool]) -> Trial:
-    """Duels of the adapter with itself, undelayed and with each delay by turns, until `pairs` of each or `enough`."""
-    mode = info.modes[0]
-    trial = partial(Trial, info.name, mode, neighbour=False, turns=True)
+def in_turns(bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Trial:
+    """Duels of the adapter with itself, undelayed and with each delay by turns, until `step.pairs` of each or
+    `enough`."""
+    info = step.info
+    trial = partial(Trial, step.part.name, info.name, step.mode)
     if (missing := info.missing()) is not None:
         return trial(reason=missing)
-    steps = len(bench.task.train.x) // RECIPE.batch_size
-    work = cell(info, mode, THREADS)
-    found, step = Series(), None
+    work = cell(info, step.mode, THREADS)
+    found, epoch = Series(), 0.0
 
     def side(delay: float) -> Side:
-        return Side(delayed(info, f"{info.name} +{delay:.0%}", delay * (step or 0.0)), work)
+        return Side(delayed(info, f"{info.name} +{delay:.0%}", delay * epoch / _steps(bench)), work)
 
     try:
         with bench.ground(Side(info, work), Side(info, work)) as ground:
@@ -114,33 +158,61 @@ def in_turns(bench: Bench, info: AdapterInfo, pairs: int, enough: Callable[[], b
             epochs = [pair.second for pair in first if pair is not None]
             if not epochs:
                 return trial(reason="its launches were over before both had had a turn")
-            step = median(epochs) / steps
-            for block, delay in product(range(pairs), (0.0, *DELAYS)):
+            epoch = median(epochs)
+            for block, delay in product(range(step.pairs), (0.0, *DELAYS)):
                 if enough():
                     break
-                pair = ground.pair(side(delay), side(0), block)
-                found.add_pair(f"+{delay:.0%}", pair, block)
+                found.add_pair(f"+{delay:.0%}", ground.pair(side(delay), side(0), block), block)
     except LaunchFailed as error:
-        return trial(reason=str(error), launches=found.launches)
-    comparisons = [
-        compare(found, f"+{delay:.0%}", f"+{delay:.0%} base", delay, delay * step * steps) for delay in (0.0, *DELAYS)
-    ]
-    return trial(step_seconds=step, launches=found.launches, comparisons=comparisons, values=found.values)
+        return trial(reason=str(error))
+    return trial(
+        step_seconds=epoch / _steps(bench),
+        delays=[slowed_down(found, f"+{d:.0%}", f"+{d:.0%} base", d, d * epoch) for d in (0.0, *DELAYS)],
+        values=found.values,
+    )
 
 
-def compare(found: Series, label: str, baseline: str, delay: float, seconds: float, together: int = 1) -> Comparison:
-    """What the recorded series says of `label`, with `seconds` more an epoch, against `baseline`.
+def same(found: Series, labels: Sequence[str], baseline: str) -> Same:
+    """What the recorded series says of the same adapter under other `labels`, whose intervals hold together."""
+    recorded = [found.pairs(label, baseline) for label in labels]
+    runs = []
+    for pairs in WINDOWS:
+        rates = [replay.rates(own, base, pairs, comparisons=len(labels)) for own, base in recorded]
+        if judged := [one for one in rates if one is not None]:
+            pooled = replay.pool(judged)
+            runs.append(FalseVerdicts(float(pairs), pooled.differs, pooled.called))
+    own, base = recorded[0]
+    stop = replay.until(own, base, PRECISION)
+    if stop is not None and stop.pairs is not None and stop.differs is not None:
+        runs.append(FalseVerdicts(stop.pairs, stop.differs, None, PRECISION))
+    return Same(_ratio(own, base), found.launches, found.disturbed, replay.neighbours_agree(own, base), runs)
 
-    It is one of `together` comparisons whose intervals hold together.
-    """
+
+def slowed_down(found: Series, label: str, baseline: str, delay: float, seconds: float) -> Slowed:
+    """What the recorded series says of `label`, with `seconds` more an epoch, against `baseline`."""
     own, base = found.pairs(label, baseline)
-    replays = [replay.rates(own, base, pairs, comparisons=together) for pairs in WINDOWS]
-    return Comparison(
+    rates = [replay.rates(own, base, pairs) for pairs in WINDOWS]
+    return Slowed(
         delay=delay,
         injected=seconds / median(base) if base else None,
-        ratio=paired_ratio(own, base) if len(own) >= LEAST_BLOCKS else None,
-        rates=[rates for rates in replays if rates is not None],
-        stop=replay.until(own, base, delay or PRECISION),
-        agree=replay.neighbours_agree(own, base),
-        pair_seconds=found.pair_seconds(label, baseline),
+        ratio=_ratio(own, base),
+        after=[After(one.pairs, one.slower if delay else one.differs) for one in rates if one is not None],
+        stop=_stopped(replay.until(own, base, delay or PRECISION), delay, found.pair_seconds(label, baseline)),
     )
+
+
+def _stopped(stop: replay.Stop | None, delay: float, pair_seconds: float) -> Stopped | None:
+    if stop is None or stop.pairs is None or stop.pairs_90 is None or stop.slower is None or stop.differs is None:
+        return None
+    seconds, seconds_90 = stop.pairs * pair_seconds, stop.pairs_90 * pair_seconds
+    found = stop.slower if delay else stop.differs
+    return Stopped(stop.stopped, stop.pairs, stop.pairs_90, seconds, seconds_90, found)
+
+
+def _ratio(own: Sequence[float], base: Sequence[float]) -> Interval | None:
+    return paired_ratio(own, base) if len(own) >= LEAST_BLOCKS else None
+
+
+def _steps(bench: Bench) -> int:
+    """Of an epoch."""
+    return len(bench.task.train.x) // RECIPE.batch_size

@@ -12,7 +12,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.measure.turns import LEAST
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
 from levelfield.harness.run.schedule import carry_out
@@ -22,9 +22,9 @@ from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 TASK = "digits"
-MODEL = Model(name="multi-layer", hidden=(128,))
+MODEL = NamedModel(name="multi-layer", hidden=(128,))
 # At 0.05 hidden units die out, and their momentum ends in subnormal numbers: docs/statistics.md
-RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.01, batch_size=32)
+RECIPE = NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.01, batch_size=32, epochs=10)
 TIME_LIMIT = 120.0  # seconds a launch may take
 
 

@@ -7,18 +7,16 @@ interval of the difference must lie within a margin declared beforehand (two one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
-from typing import Literal
+from math import isfinite
+from typing import Literal, TypeVar
 
-import numpy as np
-
-from levelfield.harness.judge.statistics import Interval
-from levelfield.tasks.errors import UserError
+from levelfield.harness.judge.statistics import Interval, mean_difference
 
 Word = Literal["equivalent", "different", "inconclusive", "not judged"]
 Seeds = Mapping[int, float]  # seed -> the adapter's value for it
+Key = TypeVar("Key", bound=Hashable)  # by which the adapters of a table are known
 
 MARGIN = 0.005  # of accuracy: half a point
 LEAST_SEEDS = {"matched": 20, "idiomatic": 60}
@@ -26,33 +24,11 @@ LEAST_TEST_SAMPLES = 700
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Equivalence:
     """`difference`: own less baseline, mean over the seeds that both have; None where fewer than two are common."""
 
     word: Word
     difference: Interval | None
-
-
-def paired_difference(own: Sequence[float], base: Sequence[float], confidence: float, resolution: float) -> Interval:
-    """Mean of own − base (value i with value i) with Student's t-interval; infinite limits from one pair.
-
-    `resolution`: the smallest step of a value, 1/700 for an accuracy on 700 samples. The deviation is taken as at
-    least this. Matched adapters often agree on every sample for every seed, and the interval would else be a point,
-    which is more than some seeds can tell.
-    """
-    from scipy.special import stdtrit  # much lighter to import than scipy.stats
-
-    if len(own) != len(base):
-        raise UserError(f"{len(own)} values cannot be paired with {len(base)}", "pass one value per seed")
-    x = np.asarray(own, dtype=np.float64) - np.asarray(base, dtype=np.float64)
-    if not len(x) or not np.isfinite(x).all():
-        raise UserError("an interval needs finite values, at least one", "leave out what was not measured")
-    n, mean = len(x), float(np.mean(x))
-    if n < 2:
-        return Interval(mean, -inf, inf, n, confidence)
-    deviation = max(float(np.std(x, ddof=1)), resolution)
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * deviation / sqrt(n)
-    return Interval(mean, mean - half, mean + half, n, confidence)
 
 
 def judge(difference: Interval, margin: float = MARGIN) -> Word:
@@ -63,7 +39,7 @@ def judge(difference: Interval, margin: float = MARGIN) -> Word:
 
 
 def compare(
-    values: Mapping[str, Seeds],
+    values: Mapping[Key, Seeds],
     baseline: Seeds,
     *,
     resolution: float,
@@ -71,7 +47,7 @@ def compare(
     confidence: float = 0.95,
     margin: float = MARGIN,
     least_seeds: int = LEAST_SEEDS["matched"],
-) -> dict[str, Comparison]:
+) -> dict[Key, Equivalence]:
     """A word for each adapter of one table against the baseline, from the seeds that both have.
 
     `quantities`: so many are judged for each adapter (accuracy, gap), one call each. All their intervals hold
@@ -84,13 +60,13 @@ def compare(
     share a stream, and only the paired interval holds both ways.
     """
     each = 1 - (1 - confidence) / max(1, quantities * len(values))
-    found = {}
+    found: dict[Key, Equivalence] = {}
     for name, own in values.items():
         pairs = [(own[s], baseline[s]) for s in sorted(own.keys() & baseline.keys())]
         known = [(a, b) for a, b in pairs if isfinite(a) and isfinite(b)]
         if len(known) < 2:
-            found[name] = Comparison("not judged", None)
+            found[name] = Equivalence("not judged", None)
             continue
-        difference = paired_difference([a for a, _ in known], [b for _, b in known], each, resolution)
-        found[name] = Comparison(judge(difference, margin) if len(known) >= least_seeds else "not judged", difference)
+        difference = mean_difference([a for a, _ in known], [b for _, b in known], each, resolution=resolution)
+        found[name] = Equivalence(judge(difference, margin) if len(known) >= least_seeds else "not judged", difference)
     return found

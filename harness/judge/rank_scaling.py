@@ -10,7 +10,7 @@ The speed-up is how many times more samples a second are trained, and the effici
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar
 
 from levelfield.harness.judge import statistics
@@ -58,7 +58,7 @@ def counterparts(cells: Iterable[Cell]) -> list[Counterpart]:
             continue
         strong = _unnamed(cell.alone)
         batch, rest = divmod(strong.recipe.batch_size, cell.replicas)
-        weak = _changed(strong, recipe=strong.recipe.model_copy(update={"batch_size": batch}))
+        weak = strong.model_copy(update={"recipe": replace(strong.recipe, batch_size=batch)})
         if strong in alone:
             found.append(Counterpart("strong", cell, alone[strong]))
         if not rest and weak in alone:
@@ -102,8 +102,4 @@ def _times(i: Interval, factor: float) -> Interval:
 
 def _unnamed(cell: Cell) -> Cell:
     """Recipes of one size may have any name."""
-    return _changed(cell, recipe=cell.recipe.model_copy(update={"name": ""}))
-
-
-def _changed(cell: Cell, **update: object) -> Cell:
-    return cell.model_copy(update=update)
+    return cell.model_copy(update={"recipe": replace(cell.recipe, name="")})

@@ -18,7 +18,6 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.peak import Ceiling, Work
 from levelfield.harness.records.quantity import Estimated, Quantity, Unavailable
-from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import STATE
 
 DISPATCH = 4.0  # times the larger bound: below a quarter of what could be attained, neither roof is the reason
@@ -32,7 +31,7 @@ def work(cell: Cell, task: Mapping[str, Any]) -> Work | None:
     features, outputs = task.get("features"), task.get("outputs")
     if not (isinstance(features, int) and isinstance(outputs, int)):
         return None
-    model, batch = MLP((features, *cell.model.hidden, outputs)), cell.recipe.batch_size
+    model, batch = cell.model.on(features, outputs), cell.recipe.batch_size
     return Work(model.flops(batch), model.bytes(batch, ITEMSIZE, STATE[cell.recipe.optimizer]))
 
 

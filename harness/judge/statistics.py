@@ -7,10 +7,10 @@ Why these methods and not others, with their simulated coverage: ``docs/statisti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, inf, isfinite, log, sqrt
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from levelfield.tasks.errors import UserError, unknown
 
 Word = Literal["faster", "slower", "tied", "inconclusive", "not judged"]
 Blocks = Mapping[int, float]  # block -> the cell's value in that block
+Key = TypeVar("Key", bound=Hashable)  # by which the cells of a table are known
+Row = TypeVar("Row", bound=Hashable)
 
 LEAST_BLOCKS = 5  # to be judged
 LEAST_BLOCKS_TO_STOP = 8  # before a width is believed: the narrowest of very small samples is narrow by luck
@@ -95,16 +97,6 @@ def paired_difference(cell: Sequence[float], baseline: Sequence[float], confiden
     return Interval(centre, low, high, len(cell), confidence)
 
 
-def _student(x: np.ndarray, confidence: float) -> Interval:
-    from scipy.special import stdtrit
-
-    n, mean = len(x), float(np.mean(x))
-    if n < 2:
-        return Interval(mean, -inf, inf, n, confidence)
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(np.std(x, ddof=1)) / sqrt(n)
-    return Interval(mean, mean - half, mean + half, n, confidence)
-
-
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Median with the interval between two order statistics that inverts the sign test (no shape is assumed).
 
@@ -121,9 +113,31 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     return Interval(float(np.median(x)), float(x[drop]), float(x[-1 - drop]), n, min(confidence, max(covered, 0.0)))
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Mean with Student's t-interval; from one value the limits are infinite."""
-    return _student(_finite(values), confidence)
+def mean_interval(values: Sequence[float], confidence: float = 0.95, *, least_deviation: float = 0.0) -> Interval:
+    """Mean with Student's t-interval, from at least this standard deviation; from one value the limits are infinite."""
+    from scipy.special import stdtrit
+
+    x = _finite(values)
+    n, mean = len(x), float(np.mean(x))
+    if n < 2:
+        return Interval(mean, -inf, inf, n, confidence)
+    deviation = max(float(np.std(x, ddof=1)), least_deviation)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * deviation / sqrt(n)
+    return Interval(mean, mean - half, mean + half, n, confidence)
+
+
+def mean_difference(
+    own: Sequence[float], base: Sequence[float], confidence: float = 0.95, *, resolution: float = 0.0
+) -> Interval:
+    """Mean of own − base (value i with value i) with Student's t-interval; infinite limits from one pair.
+
+    `resolution`: the smallest step of a value, 1/700 for an accuracy on 700 samples. The deviation is taken as at
+    least this. Matched adapters often agree on every sample for every seed, and the interval would else be a point,
+    which is more than some seeds can tell.
+    """
+    _same_length(own, base)
+    differences = np.asarray(own, dtype=np.float64) - np.asarray(base, dtype=np.float64)
+    return mean_interval(differences.tolist(), confidence, least_deviation=resolution)
 
 
 def geometric_mean(ratios: Sequence[Interval]) -> Interval:
@@ -144,7 +158,7 @@ def geometric_mean(ratios: Sequence[Interval]) -> Interval:
     return Interval(exp(mean), _exp(mean - below / n), _exp(mean + above / n), n, min(r.confidence for r in ratios))
 
 
-def complete_workloads(tables: Mapping[str, Mapping[str, Interval | None]]) -> list[str]:
+def complete_workloads(tables: Mapping[Key, Mapping[Row, Interval | None]]) -> list[Key]:
     """Of workload -> row -> ratio: the workloads in which every row that occurs anywhere has a ratio."""
     rows = {row for table in tables.values() for row in table}
     return [name for name, table in tables.items() if all(table.get(row) is not None for row in rows)]
@@ -177,13 +191,13 @@ def shared_confidence(comparisons: int, confidence: float = 0.95) -> float:
 
 
 def compare(
-    cells: Mapping[str, Blocks],
-    baseline: str,
+    cells: Mapping[Key, Blocks],
+    baseline: Key,
     *,
     confidence: float = 0.95,
     margin: float = 0.03,
     least_blocks: int = LEAST_BLOCKS,
-) -> dict[str, Verdict]:
+) -> dict[Key, Verdict]:
     """Verdicts of one table: every other cell against the baseline, in the order given, from their common blocks.
 
     The intervals of all that are judged hold together with `confidence` (see `shared_confidence`). A cell with
@@ -204,8 +218,8 @@ def compare(
 
 
 def tiers(
-    cells: Mapping[str, Blocks], baseline: str, *, confidence: float = 0.95, least_blocks: int = LEAST_BLOCKS
-) -> list[list[str]]:
+    cells: Mapping[Key, Blocks], baseline: Key, *, confidence: float = 0.95, least_blocks: int = LEAST_BLOCKS
+) -> list[list[Key]]:
     """The judged cells and the baseline, fastest tier first; no cell of a tier is shown slower than one before it.
 
     A tier begins with a cell that is shown to be slower than one of the tier before. Cells are compared with the
@@ -217,7 +231,7 @@ def tiers(
     differs = {name for name, ratio in ratios.items() if not ratio.low <= 1 <= ratio.high}
     m = len(ratios)
 
-    def slower(a: str, b: str) -> bool:
+    def slower(a: Key, b: Key) -> bool:
         if a == baseline:
             return b in differs and ratios[b].high < 1
         if b == baseline:
@@ -230,7 +244,7 @@ def tiers(
         return paired_ratio(own, other, 1 - shares * share).low > 1
 
     place = {baseline: 1.0} | {name: ratio.estimate for name, ratio in ratios.items()}
-    result: list[list[str]] = []
+    result: list[list[Key]] = []
     for name in sorted(place, key=lambda n: place[n]):
         if not result or any(slower(name, member) for member in result[-1]):
             result.append([])
@@ -239,8 +253,8 @@ def tiers(
 
 
 def precision_reached(
-    cells: Mapping[str, Blocks],
-    baseline: str,
+    cells: Mapping[Key, Blocks],
+    baseline: Key,
     precision: float,
     *,
     confidence: float = 0.95,
@@ -261,9 +275,9 @@ def half_width(ratio: Interval) -> float:
     return sqrt(ratio.high / ratio.low) - 1 if ratio.low > 0 and isfinite(ratio.high) else inf
 
 
-def _pairs(cells: Mapping[str, Blocks], baseline: str) -> dict[str, tuple[list[float], list[float]]]:
+def _pairs(cells: Mapping[Key, Blocks], baseline: Key) -> dict[Key, tuple[list[float], list[float]]]:
     if baseline not in cells:
-        raise unknown("baseline", baseline, cells)
+        raise unknown("baseline", str(baseline), map(str, cells))
     base = cells[baseline]
     common = {name: sorted(own.keys() & base.keys()) for name, own in cells.items() if name != baseline}
     return {name: ([cells[name][b] for b in blocks], [base[b] for b in blocks]) for name, blocks in common.items()}

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from levelfield.harness.plan.launches import Launch, Subject
+    from levelfield.harness.plan.launches import CertificateSubject, Launch
     from levelfield.harness.records import peak
     from levelfield.harness.records.cell import Cell
     from levelfield.harness.records.certificate import Certificate
@@ -28,17 +28,17 @@ class Host(Protocol):
     def offers(self, cell: Cell) -> bool:
         """Whether this host has the device and the cores of a cell."""
 
-    def key(self, wanted: Cell | Subject) -> Hashable:
+    def key(self, wanted: Cell | CertificateSubject) -> Hashable:
         """Launches and certificates with the same key cannot be made at the same time on one host."""
 
     def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
         """Make one launch, pinned to `core` if one is given, and return its record. Raises HostLost only."""
 
     def certify(
-        self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None = None
     ) -> Certificate: ...
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         """What the framework behind `adapter` gets out of the device."""
 
     def end_all_but(self, cells: Iterable[Cell]) -> None:

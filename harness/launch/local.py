@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import place
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
 from levelfield.harness.launch.parent_key import Key, key_of, parent_key
@@ -25,7 +26,7 @@ from levelfield.harness.launch.warm_parent import Ending, ParentDied, WarmParent
 from levelfield.harness.launch.worker import CertifyJob, Job, LaunchJob, PeakJob
 from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records import peak
@@ -110,7 +111,7 @@ class LocalLauncher:
         """Everything: what is not here, the plan or the launch itself says."""
         return True
 
-    def key(self, wanted: Cell | Subject) -> Key:
+    def key(self, wanted: Cell | CertificateSubject) -> Key:
         """Launches and certificates with the same key share a warm parent, and cannot be made at the same time."""
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
@@ -126,7 +127,7 @@ class LocalLauncher:
             status = "unsupported" if launch.unsupported else "skipped"
             return self._record(launch, attempt, started, status=status, reason=launch.skip)
         job = LaunchJob(
-            **self._common(launch.cell.adapter, launch.id, launch.cell.device),
+            **self._common(launch.cell.adapter, launch.id, launch.cell.device, launch.cell.replicas),
             what=launch.cell.kind,
             cell=launch.cell,
             seed=launch.seed,
@@ -189,7 +190,7 @@ class LocalLauncher:
         result |= {"unproved": proof.unproved, "proof": proof.checked}
 
     def certify(
-        self, subject: Subject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
     ) -> Certificate:
         """Certify one adapter in one mode; a certifier that cannot finish gives a certificate that says so."""
         info = self.adapters[subject.adapter]
@@ -200,6 +201,7 @@ class LocalLauncher:
                 subject.adapter,
                 f"certify-{subject.adapter}-{subject.mode}-{subject.precision}-{subject.replicas}-{subject.replication}",
                 subject.device,
+                subject.replicas,
             ),
             mode=subject.mode,
             device=subject.device,
@@ -229,7 +231,13 @@ class LocalLauncher:
             seed=0,
             proves=(),
             checks=(
-                Check(name="runs", case="the certification", passed=False, reason=self._unnamed(str(done.failure))),
+                Check(
+                    name="runs",
+                    case="the certification",
+                    passed=False,
+                    reason=self._unnamed(str(done.failure)),
+                    traceback=self._unnamed(done.log) or None,
+                ),
             ),
             versions=info.versions(self.environments[subject.environment].installed),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -238,7 +246,7 @@ class LocalLauncher:
             variables=in_force,
         )
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         """What the framework behind `adapter` gets out of the device, or why that cannot be measured."""
         info = self.adapters[adapter]
         name = f"peak-{info.runtime}-{subject.device}-{subject.precision}-{subject.threads}"
@@ -259,13 +267,13 @@ class LocalLauncher:
         for key in self.parents.keys() - needed:
             self.parents.pop(key).close()
 
-    def _common(self, adapter: str, name: str, device: str) -> dict[str, Any]:
+    def _common(self, adapter: str, name: str, device: str, replicas: int = 1) -> dict[str, Any]:
         # Numbered, so that no two jobs share a file, whatever else they have in common
-        info, stem = self.adapters[adapter], f"{next(self._jobs)}-{name.replace('/', '_')}"
+        info, stem = self.adapters[adapter].of(replicas), f"{next(self._jobs)}-{name.replace('/', '_')}"
         return {
             "module": info.module,
             "qualname": info.qualname,
-            "runtime": info.runtime,
+            "runtime": place(info),
             "distributions": info.distributions,
             "result": self.folder / f"{stem}.json",
             "log": self.folder / f"{stem}.log",
@@ -283,7 +291,7 @@ class LocalLauncher:
         try:
             if parent is None:
                 parent = self.parents[key] = self.start(adapter, key)
-            if (error := parent.errors.get(job.module)) is not None:
+            if (error := parent.errors.get(self.adapters[adapter].module)) is not None:
                 return Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
             timed = isinstance(job, LaunchJob) and job.what == "speed"
             started = partial(self._sample, key) if timed else None

@@ -6,7 +6,7 @@ import zlib
 from typing import NamedTuple
 
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.plan.launches import Subject
+from levelfield.harness.plan.launches import CertificateSubject
 from levelfield.harness.records.cell import Cell
 
 
@@ -23,7 +23,7 @@ class Key(NamedTuple):
     lane: int = 0  # of several parents that are otherwise alike
 
 
-def parent_key(info: AdapterInfo, wanted: Cell | Subject, cores: int) -> Key:
+def parent_key(info: AdapterInfo, wanted: Cell | CertificateSubject, cores: int) -> Key:
     """Of the warm parent that makes a launch or a certificate, on a host with so many cores."""
     timed = isinstance(wanted, Cell) and wanted.kind == "speed"
     threads = wanted.threads if isinstance(wanted, Cell) and timed else cores

@@ -24,7 +24,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.hosts import HostLost
 from levelfield.harness.launch.parent_key import Key, parent_key
 from levelfield.harness.launch.ray_node import Node, Terms, software
-from levelfield.harness.plan.launches import Launch, Subject, Surroundings
+from levelfield.harness.plan.launches import CertificateSubject, Launch, Surroundings
 from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records import peak
 from levelfield.harness.records.cell import Cell
@@ -54,18 +54,18 @@ class RayHost:
     def offers(self, cell: Cell) -> bool:
         return cell.device.partition(":")[0] in self.devices and cell.cores <= len(self.cores)
 
-    def key(self, wanted: Cell | Subject) -> Key:
+    def key(self, wanted: Cell | CertificateSubject) -> Key:
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
     def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
         return _answer(self.actor.launch.remote(launch, core, attempt))
 
     def certify(
-        self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None = None
     ) -> Certificate:
         return _answer(self.actor.certify.remote(subject, quick, needs, core))
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         return _answer(self.actor.peak.remote(adapter, subject))
 
     def end_all_but(self, cells: Iterable[Cell]) -> None:

@@ -13,7 +13,7 @@ from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan import environments
 from levelfield.harness.plan.environments import Environment
-from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.plan.suite import EnvironmentTable, size
 from levelfield.harness.records import peak
 from levelfield.harness.records.cell import Cell
@@ -76,10 +76,12 @@ class Node:
     def launch(self, launch: Launch, core: int | None, attempt: int) -> Record:
         return self.launcher.launch(launch, core, attempt)
 
-    def certify(self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None) -> Certificate:
+    def certify(
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None
+    ) -> Certificate:
         return self.launcher.certify(subject, quick, needs, core)
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         return self.launcher.peak(adapter, subject)
 
     def end_all_but(self, cells: Iterable[Cell]) -> None:

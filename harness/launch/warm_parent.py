@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from levelfield.adapters import runtimes
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import environment, place
 from levelfield.harness.launch.worker import MOST_OUTPUT, Job
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import control_groups, memory, paths, variables
@@ -74,7 +74,7 @@ class WarmParent:
         self.log, self.places = log, places
         self.kills = control_groups.memory_kills()  # before: whoever is killed later is one of this parent's
         ours, theirs = socket.socketpair()
-        set_by_us = runtimes.environment(info.framework, info.backend, device, threads, replicas) | places.variables
+        set_by_us = environment(info.framework, info.backend, device, threads, replicas) | places.variables
 
         def pin() -> None:  # before the framework is imported: the one control that all of them obey
             if hasattr(os, "sched_setaffinity"):
@@ -95,7 +95,7 @@ class WarmParent:
         self.buffer = b""
         self.child: int | None = None
         try:
-            setup = {"runtime": info.runtime, "modules": modules, "preload": preload, "paths": [*map(str, foreign)]}
+            setup = {"runtime": place(info), "modules": modules, "preload": preload, "paths": [*map(str, foreign)]}
             self._say(setup)
             hello = self._hear(_IMPORT_LIMIT)
         except TimeoutError:

@@ -19,8 +19,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import importlib.util
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -33,9 +35,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
+from levelfield.adapters.choices import Replication, TimedPrecision
 from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed, Ranks, shares, together
-from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import processes as process
 from levelfield.harness.system.clocks import Guard, clock, monotonic
@@ -51,7 +54,7 @@ class Job(BaseModel):
 
     module: str
     qualname: str
-    runtime: str
+    runtime: str  # ``module:Class``
     distributions: tuple[str, ...] = ()  # whose versions and files are read when it is done
     core: int | None = None  # pin the child to this one
     memory: int | None = None  # bytes of data that the child may add to what it was forked with
@@ -88,7 +91,7 @@ class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     threads: int
     replicas: int = 1
     replication: Replication | None = None
@@ -106,15 +109,15 @@ class PeakJob(Job):
 
     what: Literal["peak"] = "peak"
     device: str
-    precision: Precision
+    precision: TimedPrecision
     threads: int
 
 
 class ScriptJob(Job):
-    """A plain script that times itself; `qualname` of `module` is a function that runs it, not an adapter."""
+    """Call the function `run` of a file of Python with `arguments`, where launches of the adapter are made too."""
 
     what: Literal["script"] = "script"
-    script: Path
+    file: Path
     arguments: list[str]
 
 
@@ -161,24 +164,32 @@ def main(fd: int) -> None:
 
 def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:
     """Import the runtime and the adapters; seconds for all, and per module the error that it raised."""
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     errors: dict[str, str | None] = {}
     start = clock()
     for module in modules:
         try:
-            runtimes.load(runtime)
+            load(runtime)
             importlib.import_module(module)
             errors[module] = None
         except BaseException as error:  # a broken framework may raise anything, SystemExit included
             traceback.print_exc()
-            errors[module] = process.reason(error)
+            errors[module] = process.reason(error, _source(module))
     seconds = clock() - start
     if preload and None in errors.values():
-        runtimes.load(runtime).preload()
+        load(runtime).preload()
     gc.collect()
     gc.freeze()  # children share these pages, their collector leaves them alone
     return {"seconds": seconds, "errors": errors}
+
+
+def _source(module: str) -> str | None:
+    """The file of a module that cannot be imported."""
+    with contextlib.suppress(Exception):
+        spec = importlib.util.find_spec(module)
+        return None if spec is None else spec.origin
+    return None
 
 
 class Output:
@@ -331,9 +342,9 @@ def _work(job: AnyJob) -> dict[str, Any]:
 
 def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     """The work of one process, which may be one of several `ranks`."""
-    adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, ScriptJob):
-        return adapter(job.script, job.arguments)
+        return runpy.run_path(str(job.file))["run"](job.arguments)
+    adapter = getattr(importlib.import_module(job.module), job.qualname)
     if isinstance(job, CertifyJob):
         from levelfield.harness.certify.examine import certify
 
@@ -352,14 +363,14 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
         )
         return certificate.model_dump(mode="json")
 
-    from levelfield.adapters import runtimes
+    from levelfield.adapters.runtime import load
 
     if isinstance(job, PeakJob):
         from levelfield.harness.measure import disturbance, peak
-        from levelfield.harness.records.peak import Subject
+        from levelfield.harness.records.peak import PeakSubject
 
         before = disturbance.snapshot()
-        trials = peak.measure(runtimes.load(job.runtime), Subject(job.device, job.precision, job.threads))
+        trials = peak.measure(load(job.runtime), PeakSubject(job.device, job.precision, job.threads))
         disturbed = disturbance.between(before, disturbance.snapshot(), os.cpu_count() or 1)
         return {
             "trials": [trial.model_dump(mode="json") for trial in trials],
@@ -374,8 +385,7 @@ def _alone(job: AnyJob, ranks: Ranks | None = None) -> dict[str, Any]:
     task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = launches.setting(job.cell, task, job.seed)
     how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
-    runtime = runtimes.load(job.runtime)
-    result = protocol.launch(job.what, adapter, runtime, setting, task, job.seconds, how, ranks, job.salt)
+    result = protocol.launch(job.what, adapter, load(job.runtime), setting, task, job.seconds, how, ranks, job.salt)
     if (seen := result.pop("seen", None)) is not None:
         result["clock_changed"] = GUARD.changed()
         if job.seen is not None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 
 import numpy as np
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtimes import COMPILERS
+from levelfield.adapters.runtime import COMPILERS, Runtime
 from levelfield.tasks.mlp import MLP, Layer
 
 
@@ -59,12 +58,12 @@ def check_agreement(parts: Sequence[dict[str, int]], weights: Sequence[str], set
         raise BrokenContract(f"the {len(weights)} ranks ended with different weights")
 
 
-def programs(runtime: ModuleType, mode: str) -> int | None:
+def programs(runtime: Runtime, mode: str) -> int | None:
     """How many programs were compiled so far, where the mode names a compiler and the runtime counts them."""
     return runtime.programs() if mode in COMPILERS else None
 
 
-def check_compiled(runtime: ModuleType, mode: str, before: int | None) -> None:
+def check_compiled(runtime: Runtime, mode: str, before: int | None) -> None:
     """Raises BrokenContract where nothing was compiled since the `programs` were counted."""
     if before is not None and programs(runtime, mode) == before:
         raise BrokenContract(f"nothing was compiled, so that what ran was not the mode {mode!r}")

@@ -29,7 +29,7 @@ STEPS = {"numpy-manual": "update", "torch-autograd": "update"}
 
 def delayed(info: AdapterInfo, label: str, seconds: float) -> AdapterInfo:
     """The adapter with `seconds` more in every step, as `label`; shares the warm parent of the original."""
-    return replace(info, name=label, module=__name__, qualname=f"{info.module}:{info.qualname}:{seconds!r}")
+    return replace(info.but(name=label), module=__name__, qualname=f"{info.module}:{info.qualname}:{seconds!r}")
 
 
 def wait(seconds: float) -> None:

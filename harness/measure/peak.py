@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from types import ModuleType
 
-from levelfield.adapters import runtimes
 from levelfield.adapters.adapter import Setting
-from levelfield.harness.records.peak import Operation, Subject, Trial
+from levelfield.adapters.runtime import Runtime, operands
+from levelfield.harness.records.peak import Operation, PeakSubject, Trial
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 
@@ -20,7 +19,7 @@ SECONDS = 0.4  # for the repeats of one operation
 PATIENCE = 5.0  # seconds of one product: what takes longer is arithmetic in software, of which less is tried
 
 
-def measure(runtime: ModuleType, subject: Subject, clock: Callable[[], float] = time.perf_counter) -> list[Trial]:
+def measure(runtime: Runtime, subject: PeakSubject, clock: Callable[[], float] = time.perf_counter) -> list[Trial]:
     """All trials of one framework; runs in the worker."""
     setting = Setting(
         MLP((1, 1)),
@@ -31,7 +30,7 @@ def measure(runtime: ModuleType, subject: Subject, clock: Callable[[], float] = 
     )
     runtime.configure(setting)
     kind = "cpu" if setting.kind_of_device == "cpu" else "other"
-    itemsize = 2 if runtimes.operands(subject.precision) == "bfloat16" else 4
+    itemsize = 2 if operands(subject.precision) == "bfloat16" else 4
     sizes: list[tuple[Operation, int]] = [("product", n) for n in PRODUCTS[kind]]
     trials: list[Trial] = []
     for operation, size in (*sizes, ("addition", ADDITIONS[kind])):

@@ -6,21 +6,21 @@ import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 import numpy as np
 
 from levelfield.adapters.adapter import Adapter, Setting
+from levelfield.adapters.runtime import Runtime
 from levelfield.harness.measure import disturbance, train_in_ranks
 from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights, programs
 from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.records.cell import LaunchKind
-from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
 from levelfield.harness.records.record import EpochScores, Score
 from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score
+from levelfield.tasks.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks.mlp import Layer
 from levelfield.tasks.recipe import BatchOrder
 from levelfield.tasks.task import Split, Task
@@ -37,7 +37,7 @@ PREDICT_CALLS = 100
 def launch(
     kind: LaunchKind,
     adapter: type[Adapter],
-    runtime: ModuleType,
+    runtime: Runtime,
     setting: Setting,
     task: Task,
     seconds: float,
@@ -146,7 +146,7 @@ class SpeedWatch:
     """Times every epoch, until there are enough steady ones. Made just before `fit` is called."""
 
     def __init__(
-        self, model: Adapter, runtime: ModuleType, seconds: float, steady: Steady, seed: int = 0, salt: int = 0
+        self, model: Adapter, runtime: Runtime, seconds: float, steady: Steady, seed: int = 0, salt: int = 0
     ) -> None:
         self.model, self.runtime, self.seconds, self.steady = model, runtime, seconds, steady
         self.looks, self.pair = Looks(model, seed, salt), Pair()
@@ -192,7 +192,7 @@ class SpeedWatch:
 
 def _speed(
     model: Adapter,
-    runtime: ModuleType,
+    runtime: Runtime,
     setting: Setting,
     task: Task,
     seconds: float,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from types import ModuleType
 
 from levelfield.adapters.adapter import Setting
+from levelfield.adapters.runtime import Runtime
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.probes.cpu import CpuTime, mask
 from levelfield.harness.probes.memory import Memory
@@ -22,7 +22,7 @@ class Steady:
     Of several ranks: the CPU time of all, the memory of the one that asks.
     """
 
-    def __init__(self, runtime: ModuleType, setting: Setting, ranks: Ranks | None = None) -> None:
+    def __init__(self, runtime: Runtime, setting: Setting, ranks: Ranks | None = None) -> None:
         self.runtime, self.setting = runtime, setting
         self.family = ranks.family if ranks else None  # below which processes count as this launch's own
         self.window = Window(0.0, 0.0)
@@ -57,7 +57,7 @@ class Steady:
         return contained(probe, lambda: probe.stop(self.window))
 
 
-def allocator(runtime: ModuleType, setting: Setting) -> dict[str, Quantity]:
+def allocator(runtime: Runtime, setting: Setting) -> dict[str, Quantity]:
     """The peak of the framework's own allocator so far, in bytes."""
     try:
         found = runtime.peak_memory(setting)

@@ -146,7 +146,9 @@ def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float
 def turned(info: AdapterInfo, folder: Path, side: str, least: int = LEAST) -> AdapterInfo:
     """The adapter as one side, with turns of `least` epochs; `counted` has the epochs of its turns afterwards."""
     label = f"{info.name} in turns"
-    return replace(info, name=label, module=__name__, qualname=f"{info.module}:{info.qualname}:{side}:{least}:{folder}")
+    return replace(
+        info.but(name=label), module=__name__, qualname=f"{info.module}:{info.qualname}:{side}:{least}:{folder}"
+    )
 
 
 def counted(folder: Path, side: str) -> list[int]:

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from levelfield.adapters.adapter import Setting, Track, refusal
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.choices import Replication, TimedPrecision, Track
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.suite import Learning, Part, Speed, Suite
-from levelfield.harness.records.cell import Cell, LaunchKind, Precision, Replication
+from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite
+from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.mlp import MLP
-from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
@@ -44,14 +45,14 @@ class Launch:
         return f"{self.cell.id}#{self.block}"
 
 
-class Subject(NamedTuple):
+class CertificateSubject(NamedTuple):
     """What a certificate is for."""
 
     adapter: str
     mode: str
     device: str
     environment: str = "default"
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     replicas: int = 1
     replication: Replication | None = None
     variables: Passed = ()
@@ -69,7 +70,7 @@ class Selection:
     seeds: int | None = None
     threads: int | None = None
     device: str | None = None
-    precision: Precision | None = None
+    precision: TimedPrecision | None = None
     full: bool = False  # the larger number of seeds, where a suite has two
 
 
@@ -111,7 +112,7 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
         model=mlp(cell, task),
-        recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})),
+        recipe=cell.recipe,
         kind=task.kind,
         mode=cell.mode,
         device=cell.device,
@@ -130,8 +131,7 @@ def partial_batch(cell: Cell, task: Task) -> int:
 
 
 def mlp(cell: Cell, task: Task) -> MLP:
-    widths = (task.features, *cell.model.hidden, task.outputs)
-    return MLP(widths, cell.model.activation, cell.model.dropout, cell.model.l2)
+    return cell.model.on(task.features, task.outputs)
 
 
 def has_compiler() -> bool:
@@ -139,7 +139,7 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in ("g++", "c++", "clang++"))
 
 
-def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+def _learning(suite: Suite, part: LearningPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     cells = [(cell, _skip(cell, there)) for cell in _cells(suite, part, "learning", there, selection)]
     varied = [
         (cell.model_copy(update={"variant": variant}), skip) for cell, skip in cells for variant in part.variants()
@@ -149,14 +149,14 @@ def _learning(suite: Suite, part: Learning, there: Surroundings, selection: Sele
             yield Launch(cell, seed, suite.seed + seed, 0.0, skip=skip, unsupported=limited, every=part.every)
 
 
-def _seeds(part: Learning, selection: Selection) -> int:
+def _seeds(part: LearningPart, selection: Selection) -> int:
     return selection.seeds or (part.full_seeds if selection.full else None) or part.seeds
 
 
 def _threads(part: Part, there: Surroundings, selection: Selection, way: Replication) -> int:
     """Of one process. Ranks divide all cores among as many as there are at most: fewer have no more each, so that one
     rank computes on the same share of the machine as each of several."""
-    if not isinstance(part, Speed):
+    if not isinstance(part, SpeedPart):
         return 1
     ranks = max(part.replicas) if way == "ranks" else 1
     threads = selection.threads or (max(1, there.cores // ranks) if part.threads == "all" else part.threads)
@@ -168,7 +168,7 @@ def _threads(part: Part, there: Surroundings, selection: Selection, way: Replica
     return threads
 
 
-def _speed(suite: Suite, part: Speed, there: Surroundings, selection: Selection) -> Iterator[Launch]:
+def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     most = selection.blocks or part.blocks
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
@@ -198,7 +198,7 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
             False,
         )
     absent = (
-        there.without.get((cell.environment, info.runtime, device)) for device in devices(cell.device, cell.replicas)
+        there.without.get((cell.environment, info.runtime, device)) for device in devices_of(cell.device, cell.replicas)
     )
     return next(filter(None, absent), None), False
 
@@ -213,7 +213,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             adapter=info.name,
             framework=info.framework,
             backend=info.backend,
-            api=info.api,  # type: ignore[arg-type]
+            api=info.api,
             mode=mode,
             feed=info.feed if track == "matched" else info.documented_feed,
             track=track,
@@ -245,7 +245,7 @@ def _ways(info: AdapterInfo, part: Part) -> Sequence[Replication]:
     return [way for way in part.replication if way in info.replication] or part.replication[:1]
 
 
-def devices(first: str, replicas: int) -> list[str]:
+def devices_of(first: str, replicas: int) -> list[str]:
     """Those that so many replicas use: on the CPU itself, of accelerators the `first` and those that follow it."""
     kind, _, number = first.partition(":")
     return [f"{kind}:{int(number) + i}" for i in range(replicas)] if number else [first]
@@ -255,7 +255,7 @@ def device_of(part: Part, selection: Selection) -> str:
     return selection.device or part.device
 
 
-def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
+def _precisions(part: Part, selection: Selection) -> Sequence[TimedPrecision]:
     return [selection.precision] if selection.precision else part.precision
 
 

@@ -34,9 +34,10 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -46,18 +47,22 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    model_validator,
 )
 
-from levelfield.harness.records.cell import Model, Precision, RecipeSpec, Replication, Track
-from levelfield.harness.records.record import Study
+from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
+from levelfield.harness.records.cell import NamedModel, NamedRecipe, Replicas
+from levelfield.harness.records.record import StudyName
 from levelfield.harness.system import variables
+from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.mlp import Model
+from levelfield.tasks.numbers import Real, Whole
+from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.tables.spec import TableSpec
-from levelfield.tasks.variant import Variant
+from levelfield.tasks.variant import InputNoise, LabelNoise, Share, Variant
 
 SUITES = Path(__file__).parent / "suites"
-DEVICE = r"^(cpu|(gpu|tpu):[0-9]{1,3})$"
+DEVICE = rf"^(cpu|({'|'.join(DEVICE_KINDS[1:])}):[0-9]{{1,3}})$"
 _LARGEST_FILE = 1_000_000  # bytes; a suite is written by hand
 
 
@@ -73,16 +78,13 @@ class Table(BaseModel):
     )
 
 
-# Names become parts of file names; numbers are taken as TOML types them
+# Names become parts of file names
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
-Whole = Annotated[int, Field(strict=True)]
-Real = Annotated[float, Field(strict=True)]
 Seed = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 _alone = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
 Names = Annotated[tuple[str, ...], _alone, Field(min_length=1)]
 Device = Annotated[str, Field(pattern=DEVICE)]
-Precisions = Annotated[tuple[Precision, ...], _alone, Field(min_length=1)]
-Replicas = Annotated[tuple[Annotated[Whole, Field(ge=1, le=1024)], ...], Field(min_length=1)]
+Precisions = Annotated[tuple[TimedPrecision, ...], _alone, Field(min_length=1)]
 LONGEST = 1e7  # seconds
 
 
@@ -128,34 +130,6 @@ def _size(text: str) -> str:
 
 Size = Annotated[str, AfterValidator(_size)]
 Duration = Annotated[Real, BeforeValidator(_duration), Field(gt=0, le=LONGEST)]
-Width = Annotated[Whole, Field(ge=1, le=10**15)]  # what does not fit into memory is refused by the plan
-
-
-class ModelTable(Table):
-    hidden: tuple[Width, ...] = Field((), max_length=1000)
-    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
-    dropout: Real = Field(0.0, ge=0, lt=1)
-    l2: Real = Field(0.0, ge=0)
-
-
-class EarlyStoppingTable(Table):
-    """See `EarlyStopping`; on the idiomatic track the framework's own defaults stand in for these numbers."""
-
-    patience: Whole = Field(5, ge=0)
-    min_delta: Real = Field(0.0, ge=0)
-
-
-class RecipeTable(Table):
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"] = "momentum"
-    learning_rate: Real = Field(0.05, gt=0)
-    momentum: Real = Field(0.9, ge=0, lt=1)
-    beta1: Real = Field(0.9, ge=0, lt=1)
-    beta2: Real = Field(0.999, ge=0, lt=1)
-    epsilon: Real = Field(1e-8, gt=0)
-    weight_decay: Real = Field(0.01, ge=0)
-    batch_size: Whole = Field(32, ge=1, le=2**31 - 1)
-    epochs: Whole = Field(20, ge=1, le=1_000_000)
-    early_stopping: EarlyStoppingTable | None = None
 
 
 def _passable(env: dict[str, str]) -> dict[str, str]:
@@ -183,13 +157,13 @@ class Part(Table):
     track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
     device: Device = "cpu"
     precision: Precisions = ("float32",)
-    replicas: Replicas = Field((1,), description="over which each batch is split")
+    replicas: tuple[Replicas, ...] = Field((1,), min_length=1, description="over which each batch is split")
     replication: Annotated[tuple[Replication, ...], _alone, Field(min_length=1)] = Field(
-        ("devices", "ranks"), description="how several are made: each of these ways that an adapter has"
+        get_args(Replication), description="how several are made: each of these ways that an adapter has"
     )
 
 
-class Speed(Part):
+class SpeedPart(Part):
     """`seconds` of steady epochs in each of `blocks` launches."""
 
     modes: Literal["all", "default"] | tuple[str, ...] = "all"
@@ -198,29 +172,16 @@ class Speed(Part):
     seconds: Real = Field(0.3, gt=0, le=3600)
 
 
-Shares = Annotated[tuple[Real, ...], Field(min_length=1)]
-
-
-class Learning(Part):
+class LearningPart(Part):
     """The last five make variants of the data, see `tasks.variant`; lists are multiplied out."""
 
     seeds: Whole = Field(1, ge=1, le=10_000)
     full_seeds: Whole | None = Field(None, ge=1, le=10_000, description="with --full")
     every: Whole = Field(1, ge=1, description="epochs between two evaluations")
-    samples: Shares = (1.0,)
-    label_noise: Shares = (0.0,)
-    input_noise: Shares = (0.0,)
+    samples: Annotated[tuple[Share, ...], Field(min_length=1)] = (1.0,)
+    label_noise: Annotated[tuple[LabelNoise, ...], Field(min_length=1)] = (0.0,)
+    input_noise: Annotated[tuple[InputNoise, ...], Field(min_length=1)] = (0.0,)
     parts: Whole = Field(1, ge=1, le=100, description="disjoint training splits, a fit on each")
-
-    @model_validator(mode="after")
-    def _shares(self) -> Learning:
-        if not all(0 < share <= 1 for share in self.samples):
-            raise ValueError("samples should be shares of the training split, above 0 and at most 1")
-        if not all(0 <= share < 1 for share in self.label_noise):
-            raise ValueError("label-noise should be shares of the labels, at least 0 and below 1")
-        if not all(deviation >= 0 for deviation in self.input_noise):
-            raise ValueError("input-noise should be deviations, at least 0")
-        return self
 
     def variants(self) -> list[Variant]:
         return [
@@ -234,7 +195,7 @@ class Suite(Table):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     summary: str = ""
     baseline: str = "torch-autograd"
-    study: Study | None = None
+    study: StudyName | None = None
     seed: Seed = 0
     budget: Duration | None = Field(
         None, description="of time for speed launches, up to twice for five blocks; then blocks are only a maximum"
@@ -246,10 +207,10 @@ class Suite(Table):
         default_factory=dict, description="name → interpreter, or a table with python and env"
     )
     tasks: dict[Name, TableSpec] = Field(default_factory=dict)
-    models: dict[Name, ModelTable] = Field(default_factory=dict)
-    recipes: dict[Name, RecipeTable] = Field(default_factory=dict)
-    speed: tuple[Speed, ...] = ()
-    learning: tuple[Learning, ...] = ()
+    models: dict[Name, Model] = Field(default_factory=dict)
+    recipes: dict[Name, Recipe] = Field(default_factory=dict)
+    speed: tuple[SpeedPart, ...] = ()
+    learning: tuple[LearningPart, ...] = ()
     _file: Path = PrivateAttr(Path("the suite"))
 
     @property
@@ -257,11 +218,11 @@ class Suite(Table):
         """Where it was read from, for messages."""
         return self._file
 
-    def model(self, name: str) -> Model:
-        return Model(name=name, **self.models[name].model_dump())
+    def model(self, name: str) -> NamedModel:
+        return NamedModel(name=name, **vars(self.models[name]))
 
-    def recipe(self, name: str) -> RecipeSpec:
-        return RecipeSpec(name=name, **self.recipes[name].model_dump())
+    def recipe(self, name: str) -> NamedRecipe:
+        return NamedRecipe(name=name, **vars(self.recipes[name]))
 
 
 def names() -> list[str]:
@@ -332,8 +293,8 @@ def _readable(error: ValidationError, path: Path) -> UserError:
     parts = [str(part) if str(part).isprintable() else repr(part) for part in first["loc"]]
     where = ".".join(parts) or "the suite"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        nearest = unknown("key", str(first["loc"][-1]), _keys(Suite, first["loc"][:-1]))
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        nearest = unknown("key", str(first["loc"][-1]), _keys(first["loc"][:-1]))
         return UserError(f"{path}: {where}: unknown key{more}", nearest.hint)
     if first["type"] == "missing":
         return UserError(f"{path}: {where}: is missing{more}", f"add the key {parts[-1]!r}")
@@ -342,20 +303,23 @@ def _readable(error: ValidationError, path: Path) -> UserError:
         return UserError(f"{path}: {named}: is not a name{more}", "at most 40 letters, digits, '.', '_' or '-'")
     given = repr(first["input"])
     given = given if len(given) <= 60 else given[:57] + "..."
-    return UserError(f"{path}: {where} = {given}{more}", re.sub(r"^\w+ should", "it should", first["msg"]))
+    right = "it should be a table" if first["type"] in ("model_type", "dataclass_type") else first["msg"]
+    return UserError(f"{path}: {where} = {given}{more}", re.sub(r"^\w+ should", "it should", right))
 
 
-def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """Those of the table that is there."""
+    models: dict[str, type[BaseModel]] = {
         "tasks": TableSpec,
         "environments": EnvironmentTable,
-        "models": ModelTable,
-        "recipes": RecipeTable,
-        "speed": Speed,
-        "learning": Learning,
+        "speed": SpeedPart,
+        "learning": LearningPart,
     }
-    table = tables.get(str(location[0]), model) if location else model
-    return [_kebab(name) for name in table.model_fields]
+    declared = {"models": Model, "recipes": Recipe, "early-stopping": EarlyStopping}
+    where = str(location[2 if len(location) > 2 and location[0] == "recipes" else 0]) if location else ""
+    if where in declared:
+        return [_kebab(field.name) for field in fields(declared[where])]
+    return [_kebab(name) for name in models.get(where, Suite).model_fields]
 
 
 def _check_names(suite: Suite, path: Path) -> None:

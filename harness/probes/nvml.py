@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from levelfield.adapters import runtimes
+from levelfield.adapters.runtime import visible
 from levelfield.harness.probes.probe import Probe, Watched, Window, unavailable, why
 from levelfield.harness.probes.samples import Samples, at, inside
 from levelfield.harness.records.quantity import Measured, Quantity
@@ -28,7 +28,7 @@ def open_device(device: str) -> tuple[Any, Any] | str:
     except pynvml.NVMLError as error:
         return f"NVML: {why(error)}"
     try:
-        name = runtimes.visible(int(device.partition(":")[2] or 0))
+        name = visible(int(device.partition(":")[2] or 0))
         if name.isdigit():
             return pynvml, pynvml.nvmlDeviceGetHandleByIndex(int(name))
         return pynvml, pynvml.nvmlDeviceGetHandleByUUID(name)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import ClassVar, NamedTuple
 
+from levelfield.adapters.choices import DEVICE_KINDS
 from levelfield.harness.records.quantity import Estimated, Measured, Quantity, Unavailable
 
-KINDS = ("cpu", "gpu", "tpu")
 LONGEST_REASON = 200  # characters
 
 
@@ -44,7 +44,7 @@ class Probe(ABC):
     """One source of quantities. Made anew for every launch; its methods are called in the order in which they stand."""
 
     names: ClassVar[tuple[str, ...]]  # of all quantities that it gives
-    kinds: ClassVar[tuple[str, ...]] = KINDS  # of the devices it tells something about
+    kinds: ClassVar[tuple[str, ...]] = DEVICE_KINDS  # of the devices it tells something about
     every: ClassVar[float] = 0.1  # seconds between samples
 
     def __init__(self, watched: Watched) -> None:

@@ -4,48 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field
+from annotated_types import Interval
 
-from levelfield.harness.records.early_stopping import EarlyStopping
+from levelfield.adapters.choices import Api, Feed, Replication, TimedPrecision, Track
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.variables import Passed, shown
+from levelfield.tasks.mlp import Model
+from levelfield.tasks.numbers import Whole
+from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import UNVARIED, Variant
 
-# What every program that reads an export can hold
-Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Precision = Literal["float32", "tf32", "bfloat16"]
-Track = Literal["matched", "idiomatic"]
-Replication = Literal["devices", "ranks"]
 LaunchKind = Literal["speed", "learning"]
+Replicas = Annotated[Whole, Interval(ge=1, le=1024)]
 
 
-class Model(Frozen):
-    """An MLP before its task is known: `hidden` widths only."""
-
+@dataclass(frozen=True, kw_only=True)
+class NamedModel(Model):
     name: str
-    hidden: tuple[Whole, ...] = ()
-    activation: Literal["relu", "tanh", "sigmoid"] = "relu"
-    dropout: float = 0.0
-    l2: float = 0.0
 
 
-class RecipeSpec(Frozen):
-    """A named `tasks.recipe.Recipe`."""
-
+@dataclass(frozen=True, kw_only=True)
+class NamedRecipe(Recipe):
     name: str
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
-    learning_rate: float
-    momentum: float = 0.9
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    weight_decay: float = 0.01
-    batch_size: Whole = 32
-    epochs: Whole = 10
-    early_stopping: EarlyStopping | None = None
 
 
 class Cell(Frozen):
@@ -53,21 +37,21 @@ class Cell(Frozen):
 
     kind: LaunchKind
     task: str
-    model: Model
-    recipe: RecipeSpec
+    model: NamedModel
+    recipe: NamedRecipe
     adapter: str
     framework: str
     backend: str | None
-    api: Literal["low", "high", "mixed"]
+    api: Api
     mode: str
-    feed: str = "resident"
+    feed: Feed = "resident"
     track: Track = "matched"
     device: str = "cpu"
     threads: Whole = 1
     environment: str = "default"
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     variant: Variant = UNVARIED
-    replicas: Annotated[int, Field(ge=1, le=1024)] = 1
+    replicas: Replicas = 1
     replication: Replication | None = None  # how, where there are several; `threads` are those of each rank
     variables: Passed = ()  # of the environment that the user passed on, see `harness.system.variables`
 

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from pydantic import Field
 
-from levelfield.adapters.adapter import Adapter, Precision, Replication
+from levelfield.adapters.adapter import Adapter
+from levelfield.adapters.choices import Precision, Replication
 from levelfield.adapters.registry import version
 from levelfield.harness.system.frozen import Frozen
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from levelfield.harness.records.cell import Precision
+from levelfield.adapters.choices import TimedPrecision
 from levelfield.harness.records.quantity import Measured, Quantity, Unavailable
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import MachineType
@@ -47,11 +47,11 @@ class Ceiling:
         return max(work.flops / self.flops, work.bytes / self.bandwidth)
 
 
-class Subject(NamedTuple):
+class PeakSubject(NamedTuple):
     """What a peak is for."""
 
     device: str
-    precision: Precision
+    precision: TimedPrecision
     threads: int
 
 
@@ -92,15 +92,15 @@ class Peak(Frozen):
     """All that was tried on one device; what it can do is the best of it."""
 
     device: str
-    precision: Precision
+    precision: TimedPrecision
     threads: int
     date: str
     candidates: tuple[Candidate, ...]
     machine: str | None = None  # the type of the one it was measured on, see `harness.records.record.MachineType`
 
     @property
-    def subject(self) -> Subject:
-        return Subject(self.device, self.precision, self.threads)
+    def subject(self) -> PeakSubject:
+        return PeakSubject(self.device, self.precision, self.threads)
 
     @property
     def flops(self) -> Quantity:
@@ -137,7 +137,7 @@ class Peak(Frozen):
 NO_PEAK = Unavailable(reason="this run measured no peak of this device, precision and number of threads")
 
 
-def best_of(peaks: Iterable[Peak], subject: Subject, machine: MachineType) -> Peak | None:
+def best_of(peaks: Iterable[Peak], subject: PeakSubject, machine: MachineType) -> Peak | None:
     """The peak that a cell is held against on such a machine: all runs of one machine together.
 
     Arithmetic and memory traffic are each the best of any run. What a framework read while it was disturbed counts

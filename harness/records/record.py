@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from levelfield.harness.records.cell import Cell, Whole
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.quantity import Quantity
 from levelfield.harness.system.folders import Cache
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import Machine
+from levelfield.tasks.numbers import Whole
 
-SCHEMA = 3  # what an older one means is in `harness.records.migrate`
+SCHEMA = 4  # of records and heads; runs of another one are not read
 
-Study = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
+StudyName = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
 # How a launch failed: raised, could not be imported, left with an exit code or by a signal, took too long, used or
 # asked for too much memory, printed too much, lost its warm parent, or ended well without a result
@@ -45,7 +46,7 @@ class EpochScores(Frozen):
 class Record(Frozen):
     """One launch. Times are in seconds on a monotonic clock, with the device synchronised at both ends."""
 
-    schema_version: int = SCHEMA
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
     cell: Cell
     seed: Whole = Field(description="of initial weights, batch order and dropout; in speed launches also the block")
     block: Whole
@@ -152,7 +153,7 @@ def step_seconds(record: Record) -> float | None:
 class Run(Frozen):
     """The head of a run directory (``run.json``): what was asked for, and where."""
 
-    schema_version: int = SCHEMA
+    schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
     name: str
     suite: str
     summary: str
@@ -163,7 +164,7 @@ class Run(Frozen):
     machine: Machine
     warnings: list[str] = Field(default_factory=list, description="on the quality of the data")
     suite_text: str = Field(description="the suite file as it was")
-    study: Study | None = Field(None, description="the question that its learning launches answer together")
+    study: StudyName | None = Field(None, description="the question that its learning launches answer together")
     planned: Whole | None = Field(default=None, description="launches that shall be made, without those that cannot be")
     at_most: bool = Field(default=False, description="whether a budget or a precision may end it earlier")
     ended: Literal["complete", "interrupted"] | None = Field(default=None, description="None: under way, or killed")

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.migrate import NotOurs, to_newest
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.tasks.errors import UserError
@@ -56,8 +55,6 @@ class Store:
             store.close()
             raise UserError(f"{folder} holds a run already", f"levelfield run --resume {folder}")
         store.write_head(run)
-        if folder.parent == RUNS:
-            _make_newest(folder / _HEAD)
         return store
 
     def write_head(self, run: Run) -> None:
@@ -121,16 +118,15 @@ def read(folder: Path) -> Contents:
     """What is on the disk. Raises UserError when there is no run; damaged lines are set aside and told."""
     head = folder / _HEAD
     try:
-        run = _newest(Run, head.read_bytes())
-    except NotOurs as error:
-        raise UserError(f"{head}: {error}", "read it with the levelfield that wrote it, or a later one") from None
+        text = head.read_bytes()
+        run = Run.model_validate_json(text)
     except OSError as error:
         hint = "give the folder of a run, as 'levelfield run' printed it"
         raise UserError(f"{head}: {error.strerror}", hint) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{head}: {where}: {first['msg']}", "the file is damaged or not from levelfield") from None
+        if (other := _other_schema(text)) is not None:
+            raise UserError(f"{head}: {other}", "make it again, or read it with the levelfield that made it") from None
+        raise UserError(f"{head}: {_first(error)}", "the file is damaged or not from levelfield") from None
     run = run.model_copy(update={"folder": str(folder)})
     damaged: list[str] = []
     records = {record.place: record for record in _lines(folder / _RECORDS, Record, damaged)}
@@ -152,9 +148,7 @@ def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry
                 if not line.strip():
                     continue
                 try:
-                    yield _newest(model, line)
-                except NotOurs as error:
-                    damaged.append(f"{path}:{number}: set aside: {error}")
+                    yield model.model_validate_json(line)
                 except ValidationError as error:
                     damaged.append(f"{path}:{number}: set aside: {_first(error)}")
     except FileNotFoundError:
@@ -163,22 +157,16 @@ def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry
         raise UserError(f"{path}: {error.strerror}", "the run is damaged or not from levelfield") from None
 
 
-def _newest(model: type[Entry], text: bytes) -> Entry:
-    """Read in the newest schema, whatever version it was written in. Raises ValidationError or NotOurs."""
+def _other_schema(head: bytes) -> str | None:
+    """Which levelfield a head is of, where its schema is not ours."""
     try:
-        entry = model.model_validate_json(text)
-        if getattr(entry, "schema_version", SCHEMA) == SCHEMA:
-            return entry
-    except ValidationError:
-        if model is Certificate or model is Peak:
-            raise  # they have no versions: one is void whenever the certifier changes, the other is new
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict) or fields.get("schema_version") == SCHEMA:
-        return model.model_validate_json(text)
-    return model.model_validate_json(json.dumps(to_newest(fields)))
+        schema = json.loads(head)["schema_version"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
+    if type(schema) is not int or schema < 1 or schema == SCHEMA:
+        return None
+    which = "levelfield 0.1" if schema < SCHEMA else "a later levelfield"
+    return f"made by {which} (schema {schema}, this one reads {SCHEMA})"
 
 
 def _first(error: ValidationError) -> str:
@@ -191,26 +179,21 @@ def _first(error: ValidationError) -> str:
 
 def newest(suite: str | None = None) -> Path:
     """The run that was started last in the usual place, or the last of that suite."""
-    runs = [path.parent for path in RUNS.glob(f"*/{_HEAD}") if suite is None or _suite(path) == suite]
+    heads = {path.parent: _head(path) for path in RUNS.glob(f"*/{_HEAD}")}
+    runs = [folder for folder, head in heads.items() if suite in (None, head.get("suite"))]
     if not runs:
         what = "run" if suite is None else f"run of suite {suite}"
         raise UserError(f"there is no {what} in {RUNS}/", f"make one: levelfield run {suite or 'smoke'}")
-    return max(runs, key=lambda folder: (folder / _HEAD).stat().st_mtime_ns)
+    return max(runs, key=lambda folder: (str(heads[folder].get("started", "")), folder.name))
 
 
-def _suite(head: Path) -> str | None:
-    """What a head names as its suite; None where it cannot be read."""
+def _head(path: Path) -> dict[str, Any]:
+    """What a head says; nothing where it cannot be read."""
     try:
-        return json.loads(head.read_text(encoding="utf-8")).get("suite")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _make_newest(head: Path) -> None:
-    """Give a head the latest time of all, also when the clock was set back since the run before."""
-    others = [path.stat().st_mtime_ns for path in RUNS.glob(f"*/{_HEAD}") if path != head]
-    if others and max(others) >= head.stat().st_mtime_ns:
-        os.utime(head, ns=(max(others) + 1, max(others) + 1))
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def new_folder(suite: str) -> Path:

@@ -15,8 +15,8 @@ from typing import Literal
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Verdict
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.record import Record, Run, step_seconds
-from levelfield.harness.results.proved import judged
+from levelfield.harness.records.record import Record, Run
+from levelfield.harness.results.proved import Place, judged, step_times
 from levelfield.harness.system.machine import Machine, MachineType
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
@@ -47,7 +47,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     changes: list[Change]
     only_base: list[Cell]  # never planned in the new run, or not come to
     only_new: list[Cell]
@@ -84,14 +84,14 @@ class Comparison:
 
 def compare(
     base: tuple[Run, Sequence[Record]], new: tuple[Run, Sequence[Record]], margin: float, force: bool
-) -> Comparison:
+) -> RunComparison:
     """Raises UserError when the runs come from different machines and `force` is not set."""
     machines = machine_differences(base[0].machine, new[0].machine)
     if machines and not force:
         raise UserError(
             "the runs come from different machines: " + "; ".join(machines), "--force compares all the same"
         )
-    old_times, new_times = _paired(_times(base[1]), _times(new[1]))
+    old_times, new_times = _paired(*(step_times(judged(records)) for _, records in (base, new)))
     common = [key for key in old_times if key in new_times]
     lost = _lost(base[1], new[1], old_times)
     confidence = statistics.shared_confidence(max(len(common), 1))
@@ -106,7 +106,7 @@ def compare(
             )
             verdict = statistics.judge(ratio, margin)
         changes.append(Change(key[0], verdict, key[1]))
-    return Comparison(
+    return RunComparison(
         changes,
         [key[0] for key in old_times if key not in new_times and key not in lost],
         [cell for cell, cold in new_times if (cell, cold) not in old_times],
@@ -120,28 +120,19 @@ def compare(
     )
 
 
-Key = tuple[Cell, bool]  # a cell, and whether its launches were cold
-Times = dict[Key, dict[int, float]]  # → block → seconds a step
+Times = dict[Place, dict[int, float]]  # → block → seconds a step
 DECIDED = ("faster", "slower", "tied")
-
-
-def _times(records: Sequence[Record]) -> Times:
-    times: Times = {}
-    for record in judged(records):
-        if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
-            times.setdefault((record.cell, record.cold), {})[record.block] = step
-    return times
 
 
 def _paired(base: Times, new: Times) -> tuple[Times, Times]:
     """Both, where a cell of the base of which the new run has the like under other variables is called as there: what
     differs is then named, as other versions are."""
-    like: dict[tuple[Cell, bool], list[tuple[Cell, bool]]] = {}
+    like: dict[Place, list[Place]] = {}
     for cell, cold in new:
         like.setdefault((cell.bare, cold), []).append((cell, cold))
     alike = Counter((cell.bare, cold) for cell, cold in base)
 
-    def called(cell: Cell, cold: bool) -> tuple[Cell, bool]:
+    def called(cell: Cell, cold: bool) -> Place:
         bare = cell.bare, cold
         there = like.get(bare, [])
         return there[0] if (cell, cold) not in new and len(there) == 1 and alike[bare] == 1 else (cell, cold)
@@ -149,10 +140,10 @@ def _paired(base: Times, new: Times) -> tuple[Times, Times]:
     return {called(*key): times for key, times in base.items()}, new
 
 
-def _lost(base: Sequence[Record], new: Sequence[Record], timed: Times) -> dict[Key, Lost]:
+def _lost(base: Sequence[Record], new: Sequence[Record], timed: Times) -> dict[Place, Lost]:
     """Of the cells that are `timed` in the base those of which more launches fail in the new run, or none counts."""
     failures = Counter((r.cell, r.cold) for r in base if r.status == "failed")
-    launches: dict[Key, list[Record]] = {}
+    launches: dict[Place, list[Record]] = {}
     for record in new:
         launches.setdefault((record.cell, record.cold), []).append(record)
     found = {}
@@ -189,12 +180,7 @@ def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[
     def versions(records: Sequence[Record]) -> dict[str, str]:
         return {name: version for record in records for name, version in record.versions.items()}
 
-    old, now = versions(base), versions(new)
-    return [
-        f"{name}: {old.get(name, 'absent')} / {now.get(name, 'absent')}"
-        for name in sorted(old.keys() | now.keys())
-        if old.get(name) != now.get(name)
-    ]
+    return _differences(versions(base), versions(new), "absent")
 
 
 def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
@@ -205,15 +191,15 @@ def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list
         names = {name for one in made for name in one}
         return {name: " and ".join(sorted({one.get(name, "not set") for one in made})) for name in names}
 
-    old, now = values(base), values(new)
-    return [
-        f"variable {name}: {old.get(name, 'not set')} / {now.get(name, 'not set')}"
-        for name in sorted(old.keys() | now.keys())
-        if old.get(name) != now.get(name)
-    ]
+    return [f"variable {line}" for line in _differences(values(base), values(new), "not set")]
 
 
-def text(comparison: Comparison) -> str:
+def _differences(base: dict[str, str], new: dict[str, str], absent: str) -> list[str]:
+    names = sorted(base.keys() | new.keys())
+    return [f"{n}: {base.get(n, absent)} / {new.get(n, absent)}" for n in names if base.get(n) != new.get(n)]
+
+
+def text(comparison: RunComparison) -> str:
     """For the terminal: a line a cell, ordered by the ratio, then what could not be compared."""
     lines = []
     for change in sorted(comparison.changes, key=lambda c: -(c.verdict.ratio.estimate if c.verdict.ratio else 0.0)):

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from levelfield.harness.judge import roofline
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.peak import Peak, Subject, best_of
+from levelfield.harness.records.peak import Peak, PeakSubject, best_of
 from levelfield.harness.records.quantity import Unavailable
 from levelfield.harness.records.record import Record, step_seconds
 
 NOT_PROVED: Literal["not proved while timed"] = "not proved while timed"
 PEAK_ERROR = 0.10  # of a measured peak, at least
+Place = tuple[Cell, bool]  # a cell, and whether its launches were cold
 
 
 def judged(
@@ -29,7 +30,7 @@ def judged(
     `tasks` of a run's head and its `peaks`: without them no step is held against a peak.
     """
     found = [_possible(record, tasks or {}, peaks) for record in records]
-    reasons: dict[tuple[Cell, bool], str] = {}
+    reasons: dict[Place, str] = {}
     for record in found:
         if record.unproved:
             reasons.setdefault((record.cell, record.cold), record.unproved)
@@ -43,6 +44,23 @@ def judged(
     ]
 
 
+def step_times(records: Iterable[Record]) -> dict[Place, dict[int, float]]:
+    """Of every timed cell: block → seconds of a steady step, where they count."""
+    found: dict[Place, dict[int, float]] = {}
+    for record in records:
+        if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
+            found.setdefault((record.cell, record.cold), {})[record.block] = step
+    return found
+
+
+def peak_of(record: Record, peaks: Sequence[Peak]) -> Peak | None:
+    """What the device of a launch can do; None where nobody measured it, and of several devices, for it is of one."""
+    cell = record.cell
+    if cell.replicas > 1 and not cell.share_cores:
+        return None
+    return best_of(peaks, PeakSubject(cell.device, cell.precision, cell.threads), record.machine.type)
+
+
 def _possible(record: Record, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]) -> Record:
     step = step_seconds(record) if record.cell.kind == "speed" and peaks else None
     reason = None if step is None else impossible(record, step, tasks, peaks)
@@ -53,10 +71,9 @@ def impossible(
     record: Record, step: float, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]
 ) -> str | None:
     """Why no step can take so few seconds on this device; None where it can, or no undisturbed peak was measured."""
-    cell = record.cell
-    work = roofline.work(cell, tasks.get(cell.task, {}))
-    peak = best_of(peaks, Subject(cell.device, cell.precision, cell.threads), record.machine.type)
-    if work is None or peak is None or peak.disturbed or (cell.replicas > 1 and not cell.share_cores):
+    work = roofline.work(record.cell, tasks.get(record.cell.task, {}))
+    peak = peak_of(record, peaks)
+    if work is None or peak is None or peak.disturbed:
         return None
     flops = peak.flops
     if isinstance(flops, Unavailable):

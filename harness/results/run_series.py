@@ -10,14 +10,11 @@ from pathlib import Path
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records import store
-from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.record import Run, step_seconds
+from levelfield.harness.records.record import Run
 from levelfield.harness.records.store import Contents
-from levelfield.harness.results.compare_runs import Comparison, compare, machine_differences
-from levelfield.harness.results.proved import judged
+from levelfield.harness.results.compare_runs import RunComparison, compare, machine_differences
+from levelfield.harness.results.proved import Place, judged, step_times
 from levelfield.tasks.errors import UserError
-
-Place = tuple[Cell, bool]  # a cell, and whether its launches were cold
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class History:
     runs: tuple[Run, ...]
     times: tuple[dict[Place, Interval], ...]
     versions: tuple[dict[Place, dict[str, str]], ...]  # and the variables that a machine may need
-    steps: tuple[Comparison, ...]
+    steps: tuple[RunComparison, ...]
     elsewhere: tuple[str, ...]  # names of runs of other machines, which are left out
 
     @property
@@ -59,11 +56,8 @@ def series(stored: Sequence[Contents], margin: float = 0.03) -> History:
 
 
 def _times(stored: Contents) -> dict[Place, Interval]:
-    found: dict[Place, list[float]] = {}
-    for record in judged(stored.records, stored.run.tasks, stored.peaks):
-        if record.cell.kind == "speed" and (step := step_seconds(record)) is not None:
-            found.setdefault((record.cell, record.cold), []).append(step)
-    return {place: statistics.median_interval(values) for place, values in found.items()}
+    found = step_times(judged(stored.records, stored.run.tasks, stored.peaks))
+    return {place: statistics.median_interval(list(times.values())) for place, times in found.items()}
 
 
 def _versions(stored: Contents) -> dict[Place, dict[str, str]]:

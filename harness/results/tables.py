@@ -7,9 +7,10 @@ from typing import Any
 
 from levelfield.harness.judge import roofline
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.peak import NO_PEAK, Peak, Subject, best_of
+from levelfield.harness.records.peak import NO_PEAK, Peak
 from levelfield.harness.records.quantity import Measured, Unavailable
-from levelfield.harness.records.record import Record, step_seconds
+from levelfield.harness.records.record import EpochScores, Record, step_seconds
+from levelfield.harness.results.proved import peak_of
 from levelfield.harness.system.variables import shown
 
 Row = dict[str, Any]
@@ -38,7 +39,6 @@ def launches(
     """One row a launch. What was not measured is None; FLOP/s need the run's `tasks`, shares its `peaks`."""
     rows = []
     for record in records:
-        final = record.final
         rows.append(
             {
                 **_cell(record.cell),
@@ -61,11 +61,7 @@ def launches(
                     for name in ("import", "build", "place", "first_epoch", "predict", "evaluate", "proof")
                 },
                 **{column: value(record, name) for column, name in UTILISATION.items()},
-                **{
-                    f"final_{split}_{what}": getattr(getattr(final, split), what) if final else None
-                    for split in ("train", "validation", "test")
-                    for what in ("loss", "accuracy")
-                },
+                **_scores(record.final, "final_"),
                 "versions": " ".join(f"{name}=={version}" for name, version in sorted(record.versions.items())),
                 "kept_variables": shown(tuple(sorted(record.kept.items()))),
             }
@@ -76,9 +72,7 @@ def launches(
 def _roofline(record: Record, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]) -> Row:
     cell = record.cell
     step, work = step_seconds(record), roofline.work(cell, tasks.get(cell.task, {}))
-    own = best_of(peaks, Subject(cell.device, cell.precision, cell.threads), record.machine.type)
-    if cell.replicas > 1 and not cell.share_cores:  # the peak is that of one device
-        own = None
+    own = peak_of(record, peaks)
     achieved = roofline.achieved(work, step)
     share = roofline.share(achieved, own.flops if own else NO_PEAK)
     return {
@@ -95,16 +89,10 @@ def epochs(records: Iterable[Record]) -> list[Row]:
     for record in records:
         key = {**_cell(record.cell), "block": record.block, "seed": record.seed}
         for scores in record.epochs:
-            values = {
-                f"{split}_{what}": getattr(getattr(scores, split), what)
-                for split in ("train", "validation", "test")
-                for what in ("loss", "accuracy")
-            }
-            rows.append({**key, "epoch": scores.epoch, "seconds": None, **values})
+            rows.append({**key, "epoch": scores.epoch, "seconds": None, **_scores(scores)})
         if record.epoch_seconds:
-            empty = {f"{split}_{what}": None for split in ("train", "validation", "test") for what in _SCORES}
             for number, seconds in enumerate([record.phases["first_epoch"], *record.epoch_seconds], 1):
-                rows.append({**key, "epoch": number, "seconds": seconds, **empty})
+                rows.append({**key, "epoch": number, "seconds": seconds, **_scores(None)})
     return rows
 
 
@@ -118,7 +106,12 @@ def predictions(records: Iterable[Record]) -> list[Row]:
     ]
 
 
-_SCORES = ("loss", "accuracy")
+def _scores(scores: EpochScores | None, prefix: str = "") -> Row:
+    return {
+        f"{prefix}{split}_{what}": getattr(getattr(scores, split), what) if scores else None
+        for split in ("train", "validation", "test")
+        for what in ("loss", "accuracy")
+    }
 
 
 def _cell(cell: Cell) -> Row:

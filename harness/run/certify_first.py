@@ -15,7 +15,7 @@ from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.hosts import Host
 from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.plan.environments import Environment
-from levelfield.harness.plan.launches import Launch, Subject, partial_batch
+from levelfield.harness.plan.launches import CertificateSubject, Launch, partial_batch
 from levelfield.harness.records.certificate import Certificate, needs, valid
 from levelfield.harness.system import variables
 from levelfield.harness.system.machine import MachineType
@@ -26,23 +26,23 @@ from levelfield.tasks.task import Task
 class Piece(NamedTuple):
     """One certificate to obtain."""
 
-    subject: Subject
+    subject: CertificateSubject
     machine: MachineType
 
 
-Needs = Mapping[Subject, frozenset[str]]  # what must be proved of each, in the words of `certificate.needs`
+Needs = Mapping[CertificateSubject, frozenset[str]]  # what must be proved of each, in the words of `certificate.needs`
 
 
-def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Subject, frozenset[str]]:
+def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[CertificateSubject, frozenset[str]]:
     """What must be certified before these launches may take part in a verdict."""
-    found: dict[Subject, frozenset[str]] = {}
+    found: dict[CertificateSubject, frozenset[str]] = {}
     for cell in dict.fromkeys(launch.cell for launch in launches if not launch.skip):
         m, task = cell.model, tasks[cell.task]
         uneven = any(size % cell.replicas for size in (cell.recipe.batch_size, partial_batch(cell, task)))
         how = (cell.recipe.optimizer, m.activation, len(m.hidden), m.dropout, m.l2)
         words = needs(*how, task.kind, cell.track, uneven)
         where = (cell.device, cell.environment, cell.precision, cell.replicas, cell.replication, cell.variables)
-        subject = Subject(cell.adapter, cell.mode, *where)
+        subject = CertificateSubject(cell.adapter, cell.mode, *where)
         found[subject] = found.get(subject, frozenset()) | words
     return found
 
@@ -55,7 +55,12 @@ def folder() -> Path:
 
 
 def kept(
-    subject: Subject, words: Iterable[str], info: AdapterInfo, versions: dict[str, str], quick: bool, machine: str
+    subject: CertificateSubject,
+    words: Iterable[str],
+    info: AdapterInfo,
+    versions: dict[str, str],
+    quick: bool,
+    machine: str,
 ) -> Certificate | None:
     """The certificate of an earlier run on such a machine, if it is there and still holds; a full one serves where
     quick is asked."""
@@ -73,7 +78,7 @@ def kept(
     return None
 
 
-def keep(certificate: Certificate, subject: Subject, info: AdapterInfo) -> None:
+def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInfo) -> None:
     """Write a certificate for later runs; a cache that cannot be written is done without."""
     path = _path(subject, info, certificate.quick, certificate.machine)
     try:
@@ -139,7 +144,7 @@ def obtain(
     ]
 
 
-def _path(subject: Subject, info: AdapterInfo, quick: bool, machine: str | None) -> Path:
+def _path(subject: CertificateSubject, info: AdapterInfo, quick: bool, machine: str | None) -> Path:
     """One file for each adapter, mode, device, precision, replicas, type of machine, variables and place of its source:
     checkouts overwrite no other's."""
     passed = f"\n{subject.variables}" if subject.variables else ""

@@ -16,7 +16,7 @@ from typing import Protocol
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.hosts import Host, HostLost
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.peak import Candidate, Peak, Subject
+from levelfield.harness.records.peak import Candidate, Peak, PeakSubject
 from levelfield.harness.records.store import Store
 from levelfield.harness.system.stop import Stop
 
@@ -26,13 +26,13 @@ ARITHMETIC = ("numpy", "torch", "tensorflow", "jax")  # distributions whose prod
 class Measurer(Protocol):
     """What measures on behalf of a run: a launcher."""
 
-    def peak(self, adapter: str, subject: Subject) -> Candidate: ...
+    def peak(self, adapter: str, subject: PeakSubject) -> Candidate: ...
 
 
-def wanted(launches: Iterable[Launch], there: Iterable[Peak] = ()) -> list[Subject]:
+def wanted(launches: Iterable[Launch], there: Iterable[Peak] = ()) -> list[PeakSubject]:
     """The peaks that the speed cells of these launches are held against, less those that are `there`."""
     cells = dict.fromkeys(launch.cell for launch in launches if launch.cell.kind == "speed" and not launch.skip)
-    subjects = dict.fromkeys(Subject(cell.device, cell.precision, cell.threads) for cell in cells)
+    subjects = dict.fromkeys(PeakSubject(cell.device, cell.precision, cell.threads) for cell in cells)
     known = {peak.subject for peak in there}
     return [subject for subject in subjects if subject not in known]
 
@@ -47,7 +47,7 @@ def askable(adapters: Mapping[str, AdapterInfo]) -> dict[str, str]:
 
 
 def obtain(
-    subjects: Iterable[Subject], adapters: Mapping[str, AdapterInfo], measurer: Measurer, stop: Stop
+    subjects: Iterable[PeakSubject], adapters: Mapping[str, AdapterInfo], measurer: Measurer, stop: Stop
 ) -> Iterator[Peak]:
     """One peak after the other, each complete; none once an end was asked for."""
     for subject in subjects:

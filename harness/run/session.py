@@ -19,8 +19,7 @@ from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.launch.hosts import Launcher
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan import devices, environments, suite
-from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, plan
-from levelfield.harness.plan.launches import devices as devices_of
+from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, devices_of, plan
 from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
@@ -57,6 +56,8 @@ def run(options: argparse.Namespace, command: str, begun: Run | None = None) -> 
     chosen = suite.passing(chosen, dict(options.env))
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
+    parts = (*chosen.speed, *chosen.learning)
+    registry.check([*options.adapter, chosen.baseline, *(name for part in parts for name in part.adapters)])
     with ExitStack() as stack:
         cluster = connect(options.launcher)
         if cluster is not None:

@@ -117,11 +117,4 @@ class Goal:
     def _precise(self, precision: float) -> bool:
         tables = [{name: blocks for name, blocks in table.items() if blocks} for table in self.times.values()]
         tables = [table for table in tables if self.baseline in table and len(table) > 1]
-        return bool(tables) and all(
-            precision_reached({_name(e): b for e, b in table.items()}, _name(self.baseline), precision)
-            for table in tables
-        )
-
-
-def _name(entry: Entry) -> str:
-    return " ".join(entry)
+        return bool(tables) and all(precision_reached(table, self.baseline, precision) for table in tables)

@@ -36,7 +36,7 @@ SET_BY_SKLEARN = {"KMP_DUPLICATE_LIB_OK": "True", "KMP_INIT_AT_FORK": "FALSE"}
 
 # The first that fits says what a variable is
 TABLE = (
-    # What levelfield sets: `adapters.runtimes.environment`, `harness.measure.rank_group`, and the folders of a launch
+    # What levelfield sets: `adapters.runtime.environment`, `harness.measure.rank_group`, and the folders of a launch
     Reader("OMP_NUM_THREADS", "OpenMP", "threads", ours="by --threads"),
     Reader("OPENBLAS_NUM_THREADS", "OpenBLAS", "threads", ours="by --threads"),
     Reader("MKL_NUM_THREADS", "MKL", "threads", ours="by --threads"),

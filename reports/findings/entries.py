@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from levelfield.adapters.runtimes import compiles
-from levelfield.harness.records.cell import Cell, LaunchKind, Model, Precision, RecipeSpec, Replication
+from levelfield.adapters.choices import Replication, TimedPrecision
+from levelfield.adapters.runtime import compiles
+from levelfield.harness.records.cell import Cell, LaunchKind, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType
 from levelfield.tasks.variant import UNVARIED, Variant
@@ -56,13 +57,13 @@ class Workload:
 
     kind: LaunchKind
     task: str
-    model: Model
-    recipe: RecipeSpec
+    model: NamedModel
+    recipe: NamedRecipe
     track: str
     device: str
     threads: int
     cold: bool = False
-    precision: Precision = "float32"
+    precision: TimedPrecision = "float32"
     variant: Variant = UNVARIED
     machine: MachineType | None = None
     replicas: int = 1

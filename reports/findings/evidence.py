@@ -129,6 +129,7 @@ class Evidence:
     certificates: tuple[Certificate, ...] | None = None
     adapters: Mapping[str, Described] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
     peaks: tuple[Peak, ...] = ()
 
     @property
@@ -150,6 +151,7 @@ def gather(
     certificates: Iterable[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
     sources: Mapping[str, str] | None = None,
+    scripts: Mapping[str, str] | None = None,
     peaks: Sequence[Peak] = (),
 ) -> Evidence:
     """Everything that the records say. `baseline`: ``adapter`` or ``adapter:mode``, else the run's.
@@ -180,6 +182,7 @@ def gather(
         certificates=held,
         adapters=adapters,
         sources=sources or {},
+        scripts=scripts or {},
         peaks=tuple(peaks),
         _by_place={key: tuple(value) for key, value in places.items()},
     )
@@ -277,31 +280,30 @@ def compare_speed(
 ) -> Comparison:
     """Verdicts and tiers of one workload. Uncertified entries are shown and take no part."""
     places = [place_of(workload, entry, own, certificates) for entry, own in launches.items()]
-    taking_part = {str(i): p.steps for i, p in enumerate(places) if p.steps and p.certified is not False}
+    taking_part = {p.entry: p.steps for p in places if p.steps and p.certified is not False}
     baseline = baseline_among([p.entry for p in places], baseline)
-    base = next((str(i) for i, p in enumerate(places) if p.entry == baseline), None)
+    base = next((p for p in places if p.entry == baseline), None)
     why = None
     if base is None:
         why = "the baseline has no launch on this workload"
-    elif base not in taking_part:
-        uncertified = places[int(base)].certified is False
-        unproved = places[int(base)].unproved
+    elif base.entry not in taking_part:
+        uncertified = base.certified is False
         why = "the baseline is not certified" if uncertified else "no launch of the baseline gave a clean time"
-        if unproved:
-            why = f"the baseline was {NOT_PROVED}: {unproved}"
-        if places[int(base)].outcome == "unsupported":
-            why += f": {places[int(base)].reason}"
-    verdicts: dict[str, Verdict] = {}
-    tier: dict[str, int] = {}
+        if base.unproved:
+            why = f"the baseline was {NOT_PROVED}: {base.unproved}"
+        if base.outcome == "unsupported":
+            why += f": {base.reason}"
+    verdicts: dict[Entry, Verdict] = {}
+    tier: dict[Entry, int] = {}
     if base is not None and why is None:
-        verdicts = statistics.compare(taking_part, base, confidence=CONFIDENCE, margin=MARGIN)
+        verdicts = statistics.compare(taking_part, base.entry, confidence=CONFIDENCE, margin=MARGIN)
         if any(v.word != "not judged" for v in verdicts.values()):
-            groups = statistics.tiers(taking_part, base, confidence=CONFIDENCE)
-            tier = {name: number for number, group in enumerate(groups, start=1) for name in group}
+            groups = statistics.tiers(taking_part, base.entry, confidence=CONFIDENCE)
+            tier = {entry: number for number, group in enumerate(groups, start=1) for entry in group}
         else:
             least = statistics.LEAST_BLOCKS
             why = f"a verdict needs {least} blocks in common with the baseline" if verdicts else "it stands alone"
-    done = [replace(p, verdict=verdicts.get(str(i)), tier=tier.get(str(i))) for i, p in enumerate(places)]
+    done = [replace(p, verdict=verdicts.get(p.entry), tier=tier.get(p.entry)) for p in places]
     done.sort(key=lambda p: (p.tier or inf, p.interval.estimate if p.interval else inf, p.entry))
     return Comparison(workload, tuple(done), baseline, why)
 

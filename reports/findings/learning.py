@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from levelfield.harness.judge import equivalence, statistics
-from levelfield.harness.judge.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES
+from levelfield.harness.judge.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES, Equivalence
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import EpochScores, Record
 from levelfield.reports.findings import task_facts
@@ -189,7 +189,7 @@ JUDGED = {"test accuracy": (accuracy_on_test, "test"), "gap": (accuracy_gap, "va
 """What is held to the baseline's, at the best snapshots, and the smallest split that it is computed from."""
 
 
-def against_baseline(study: Study, what: str) -> dict[Entry, equivalence.Comparison]:
+def against_baseline(study: Study, what: str) -> dict[Entry, Equivalence]:
     """Every certified learner's difference to the baseline in one quantity of `JUDGED`, all of them together."""
     base = study.baseline
     if base is None:
@@ -201,7 +201,7 @@ def against_baseline(study: Study, what: str) -> dict[Entry, equivalence.Compari
 
     own = {x.entry: of(x) for x in study.measured if x.entry != base.entry and x.certified is not False}
     found = equivalence.compare(
-        {str(i): values for i, values in enumerate(own.values())},
+        own,
         of(base),
         resolution=1 / study.samples.get(split, 1),
         quantities=len(JUDGED),
@@ -209,8 +209,8 @@ def against_baseline(study: Study, what: str) -> dict[Entry, equivalence.Compari
         least_seeds=study.least_seeds,
     )
     if study.why_not_judged():
-        found = {i: equivalence.Comparison("not judged", c.difference) for i, c in found.items()}
-    return dict(zip(own, found.values(), strict=True))
+        return {entry: Equivalence("not judged", one.difference) for entry, one in found.items()}
+    return found
 
 
 def mean_curve(

@@ -12,7 +12,7 @@ import numpy as np
 from levelfield.harness.judge import bias_variance, statistics
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.record import EpochScores, Record, Study
+from levelfield.harness.records.record import EpochScores, Record, StudyName
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, holds_certificate
 
@@ -130,7 +130,7 @@ def _turns(before: Interval, after: Interval, valley: bool) -> bool:
     return before.high < 0 < after.low if valley else after.high < 0 < before.low
 
 
-def axes(study: Study, cell: Cell) -> Iterator[tuple[str, float, str]]:
+def axes(study: StudyName, cell: Cell) -> Iterator[tuple[str, float, str]]:
     """(axis, place, name) of every series that a fit belongs to."""
     hidden, variant = cell.model.hidden, cell.variant
     match study:
@@ -159,7 +159,7 @@ def axes(study: Study, cell: Cell) -> Iterator[tuple[str, float, str]]:
             yield "width", hidden[0] if hidden else 0, str(hidden[0] if hidden else 0)
 
 
-def series(evidence: Evidence, study: Study) -> tuple[Series, ...]:
+def series(evidence: Evidence, study: StudyName) -> tuple[Series, ...]:
     """Of the fits that ended well, on one device each; those that hold no certificate take no part."""
     records = [r for r in evidence.latest if r.cell.kind == "learning" and r.status == "ok" and r.final is not None]
     records = [r for r in records if r.cell.replicas == 1 and _takes_part(r, evidence)]

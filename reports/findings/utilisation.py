@@ -10,7 +10,7 @@ from statistics import median
 from levelfield.harness.judge import roofline
 from levelfield.harness.judge.roofline import Regime, Work
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.peak import NO_PEAK, Peak, Subject, best_of
+from levelfield.harness.records.peak import NO_PEAK, Peak, PeakSubject, best_of
 from levelfield.harness.records.quantity import Estimated, Measured, Quantity, Unavailable
 from levelfield.harness.records.record import Record, step_seconds
 from levelfield.reports.findings.entries import Workload
@@ -51,7 +51,7 @@ def of_place(evidence: Evidence, place: Place) -> Use:
     records = [r for r in evidence.speed_records(workload, place.entry) if step_seconds(r)]
     work = roofline.work(records[0].cell, evidence.run.tasks.get(workload.task, {})) if records else None
     machine = workload.machine or evidence.run.machine.type
-    peak = best_of(evidence.peaks, Subject(workload.device, workload.precision, workload.threads), machine)
+    peak = best_of(evidence.peaks, PeakSubject(workload.device, workload.precision, workload.threads), machine)
     unknown = NO_PEAK
     if workload.replicas > 1 and not workload.share_cores:
         peak, unknown = None, Unavailable(reason="the peak was measured on one device")

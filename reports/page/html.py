@@ -32,6 +32,7 @@ def build(
     *,
     baseline: str | None = None,
     sources: Mapping[str, str] | None = None,
+    scripts: Mapping[str, str] | None = None,
     certificates: Sequence[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
     peaks: Sequence[Peak] = (),
@@ -39,6 +40,7 @@ def build(
     """The page as HTML text.
 
     `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `sources`: adapter → its source text.
+    `scripts`: adapter → the text of the script that a user of its framework would write.
     `certificates`: None where none were looked for; else entries without a held one take no part in verdicts.
     `adapters`: adapter → its modes, notes and limits. `peaks`: what the run's devices can do.
     Raises UserError for an unknown baseline.
@@ -50,6 +52,7 @@ def build(
         certificates=certificates,
         adapters=adapters,
         sources=sources,
+        scripts=scripts,
         peaks=peaks,
     )
     return render(evidence)

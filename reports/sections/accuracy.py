@@ -125,7 +125,7 @@ def _epoch_seconds(evidence: Evidence, learner: Learner) -> float | None:
 
 def _but_epochs(w: Workload) -> Workload:
     """The same for launches that learn and launches that are timed, on whatever threads they are."""
-    return replace(w, kind="speed", recipe=w.recipe.model_copy(update={"epochs": 0, "name": ""}), threads=0, cold=False)
+    return replace(w, kind="speed", recipe=replace(w.recipe, epochs=0, name=""), threads=0, cold=False)
 
 
 def section(evidence: Evidence) -> Section:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import tokenize
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from levelfield.adapters.sources import lines
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import listing
@@ -19,7 +18,7 @@ ORDER, SHORT, TITLE = 120, "Adapters", "The adapters: caveats and source"
 
 @dataclass(frozen=True)
 class Source:
-    """One source text and the adapters that it holds."""
+    """A text and the adapters that it is of: their source with the helpers that it imports, or a user's script."""
 
     id: str
     adapters: tuple[str, ...]
@@ -31,31 +30,39 @@ class Source:
         return ", ".join(self.adapters)
 
 
+class Texts(NamedTuple):
+    """What is shown of the adapters' code: scripts as users write them, and the adapters' own sources."""
+
+    scripts: list[Source]
+    sources: list[Source]
+
+
 def section(evidence: Evidence) -> Section:
     entries = {e.adapter: e for e in (Entry.of(r.cell) for r in evidence.latest)}
     names = sorted(entries) or sorted(evidence.adapters)
     if not names:
         return Section(missing="It names no adapter.")
-    sources = find_sources(evidence.sources)
+    sources = find_sources("source", evidence.sources)
     return Section(
         sentences=(sentence(names, sources, evidence),),
         blocks=(table(evidence, names, entries, sources),),
-        extra=sources,
+        extra=Texts(find_sources("script", evidence.scripts), sources),
     )
 
 
-def find_sources(texts: Mapping[str, str]) -> list[Source]:
+def find_sources(kind: str, texts: Mapping[str, str]) -> list[Source]:
     owners: dict[str, list[str]] = defaultdict(list)
     for name in sorted(texts):
         owners[texts[name]].append(name)
-    return [Source(f"source-{i}", tuple(own), t, code_lines(t)) for i, (t, own) in enumerate(owners.items(), start=1)]
+    return [Source(f"{kind}-{i}", tuple(own), t, lines(t)) for i, (t, own) in enumerate(owners.items(), start=1)]
 
 
 def sentence(names: list[str], sources: list[Source], evidence: Evidence) -> str:
     told = f"{len(names)} adapters" if len(names) != 1 else "One adapter"
     own = sorted((s for s in sources if set(s.adapters) & set(names)), key=lambda s: (s.lines, s.label))
     if len(own) > 1:
-        told += f", from {own[0].lines} lines of code ({own[0].label}) to {own[-1].lines} ({own[-1].label})"
+        fewest, most = own[0], own[-1]
+        told += f", from {fewest.lines} lines of code, with helpers ({fewest.label}), to {most.lines} ({most.label})"
     limited = [n for n in names if n in evidence.adapters and evidence.adapters[n].limits]
     declare = "declares" if len(limited) == 1 else "declare"
     return told + (f"; {listing(limited)} {declare} settings without support." if limited else ".")
@@ -68,10 +75,10 @@ def table(evidence: Evidence, names: list[str], entries: Mapping[str, Entry], so
         modes[record.cell.adapter].add(record.cell.mode)
     columns = [Column("Adapter", "framework · API", numeric=False), Column("Modes here", numeric=False)]
     if sources:
-        columns.append(Column("Lines of code", "no blanks, no comments"))
+        columns.append(Column("Lines of code", "with helpers; no comments"))
     if evidence.adapters:
         columns += [Column("Notes", numeric=False), Column("Does not support", numeric=False)]
-    lines = []
+    rows = []
     for name in names:
         entry = entries.get(name)
         framework = (f"{entry.framework} on {entry.backend}" if entry.backend else entry.framework) if entry else ""
@@ -88,8 +95,8 @@ def table(evidence: Evidence, names: list[str], entries: Mapping[str, Entry], so
             values.append(text(" ".join(about.notes) or "none") if about else absent("unknown adapter"))
             limits = "; ".join(map(limit, about.limits)) if about else ""
             values.append(text(limits or "nothing declared") if about else absent("unknown adapter"))
-        lines.append(Line(tuple(values), {"framework": entry.family, "api": entry.api} if entry else {}))
-    return Table("adapters-table", "Adapters of this run", tuple(columns), tuple(lines))
+        rows.append(Line(tuple(values), {"framework": entry.family, "api": entry.api} if entry else {}))
+    return Table("adapters-table", "Adapters of this run", tuple(columns), tuple(rows))
 
 
 def limit(item: Mapping[str, Any]) -> str:
@@ -102,23 +109,3 @@ def _fact(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return key if value else f"no {key}"
     return f"{key} {' or '.join(map(str, value)) if isinstance(value, tuple | list) else value}"
-
-
-def code_lines(source: str) -> int:
-    """Lines that hold code: not blank, not only a comment or a docstring. Text that is no Python: non-blank lines."""
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    except (tokenize.TokenError, SyntaxError, ValueError):
-        return sum(bool(line.strip()) for line in source.splitlines())
-    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
-    lines: set[int] = set()
-    fresh = True  # at the start of a statement, where a lone string is a docstring
-    for position, token in enumerate(tokens):
-        if token.type in layout:
-            fresh = fresh or token.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-            continue
-        alone = position + 1 < len(tokens) and tokens[position + 1].type == tokenize.NEWLINE
-        if not (token.type == tokenize.STRING and fresh and alone):
-            lines.update(range(token.start[0], token.end[0] + 1))
-        fresh = False
-    return len(lines)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from levelfield.harness.judge import statistics
-from levelfield.harness.judge.equivalence import MARGIN, Comparison
+from levelfield.harness.judge.equivalence import MARGIN, Equivalence
 from levelfield.harness.judge.statistics import Interval
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence
 from levelfield.reports.findings.learning import (
@@ -58,7 +58,7 @@ class Gap:
     end_loss: Interval | None
     best_accuracy: Interval | None
     test: Interval | None
-    against: Mapping[str, Comparison]
+    against: Mapping[str, Equivalence]
 
     @property
     def words(self) -> dict[str, str]:

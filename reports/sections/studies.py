@@ -10,7 +10,7 @@ from math import isfinite
 from matplotlib.figure import Figure
 
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Study as StudyName
+from levelfield.harness.records.record import StudyName
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.series import QUANTITIES, Level, Series, series
 from levelfield.reports.findings.text import count, significant

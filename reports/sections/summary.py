@@ -80,25 +80,21 @@ def find(evidence: Evidence) -> tuple[Matrix, ...]:
 def _matrix(comparisons: tuple[Comparison, ...]) -> Matrix:
     measured = sorted({p.entry for c in comparisons for p in c.measured if p.certified is not False})
     each = statistics.shared_confidence(max(1, len(measured) - 1), CONFIDENCE)
-    ratios: dict[str, dict[str, Interval | None]] = {}
-    for number_, comparison in enumerate(comparisons):
-        row: dict[str, Interval | None] = {e.label: None for e in measured}
-        base = comparison.base
-        for place in comparison.measured:
-            if base and place.certified is not False:
-                row[place.entry.label] = _ratio(place, base, each)
-        ratios[str(number_)] = row
+    ratios = [
+        {p.entry: _ratio(p, c.base, each) for p in c.measured if c.base and p.certified is not False}
+        for c in comparisons
+    ]
     # an entry that is judged nowhere (few launches, on purpose) must not empty everybody's mean
-    measured = [e for e in measured if any(row[e.label] for row in ratios.values())]
-    ratios = {name: {e.label: row[e.label] for e in measured} for name, row in ratios.items()}
-    complete = statistics.complete_workloads(ratios) if measured else []
+    measured = [e for e in measured if any(row.get(e) for row in ratios)]
+    judged = {i: {e: row.get(e) for e in measured} for i, row in enumerate(ratios)}
+    complete = statistics.complete_workloads(judged) if measured else []
     means = {}
     if len(complete) >= 2:
         for entry in measured:
-            own = [r for name in complete if (r := ratios[name][entry.label]) is not None]
+            own = [r for i in complete if (r := judged[i][entry]) is not None]
             means[entry] = statistics.geometric_mean(own)
     entries = sorted({p.entry for c in comparisons for p in c.places}, key=lambda e: _rank(e, comparisons, means))
-    return Matrix(comparisons, tuple(entries), tuple(comparisons[int(n)].workload.label for n in complete), means)
+    return Matrix(comparisons, tuple(entries), tuple(comparisons[i].workload.label for i in complete), means)
 
 
 def _ratio(place: Place, base: Place, confidence: float) -> Interval | None:

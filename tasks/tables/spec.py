@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from levelfield.tasks.errors import UserError
+from levelfield.tasks.numbers import Real
 from levelfield.tasks.task import Kind
 
 Format = Literal["csv", "parquet", "feather", "npz", "arff", "xlsx", "libsvm"]
@@ -31,7 +32,7 @@ def _label(value: Any) -> Any:
 
 
 Key = Annotated[Text | Place, BeforeValidator(_column)]
-Real = Annotated[float, Field(strict=True)]
+
 Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Sign = Annotated[str, Field(strict=True, min_length=1, max_length=1)]
 FILES = ("file", "train", "validation", "test")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import io
-import statistics
+import re
 import sys
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 import levelfield
 from levelfield.adapters.adapter import Adapter
+from levelfield.adapters.literals import REQUIRED
 from levelfield.adapters.registry import find
 
 ROOT = Path(levelfield.__file__).resolve().parent.parent
@@ -40,7 +39,6 @@ FILES = {room: sorted((ROOT / room).rglob("*.py")) for room in ROOMS}
 # What adapters compute with; NumPy and scikit-learn serve the rest of the house as well, for arrays and data sets
 FRAMEWORKS = {name for info in find().adapters.values() for name in info.distributions} - {"numpy", "scikit-learn"}
 LAUNCHER = "levelfield.harness.launch.ray"
-ADAPTER_FILES = sorted({info.source for info in find().adapters.values() if info.builtin})
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
@@ -130,6 +128,40 @@ def test_everything_of_ours_is_imported_by_its_one_name(room):
     assert found == set()
 
 
+def texts(path: Path) -> Iterator[str]:
+    """String literals of a file that are not docstrings, parts of f-strings among them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in words:
+            yield node.value
+
+
+def outside(path: Path) -> list[str]:
+    """Paths into folders that only a checkout has, as a file of the product names them; sentences are no paths."""
+    folders = re.compile(r"(.*/)?(tests|docs)(/\S*)?")
+    return [text for text in texts(path) if folders.fullmatch(text)]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_product_code_reads_tests_or_docs(room):
+    """The one that names them writes: a new adapter of the checkout gets its test there."""
+    found = {f"{path.relative_to(ROOT)}: {text}" for path in FILES[room] for text in outside(path)}
+    assert found <= {"harness/cli/new_adapter.py: tests"}
+
+
+def test_a_path_into_tests_or_docs_would_be_found(tmp_path):
+    path = tmp_path / "some.py"
+    path.write_text(
+        '"""Of tests/ and docs/."""\n'
+        "A = ROOT / 'tests' / 'plain'\n"
+        "B = open(f'{ROOT}/docs/soak.json')\n"
+        "C = 'see docs/clusters.md for more'\n"
+        "D = '../docs'\n"
+    )
+    assert sorted(outside(path)) == ["../docs", "/docs/soak.json", "tests"]
+
+
 def test_an_import_against_the_floors_would_be_found(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     path = tmp_path / "harness" / "judge" / "some.py"
@@ -142,8 +174,11 @@ def test_no_adapter_is_imported_outside_its_worker():
     # The float64 reference is NumPy only: certificates are made in workers, and what was timed there is judged outside
     allowed = {
         "levelfield.adapters.adapter",
+        "levelfield.adapters.choices",
         "levelfield.adapters.registry",
-        "levelfield.adapters.runtimes",
+        "levelfield.adapters.runtime",
+        "levelfield.adapters.limits",
+        "levelfield.adapters.sources",
     }
     found = set()
     for path in FILES["harness"] + FILES["reports"] + FILES["tasks"]:
@@ -158,51 +193,14 @@ def test_no_adapter_is_imported_outside_its_worker():
 
 
 def test_the_registry_and_the_contract_import_no_framework():
-    for name in ("adapter.py", "registry.py", "__init__.py", "runtimes.py"):
+    for name in sorted(path.name for path in (ROOT / "adapters").glob("*.py")):
         modules = {module.partition(".")[0] for module, _ in imports(ROOT / "adapters" / name)}
         assert not modules & FRAMEWORKS
 
 
-# Literals of an adapter that are words about its framework: documentation, though a program reads it
-WORDS = {"defaults", "limits", "notes"}
-
-
-def code_lines(path: Path) -> int:
-    """Lines that hold code: no blank ones, no comments, no docstrings, no literals that are words."""
-    text = path.read_text(encoding="utf-8")
-    lines: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in (tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING):
-            lines.update(range(token.start[0], token.end[0] + 1))
-    for node in ast.walk(ast.parse(text)):
-        words: list[ast.stmt] = []
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            words.append(node.body[0])
-        if isinstance(node, ast.ClassDef):
-            words += [s for s in node.body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) in WORDS]
-        for statement in words:
-            lines.difference_update(range(statement.lineno, (statement.end_lineno or 0) + 1))
-    return len(lines)
-
-
-def test_lines_of_code_are_counted_without_words(tmp_path):
-    path = tmp_path / "some.py"
-    path.write_text('"""A module\n\nof three lines."""\n\n# why\nx = 1  # because\ny = (\n    x,\n)\n')
-    assert code_lines(path) == 4
-    path.write_text('class A:\n    name = "a"\n    notes = (\n        "words",\n    )\n')
-    assert code_lines(path) == 2
-
-
-def test_the_median_adapter_has_at_most_90_lines_of_code_beside_its_defaults_limits_and_notes():
-    sizes = {path.name: code_lines(path) for path in ADAPTER_FILES}
-    assert len(sizes) >= 11
-    assert statistics.median(sizes.values()) <= 90, sorted(sizes.items(), key=lambda item: item[1])
-
-
 def test_the_contract_asks_for_six_methods_and_four_literals():
     assert Adapter.__abstractmethods__ == {"set_weights", "get_weights", "fit", "predict", "synchronize", "__init__"}
-    required = {name for name in Adapter.__annotations__ if not hasattr(Adapter, name)}
-    assert required == {"name", "framework", "api", "modes"}
+    assert REQUIRED == ("name", "framework", "api", "modes")
 
 
 def test_all_thirteen_adapters_are_there():

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from levelfield.adapters import runtimes
-from levelfield.adapters.adapter import Setting, refusal
+from levelfield.adapters import runtime
+from levelfield.adapters.adapter import Setting
+from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.plan.launches import has_compiler
 from levelfield.harness.system import machine
@@ -70,7 +71,7 @@ def _time(info: AdapterInfo, mode: str, threads: int, path: Path) -> bool:
     command = [sys.executable, "-m", "pytest", "-q", str(HERE), "--adapter", info.name, "--mode", mode]
     command += ["--threads", str(threads), f"--benchmark-json={path}", "--benchmark-quiet"]
     pin = partial(os.sched_setaffinity, 0, machine.cores()[:threads]) if hasattr(os, "sched_setaffinity") else None
-    environment = os.environ | runtimes.environment(info.framework, info.backend, "cpu", threads)
+    environment = os.environ | runtime.environment(info.framework, info.backend, "cpu", threads)
     try:
         done = subprocess.run(
             command,

@@ -81,7 +81,7 @@ def task() -> Any:
 @pytest.fixture
 def model(subject: tuple[str, str], task: Any, pytestconfig: pytest.Config) -> Any:
     """A fresh adapter for digits, 64–128–10, momentum, with the canonical initial weights."""
-    from levelfield.adapters import runtimes
+    from levelfield.adapters import runtime
     from levelfield.adapters.adapter import Setting
     from levelfield.adapters.registry import find
     from levelfield.tasks.mlp import MLP
@@ -92,7 +92,7 @@ def model(subject: tuple[str, str], task: Any, pytestconfig: pytest.Config) -> A
     network = MLP((task.features, 128, task.outputs))
     recipe = Recipe("momentum", learning_rate=0.01, batch_size=BATCH)
     setting = Setting(network, recipe, mode=mode, threads=pytestconfig.getoption("--threads"))
-    runtimes.load(info.runtime).configure(setting)
+    runtime.load(runtime.place(info)).configure(setting)
     adapter = getattr(importlib.import_module(info.module), info.qualname)(setting)
     adapter.set_weights(network.initial_weights(0))
     return adapter

@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.adapter import Adapter, Precision
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.cases import Case, choose
@@ -43,7 +43,7 @@ def draw(rng: np.random.Generator, optimizers: tuple[str, ...] = get_args(Optimi
     return Case(
         title=f"random, {optimizer}, {activation}, {kind}{', L2' if l2 else ''}, rate {rate:g}, epsilon {epsilon:.0e}",
         kind=kind,  # type: ignore[arg-type]
-        model=MLP(widths, activation, 0.0, l2),
+        model=MLP(widths, activation=activation, l2=l2),
         recipe=recipe(optimizer, batch, 3 if several else 10, rate, epsilon),  # type: ignore[arg-type]
         samples=int(rng.integers(batch, 3 * batch + 1)) if several else batch + int(rng.integers(0, batch)),
         partial=several,
@@ -66,7 +66,7 @@ def examine(subject: Subject, precision: Precision, count: int, seed: int) -> li
 
 def main(name: str, mode: str, count: int, seed: int = 0) -> None:
     info = find().adapters[name]
-    os.environ.update(runtimes.environment(info.framework, info.backend, "cpu", 1))
+    os.environ.update(runtime.environment(info.framework, info.backend, "cpu", 1))
     adapter: type[Adapter] = getattr(importlib.import_module(info.module), info.qualname)
     subject = Subject(adapter, mode)
     checks = examine(subject, "float32", count - count // 4 if subject.precise else count, seed)

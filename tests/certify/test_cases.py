@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.behaviour import synchronize
@@ -132,7 +132,7 @@ def test_random_right_configurations_raise_no_alarm_in_any_framework(name: str, 
     if mode == "compile" and not has_compiler():
         pytest.skip("no C++ compiler")
     count = int(os.environ.get("LEVELFIELD_RANDOM_CASES", 3 if mode == "compile" else 8))
-    environment = os.environ | runtimes.environment(info.framework, info.backend, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | runtime.environment(info.framework, info.backend, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "false_alarms.py"), name, mode, str(count)],
         capture_output=True,
@@ -149,7 +149,7 @@ def test_random_right_configurations_raise_no_alarm_in_any_framework(name: str, 
 
 EARLY = """
 import sys
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.jax import grad as jax_grad
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.behaviour import synchronize
@@ -168,7 +168,7 @@ for adapter in (jax_grad.JaxGrad, Early):
 @pytest.mark.frameworks
 @pytest.mark.parametrize("mode", ["jit", "scan"])
 def test_jax_which_queues_its_work_is_seen_to_wait_and_seen_not_to(mode: str) -> None:
-    environment = os.environ | runtimes.environment("jax", None, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | runtime.environment("jax", None, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", EARLY, mode], capture_output=True, text=True, timeout=120, env=environment, check=False
     )

@@ -150,6 +150,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "adapters/keras/custom_layer.py",
         "adapters/keras/fit.py",  # imported by it
         "adapters/keras/model.py",  # imported by that
+        "adapters/keras/custom_layer_replicas.py",  # named by its literal `replicated`
+        "adapters/keras/replicas.py",
         "adapters/tensorflow/runtime.py",
         "adapters/adapter.py",
         "adapters/numpy/manual.py",
@@ -234,3 +236,9 @@ def overlay_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path,
         (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path / "outside_adapter.py", tmp_path / "outside_ops.py"
+
+
+def test_the_page_for_several_devices_and_that_for_one_are_under_one_hash():
+    for info in find().adapters.values():
+        if info.builtin:
+            assert fingerprint(info.source) == fingerprint(info.of(2).source), info.name

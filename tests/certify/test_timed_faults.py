@@ -12,7 +12,7 @@ import pytest
 from levelfield.adapters.registry import find
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan import suite
-from levelfield.harness.plan.launches import Subject, Surroundings, plan
+from levelfield.harness.plan.launches import CertificateSubject, Surroundings, plan
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Record
 from levelfield.harness.system import machine
@@ -181,7 +181,7 @@ def test_each_holds_its_quick_certificate(name: str, launcher: LocalLauncher) ->
     fault = BY_NAME[name]
     needs = {"momentum", "relu"} | ({"adam"} if fault.recipe == "adam" else set())
     needs |= {"dropout"} if fault.model == "dropped" else {"idiomatic"} if fault.track == "idiomatic" else set()
-    made: Certificate = launcher.certify(Subject(name, "eager", "cpu"), quick=True, needs=frozenset(needs))
+    made: Certificate = launcher.certify(CertificateSubject(name, "eager", "cpu"), quick=True, needs=frozenset(needs))
     assert made.passed, [check for check in made.checks if check.passed is False]
 
 

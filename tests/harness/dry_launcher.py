@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from levelfield.harness.plan.launches import Launch, Subject
+from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.records import peak
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
@@ -26,7 +26,7 @@ class DryHost:
     def offers(self, cell: Cell) -> bool:
         return cell.cores <= len(self.cores)
 
-    def key(self, wanted: Cell | Subject) -> str:
+    def key(self, wanted: Cell | CertificateSubject) -> str:
         return wanted.adapter
 
     def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
@@ -43,11 +43,11 @@ class DryHost:
         return Record(status="skipped", reason="a dry run", started=started, **about)
 
     def certify(
-        self, subject: Subject, quick: bool, needs: frozenset[str] | None, core: int | None = None
+        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None = None
     ) -> Certificate:
         raise NotImplementedError("a dry host proves nothing")
 
-    def peak(self, adapter: str, subject: peak.Subject) -> peak.Candidate:
+    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
         return peak.Candidate(framework=adapter, version=None, reason="a dry run")
 
     def end_all_but(self, cells: Iterable[Cell]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from levelfield.adapters import runtimes
-from levelfield.adapters.adapter import unsupported
+from levelfield.adapters import runtime
+from levelfield.adapters.limits import unsupported
 from levelfield.adapters.registry import find
 from levelfield.harness.cli import main
 from levelfield.harness.plan import devices, suite
@@ -88,14 +88,14 @@ def test_nobody_is_asked_for_the_cpu():
 
 
 def test_a_framework_that_is_absent_or_cannot_be_asked_is_a_reason():
-    absent = devices.seen("torch", Environment("other", sys.executable, lambda _: None))
+    absent = devices.seen(find().adapters["torch-nn"], Environment("other", sys.executable, lambda _: None))
     assert set(absent.values()) == {"torch is not installed"}
-    broken = devices.seen("no-such-runtime", Environment("other", "/bin/false", lambda _: "1"))
+    broken = devices.seen(find().adapters["torch-nn"], Environment("other", "/bin/false", lambda _: "1"))
     assert "cannot be asked" in str(broken["gpu"])
 
 
 def test_numpy_sees_the_cpu_and_says_that_it_computes_nowhere_else():
-    found = devices.seen("numpy", own())
+    found = devices.seen(find().adapters["numpy-manual"], own())
     assert found["cpu"] == ["CPU"]
     assert "CPU only" in str(found["gpu"])
 
@@ -115,14 +115,14 @@ def test_a_device_that_is_none_is_refused(capsys):
 
 def test_a_process_for_the_second_gpu_sees_that_one_alone_and_takes_memory_on_demand(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    found = runtimes.environment("jax", None, "gpu:1", 2)
+    found = runtime.environment("jax", None, "gpu:1", 2)
     assert found["CUDA_VISIBLE_DEVICES"] == "1"
     assert found["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert found["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    assert runtimes.environment("jax", None, "gpu:1", 2)["CUDA_VISIBLE_DEVICES"] == "7"
-    assert runtimes.environment("jax", None, "gpu:2", 2)["CUDA_VISIBLE_DEVICES"] == "-1"
-    assert runtimes.environment("jax", None, "cpu", 2)["CUDA_VISIBLE_DEVICES"] == ""
+    assert runtime.environment("jax", None, "gpu:1", 2)["CUDA_VISIBLE_DEVICES"] == "7"
+    assert runtime.environment("jax", None, "gpu:2", 2)["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert runtime.environment("jax", None, "cpu", 2)["CUDA_VISIBLE_DEVICES"] == ""
 
 
 @pytest.mark.frameworks
@@ -130,7 +130,7 @@ def test_every_framework_is_a_row_for_every_kind_of_device(capsys):
     assert main.main(["list", "devices", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert {(row["framework"], row["device"]) for row in rows} >= {
-        (name, kind) for name in ("jax", "numpy", "tensorflow", "torch") for kind in devices.KINDS
+        (name, kind) for name in ("jax", "numpy", "tensorflow", "torch") for kind in devices.DEVICE_KINDS
     }
     assert all(row["about"] for row in rows)
     assert all(row["seen"] for row in rows if row["device"] == "cpu")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.doctor import replay
-from levelfield.harness.doctor.against_itself import compare
+from levelfield.harness.doctor.against_itself import same, slowed_down
 
 
 def test_an_adapter_against_itself_is_rarely_told_apart():
@@ -93,12 +93,30 @@ def test_only_blocks_that_both_labels_have_become_pairs():
     assert found.pairs("a", "never recorded") == ([], [])
 
 
-def test_a_comparison_replays_what_was_recorded():
-    found = compare(series({"a": 1.0, "a +2%": 1.02}), "a +2%", "a", 0.02, 0.02)
+def test_a_delay_is_found_in_what_was_recorded():
+    found = slowed_down(series({"a": 1.0, "a +2%": 1.02}), "a +2%", "a", 0.02, 0.02)
     assert found.ratio is not None
     assert found.ratio.low < 1.02 < found.ratio.high
     assert found.injected == pytest.approx(0.02, rel=0.01)
-    assert [rates.pairs for rates in found.rates] == [8, 12, 20, 40]
+    assert [after.pairs for after in found.after] == [8, 12, 20, 40]
     assert found.stop is not None
-    assert found.stop.precision == 0.02
-    assert found.pair_seconds == 1.0
+    assert found.stop.seconds == found.stop.pairs  # a pair takes a second
+    assert found.stop.found.share > 0.5
+
+
+def test_the_same_under_several_labels_is_judged_together():
+    labels = ["a", "b", "c", "d"]
+    found = same(series(dict.fromkeys(["base", *labels], 1.0)), labels, "base")
+    assert [run.pairs for run in found.runs if run.precision is None] == [8, 12, 20, 40]
+    assert [run.differs.windows for run in found.runs if run.precision is None] == 4 * [4 * 120]
+    (until,) = [run for run in found.runs if run.precision is not None]
+    assert (until.precision, until.called) == (0.02, None)
+    assert found.ratio is not None
+    assert found.ratio.low < 1 < found.ratio.high
+
+
+def test_a_series_too_short_has_no_runs_and_stops_nowhere():
+    short = series({"a": 1.0, "b": 1.0}, blocks=7)
+    assert same(short, ["b"], "a").runs == []
+    delay = slowed_down(short, "b", "a", 0.02, 0.02)
+    assert (delay.after, delay.stop) == ([], None)

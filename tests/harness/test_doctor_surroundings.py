@@ -100,13 +100,34 @@ def test_the_cpu_quota_of_either_version_is_found(tmp_path, cgroup, mountinfo, f
 
 
 @given(st.text())
-def test_no_text_breaks_the_parsers(text):
-    parse_cpu_max(text)
-    parse_cfs(text, text)
-    conditions.parse_chosen(text)
-    conditions.parse_pressure_average(text)
-    conditions.parse_kilobytes(text, "SwapTotal")
-    conditions.parse_cores(text)
+def test_from_text_that_means_nothing_the_parsers_read_nothing(text):
+    """Whatever a kernel writes there, a parser gives a value of its kind or says that there is none."""
+    for quota_of in (parse_cpu_max(text), parse_cfs(text, text)):
+        assert quota_of is None or quota_of > 0
+    chosen = conditions.parse_chosen(text)
+    assert chosen is None or f"[{chosen}]" in text
+    average = conditions.parse_pressure_average(text)
+    assert average is None or (average >= 0 and "avg10=" in text)
+    size = conditions.parse_kilobytes(text, "SwapTotal")
+    assert size is None or (size >= 0 and "SwapTotal:" in text)
+    assert all(core >= 0 for core in conditions.parse_cores(text))
+
+
+@given(st.sampled_from(["always", "madvise", "never", "defer+madvise"]))
+def test_the_word_in_brackets_is_the_chosen_one(word):
+    words = ["always", "defer+madvise", "madvise", "never"]
+    assert conditions.parse_chosen(" ".join(f"[{w}]" if w == word else w for w in words) + "\n") == word
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10**9))
+def test_pressure_and_sizes_are_read_as_they_are_written(hundredths, size):
+    average = hundredths / 100
+    pressure = (
+        f"some avg10={average:.2f} avg60=0.00 avg300=0.00 total=1\nfull avg10=99.00 avg60=0.00 avg300=0.00 total=1\n"
+    )
+    assert conditions.parse_pressure_average(pressure) == average
+    memory = f"MemTotal:       1 kB\nSwapCached:     2 kB\nSwapTotal:      {size} kB\n"
+    assert conditions.parse_kilobytes(memory, "SwapTotal") == size
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7))

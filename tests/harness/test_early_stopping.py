@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.numpy import runtime
 from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.measure import protocol
-from levelfield.harness.records.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks import registry
+from levelfield.tasks.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 
@@ -76,7 +76,7 @@ SETTING = Setting(MLP((4, 32, 3)), Recipe("adam", 0.05, batch_size=8, epochs=60)
 
 
 def learn(setting: Setting = SETTING, adapter: type[NumpyManual] = NumpyManual, **how: object) -> dict:
-    return protocol.launch("learning", adapter, runtime, setting, IRIS, 0.0, protocol.Learning(**how))
+    return protocol.launch("learning", adapter, load(PLAIN), setting, IRIS, 0.0, protocol.Learning(**how))
 
 
 def test_a_launch_stops_early_and_its_final_scores_are_those_of_the_best_snapshot():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.judge.rank_scaling import Counterpart, Steps, counterparts, scale
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 
 KINDS = ("strong", "weak")
 times = st.floats(1e-6, 1e3)
@@ -18,11 +18,11 @@ measured = st.builds(Steps, kind=st.sampled_from(KINDS), replicas=st.integers(2,
 
 
 def cell(batch: int, replicas: int = 1, **changes: object) -> Cell:
-    recipe = RecipeSpec(name=f"batch-{batch}", optimizer="sgd", learning_rate=0.1, batch_size=batch, epochs=1)
+    recipe = NamedRecipe(name=f"batch-{batch}", optimizer="sgd", learning_rate=0.1, batch_size=batch, epochs=1)
     known = {
         "kind": "speed",
         "task": "digits",
-        "model": Model(name="small", hidden=(8,), activation="relu"),
+        "model": NamedModel(name="small", hidden=(8,), activation="relu"),
         "recipe": recipe,
         "adapter": "torch-nn",
         "framework": "torch",
@@ -56,7 +56,7 @@ def test_the_same_batch_is_strong_scaling_and_the_nth_part_of_it_weak():
         {"threads": 2},
         {"task": "iris"},
         {"precision": "bfloat16"},
-        {"model": Model(name="small", hidden=(16,), activation="relu")},
+        {"model": NamedModel(name="small", hidden=(16,), activation="relu")},
         {"kind": "learning"},
     ],
 )

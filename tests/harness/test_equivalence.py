@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from levelfield.harness.judge.equivalence import LEAST_SEEDS, MARGIN, compare, judge, paired_difference
-from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.judge.equivalence import LEAST_SEEDS, MARGIN, compare, judge
+from levelfield.harness.judge.statistics import Interval, mean_difference
 from levelfield.tasks.errors import UserError
 
 SAMPLES = 719  # of the test split
@@ -41,22 +41,23 @@ def test_a_difference_has_students_paired_interval():
     from scipy.stats import ttest_rel
 
     a, b = [0.91, 0.93, 0.95, 0.90], [0.90, 0.94, 0.91, 0.89]
-    found = paired_difference(a, b, 0.99, 0.0)
+    found = mean_difference(a, b, 0.99)
     assert np.allclose([found.low, found.high], ttest_rel(a, b).confidence_interval(0.99))
-    assert paired_difference([0.9], [0.8], 0.95, 0.0).high == inf
+    assert mean_difference([0.9], [0.8], 0.95).high == inf
 
 
 def test_values_that_agree_everywhere_leave_an_interval_as_wide_as_their_resolution_allows():
-    found = paired_difference([0.9] * 20, [0.9] * 20, 0.95, 1 / SAMPLES)
+    found = mean_difference([0.9] * 20, [0.9] * 20, 0.95, resolution=1 / SAMPLES)
     assert found.estimate == 0
     assert found.high == pytest.approx(2.093 / SAMPLES / sqrt(20), rel=1e-3)
-    assert judge(paired_difference([0.9] * 20, [0.9] * 20, 0.95, 1 / 23)) == "inconclusive"  # Iris tells nothing
+    iris = mean_difference([0.9] * 20, [0.9] * 20, 0.95, resolution=1 / 23)
+    assert judge(iris) == "inconclusive"  # it tells nothing
 
 
 @pytest.mark.parametrize(("own", "base"), [([0.9], [0.9, 0.8]), ([], []), ([nan], [0.9])])
 def test_what_cannot_be_paired_is_refused(own, base):
     with pytest.raises(UserError):
-        paired_difference(own, base, 0.95, 0.0)
+        mean_difference(own, base, 0.95)
 
 
 def test_seeds_that_one_side_lost_are_left_out_and_too_few_are_not_judged():
@@ -182,7 +183,7 @@ def test_the_same_check_refuses_intervals_that_forget_that_there_are_several():
     held = 0
     for _ in range(200):
         x = independent(rng, 60)
-        intervals = [paired_difference(row.tolist(), [0.0] * 60, 0.95, 1 / SAMPLES) for row in x]
+        intervals = [mean_difference(row.tolist(), [0.0] * 60, 0.95, resolution=1 / SAMPLES) for row in x]
         held += all(i.low <= 0 <= i.high for i in intervals)
     assert held / 200 < 0.8
 

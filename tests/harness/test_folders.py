@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from levelfield.adapters import registry as adapter_registry
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.system import folders, machine
 from levelfield.harness.system.folders import Places, Temporary
 from levelfield.tasks import registry
@@ -29,8 +29,8 @@ ADAPTERS = adapter_registry.find().adapters
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=16),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=16),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,
@@ -229,7 +229,7 @@ def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, 
     tasks, cores = {"iris": IRIS}, machine.cores()[:1]
     with LocalLauncher(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
         made = [launcher.launch(one, attempt=a) for one, a in ((later, 0), (later, 0), (fresh, 0), (fresh, 1))]
-        other = launcher.launch(replace(later, cell=cell(adapter, mode, model=Model(name="tiny", hidden=(4,)))))
+        other = launcher.launch(replace(later, cell=cell(adapter, mode, model=NamedModel(name="tiny", hidden=(4,)))))
         learning = launcher.launch(replace(later, cell=cell(adapter, mode, kind="learning")))
     assert [record.status for record in (*made, other, learning)] == ["ok"] * 6, [r.reason for r in made]
     expected = ["empty", "filled", "empty", "filled", "empty"] if keeps else [None] * 5

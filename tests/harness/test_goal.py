@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from levelfield.adapters.registry import find
 from levelfield.harness.judge.statistics import LEAST_BLOCKS
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.stop_rule import PATIENCE, Goal
 from levelfield.harness.system.machine import Machine
@@ -21,8 +21,8 @@ MACHINE = Machine(host=None, system="Linux", cpu="Some CPU", cores=2, memory_byt
 CELL = Cell(
     kind="speed",
     task="digits",
-    model=Model(name="multi-layer", hidden=(128,)),
-    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    model=NamedModel(name="multi-layer", hidden=(128,)),
+    recipe=NamedRecipe(name="plain", optimizer="sgd", learning_rate=0.1),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,

@@ -10,7 +10,7 @@ import pytest
 from levelfield.adapters.registry import find
 from levelfield.harness.measure import peak
 from levelfield.harness.records import store
-from levelfield.harness.records.peak import Subject
+from levelfield.harness.records.peak import PeakSubject
 from levelfield.harness.run import peaks
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
@@ -23,7 +23,7 @@ def test_a_run_measures_its_peak_once_with_frameworks_that_take_no_part_too(leve
     assert done.returncode == 0, done.stderr
     folder: Path = levelfield.folder / "peaks"
     (found,) = store.read(folder).peaks
-    assert found.subject == Subject("cpu", "float32", 1)
+    assert found.subject == PeakSubject("cpu", "float32", 1)
     assert {candidate.framework for candidate in found.candidates} == set(peaks.askable(find().adapters))
     assert [candidate.reason for candidate in found.candidates if candidate.reason] == []
     for candidate in found.candidates:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -189,7 +188,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(selected, message, nearest
 
 def test_what_is_not_installed_is_skipped_with_what_to_install():
     info = ADAPTERS["sklearn-mlp"]
-    adapters = ADAPTERS | {info.name: replace(info, packages=("no-such-framework",))}
+    adapters = ADAPTERS | {info.name: info.but(packages=("no-such-framework",))}
     launches = planned(there=Surroundings(adapters, {"iris": IRIS}, 2))
     skipped = [launch for launch in launches if launch.cell.adapter == "sklearn-mlp"]
     assert skipped

@@ -18,12 +18,12 @@ ASK = """
 import json, os
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.{name} import runtime
+from levelfield.adapters.runtime import OURS, load
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 
 def peak(device):
-    return runtime.peak_memory(Setting(MLP((4, 3)), Recipe("sgd", 0.1, 8, 1), device=device, mode="eager"))
+    return load(OURS["{name}"]).peak_memory(Setting(MLP((4, 3)), Recipe("sgd", 0.1, 8, 1), device=device, mode="eager"))
 
 def error(act):
     try:

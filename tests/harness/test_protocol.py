@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.numpy import runtime
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
+from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.launch.local import LocalLauncher
 from levelfield.harness.measure import protocol
 from levelfield.harness.measure.steady import Steady
@@ -56,7 +56,7 @@ noted: list[Noted] = []
 
 
 def launch(kind: str, adapter: type[NumpyManual] = Noted, task=IRIS, seconds: float = 0.0, **recipe: object):
-    return protocol.launch(kind, adapter, runtime, setting(**recipe), task, seconds)  # type: ignore[arg-type]
+    return protocol.launch(kind, adapter, load(PLAIN), setting(**recipe), task, seconds)  # type: ignore[arg-type]
 
 
 # Learning
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others():
     one, again = launch("learning"), launch("learning")
     assert one["epochs"] == again["epochs"]
     other = protocol.launch(
-        "learning", NumpyManual, runtime, Setting(MODEL, setting().recipe, mode="eager", seed=1), IRIS, 0.0
+        "learning", NumpyManual, load(PLAIN), Setting(MODEL, setting().recipe, mode="eager", seed=1), IRIS, 0.0
     )
     assert other["epochs"][0] != one["epochs"][0]
 
@@ -171,7 +171,7 @@ def test_clocks_stop_before_and_start_after_what_the_harness_does_between_epochs
             return MODEL.initial_weights(0)
 
     monkeypatch.setattr(protocol, "clock", lambda: now[0])
-    watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(runtime, setting()))  # type: ignore[arg-type]
+    watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(load(PLAIN), setting()))  # type: ignore[arg-type]
     now[0] += 10
     watch.ready()
     for epoch in range(3):
@@ -194,7 +194,7 @@ def test_regression_is_evaluated_by_its_squared_error_and_has_no_accuracy():
     x = rng.normal(size=(60, 4))
     task = make_task("line", x, x @ [1.0, 2.0, 3.0, 4.0], kind="regression", source="drawn by a test", licence="CC0")
     regression = Setting(MLP((4, 1)), Recipe("sgd", 0.05, batch_size=8, epochs=5), kind="regression", mode="eager")
-    result = protocol.launch("learning", NumpyManual, runtime, regression, task, 0.0)
+    result = protocol.launch("learning", NumpyManual, load(PLAIN), regression, task, 0.0)
     losses = [scores["train"]["loss"] for scores in result["epochs"]]
     assert losses == sorted(losses, reverse=True)
     assert result["final"]["train"]["accuracy"] is None
@@ -265,7 +265,9 @@ def test_a_launch_that_recompiles_after_its_first_epoch_is_void(adapter, mode, i
 
 TORCH = """
 import torch
-from levelfield.adapters.torch import runtime
+from levelfield.adapters.torch.runtime import TorchRuntime
+
+runtime = TorchRuntime()
 double = torch.compile(lambda x: 2 * x, backend="eager", dynamic=False)
 counts = [runtime.compilations()]
 for size in (3, 3, 4):
@@ -275,7 +277,9 @@ print(counts)
 """
 TENSORFLOW = """
 import tensorflow as tf
-from levelfield.adapters.tensorflow import runtime
+from levelfield.adapters.tensorflow.runtime import TensorFlowRuntime
+
+runtime = TensorFlowRuntime()
 double = tf.function(lambda x: 2 * x)
 counts = [runtime.compilations()]
 for size in (3, 3, 4):

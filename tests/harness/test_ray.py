@@ -13,7 +13,7 @@ from ray_cluster import LocalCluster
 
 from levelfield.adapters.registry import find
 from levelfield.harness.records import store
-from levelfield.harness.records.peak import Subject, best_of
+from levelfield.harness.records.peak import PeakSubject, best_of
 from levelfield.harness.run import peaks
 from levelfield.harness.run.schedule import LOST
 
@@ -139,7 +139,7 @@ class TestOnTwoNodes:
         assert {candidate.framework for candidate in found.candidates} == set(peaks.askable(find().adapters))
         assert [candidate.reason for candidate in found.candidates if candidate.reason] == []
         speed = [record for record in contents.records if record.cell.kind == "speed"]
-        subject = Subject("cpu", "float32", 1)
+        subject = PeakSubject("cpu", "float32", 1)
         assert {best_of(contents.peaks, subject, record.machine.type) for record in speed} == {found}
 
     def test_a_killed_node_loses_nothing_and_splits_no_pair(self, levelfield, cluster, here, records_of):

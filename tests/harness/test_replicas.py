@@ -15,7 +15,7 @@ replication = "devices"
 """
 # Adapters that compute rightly and distribute nothing: one that says where it computed, one that asks the compiler
 PRETENDERS = """
-from levelfield.adapters.jax.grad import JaxGrad
+from levelfield.adapters.jax.grad_mesh import GradMesh
 from levelfield.adapters.numpy.manual import NumpyManual
 
 class Alone(NumpyManual):
@@ -29,16 +29,17 @@ class Alone(NumpyManual):
         super().__init__(setting)
         self.placement = lambda: {"cpu": setting.recipe.batch_size}
 
-class Alike(JaxGrad):
+class Alike(GradMesh):
     name = "alike"
     framework = "jax"
     api = "low"
     modes = ("jit",)
     replication = ("devices",)
+    replicated = None
 
     def __init__(self, setting):
         super().__init__(setting)
-        self.replicas.batch = lambda x, y, indices: (x[indices], y[indices])
+        self.replicas.split = lambda indices: indices
 """
 
 pytestmark = pytest.mark.frameworks

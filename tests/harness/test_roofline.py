@@ -15,8 +15,8 @@ from levelfield.adapters.registry import find
 from levelfield.harness.judge.roofline import DISPATCH, rate, regime, work
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure import peak
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
-from levelfield.harness.records.peak import Candidate, Ceiling, Peak, Subject, Trial, Work
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
+from levelfield.harness.records.peak import Candidate, Ceiling, Peak, PeakSubject, Trial, Work
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.run import peaks
 from levelfield.harness.system.stop import Stop
@@ -31,9 +31,9 @@ def exactly(seconds: float) -> Interval:
 
 
 def cell(optimizer: str = "momentum", batch: int = 32, **changes: object) -> Cell:
-    recipe = RecipeSpec(name="r", optimizer=optimizer, learning_rate=0.1, batch_size=batch)  # type: ignore[arg-type]
+    recipe = NamedRecipe(name="r", optimizer=optimizer, learning_rate=0.1, batch_size=batch)  # type: ignore[arg-type]
     values = {
-        "kind": "speed", "task": "digits", "model": Model(name="m", hidden=(128,)), "recipe": recipe,
+        "kind": "speed", "task": "digits", "model": NamedModel(name="m", hidden=(128,)), "recipe": recipe,
         "adapter": "torch-nn", "framework": "torch", "backend": None, "api": "mixed", "mode": "eager",
     }  # fmt: skip
     return Cell(**(values | changes))  # type: ignore[arg-type]
@@ -144,19 +144,19 @@ def test_arithmetic_in_software_is_not_waited_for() -> None:
         return call
 
     runtime = SimpleNamespace(configure=lambda setting: None, product=product, addition=lambda *_: call)
-    peak.measure(runtime, Subject("cpu", "bfloat16", 1), clock)  # type: ignore[arg-type]
+    peak.measure(runtime, PeakSubject("cpu", "bfloat16", 1), clock)  # type: ignore[arg-type]
     assert tried == [peak.PRODUCTS["cpu"][0]]
 
 
 class Everywhere:
     """A launcher that measures the same everywhere."""
 
-    def peak(self, adapter: str, subject: Subject) -> Candidate:
+    def peak(self, adapter: str, subject: PeakSubject) -> Candidate:
         return Candidate(framework=adapter, version=None, trials=(trial("product", 10, 1.0),))
 
 
 def test_every_installed_framework_is_asked_once_for_each_device_precision_and_number_of_threads() -> None:
-    subjects = [Subject("cpu", "float32", 1), Subject("cpu", "float32", 2)]
+    subjects = [PeakSubject("cpu", "float32", 1), PeakSubject("cpu", "float32", 2)]
     adapters = find().adapters
     found = list(peaks.obtain(subjects, adapters, Everywhere(), Stop()))
     assert [p.subject for p in found] == subjects
@@ -169,4 +169,4 @@ def test_no_half_measured_peak_is_kept_when_an_end_was_asked_for() -> None:
     stop = Stop()
     stop.asked = Event()
     stop.asked.set()
-    assert list(peaks.obtain([Subject("cpu", "float32", 1)], find().adapters, Everywhere(), stop)) == []
+    assert list(peaks.obtain([PeakSubject("cpu", "float32", 1)], find().adapters, Everywhere(), stop)) == []

@@ -8,6 +8,7 @@ which a processor may compute with far more slowly (docs/statistics.md, "Numbers
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -75,13 +76,13 @@ def subnormals(cell: Cell, seed: int) -> int:
 
 def same_work(cell: Cell) -> Cell:
     """Without what makes no difference to the numbers, so that work that two ask for is done once."""
-    recipe = cell.recipe.model_copy(update={"name": "", "epochs": 1})
-    return cell.model_copy(update={"recipe": recipe, "model": cell.model.model_copy(update={"name": ""}), "threads": 1})
+    recipe = replace(cell.recipe, name="", epochs=1)
+    return cell.model_copy(update={"recipe": recipe, "model": replace(cell.model, name=""), "threads": 1})
 
 
 def at_rate(rate: float) -> Cell:
     work = same_work(doctor_cell())
-    return work.model_copy(update={"recipe": work.recipe.model_copy(update={"learning_rate": rate})})
+    return work.model_copy(update={"recipe": replace(work.recipe, learning_rate=rate)})
 
 
 @pytest.mark.parametrize("cell", [suite_cell, doctor_cell], ids=["default", "doctor"])

@@ -202,6 +202,15 @@ def test_only_blocks_that_cell_and_baseline_have_in_common_count():
     assert verdict.ratio.estimate == pytest.approx(2)
 
 
+def test_the_keys_of_a_table_may_be_whatever_has_a_hash():
+    cells = table(3, 12, base=1.0, slow=1.5)
+    pairs = {("numpy-manual", name): blocks for name, blocks in cells.items()}
+    base = ("numpy-manual", "base")
+    named = compare(cells, "base")
+    assert compare(pairs, base) == {("numpy-manual", name): verdict for name, verdict in named.items()}
+    assert tiers(pairs, base) == [[("numpy-manual", name) for name in tier] for tier in tiers(cells, "base")]
+
+
 def test_an_unknown_baseline_is_answered_with_the_nearest_name():
     with pytest.raises(UserError, match="unknown baseline") as caught:
         compare({"torch-nn": {0: 1.0}}, "torch-nm")

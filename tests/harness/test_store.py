@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.harness.records import store
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
-from levelfield.harness.records.record import EpochScores, Record, Run, Score
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
+from levelfield.harness.records.record import SCHEMA, EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
@@ -33,8 +34,8 @@ RUN = Run(
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="plain", optimizer="sgd", learning_rate=0.1),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="plain", optimizer="sgd", learning_rate=0.1),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,
@@ -170,6 +171,30 @@ def test_a_damaged_head_is_one_clear_error(kept, head):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("schema", "which"),
+    [(1, "levelfield 0.1"), (SCHEMA - 1, "levelfield 0.1"), (SCHEMA + 1, "a later levelfield")],
+)
+def test_a_run_of_another_schema_is_one_clear_error(kept, schema, which):
+    head = kept.folder / "run.json"
+    head.write_text(json.dumps(json.loads(head.read_text()) | {"schema_version": schema, "a_field_of_theirs": 1}))
+    with pytest.raises(UserError, match=f"made by {which} .schema {schema}, this one reads {SCHEMA}.") as caught:
+        store.read(kept.folder)
+    assert "make it again" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("version", [0, 1, SCHEMA - 1, SCHEMA + 1, -1, "one", 1.5, None, [], {}])
+def test_a_record_of_another_schema_is_set_aside_by_that_name(kept, version):
+    kept.append(record(0))
+    kept.append(record(1))
+    first, second = records_file(kept).read_text().splitlines()
+    records_file(kept).write_text(json.dumps(json.loads(first) | {"schema_version": version}) + f"\n{second}\n")
+    contents = store.read(kept.folder)
+    assert [one.block for one in contents.records] == [1]
+    [told] = contents.damaged
+    assert told.startswith(f"{records_file(kept)}:1: set aside: schema_version: ")
+
+
 def test_what_is_no_run_is_one_clear_error(tmp_path):
     for folder in (tmp_path, tmp_path / "absent", tmp_path / ("x" * 300)):
         with pytest.raises(UserError) as caught:
@@ -223,13 +248,27 @@ def test_a_full_disk_is_told_with_the_command_that_goes_on(kept):
     assert f"levelfield run --resume {kept.folder}" in caught.value.hint
 
 
-def test_the_newest_run_is_the_one_whose_head_was_written_last(tmp_path, monkeypatch):
+def test_the_newest_run_is_the_one_that_was_started_last_whenever_its_files_were_touched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no run"):
         store.newest()
     for number, name in enumerate(("b", "c", "a")):
-        store.Store.create(store.RUNS / name, RUN).close()
-        os.utime(store.RUNS / name / "run.json", (number, number))
+        run = RUN.model_copy(update={"started": f"2026-01-01T00:00:0{number}+00:00", "suite": f"suite-{name}"})
+        store.Store.create(store.RUNS / name, run).close()
+        os.utime(store.RUNS / name / "run.json", (9 - number, 9 - number))
+    (store.RUNS / "damaged").mkdir()
+    (store.RUNS / "damaged" / "run.json").write_text("[")
+    assert store.newest() == store.RUNS / "a"
+    assert store.newest("suite-c") == store.RUNS / "c"
+    with pytest.raises(UserError, match="no run of suite smoke"):
+        store.newest("smoke")
+
+
+def test_the_newest_run_is_the_last_one_begun_though_the_clock_was_set_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store.Store.create(store.RUNS / "b", RUN).close()
+    os.utime(store.RUNS / "b" / "run.json", (2**33, 2**33))  # begun while the clock was far ahead
+    store.Store.create(store.RUNS / "a", RUN).close()
     assert store.newest() == store.RUNS / "a"
 
 

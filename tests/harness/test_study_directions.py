@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.numpy import runtime
 from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.judge import bias_variance
 from levelfield.harness.judge.statistics import Interval, mean_interval
 from levelfield.harness.measure import protocol
-from levelfield.harness.records.early_stopping import EarlyStopping
 from levelfield.tasks import registry
+from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import Variant, vary
@@ -36,7 +36,7 @@ def gaps(
         )
         stopping = None if patience is None else EarlyStopping(patience=patience)
         how = protocol.Learning(stopping, every=EPOCHS if patience is None else 1)
-        result = protocol.launch("learning", NumpyManual, runtime, setting, vary(DIGITS, variant, seed), 0.0, how)
+        result = protocol.launch("learning", NumpyManual, load(PLAIN), setting, vary(DIGITS, variant, seed), 0.0, how)
         final = result["final"]
         found.append(final["validation"]["loss"] - final["train"]["loss"])
     return np.array(found)
@@ -82,7 +82,7 @@ def decomposed() -> dict[int, np.ndarray]:
             how = protocol.Learning(every=EPOCHS, predictions=True)
             task = vary(DIGITS, Variant(part=part, parts=5), seed)
             fits.append(
-                protocol.launch("learning", NumpyManual, runtime, setting, task, 0.0, how)["test_log_probabilities"]
+                protocol.launch("learning", NumpyManual, load(PLAIN), setting, task, 0.0, how)["test_log_probabilities"]
             )
         logs, y = np.array(fits), DIGITS.test.y
         splits = (

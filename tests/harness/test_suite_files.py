@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import tomllib
@@ -18,7 +19,10 @@ from levelfield.harness.plan.launches import Surroundings, plan
 from levelfield.harness.system.paths import ROOT
 from levelfield.tasks import registry
 from levelfield.tasks import table as table_files
+from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.tasks.errors import UserError
+from levelfield.tasks.mlp import Model
+from levelfield.tasks.recipe import Recipe
 
 SMALL = """
 name = "mine"
@@ -139,6 +143,14 @@ def test_what_is_no_duration_is_refused(text):
         ("[8]", "[8]\nl2 = inf", "models.small.l2 = inf", "it should be a finite number"),
         ('"sgd"', '"sgd"\nlearning-rate = "0.1"', "recipes.plain.learning-rate = '0.1'", "it should be a valid number"),
         ('"sgd"', '"sgd"\nlearning-rate = 0', "recipes.plain.learning-rate = 0", "it should be greater than 0"),
+        ('"sgd"', '"sgd"\nname = "x"', "recipes.plain.name: unknown key", "known: batch-size"),
+        ("[recipes.plain]", "[recipes.speed]\nbatch = 8\n[recipes.plain]", "recipes.speed.batch: ", "'batch-size'"),
+        ('"sgd"', '"sgd"\nearly-stopping = 3', "recipes.plain.early-stopping = 3", "it should be a table"),
+        ('"sgd"', '"sgd"\nearly-stopping = {patient = 3}', "early-stopping.patient: unknown key", "'patience'"),
+        ('"sgd"', '"sgd"\nearly-stopping = {patience = -1}', "early-stopping.patience = -1", "equal to 0"),
+        ('"iris"', '"iris"\nsamples = [1.5]', "learning.0.samples.0 = 1.5", "less than or equal to 1"),
+        ('"iris"', '"iris"\nlabel-noise = [1]', "learning.0.label-noise.0 = 1", "it should be less than 1"),
+        ('"iris"', '"iris"\ninput-noise = [-0.5]', "learning.0.input-noise.0 = -0.5", "greater than or equal to 0"),
         ('"sgd"', '"sgd"\nepochs = true', "recipes.plain.epochs = True", "it should be a valid integer"),
         ('"mine"', '"mine"\nseed = -1', "seed = -1", "greater than or equal to 0"),
         ('"mine"', '"mine"\nseed = 99999999999', "seed = 99999999999", "less than or equal to"),
@@ -249,8 +261,10 @@ def test_the_command_line_answers_a_bad_suite_with_two_lines_and_exit_code_2(lev
 
 plainly = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
-tables = (suite.Suite, suite.TableSpec, suite.ModelTable, suite.RecipeTable, suite.Speed, suite.Learning)
-keys = sorted({key.replace("_", "-") for table in tables for key in table.model_fields})
+tables = (suite.Suite, suite.TableSpec, suite.SpeedPart, suite.LearningPart)
+fields = {key for table in tables for key in table.model_fields}
+fields |= {key.name for table in (Model, Recipe, EarlyStopping) for key in dataclasses.fields(table)}
+keys = sorted(key.replace("_", "-") for key in fields)
 names = st.sampled_from(keys) | st.text(max_size=5)
 scalars = (
     st.text(max_size=12)

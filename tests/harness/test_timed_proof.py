@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.numpy import runtime
 from levelfield.adapters.numpy.manual import NumpyManual
+from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.certify import reference_runs, timed_proof
 from levelfield.harness.certify.cases import Silent
 from levelfield.harness.certify.timed_proof import Prover, clock_changed, near, waited
 from levelfield.harness.measure import protocol
 from levelfield.harness.measure.looks import WINDOW, Looks, Seen, drawn, flat
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record
 from levelfield.harness.run import schedule
 from levelfield.harness.system import clocks
@@ -33,11 +33,11 @@ from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 
 IRIS = registry.load("iris")
-SPEC = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=16)
+SPEC = NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=16)
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
+    model=NamedModel(name="small", hidden=(8,)),
     recipe=SPEC,
     adapter="numpy-manual",
     framework="numpy",
@@ -51,8 +51,8 @@ SETTING = Setting(MLP((4, 8, 3)), Recipe("momentum", 0.05, batch_size=16), mode=
 def proof(tmp_path, adapter=NumpyManual, cell=CELL, wall=60.0, prover=None, **result):
     """Of a launch of four epochs in this process."""
     prover = prover or Prover({"iris": IRIS})
-    setting = replace(SETTING, recipe=Recipe(**cell.recipe.model_dump(exclude={"name", "early_stopping"})))
-    found = protocol.launch("speed", adapter, runtime, setting, IRIS, 0.0, salt=prover.salt)
+    setting = replace(SETTING, recipe=cell.recipe)
+    found = protocol.launch("speed", adapter, load(PLAIN), setting, IRIS, 0.0, salt=prover.salt)
     found["seen"].save(tmp_path / "seen.npz")
     return prover.prove(cell, 3, found | result, tmp_path / "seen.npz", wall)
 
@@ -247,7 +247,7 @@ def test_a_right_launch_is_proved_and_says_what_was_compared(tmp_path):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adamw"])
 def test_every_optimizer_is_followed_and_one_percent_of_a_gradient_is_found(optimizer, tmp_path):
-    cell = CELL.model_copy(update={"recipe": SPEC.model_copy(update={"optimizer": optimizer, "epsilon": 0.01})})
+    cell = CELL.model_copy(update={"recipe": replace(SPEC, optimizer=optimizer, epsilon=0.01)})
     assert proof(tmp_path, cell=cell).unproved is None
     assert "are not those that this seed gives" in str(proof(tmp_path, Wrong, cell).unproved)
 
@@ -259,7 +259,7 @@ def test_other_weights_than_those_that_predict_uses_are_found(tmp_path):
 def test_what_cannot_be_checked_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(timed_proof, "LEAST", 0.0)
     monkeypatch.setattr(timed_proof, "SHARE", 0.0)
-    cell = CELL.model_copy(update={"model": CELL.model.model_copy(update={"dropout": 0.5})})
+    cell = CELL.model_copy(update={"model": replace(CELL.model, dropout=0.5)})
     assert "not checked: dropout" in proof(tmp_path, cell=cell).checked["weights"]
     short = proof(tmp_path)
     assert short.unproved is None
@@ -296,7 +296,7 @@ def test_launches_of_a_block_are_held_against_each_other_where_the_reference_did
     monkeypatch.setattr(timed_proof, "SHARE", -1.0)
     monkeypatch.setattr(timed_proof, "LEAST", -1.0)
     prover = Prover({"iris": IRIS}, salt=1)
-    cell = CELL.model_copy(update={"recipe": SPEC.model_copy(update={"optimizer": "adam", "epsilon": 0.01})})
+    cell = CELL.model_copy(update={"recipe": replace(SPEC, optimizer="adam", epsilon=0.01)})
     second = WrongLate if first is NumpyManual else NumpyManual
     made = [proof(tmp_path, one, cell, prover=prover) for one in (first, second, second, first)]
     found = [(one.unproved or "").startswith("the weights after epoch") for one in made]

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from levelfield.adapters import runtimes
+from levelfield.adapters import runtime
 from levelfield.adapters.registry import find
 from levelfield.harness.cli import arguments, going_on
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.environments import find as find_environments
 from levelfield.harness.plan.launches import Surroundings, plan
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import compare
@@ -31,8 +31,8 @@ MACHINE = Machine(host=None, system="Linux", cpu="one", cores=2, memory_bytes=2*
 CELL = Cell(
     kind="speed",
     task="iris",
-    model=Model(name="small", hidden=(8,)),
-    recipe=RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05),
+    model=NamedModel(name="small", hidden=(8,)),
+    recipe=NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.05, epochs=10),
     adapter="numpy-manual",
     framework="numpy",
     backend=None,
@@ -99,7 +99,7 @@ def test_the_folder_of_a_plug_in_on_the_path_is_no_loss_and_another_one_is(tmp_p
 @pytest.mark.parametrize("framework", ["torch", "jax", "keras", "numpy"])
 @pytest.mark.parametrize("device", ["cpu", "gpu:0", "tpu:0"])
 def test_the_table_knows_everything_that_levelfield_sets(framework, device):
-    for name in runtimes.environment(framework, "torch" if framework == "keras" else None, device, 1):
+    for name in runtime.environment(framework, "torch" if framework == "keras" else None, device, 1):
         known = variables.reader(name)
         assert known is not None, name
         assert known.ours, name

@@ -19,7 +19,11 @@ GRADIENTS = "self.network.gradients(x[indices], y[indices])"
 # fault: what of the skeleton is replaced, by what, and what must be said of it
 FAULTS = {
     "lacks-a-method": ("def synchronize", "def wait", "contract, LacksAMethod: the class does not define synchronize"),
-    "raises-on-import": ("import numpy", "import no_such\nimport numpy", "No module named 'no_such'"),
+    "raises-on-import": (
+        "import numpy",
+        "import no_such\nimport numpy",
+        "No module named 'no_such' (raises_on_import.py:7, in <module>)",
+    ),
     "raises-when-built": ("(setting)", "(setting.nothing)", "'Setting' object has no attribute 'nothing'"),
     "wrong-type": (PREDICT, f"{PREDICT}.astype('f2')", "predict before training gives float16 (13, "),
     "wrong-shape": (PREDICT, f"{PREDICT}.T", "shapes and types"),
@@ -78,6 +82,16 @@ def test_a_new_adapter_in_a_checkout_certifies_and_passes_its_test_at_once(overl
     tested = overlay.run("-m", "pytest", "--levelfield-quick", cwd=checkout, PYTHONPATH=str(checkout))
     assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
 
+    # and what it raises is told as of a plug-in
+    source = checkout / "adapters" / "lantern.py"
+    source.write_text(source.read_text().replace(FIT, f"{FIT}\n        helper()", 1) + HELPER)
+    line = len(source.read_text().splitlines())
+    verbose = overlay.run(*levelfield, "certify", "lantern", "--quick", "-v", cwd=checkout, PYTHONPATH=str(checkout))
+    tested = overlay.run("-m", "pytest", "--levelfield-quick", cwd=checkout, PYTHONPATH=str(checkout))
+    for told in (verbose.stdout, tested.stdout):
+        assert f"KeyError: 'in vain' (lantern.py:{line}, in helper)" in told
+        assert f'lantern.py", line {line}, in helper' in told
+
 
 def test_each_fault_is_one_failed_test_that_names_it_and_touches_no_other(overlay, tests, tmp_path: Path) -> None:
     right = skeleton("right", tmp_path)
@@ -93,7 +107,9 @@ def test_each_fault_is_one_failed_test_that_names_it_and_touches_no_other(overla
     for name, (_, _, said) in FAULTS.items():
         heading = f"{name} (eager) does not compute the specification"
         assert heading in ran.stdout
-        assert said in ran.stdout.partition(heading)[2].partition("___")[0]
+        told = ran.stdout.partition(heading)[2].partition("___")[0]
+        assert said in told
+        assert ("Traceback (most recent call last)" in told) is name.startswith("raises"), told
 
 
 def test_an_adapter_left_out_of_the_registry_fails_with_the_reason(overlay, tests, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from levelfield.harness.records.cell import Cell, Model, RecipeSpec
+from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.peak import Candidate, Peak, Trial
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.records.record import EpochScores, Record, Run, Score
@@ -25,9 +26,9 @@ MACHINE = Machine(
     commit="0123abcd",
 )
 HEAD: dict[str, Any] = {"status": "ok", "started": "2024-05-17T10:10:00Z", "machine": MACHINE}
-RECIPE = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.1, batch_size=32, epochs=20)
-MLP = Model(name="multi", hidden=(64,), activation="relu")
-LINEAR = Model(name="single")
+RECIPE = NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.1, batch_size=32, epochs=20)
+MLP = NamedModel(name="multi", hidden=(64,), activation="relu")
+LINEAR = NamedModel(name="single")
 
 # adapter, framework, backend, api, mode → seconds a step, seconds that the first epoch costs more
 ENTRIES: tuple[tuple[str, str, str | None, str, str, float, float], ...] = (
@@ -145,8 +146,8 @@ def sweep_records(blocks: int = 6, entries: Sequence[Sequence[Any]] | None = Non
     records = []
     sizes = [((256,), b) for b in (1, 16, 1024)] + [((w,), 128) for w in (16, 2048)] + [((256, 256), 128)]
     for hidden, batch in sizes:
-        model = Model(name=f"wide-{'-'.join(map(str, hidden))}", hidden=hidden)
-        recipe = RECIPE.model_copy(update={"name": f"batch-{batch}", "batch_size": batch})
+        model = NamedModel(name=f"wide-{'-'.join(map(str, hidden))}", hidden=hidden)
+        recipe = replace(RECIPE, name=f"batch-{batch}", batch_size=batch)
         network = tasks_mlp.MLP((64, *hidden, 10))
         flops = network.flops(batch)
         for entry in entries or (ENTRIES[0], ENTRIES[3], ENTRIES[14]):

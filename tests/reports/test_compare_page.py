@@ -77,7 +77,7 @@ def test_too_few_launches_are_not_judged_and_the_page_says_why():
 
 def test_runs_without_a_common_cell_give_a_page_that_says_so():
     runs = factory.make_run(), factory.make_run()
-    text = compare_page.build(*runs, compare_runs.Comparison([], [factory.make_cell()], [], []))
+    text = compare_page.build(*runs, compare_runs.RunComparison([], [factory.make_cell()], [], []))
     assert "there is nothing to compare" in text
     assert "<figure" not in text
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import report_factory as factory
@@ -152,7 +153,7 @@ def test_training_time_is_estimated_only_from_speed_launches_of_the_same_recipe(
     records = learners(1, seeds=2)
     without = accuracy.find(gather(factory.make_run(), records))[0].reaches[0]
     same = factory.speed_records(factory.ENTRIES[:1], noise=0)
-    other = factory.speed_records(factory.ENTRIES[:1], recipe=factory.RECIPE.model_copy(update={"batch_size": 64}))
+    other = factory.speed_records(factory.ENTRIES[:1], recipe=replace(factory.RECIPE, batch_size=64))
     assert without.epoch_seconds is None
     assert accuracy.find(gather(factory.make_run(), records + other))[0].reaches[0].epoch_seconds is None
     found = accuracy.find(gather(factory.make_run(), records + same))[0].reaches[0].epoch_seconds

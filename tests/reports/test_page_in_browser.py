@@ -237,6 +237,7 @@ def test_everything_is_readable_without_javascript(small, visit):
 
 def test_two_sources_stand_beside_each_other(small, visit):
     visited = visit(small)
+    visited.page.evaluate("document.querySelector('[data-source=beside-left]').closest('details').open = true")
     visited.page.select_option("[data-source=beside-left]", label="torch-nn (1 lines)")
     assert 'x = "torch-nn"' in visited.page.inner_text("#beside-left")
     assert 'x = "numpy-manual"' in visited.page.inner_text("#beside-right") or "jax-grad" in visited.page.inner_text(

@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.cell import Model
+from levelfield.harness.records.cell import NamedModel
 from levelfield.harness.records.record import Record, Run
 from levelfield.reports import markdown
 from levelfield.reports import terminal as summary
@@ -173,8 +174,8 @@ def test_the_policy_forbids_everything_but_what_is_in_the_page(full):
 
 def hostile_run_and_records(evil):
     name = "x" + evil
-    model = Model(name=evil)
-    recipe = factory.RECIPE.model_copy(update={"name": evil})
+    model = NamedModel(name=evil)
+    recipe = replace(factory.RECIPE, name=evil)
     machine = factory.MACHINE.model_copy(update={"host": evil, "cpu": evil, "system": evil, "commit": evil})
     records = []
     for kind in ("speed", "learning"):
@@ -290,6 +291,23 @@ def test_sources_are_shown_once_with_their_lines_of_code():
     )
     assert "jax-grad, torch-nn <small>4 lines of code" in text
     assert "numpy-manual <small>1 lines of code" in text
+
+
+def test_the_plain_scripts_stand_folded_and_wrapped_before_the_sources_each_once():
+    scripts = dict.fromkeys(("keras-jax", "keras-torch"), "a <b>\n") | {"torch-nn": "def train():\n    ...\n"}
+    text = page.build(
+        factory.make_run(),
+        factory.speed_records(factory.ENTRIES[:2], blocks=1),
+        sources=factory.SOURCES,
+        scripts=scripts,
+    )
+    body = re.search(r'<section id="caveats".*?</section>', text, re.DOTALL).group()
+    assert body.index("The same network in each API") < body.index("Every adapter")
+    assert "<summary>keras-jax, keras-torch <small>1 lines of code</small></summary>" in body
+    assert body.count("a &lt;b&gt;") == 1
+    assert set(re.findall(r'<pre class="([^"]*)"', body)) == {"wrap"}
+    assert '<details class="item" open' not in body
+    assert re.findall(r'<option value="([^"]*)" selected', body) == ["script-1", "script-2"]
 
 
 def test_certificates_are_told_with_their_closest_call():

@@ -6,6 +6,7 @@ the harness's protocol and the report's verdicts.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from levelfield.adapters.adapter import Adapter
 from levelfield.adapters.numpy import manual, runtime
 from levelfield.harness.measure import protocol
 from levelfield.harness.plan import launches
-from levelfield.harness.records.cell import Model, RecipeSpec
+from levelfield.harness.records.cell import NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record
 from levelfield.reports.findings.evidence import gather
 from levelfield.reports.findings.learning import studies
@@ -37,12 +38,12 @@ DECAY = (
 )
 NO_DECAY = ('if r.optimizer == "adamw":', "if False:")
 
-PLAIN = Model(name="plain", hidden=(32,))
-DROPPED = Model(name="dropout", hidden=(32,), dropout=0.5)
-LIGHTLY = Model(name="light-dropout", hidden=(32,), dropout=0.1)
-MOMENTUM = RecipeSpec(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=32, epochs=8)
-ADAM = RecipeSpec(name="adam", optimizer="adam", learning_rate=0.001, batch_size=32, epochs=4, epsilon=1e-3)
-ADAMW = RecipeSpec(name="adamw", optimizer="adamw", learning_rate=0.003, batch_size=32, epochs=8, weight_decay=0.05)
+PLAIN = NamedModel(name="plain", hidden=(32,))
+DROPPED = NamedModel(name="dropout", hidden=(32,), dropout=0.5)
+LIGHTLY = NamedModel(name="light-dropout", hidden=(32,), dropout=0.1)
+MOMENTUM = NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.05, batch_size=32, epochs=8)
+ADAM = NamedRecipe(name="adam", optimizer="adam", learning_rate=0.001, batch_size=32, epochs=4, epsilon=1e-3)
+ADAMW = NamedRecipe(name="adamw", optimizer="adamw", learning_rate=0.003, batch_size=32, epochs=8, weight_decay=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,6 @@ def test_an_injected_fault_is_found(task, changes, model, recipe, seeds):
 
 def test_an_epsilon_too_small_to_matter_is_left_to_the_certificate(task):
     """Keras' epsilon is found at the first step by its weights; in accuracy it makes no difference of half a point."""
-    small = ADAM.model_copy(update={"epsilon": 1e-8})
+    small = replace(ADAM, epsilon=1e-8)
     words, _ = verdicts(task, (EPSILON,), PLAIN, small, 20)
     assert words["test accuracy"] == "equivalent"

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.cell import Model
+from levelfield.harness.records.cell import NamedModel
 from levelfield.reports import markdown
 from levelfield.reports.findings.certificates import Certificate, Check
 from levelfield.reports.findings.evidence import gather
@@ -20,11 +20,11 @@ from levelfield.reports.page import html as page
 from levelfield.reports.sections import ranks
 
 TORCH, LIGHTNING, JAX = factory.ENTRIES[3], factory.ENTRIES[5], factory.ENTRIES[13]
-WIDE = Model(name="wide", hidden=(1024,), activation="relu")
+WIDE = NamedModel(name="wide", hidden=(1024,), activation="relu")
 
 
 def recipe(batch):
-    return factory.RECIPE.model_copy(update={"name": f"batch-{batch}", "batch_size": batch})
+    return replace(factory.RECIPE, name=f"batch-{batch}", batch_size=batch)
 
 
 def records(blocks=6, overhead=0.2e-3, entries=(TORCH, LIGHTNING, JAX), seed=0, **several):

@@ -8,7 +8,7 @@ import re
 import pytest
 import report_factory as factory
 
-from levelfield.harness.records.cell import Model
+from levelfield.harness.records.cell import NamedModel
 from levelfield.harness.records.record import EpochScores, Record, Score
 from levelfield.reports import terminal
 from levelfield.reports.findings.evidence import gather
@@ -26,7 +26,7 @@ def fits(errors: dict[int, float], *, noise: float = 0.01, seeds: int = 10, othe
     rng = random.Random(0)
     records = []
     for width, error in errors.items():
-        model = Model(name=f"width-{width}", hidden=(width,))
+        model = NamedModel(name=f"width-{width}", hidden=(width,))
         for seed in range(seeds):
             wrong = error + rng.gauss(0, noise)
             for i, off in enumerate((0.0,) if other is None or seed else (0.0, other)):
@@ -97,7 +97,9 @@ def test_five_points_are_drawn_with_what_was_fitted_to_them():
     task = registry.load("five-points")
     records = []
     for hidden in ((), (2,)):
-        cell = factory.make_cell(kind="learning", task=task.name, model=Model(name=f"of-{len(hidden)}", hidden=hidden))
+        cell = factory.make_cell(
+            kind="learning", task=task.name, model=NamedModel(name=f"of-{len(hidden)}", hidden=hidden)
+        )
         curve = [(0.0, 1.0), (1.0, 2.0)]
         records += [factory.learning_record(cell, s, curve=curve, parameters=2 + len(hidden)) for s in range(2)]
     for digest, caption in ((task.digest(), "What was fitted"), ("of others", "Means over seeds")):

@@ -30,7 +30,7 @@ def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def train(x: np.ndarray, y: np.ndarray, seeds: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Training and validation errors (draws, seeds) at the end."""
-    first = [MLP((1, 2, 1), "tanh").initial_weights(s) for s in seeds]
+    first = [MLP((1, 2, 1), activation="tanh").initial_weights(s) for s in seeds]
     w = [np.stack([f[i][j] for f in first]).astype(np.float64) for i in range(2) for j in range(2)]
     w = [np.repeat(a[None], len(x), 0) for a in (w[0][:, 0, :], w[1], w[2][:, :, 0], w[3][:, 0])]
     m, v = [np.zeros_like(a) for a in w], [np.zeros_like(a) for a in w]

@@ -1,0 +1,36 @@
+"""jax-grad on several devices, or ranks: the same step, with the samples of a batch divided among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from levelfield import BatchOrder, Setting, Split, Watch
+from levelfield.adapters.jax.grad import JaxGrad, State
+from levelfield.adapters.jax.mesh import Replicas
+
+
+class GradMesh(JaxGrad):
+    def __init__(self, setting: Setting) -> None:
+        self.replicas = Replicas(setting)  # before the first array
+        super().__init__(setting)
+        self.criterion = self.replicas.watched(self.criterion)
+
+    def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
+        self.state = self.replicas.everywhere(self.state)
+        super().fit(train, order, watch)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.evaluate(self.replicas.here(self.state[0]), jnp.asarray(x, self.dtype)))
+
+    def placement(self) -> dict[str, int]:
+        return self.replicas.found
+
+    def place(self, array: np.ndarray) -> jax.Array:
+        return self.replicas.everywhere(jnp.array(array))
+
+    def step(self, x: jax.Array, y: jax.Array, state: State, indices: Any = ...) -> State:
+        return super().step(x, y, state, self.replicas.split(indices))

@@ -1,0 +1,3 @@
+from levelfield import contract
+
+test_contract = contract("skorch")

@@ -1,0 +1,79 @@
+"""How much of a run's time went into what it measures, from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from effort import Effort
+
+from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.doctor.examine import Step
+from levelfield.harness.doctor.series import Bench
+from levelfield.harness.records import store
+from levelfield.harness.records.record import Record
+from levelfield.tasks.errors import UserError
+
+
+@dataclass(frozen=True)
+class TimeShare:
+    """Of a run's speed launches, seconds: in all, in measured phases, in steady epochs and prediction.
+
+    `span`: from the start of the run to the end of its last launch, of any kind. With a `reason` there is none.
+    """
+
+    run: str = ""
+    launches: int = 0
+    wall: float = 0.0
+    measured: float = 0.0
+    core: float = 0.0
+    span: float = 0.0
+    suite: str = ""
+    reason: str | None = None
+
+
+def time_share(run: str, records: Sequence[Record], suite: str = "", begun: str | None = None) -> TimeShare | None:
+    """None without a speed launch that went well. The import, which the warm parent did once, is no launch's time.
+
+    `begun` (UTC, ISO 8601): when the run itself began; what it did before its first launch is in the span then.
+    """
+    speed = [r for r in records if r.cell.kind == "speed" and r.status == "ok" and r.wall_seconds > 0]
+    if not speed:
+        return None
+    steady = [sum(r.epoch_seconds) for r in speed]
+    phases = [sum(s for name, s in r.phases.items() if name != "import") for r in speed]
+    made = [r for r in records if r.wall_seconds > 0]
+    starts = [datetime.fromisoformat(r.started).timestamp() for r in made]
+    first = min([*starts, *([datetime.fromisoformat(begun).timestamp()] if begun else [])])
+    ends = [start + r.wall_seconds for start, r in zip(starts, made, strict=True)]
+    return TimeShare(
+        run=run,
+        launches=len(speed),
+        wall=sum(r.wall_seconds for r in speed),
+        measured=sum(steady) + sum(phases),
+        core=sum(steady) + sum(r.phases.get("predict", 0.0) for r in speed),
+        span=max(ends) - first,
+        suite=suite,
+    )
+
+
+def newest() -> TimeShare:
+    """Of the newest run of the default suite in ``runs/``, or why there is none."""
+    try:
+        contents = store.read(store.newest("default"))
+    except UserError as error:
+        return TimeShare(reason=error.message)
+    run = contents.run
+    found = time_share(run.name, contents.records, run.suite, run.started)
+    return found or TimeShare(reason=f"run {run.name} has no speed launch")
+
+
+class Time:
+    name = "time"
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[Step]:
+        return [Step(self, "the time of the newest run of the default suite", 0.0)]
+
+    def measure(self, bench: Bench, step: Step, enough: Callable[[], bool]) -> list[TimeShare]:
+        return [newest()]

@@ -1,0 +1,193 @@
+"""What is measured of levelfield itself, part by part: overhead, warm and cold launches, probes, start, time."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+
+import cold
+import half
+import overhead
+import probed
+import pytest
+import script
+import startup
+from acceptance_examples import ROOT, duels, series
+from effort import choose
+from half import HalfBusy
+from parts import PARTS
+from share import time_share
+
+from levelfield.adapters.registry import find
+from levelfield.harness.records.record import Record
+
+
+@pytest.mark.parametrize(
+    ("seconds", "factor", "holds"),
+    [(0.010, 1.00, True), (0.010, 1.10, False), (0.001, 1.00, True), (0.001, 1.10, False)],
+)
+def test_the_bar_is_a_ratio_for_long_epochs_and_a_difference_for_short_ones(seconds, factor, holds):
+    found = series({"launch": seconds * factor, "script": seconds}, spread=0.003)
+    assert overhead.judge("numpy-manual", "eager", found).holds is holds
+
+
+def test_an_interval_across_the_bar_leaves_it_open():
+    found = series({"launch": 1.02, "script": 1.0}, blocks=12, spread=0.05)
+    assert overhead.judge("numpy-manual", "eager", found).holds is None
+
+
+@pytest.mark.parametrize(
+    ("script", "spread", "known"),
+    [(0.010, 0.002, True), (0.010, 0.1, False), (0.001, 0.002, True), (0.001, 0.02, False), (0.004, 0.006, False)],
+)
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.02, 2.0])
+def test_pairs_end_by_the_width_of_the_bar_that_is_read_wherever_the_interval_lies(script, spread, known, factor):
+    found = series({"launch": script * factor, "script": script}, blocks=12, spread=spread)
+    assert overhead.known(found) is known
+    assert not overhead.known(series({"launch": script * factor, "script": script}, blocks=7, spread=1e-6))
+
+
+def test_too_few_pairs_are_not_measured():
+    found = overhead.judge("numpy-manual", "eager", series({"launch": 1.0, "script": 1.0}, blocks=4))
+    assert found.ratio is None
+    assert found.reason == "5 pairs are needed and 4 were made"
+
+
+def test_every_adapter_has_its_plain_script():
+    assert [name for name, info in find().adapters.items() if info.builtin and info.plain is None] == []
+
+
+def test_of_what_a_script_prints_only_its_json_lines_count():
+    found = script.parse('a notice\n{"epoch": 1, "seconds": 0.5}\n17\n{"epoch": 2, "seconds": 0.25}\n{"loss": 1}\n')
+    assert found == {"epoch_seconds": [0.5, 0.25], "loss": 1.0}
+
+
+def test_a_script_without_epochs_is_an_error():
+    with pytest.raises(ValueError, match="no epoch times"):
+        script.parse("nothing\n")
+
+
+def test_the_share_of_measured_time_leaves_out_the_import():
+    cell = {
+        "kind": "speed",
+        "task": "digits",
+        "model": {"name": "m"},
+        "recipe": {"name": "r", "optimizer": "sgd", "learning_rate": 0.1},
+        "adapter": "numpy-manual",
+        "framework": "numpy",
+        "backend": None,
+        "api": "low",
+        "mode": "eager",
+    }
+    host = dict(host=None, system="", cpu="", cores=2, memory_bytes=1, python="", commit=None)
+    records = [
+        Record.model_validate(
+            {
+                "cell": cell,
+                "seed": 0,
+                "block": block,
+                "status": "ok",
+                "started": f"2026-01-01T00:00:{2 * block:02}.000+00:00",
+                "wall_seconds": 1.0,
+                "phases": {"import": 9.0, "build": 0.1, "predict": 0.2},
+                "epoch_seconds": [0.1, 0.2],
+                "machine": host,
+            }
+        )
+        for block in range(2)
+    ]
+    found = time_share("run", records)
+    assert found is not None
+    assert math.isclose(found.measured, 2 * 0.6)
+    assert math.isclose(found.core, 2 * 0.5)
+    assert (found.wall, found.span, found.launches) == (2.0, 3.0, 2)
+    assert time_share("run", []) is None
+
+
+@pytest.mark.parametrize(("warm", "spread", "agree"), [(1.02, 0.01, True), (1.2, 0.01, False), (1.08, 0.2, None)])
+def test_warm_and_cold_agree_only_where_the_whole_interval_is_within_ten_per_cent(warm, spread, agree):
+    assert cold.judge("a", "eager", duels(warm, 12, spread)).agree is agree
+
+
+def test_too_few_cold_launches_prove_no_agreement():
+    found = cold.judge("a", "eager", duels(1.0, 3))
+    assert found.agree is None
+    assert "5 pairs are needed and 3 were made" in (found.reason or "")
+
+
+def test_the_start_is_measured_against_a_bare_interpreter():
+    found = {row.command: row.ratio for row in startup.measure(2)}
+    assert found.keys() == startup.BARS.keys()
+    assert all(ratio.estimate > 1 for ratio in found.values())
+
+
+def test_a_known_load_holds_when_both_readings_are_near_it():
+    assert HalfBusy(2, None, 0.25, 0.26, 0.24).holds is True
+    assert HalfBusy(2, None, 0.25, 0.29, 0.25).holds is False
+    assert HalfBusy(2, None, 0.25, 0.26, 0.29).holds is False
+    assert HalfBusy(2, "the loop left no result").holds is None
+
+
+def test_a_loop_that_does_not_end_is_ended(tmp_path, monkeypatch):
+    endless = tmp_path / "python"
+    endless.write_text("#!/bin/sh\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(endless))
+    monkeypatch.setattr("levelfield.harness.probes.client._START", 1.0)
+    begin = time.monotonic()
+    found = half.measure(seconds=-2.95)  # so that it is waited for half a second
+    assert "timed out" in str(found.reason)
+    assert time.monotonic() - begin < 300
+
+
+def test_the_known_load_is_a_real_process_that_is_measured_twice():
+    found = half.measure(0.3)
+    assert found.reason is None
+    assert found.true == 0.5 / found.cores
+    assert found.cpu_share is not None
+    assert 0 < found.cpu_share < 1  # how much depends on who else computes: `make acceptance ACCEPTANCE=half` tells
+    if sys.platform == "linux":
+        assert found.strip is not None
+        assert 0 < found.strip < 1
+        assert (found.sample_seconds or 0) > 0
+
+
+def test_probes_on_and_off_are_tied_when_the_interval_lies_within_the_margin():
+    assert probed.judge("a", series({"on": 1.0, "off": 1.0}, spread=0.003)).tied is True
+    assert probed.judge("a", series({"on": 1.2, "off": 1.0}, spread=0.003)).tied is False
+    assert probed.judge("a", series({"on": 1.0, "off": 1.0}, blocks=3)).tied is None
+
+
+def test_a_part_takes_the_adapters_that_are_named_and_else_its_own():
+    adapters = find().adapters
+
+    def names(part: str, *named: str) -> list[tuple[str, str]]:
+        return [(step.info.name, step.mode) for step in PARTS[part][0].plan(choose([part], named), adapters)]
+
+    builtin = {(name, mode) for name, info in adapters.items() if info.builtin for mode in info.modes}
+    assert set(names("overhead")) == builtin
+    assert {adapters[name].framework for name, _ in names("cold")} == {a.framework for a in adapters.values()}
+    assert [name for name, _ in names("neighbour")] == ["numpy-manual", "torch-autograd", "jax-grad"]
+    for part in ("overhead", "cold", "probed", "itself", "neighbour", "duel"):
+        assert {name for name, _ in names(part, "flax-nnx")} == {"flax-nnx"}
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+def test_the_command_measures_renders_and_keeps_what_it_found(tmp_path):
+    """On a busy machine there may be too few pairs; then it must say so, and still be done."""
+    page, data = tmp_path / "trust.md", tmp_path / "measured.json"
+    page.write_text("<!-- acceptance -->\n<!-- end of acceptance -->\n")
+    words = ["overhead", "half", "-a", "numpy-manual", "--budget", "0.1", "--data", data, "--write", page]
+    command = [sys.executable, ROOT / "tests" / "acceptance" / "acceptance.py", *words]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True)
+    found = json.loads(data.read_text())
+    (row,) = found["rows"]["overhead"]
+    assert row["result"]["reason"] is None or "pairs are needed" in row["result"]["reason"]
+    assert row["date"]
+    assert row["commit"]
+    assert "### Through the harness, against a plain script" in page.read_text()
+    assert "### A loop that is busy for half of the time" in page.read_text()

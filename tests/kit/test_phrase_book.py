@@ -1,0 +1,31 @@
+"""The phrase book: scripts of the frameworks' users beside the adapters, published as they are tested."""
+
+from __future__ import annotations
+
+import ast
+
+import phrase_book
+import pytest
+
+from levelfield.adapters.registry import find
+
+SCRIPTS = sorted({info.plain for info in find().adapters.values() if info.builtin and info.plain})
+
+
+def test_the_page_is_what_its_script_writes() -> None:
+    assert phrase_book.PAGE.read_text(encoding="utf-8") == phrase_book.page(), "run tests/kit/phrase_book.py"
+
+
+def test_every_adapter_of_the_checkout_is_in_it() -> None:
+    headings = [line[3:] for line in phrase_book.page().splitlines() if line.startswith("## ")]
+    names = [name for heading in headings for name in heading.split(", ")]
+    assert names == [name for name, info in find().adapters.items() if info.builtin]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_imports_nothing_of_ours_and_fits_the_page(path) -> None:
+    text = path.read_text(encoding="utf-8")
+    modules = [a.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Import) for a in n.names]
+    modules += [n.module for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom)]
+    assert [module for module in modules if module.startswith("levelfield")] == []
+    assert max(map(len, text.splitlines())) <= 100
