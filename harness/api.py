@@ -23,12 +23,13 @@ class Results(NamedTuple):
 
 
 def load(folder: str | Path) -> Results:
-    """What is recorded in a run's folder. Raises UserError when there is no run, or no pandas."""
+    """What is recorded in a run's folder. Raises UserError when there is no run."""
+    import pandas
+
     from levelfield.harness.records import store
     from levelfield.harness.results import tables
     from levelfield.harness.results.proved import judged
 
-    pandas = tables.needs_pandas()
     stored = store.read(Path(folder))
     records = judged(stored.records, stored.run.tasks, stored.peaks)
     launches = tables.launches(records, stored.run.tasks, stored.peaks)

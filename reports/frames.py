@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from levelfield.adapters import registry
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records import store
-from levelfield.harness.results.tables import needs_pandas
 from levelfield.reports.findings import whole_job
 from levelfield.reports.findings.certificates import summary
 from levelfield.reports.findings.entries import Entry, Workload
@@ -46,8 +45,9 @@ class Findings(NamedTuple):
 
 
 def load(folder: str | Path, baseline: str | None = None) -> Findings:
-    """Of the run in a folder. Raises UserError when there is none, or no pandas."""
-    pandas = needs_pandas()
+    """Of the run in a folder. Raises UserError when there is none."""
+    import pandas
+
     stored = store.read(Path(folder))
     evidence = gather(
         stored.run,

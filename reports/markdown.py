@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
-from levelfield.reports.findings import publishable, words
+from levelfield.reports.findings import publishable, task_facts, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
 from levelfield.reports.findings.text import count, visible
@@ -55,7 +55,10 @@ def build(
         f"{told or 'no launch yet'}; baseline {escape(evidence.baseline_label)}; "
         f"{escape(machine.cpu)}, {count(machine.cores, 'core')}. {escape(publishable.stamp(evidence))}",
         "",
-        *(f"> {escape(warning)}\n" for warning in [*unmade, *run.warnings, *disturbances(evidence)]),
+        *(
+            f"> {escape(warning)}\n"
+            for warning in [*unmade, *run.warnings, *task_facts.warnings(run), *disturbances(evidence)]
+        ),
     ]
     parts = [part for name in SECTIONS for part in _section(name, evidence)]
     return "\n".join([*head, *parts, "Repeat it:", "", *_code(run.command)]) + "\n"

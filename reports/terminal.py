@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.harness.system.console import columns
-from levelfield.reports.findings import publishable, words
+from levelfield.reports.findings import publishable, task_facts, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import (
     Comparison,
@@ -48,7 +48,10 @@ def lines(evidence: Evidence) -> list[str]:
     ]
     if (state := unfinished(evidence.run, evidence.latest)) is not None:
         result.insert(0, visible(state))
-    result += [visible(f"warning: {warning}") for warning in [*evidence.run.warnings, *disturbances(evidence)]]
+    result += [
+        visible(f"warning: {warning}")
+        for warning in [*evidence.run.warnings, *task_facts.warnings(evidence.run), *disturbances(evidence)]
+    ]
     result.append(visible(publishable.stamp(evidence)))
     if evidence.run.study:
         result += ["", f"Study: {evidence.run.study}", *map(visible, what_makes_the_gap.section(evidence).sentences)]

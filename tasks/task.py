@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -39,8 +39,26 @@ DEFAULT_SPLITS = Splits()
 
 
 @dataclass(frozen=True)
+class About:
+    """What the user is told of an own file: names of features, classes with their samples, what was inferred or left
+    out, and warnings. Workers need none of it."""
+
+    features: tuple[str, ...] = ()
+    classes: dict[str, int] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    label: str = ""
+
+
+NOTHING = About()
+
+
+@dataclass(frozen=True)
 class Task:
-    """A learning problem. Features are standardised with the training split's statistics."""
+    """A learning problem. Features are standardised with the training split's statistics.
+
+    `label`: centre and scale of a regression's label: in its own unit, a target is y × scale + centre.
+    """
 
     name: str
     kind: Kind
@@ -50,6 +68,8 @@ class Task:
     outputs: int
     source: str
     licence: str
+    label: tuple[float, float] = (0.0, 1.0)
+    about: About = NOTHING
 
     @property
     def features(self) -> int:
@@ -61,6 +81,8 @@ class Task:
         for split in (self.train, self.validation, self.test):
             for array in split:
                 digest.update(np.ascontiguousarray(array).tobytes())
+        if self.label != (0.0, 1.0):
+            digest.update(np.array(self.label).tobytes())
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
@@ -68,6 +90,7 @@ class Task:
         np.savez(
             path,
             text=np.array([self.name, self.kind, str(self.outputs), self.source, self.licence]),
+            label=np.array(self.label),
             **{
                 f"{split}_{part}": getattr(getattr(self, split), part)
                 for split in ("train", "validation", "test")
@@ -80,8 +103,9 @@ class Task:
         with np.load(path, allow_pickle=False) as data:
             name, kind, outputs, source, licence = (str(t) for t in data["text"])
             train, validation, test = (Split(data[f"{s}_x"], data[f"{s}_y"]) for s in ("train", "validation", "test"))
+            centre, scale = data["label"].tolist()
         assert kind in ("classification", "regression")
-        return cls(name, kind, train, validation, test, int(outputs), source, licence)  # type: ignore[arg-type]
+        return cls(name, kind, train, validation, test, int(outputs), source, licence, (centre, scale))  # type: ignore[arg-type]
 
 
 def make_task(
@@ -102,30 +126,35 @@ def make_task(
     Classes must be 0 … outputs−1; `classes` are their names, for messages. Raises UserError when the shares are not
     positive with sum 1 and when a class is too rare to be in every split.
     """
-    if not all(share > 0 for share in splits) or abs(sum(splits) - 1) > 1e-6:
-        raise UserError(
-            f"task {name!r}: splits {list(splits)} are not three positive shares with sum 1",
-            "splits = [0.7, 0.15, 0.15] gives train, validation and test their shares",
-        )
-    rest, test = stratified_cut(name, np.arange(len(x)), y, splits.test, kind=kind, seed=seed)
-    share = splits.validation / (splits.train + splits.validation)
-    train, validation = stratified_cut(name, rest, y, share, kind=kind, seed=seed)
-    if kind == "classification":
-        for split, rows in (("train", train), ("validation", validation), ("test", test)):
-            require_classes(name, split, y, rows, classes)
     return assemble(
         name,
         x,
         y,
-        train,
-        validation,
-        test,
+        *cut(name, y, splits, kind=kind, seed=seed, classes=classes),
         kind=kind,
         source=source,
         licence=licence,
         scaling=scaling,
         classes=classes,
     )
+
+
+def cut(
+    name: str, y: np.ndarray, splits: Splits, *, kind: Kind, seed: int, classes: Sequence[str] = ()
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row numbers of train, validation and test, stratified by class. Raises UserError as `make_task` does."""
+    if not all(share > 0 for share in splits) or abs(sum(splits) - 1) > 1e-6:
+        raise UserError(
+            f"task {name!r}: splits {list(splits)} are not three positive shares with sum 1",
+            "splits = [0.7, 0.15, 0.15] gives train, validation and test their shares",
+        )
+    rest, test = stratified_cut(name, np.arange(len(y)), y, splits.test, kind=kind, seed=seed)
+    share = splits.validation / (splits.train + splits.validation)
+    train, validation = stratified_cut(name, rest, y, share, kind=kind, seed=seed)
+    if kind == "classification":
+        for split, rows in (("train", train), ("validation", validation), ("test", test)):
+            require_classes(name, split, y, rows, classes)
+    return train, validation, test
 
 
 def stratified_cut(
@@ -169,14 +198,22 @@ def assemble(
     licence: str,
     scaling: Scaling = "columns",
     classes: Sequence[str] = (),
+    indicators: int = 0,
+    label: tuple[float, float] = (0.0, 1.0),
+    about: About = NOTHING,
 ) -> Task:
     """Build a task from the row numbers of each split; see `Scaling` for how features are standardised.
+
+    The last `indicators` features are 0 or 1 for a text and stay so: a text that is rare in training would outweigh
+    all else once standardised. `label`: what `y` was centred and scaled by.
 
     Raises UserError when a class is absent from training, or when a standardised feature overflows float32.
     """
     if kind == "classification":
         require_classes(name, "train", y, train, classes)
     centre, scale = _standardiser(x[train], scaling)
+    if indicators:
+        centre[-indicators:], scale[-indicators:] = 0.0, 1.0
 
     def part(split: str, rows: np.ndarray) -> Split:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -196,7 +233,7 @@ def assemble(
 
     parts = part("train", train), part("validation", validation), part("test", test)
     outputs = int(y.max()) + 1 if kind == "classification" else parts[0].y.shape[1]
-    return Task(name, kind, *parts, outputs, source, licence)
+    return Task(name, kind, *parts, outputs, source, licence, label, about)
 
 
 def _standardiser(x: np.ndarray, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:

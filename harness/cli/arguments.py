@@ -127,6 +127,10 @@ def _parser() -> Parser:
     listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
     listing.add_argument("--json", action="store_true", help="for programs")
 
+    table = add("table", "Look at a file of your own, and print the [tasks.x] that reads it.")
+    table.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet, Feather, npz, ARFF, xlsx, LIBSVM")
+    table.add_argument("--label", metavar="NAME", help="the column to be learnt, or its place (default: the last)")
+
     run = add("run", "Run a comparison suite, and write its report.", env)
     run.add_argument("suite", nargs="?", metavar="SUITE", help="a name of 'levelfield list suites' or a .toml file")
     run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")

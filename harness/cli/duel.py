@@ -21,8 +21,8 @@ from levelfield.harness.plan.launches import Launch, Selection, Surroundings, pl
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.run import certify_first, duel
 from levelfield.harness.run.certify_first import Request
+from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
-from levelfield.harness.run.prepare import load_tasks
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.stop import Stop

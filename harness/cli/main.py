@@ -69,6 +69,13 @@ def _list(options: argparse.Namespace) -> int:
     return OK
 
 
+def _table(options: argparse.Namespace) -> int:
+    from levelfield.tasks.tables import look
+
+    print(look.look(options.file, options.label), end="")
+    return OK
+
+
 def _run(words: argparse.Namespace) -> int:
     from levelfield.harness.cli.run_options import asked, begun_with, command
     from levelfield.harness.records import store
@@ -358,6 +365,7 @@ def _matching(records: Sequence[Record], part: str) -> list[Record]:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
+    "table": _table,
     "run": _run,
     "duel": _duel,
     "doctor": _doctor,

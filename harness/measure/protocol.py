@@ -135,7 +135,9 @@ def evaluate(predict: Callable[[np.ndarray], np.ndarray], task: Task, epoch: int
     def of(split: Split) -> Score:
         chunks = [split.x[i : i + CHUNK] for i in range(0, len(split.x), CHUNK)]
         logits = np.concatenate([check_logits(predict(x), len(x), task.outputs) for x in chunks])
-        return Score(loss=score.loss(logits, split.y, task.kind), accuracy=score.accuracy(logits, split.y, task.kind))
+        unit = task.label[1] ** 2  # a regression's loss is told in the label's own unit
+        loss = score.loss(logits, split.y, task.kind) * unit
+        return Score(loss=loss, accuracy=score.accuracy(logits, split.y, task.kind))
 
     return EpochScores(epoch=epoch, train=of(task.train), validation=of(task.validation), test=of(task.test))
 
@@ -145,7 +147,10 @@ def fitted_curve(predict: Callable[[np.ndarray], np.ndarray], task: Task) -> lis
     x = np.concatenate([task.train.x, task.validation.x, task.test.x])
     places = np.linspace(x.min(), x.max(), CURVE, dtype=np.float32)[:, None]
     y = check_logits(predict(places), CURVE, 1)
-    return [(round(float(a), 4), round(float(b), 4)) for a, b in zip(places[:, 0], y[:, 0], strict=True)]
+    centre, scale = task.label
+    return [
+        (round(float(a), 4), round(float(b) * scale + centre, 4)) for a, b in zip(places[:, 0], y[:, 0], strict=True)
+    ]
 
 
 def check_finite(scores: EpochScores) -> None:

@@ -58,8 +58,7 @@ from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.mlp import Model
 from levelfield.tasks.numbers import Real, Whole
 from levelfield.tasks.recipe import Recipe
-from levelfield.tasks.table import TableSpec
-from levelfield.tasks.task import Splits
+from levelfield.tasks.tables.spec import TableSpec
 from levelfield.tasks.variant import InputNoise, LabelNoise, Share, Variant
 
 SUITES = Path(__file__).parent / "suites"
@@ -131,18 +130,6 @@ def _size(text: str) -> str:
 
 Size = Annotated[str, AfterValidator(_size)]
 Duration = Annotated[Real, BeforeValidator(_duration), Field(gt=0, le=LONGEST)]
-
-
-class OwnTask(Table):
-    """A user's own data; see `tasks.table`."""
-
-    file: Path
-    label: str
-    kind: Literal["classification", "regression"] = "classification"
-    splits: tuple[Real, Real, Real] | None = None
-    split_column: str | None = None
-    features: tuple[str, ...] | None = None
-    seed: Seed = 0
 
 
 def _passable(env: dict[str, str]) -> dict[str, str]:
@@ -219,7 +206,7 @@ class Suite(Table):
     environments: dict[Name, Annotated[EnvironmentTable, BeforeValidator(_interpreter)]] = Field(
         default_factory=dict, description="name → interpreter, or a table with python and env"
     )
-    tasks: dict[Name, OwnTask] = Field(default_factory=dict)
+    tasks: dict[Name, TableSpec] = Field(default_factory=dict)
     models: dict[Name, Model] = Field(default_factory=dict)
     recipes: dict[Name, Recipe] = Field(default_factory=dict)
     speed: tuple[SpeedPart, ...] = ()
@@ -283,7 +270,7 @@ def parse(text: str, path: Path) -> Suite:
     suite._file = path
     _check_names(suite, path)
     folder = path.resolve().parent
-    own = {name: task.model_copy(update={"file": folder / task.file}) for name, task in suite.tasks.items()}
+    own = {name: task.beside(folder) for name, task in suite.tasks.items()}
     found = {
         name: one if one.python is None else one.model_copy(update={"python": folder / one.python})
         for name, one in suite.environments.items()
@@ -298,19 +285,6 @@ def passing(suite: Suite, env: Mapping[str, str]) -> Suite:
     asked = {"default": EnvironmentTable()} | suite.environments
     found = {name: one.model_copy(update={"env": one.env | dict(env)}) for name, one in asked.items()}
     return suite.model_copy(update={"environments": found})
-
-
-def table_spec(task: OwnTask) -> TableSpec:
-    splits = {} if task.splits is None else {"splits": Splits(*task.splits)}
-    return TableSpec(
-        file=task.file,
-        label=task.label,
-        kind=task.kind,
-        split_column=task.split_column,
-        features=task.features,
-        seed=task.seed,
-        **splits,
-    )
 
 
 def _readable(error: ValidationError, path: Path) -> UserError:
@@ -336,7 +310,7 @@ def _readable(error: ValidationError, path: Path) -> UserError:
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """Those of the table that is there."""
     models: dict[str, type[BaseModel]] = {
-        "tasks": OwnTask,
+        "tasks": TableSpec,
         "environments": EnvironmentTable,
         "speed": SpeedPart,
         "learning": LearningPart,

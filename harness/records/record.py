@@ -173,5 +173,7 @@ class Run(Frozen):
     )
     folder: str | None = Field(default=None, exclude=True, description="where it was read from; never written down")
     tasks: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="name → source, licence, kind, features, outputs, samples of each split"
+        default_factory=dict,
+        description="name → source, licence, kind, features, outputs, samples of each split, what guessing reaches; of "
+        "own files also names of columns, classes with samples, what was inferred, warnings",
     )

@@ -40,11 +40,9 @@ def to_json(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> 
 
 def to_parquet(run: Run, records: Sequence[Record], peaks: Sequence[Peak] = ()) -> bytes:
     """One row a launch."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UserError("Parquet needs pyarrow", "pip install 'levelfield[parquet]'") from None
+    import pyarrow
+    import pyarrow.parquet
+
     rows = tables.launches(judged(records, run.tasks, peaks), run.tasks, peaks)
     sink = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), sink)

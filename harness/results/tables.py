@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 from levelfield.harness.judge import roofline
@@ -13,7 +12,6 @@ from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.records.record import EpochScores, Record, step_seconds
 from levelfield.harness.results.proved import peak_of
 from levelfield.harness.system.variables import shown
-from levelfield.tasks.errors import UserError
 
 Row = dict[str, Any]
 
@@ -26,16 +24,6 @@ UTILISATION = {
     "allocator_peak_bytes": "allocator_peak",
     "energy_joules": "energy",
 }
-
-
-def needs_pandas() -> ModuleType:
-    """pandas, which only whoever asks for frames needs. Raises UserError where it is absent."""
-    try:
-        import pandas
-    except ImportError:
-        raise UserError("tidy frames need pandas", "pip install 'levelfield[notebook]'") from None
-    module: ModuleType = pandas
-    return module
 
 
 def value(record: Record, name: str) -> float | None:

@@ -6,16 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.records.record import Run
 from levelfield.harness.records.store import Contents
+from levelfield.harness.run import data
 from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.run.resume import changes
 from levelfield.harness.system import machine, variables
 from levelfield.tasks.errors import UserError
-from levelfield.tasks.task import Task
 
 
 def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str] = ()) -> Run:
@@ -36,7 +35,7 @@ def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str
         suite_text=prepared.text,
         suite_folder=os.path.relpath(Path(suite.file).resolve().parent, folder.resolve()) if own_files else None,
         study=suite.study,
-        tasks={name: facts(task) for name, task in surroundings.tasks.items()},
+        tasks={name: data.facts(task) for name, task in surroundings.tasks.items()},
     )
 
 
@@ -47,7 +46,7 @@ def go_on(prepared: Prepared, before: Contents) -> Run:
         before,
         prepared.planned,
         suite_text=prepared.text,
-        tasks={name: facts(task) for name, task in surroundings.tasks.items()},
+        tasks={name: data.facts(task) for name, task in surroundings.tasks.items()},
         machine=prepared.machine,
         adapters=prepared.adapters,
         environments=surroundings.environments,
@@ -64,20 +63,6 @@ def go_on(prepared: Prepared, before: Contents) -> Run:
         marked.append(f"Gone on with on {now}; it was begun on {was}.")
     warnings = list(dict.fromkeys([*before.run.warnings, *marked]))
     return before.run.model_copy(update={"warnings": warnings})
-
-
-def facts(task: Task) -> dict[str, Any]:
-    """What the report says about a task."""
-    samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
-    return {
-        "source": task.source,
-        "licence": task.licence,
-        "kind": task.kind,
-        "features": task.features,
-        "outputs": task.outputs,
-        "samples": samples,
-        "digest": task.digest(),
-    }
 
 
 def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[str, list[str]]:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.plan import devices, environments, suite
-from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Selection, Surroundings, device_of, devices_of, plan
+from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Surroundings, device_of, devices_of, plan
 from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records.record import Run
+from levelfield.harness.run import data
 from levelfield.harness.run.options import RunOptions
 from levelfield.harness.system import machine
 from levelfield.harness.system.machine import Machine
-from levelfield.tasks import registry as task_registry
-from levelfield.tasks import table
-from levelfield.tasks.errors import unknown
-from levelfield.tasks.task import Task
 
 if TYPE_CHECKING:
     from levelfield.harness.launch.ray import Cluster
@@ -82,7 +78,7 @@ def look_around(
 ) -> Surroundings:
     """What there is to plan with; of devices what this machine has, while a cluster's hosts say that themselves."""
     selection = options.selection
-    tasks = load_tasks(chosen, selection, options.data_dir)
+    tasks = data.load_tasks(chosen, selection, options.data_dir)
     distributions = {name for info in adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
     if cluster is not None:
@@ -94,20 +90,3 @@ def look_around(
     }
     without = devices.lacking(wanted, adapters, interpreters, selection.adapters)
     return Surroundings(adapters, tasks, len(machine.cores()), interpreters, without)
-
-
-def load_tasks(chosen: Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
-    """The tasks that the suite and the selection name."""
-    wanted = dict.fromkeys(name for part in (*chosen.learning, *chosen.speed) for name in part.task)
-    for name in selection.tasks:
-        if name not in wanted:
-            raise unknown("task of this suite", name, wanted)
-    loaded = {}
-    for name in wanted:
-        if selection.tasks and name not in selection.tasks:
-            continue
-        if name in chosen.tasks:
-            loaded[name] = table.load(name, suite.table_spec(chosen.tasks[name]))
-        else:
-            loaded[name] = task_registry.load(name, data_dir=data_dir)
-    return loaded

@@ -20,7 +20,7 @@ from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents, Store
-from levelfield.harness.run import certify_first, head, peaks
+from levelfield.harness.run import certify_first, data, head, peaks
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.run.interrupt import interruptible
 from levelfield.harness.run.options import RunOptions
@@ -48,6 +48,7 @@ def run(options: RunOptions, command: str, begun: Run | None = None) -> Outcome:
     chosen, text = read_suite(options, begun)
     with connected(options.launcher) as cluster:
         prepared = prepare(options, chosen, text, cluster)
+        data.tell(prepared.surroundings.tasks, options.quiet)
         if not prepared.planned:
             print("nothing selected: no cell of the suite fits the options", file=sys.stderr)
             return Outcome(5)

@@ -16,9 +16,10 @@ from levelfield.harness.judge import equivalence
 from levelfield.harness.judge.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES, Equivalence
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import EpochScores, Record
-from levelfield.reports.findings import intervals
+from levelfield.reports.findings import intervals, task_facts
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, baseline_among, holds_certificate
+from levelfield.reports.findings.text import listing
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,25 @@ class Study:
     learners: tuple[Learner, ...]
     baseline: Learner | None
     samples: Mapping[str, int]  # split → how many, as far as known
+    task: Mapping[str, Any] = field(default_factory=dict)  # what the run's head says about it
+
+    @property
+    def guess(self) -> float | None:
+        """What is reached on the test split without looking: an accuracy, or a loss."""
+        return task_facts.guess(self.task)
+
+    @property
+    def beside(self) -> str:
+        """What guessing reaches, and who does worse; a sentence, or nothing."""
+        if self.guess is None:
+            return ""
+        test = accuracy_on_test if self.classification else loss_on_test
+        means = {x.entry.label: mean_of(x.bests(), test) for x in self.measured}
+        sign = 1 if self.classification else -1
+        worse = [name for name, mean in means.items() if mean and sign * (mean.estimate - self.guess) < 0]
+        told = task_facts.guessing(self.task, self.guess)
+        told = told[0].upper() + told[1:]
+        return told + (f"; worse than that: {listing(worse, most=4)}." if worse else ".")
 
     @property
     def seeds(self) -> int:
@@ -168,7 +188,8 @@ def _study(evidence: Evidence, workload: Workload, launches: Mapping[Entry, Sequ
     learners = tuple(_learner(evidence, workload, entry, own) for entry, own in launches.items())
     named = baseline_among([x.entry for x in learners], evidence.baseline)
     base = next((x for x in learners if x.entry == named and x.curves), None)
-    return Study(workload, learners, base, _samples(evidence.run.tasks.get(workload.task, {})))
+    task = evidence.run.tasks.get(workload.task, {})
+    return Study(workload, learners, base, _samples(task), task)
 
 
 def _learner(evidence: Evidence, workload: Workload, entry: Entry, launches: Sequence[Record]) -> Learner:

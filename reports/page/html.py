@@ -20,7 +20,7 @@ from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.reports import sections
-from levelfield.reports.findings import publishable, text, words
+from levelfield.reports.findings import publishable, task_facts, text, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
 from levelfield.reports.page import answer, embed, figure
@@ -102,7 +102,7 @@ def _render(evidence: Evidence) -> str:
         trust=publishable.trust(evidence),
         stamp=publishable.stamp(evidence),
         unfinished=unfinished(evidence.run, evidence.latest),
-        warnings=[*evidence.run.warnings, *disturbances(evidence)],
+        warnings=[*evidence.run.warnings, *task_facts.warnings(evidence.run), *disturbances(evidence)],
         records=len(evidence.records),
     )
 

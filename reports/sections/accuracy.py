@@ -9,6 +9,7 @@ from statistics import median
 from matplotlib.ticker import MaxNLocator
 
 from levelfield.harness.records.record import step_seconds
+from levelfield.reports.findings import task_facts
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import Learner, Study, alike_label, studies
@@ -64,7 +65,7 @@ class Race:
         never = [r.learner.entry.label for r in self.reaches if not r.epochs]
         partly = [r.learner.entry.label for r in self.reaches if r.epochs and r.missed]
         if not any(r.epochs for r in self.reaches):
-            return f"{where} was reached by no entry."
+            return f"{where} was reached by no entry.{self.guessed}"
         middles = [r.middle for r in self.reaches if r.middle is not None]
         low, high = min(middles), max(middles)
         epochs = f"{low:g}" if low == high else f"{low:g} to {high:g}"
@@ -74,7 +75,13 @@ class Race:
             told += f"; not on every seed by {listing(partly)}"
         if never:
             told += f"; never by {listing(never)}"
-        return told + "."
+        return f"{told}.{self.guessed}"
+
+    @property
+    def guessed(self) -> str:
+        """What is reached there without looking; a sentence behind a blank, or nothing."""
+        value = task_facts.guess(self.study.task, "validation")
+        return "" if value is None else f" Always naming the most frequent class reaches {100 * value:.1f} %."
 
 
 def find(evidence: Evidence) -> tuple[Race, ...]:

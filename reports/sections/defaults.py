@@ -358,7 +358,7 @@ def quality_table(q: Qualities, name: str) -> Table:
             Column("Adapter · mode", numeric=False),
             Column("Seeds", "by default"),
             Column("Like for like"),
-            Column("By default"),
+            Column("By default", gap.guessed(q.own).removeprefix("; ")),
             *(Column(f"{what.capitalize()}, difference", "by default, to the baseline, points") for what in gap.JUDGED),
         ),
         tuple(lines),

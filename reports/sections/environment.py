@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from levelfield.reports.findings import task_facts
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import NARROW, count, fixed, listing
@@ -33,6 +34,7 @@ def section(evidence: Evidence) -> Section:
     for type_, own in groupby(sorted(hosts, key=lambda m: m.type), key=lambda m: m.type):
         names = dict.fromkeys(m.host or "not named" for m in own)
         facts.append((f"Launches on {listing(sorted(names), most=8)}", str(type_)))
+    facts += task_facts.facts(evidence.run)
     return Section(
         sentences=(sentence(evidence),),
         blocks=tuple(t for make in (versions, variables, in_force, placement, tasks) if (t := make(evidence)).lines),

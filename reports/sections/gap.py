@@ -139,6 +139,11 @@ class Gaps:
 
     @property
     def spread(self) -> str:
+        """The gaps that there are, and what guessing reaches."""
+        return f"{self.range} {self.study.beside}".strip()
+
+    @property
+    def range(self) -> str:
         values = [g.best_loss.estimate for g in self.gaps if g.best_loss]
         if not values:
             return "No gap is known: no seed kept a finite loss."
@@ -299,7 +304,7 @@ def _interval(axes: figure.Axes, interval: Interval, y: float, colour: str) -> N
 
 def table(found: Gaps, name: str) -> Table:
     study = found.study
-    test = ("Test accuracy", "at the best snapshot") if study.classification else ("Test loss", "at the best snapshot")
+    test = ("Test accuracy" if study.classification else "Test loss", f"at the best snapshot{guessed(study)}")
     lines = []
     for g in found.gaps:
         x = g.learner
@@ -333,6 +338,17 @@ def table(found: Gaps, name: str) -> Table:
             *(Column(f"{what.capitalize()}, difference", "to the baseline, points") for what in JUDGED),
         ),
         tuple(lines),
+    )
+
+
+def guessed(study: Study) -> str:
+    """``; guessing: 77.8 %``, for the head of a column."""
+    if study.guess is None:
+        return ""
+    return (
+        f"; guessing: {fixed(100 * study.guess, 1)}{NARROW}%"
+        if study.classification
+        else f"; guessing: {_number(study.guess)}"
     )
 
 

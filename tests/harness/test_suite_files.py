@@ -99,7 +99,7 @@ def test_the_file_of_ones_own_task_lies_relative_to_the_suite(tmp_path):
         SMALL.replace('"iris"', '"flowers"') + '\n[tasks.flowers]\nfile = "data/flowers.csv"\nlabel = "species"\n'
     )
     parsed, _ = suite.read(str(tmp_path / "mine.toml"))
-    spec = suite.table_spec(parsed.tasks["flowers"])
+    spec = parsed.tasks["flowers"]
     assert spec.file == tmp_path / "data" / "flowers.csv"
     assert spec.label == "species"
 
@@ -261,7 +261,7 @@ def test_the_command_line_answers_a_bad_suite_with_two_lines_and_exit_code_2(lev
 
 plainly = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
-tables = (suite.Suite, suite.OwnTask, suite.SpeedPart, suite.LearningPart)
+tables = (suite.Suite, suite.TableSpec, suite.SpeedPart, suite.LearningPart)
 fields = {key for table in tables for key in table.model_fields}
 fields |= {key.name for table in (Model, Recipe, EarlyStopping) for key in dataclasses.fields(table)}
 keys = sorted(key.replace("_", "-") for key in fields)
@@ -340,4 +340,4 @@ def test_one_wrong_value_in_a_good_suite_is_planned_or_refused(table, key, value
         plan(parsed, Surroundings(find().adapters, {"iris": iris, "flowers": iris}, cores=2))
     for own in parsed.tasks.values():
         with contextlib.suppress(UserError):
-            table_files.load("flowers", suite.table_spec(own))
+            table_files.load("flowers", own)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import pandas
 import pytest
 import report_factory as factory
 
-import levelfield
 from levelfield.harness.records import store
 from levelfield.reports import frames
 from levelfield.reports.findings import whole_job
 from levelfield.reports.findings.evidence import gather
 from levelfield.reports.sections import accuracy, startup, tax
-from levelfield.tasks.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +73,3 @@ def test_epochs_and_seconds_to_the_target_accuracy(found, evidence):
     assert timed
     assert found.to_accuracy.dropna(subset="seconds").seconds.tolist() == [r.middle * r.epoch_seconds for r in timed]
     assert found.to_accuracy.seeds.tolist() == [len(r.epochs) + r.missed for r in reaches]
-
-
-def test_without_pandas_nothing_is_run(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    for ask in (lambda: levelfield.run("smoke", output=tmp_path / "out"), lambda: levelfield.load(tmp_path)):
-        with pytest.raises(UserError, match="tidy frames need pandas") as refused:
-            ask()
-        assert refused.value.hint == "pip install 'levelfield[notebook]'"
-    assert list(tmp_path.iterdir()) == []

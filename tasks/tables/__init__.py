@@ -1,0 +1,1 @@
+"""A user's own file: bytes → columns → numbers, with all that was inferred told."""
