@@ -14,8 +14,8 @@ from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
 from levelfield.reports.findings.learning import Learner, Study, accuracy_on_test, mean_of, studies
-from levelfield.reports.findings.text import NARROW, count, duration, factor, factors, fixed, listing
-from levelfield.reports.page import figure, small
+from levelfield.reports.findings.text import NARROW, count, duration, factor, factors, listing
+from levelfield.reports.page import figure, means, small
 from levelfield.reports.page.blocks import (
     Column,
     Glance,
@@ -346,8 +346,10 @@ def quality_table(q: Qualities, name: str) -> Table:
         if g.test:
             values = (
                 number(str(len(x.curves)), len(x.curves)),
-                _mean(q.like(x), percent) if q.own.classification else absent("no accuracy"),
-                _mean(g.test, percent) if q.own.classification else absent("no accuracy"),
+                means.of_share(q.like(x), percent, "not in this run")
+                if q.own.classification
+                else absent("no accuracy"),
+                means.of_share(g.test, percent, "not in this run") if q.own.classification else absent("no accuracy"),
                 *(gap.difference_value(g, q.own, what) for what in gap.JUDGED),
             )
         lines.append(Line((text(x.entry.label), *values), facets(x.entry, q.own.workload, "ok" if x.curves else "")))
@@ -363,11 +365,3 @@ def quality_table(q: Qualities, name: str) -> Table:
         ),
         tuple(lines),
     )
-
-
-def _mean(interval: Interval | None, unit: str) -> Value:
-    if interval is None:
-        return absent("not in this run")
-    low, high = fixed(100 * interval.low, 2), fixed(100 * interval.high, 2)
-    detail = f"{low} … {high}" if isfinite(interval.low) else f"{count(interval.n, 'seed')}: no interval"
-    return number(f"{fixed(100 * interval.estimate, 2)}{unit}", interval.estimate, detail=detail)

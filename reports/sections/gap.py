@@ -27,7 +27,7 @@ from levelfield.reports.findings.learning import (
     studies,
 )
 from levelfield.reports.findings.text import NARROW, count, fixed, listing, loss, signed, significant
-from levelfield.reports.page import figure, small
+from levelfield.reports.page import figure, means, small
 from levelfield.reports.page.blocks import (
     Column,
     Glance,
@@ -314,12 +314,12 @@ def table(found: Gaps, name: str) -> Table:
         else:
             values = (
                 number(str(len(x.curves)), len(x.curves)),
-                _loss(g.best_loss),
-                _loss(g.end_loss),
+                means.of_loss(g.best_loss),
+                means.of_loss(g.end_loss),
                 _onset(x),
-                _loss(excess_loss(x)),
-                _points(g.best_accuracy),
-                _percent(g.test) if study.classification else _loss(g.test),
+                means.of_loss(excess_loss(x)),
+                means.of_share(g.best_accuracy),
+                means.of_share(g.test, f"{NARROW}%") if study.classification else means.of_loss(g.test),
                 *(difference_value(g, study, what) for what in JUDGED),
             )
         lines.append(Line((text(x.entry.label), *values), facets(x.entry, study.workload, status)))
@@ -348,7 +348,7 @@ def guessed(study: Study) -> str:
     return (
         f"; guessing: {fixed(100 * study.guess, 1)}{NARROW}%"
         if study.classification
-        else f"; guessing: {_number(study.guess)}"
+        else f"; guessing: {loss(study.guess)}"
     )
 
 
@@ -386,30 +386,3 @@ def points(d: Interval) -> str:
 
 def scaled(x: Interval, by: float) -> Interval:
     return Interval(by * x.estimate, by * x.low, by * x.high, x.n, x.confidence)
-
-
-def _too_few(interval: Interval) -> str:
-    return f"{count(interval.n, 'seed')}: no interval"
-
-
-def _loss(interval: Interval | None) -> Value:
-    if interval is None:
-        return absent("not finite")
-    detail = f"{loss(interval.low)} … {loss(interval.high)}" if isfinite(interval.low) else _too_few(interval)
-    return number(loss(interval.estimate), interval.estimate, detail=detail)
-
-
-def _points(interval: Interval | None) -> Value:
-    return _scaled(interval, "")
-
-
-def _percent(interval: Interval | None) -> Value:
-    return _scaled(interval, f"{NARROW}%")
-
-
-def _scaled(interval: Interval | None, unit: str) -> Value:
-    if interval is None:
-        return absent("no accuracy")
-    low, high = 100 * interval.low, 100 * interval.high
-    detail = f"{fixed(low, 2)} … {fixed(high, 2)}" if isfinite(low) else _too_few(interval)
-    return number(f"{fixed(100 * interval.estimate, 2)}{unit}", interval.estimate, detail=detail)
