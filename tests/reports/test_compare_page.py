@@ -165,5 +165,6 @@ def test_the_page_is_silent_accessible_and_narrow(changed, visit, violations):
     assert violations(visited) == []
     visited.page.set_viewport_size({"width": 320, "height": 640})
     assert visited.page.evaluate("document.documentElement.scrollWidth") <= 320
+    visited.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     visited.page.locator("#changes-table-1 thead button").nth(1).press("Enter")
     assert visited.page.inner_text("#changes-table-1 tbody th").startswith("numpy-manual")
