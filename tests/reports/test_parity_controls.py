@@ -69,7 +69,7 @@ def verdicts(task, changes, model, recipe, seeds):
         cell = factory.make_cell(entry, kind="learning", task=task.name, model=model, recipe=recipe)
         for seed in range(seeds):
             setting = launches.setting(cell, task, seed)
-            measured = protocol.launch("learning", made, runtime, setting, task, 0.0)
+            measured = protocol.launch("learning", made, runtime.NumpyRuntime(), setting, task, 0.0)
             records.append(Record(**factory.HEAD, cell=cell, seed=seed, block=seed, **measured))
     samples = {split: len(getattr(task, split).x) for split in ("train", "validation", "test")}
     (study,) = studies(gather(factory.make_run(tasks={task.name: {"samples": samples}}), records))
