@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo, find
@@ -32,8 +33,12 @@ class Prepared:
     text: str
     surroundings: Surroundings
     planned: list[Launch]
-    machine: Machine  # that plans, and that makes the launches unless there is a cluster
     cluster: Cluster | None = None
+
+    @cached_property
+    def machine(self) -> Machine:
+        """That plans, and that makes the launches unless there is a cluster. Asks git, so a dry run does without."""
+        return machine.describe(self.options.anonymous)
 
     @property
     def adapters(self) -> Mapping[str, AdapterInfo]:
@@ -70,7 +75,7 @@ def prepare(options: RunOptions, chosen: Suite, text: str, cluster: Cluster | No
         most = min(MOST_BLOCKS, LARGEST_PLAN // max(cells, 1))
         selection = replace(selection, blocks=options.blocks or most)
     planned = plan(chosen, surroundings, selection)
-    return Prepared(options, chosen, text, surroundings, planned, machine.describe(options.anonymous), cluster)
+    return Prepared(options, chosen, text, surroundings, planned, cluster)
 
 
 def look_around(

@@ -23,7 +23,6 @@ from levelfield.tasks.errors import UserError
 
 settings.load_profile("fuzz")
 EXAMPLES = settings().max_examples
-FIXTURE = Path(__file__).parents[1] / "harness" / "fixtures" / "version-1"
 GOOD = {0, 1, 2, 5}  # 3 is an internal error: a traceback that was held back
 
 
@@ -67,10 +66,13 @@ def tool(tmp_path_factory, tried):
     patch.delenv("LEVELFIELD_DATA", raising=False)
     for name in ("https_proxy", "http_proxy", "all_proxy"):
         patch.setenv(name, "http://127.0.0.1:9")  # nothing is fetched
-    shutil.copytree(FIXTURE, folder / "run")
     (folder / "mine.toml").write_text(toml(SUITE))
-    part = SUITE | {"speed": [], "learning": [{"task": "iris", "model": "small", "recipe": "plain"}], "tasks": {}}
-    (folder / "old.toml").write_text(toml(part))  # what the fixture's run was begun with, so that it can be resumed
+    part = SUITE | {"learning": [{"task": "iris", "model": "small", "recipe": "plain"}], "tasks": {}, "peaks": False}
+    (folder / "short.toml").write_text(toml(part))
+    # A real run, whose files are damaged and which can be resumed
+    words = ["run", "short.toml", "-a", "numpy-manual", "--no-certify", "--anonymous", "-q", "-o", "run"]
+    assert main.main(words) in (0, 1)
+    shutil.copytree(folder / "run", folder / "kept")
     yield Tool(folder, tried)
     patch.undo()
 
@@ -316,9 +318,10 @@ def test_files_of_samples(tool, data):
 def test_files_of_records(tool, data):
     folder = tool.folder / "fuzzed"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(FIXTURE, folder)
+    kept = tool.folder / "kept"
+    shutil.copytree(kept, folder)
     name = data.draw(st.sampled_from(["run.json", "records.jsonl", "records.jsonl", "records.jsonl"]))
-    lines = (FIXTURE / name).read_bytes().splitlines() if name != "run.json" else [(FIXTURE / name).read_bytes()]
+    lines = (kept / name).read_bytes().splitlines() if name != "run.json" else [(kept / name).read_bytes()]
     number = data.draw(st.integers(0, len(lines) - 1))
     if data.draw(st.booleans()):
         changed = change(data, json.loads(lines[number]), 2)
