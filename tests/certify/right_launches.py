@@ -1,8 +1,9 @@
 """Right timed launches, of every adapter in every mode, and what the proof of timed work says of them: nothing.
 
-``python tests/certify/right_launches.py [COUNT] [--json FILE]`` makes COUNT launches (500), as a run makes them, of
-several workloads, and prints a table of them: how many were refused, how far the worst weights were off, and what
-looking at them cost. With FILE the launches are appended to it, one JSON object a line, and count with those in it.
+``python tests/certify/right_launches.py [COUNT] [--recipe NAME] [--json FILE]`` makes COUNT launches (500), as a run
+makes them, of several workloads (those of one recipe), and prints a table of them: how many were refused, how far the
+worst weights were off, and what looking at them cost. With FILE the launches are appended to it, one JSON object a line,
+and count with those in it.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _too_dear(launch: Launch) -> bool:
     return cell.mode == "compile" and not (first and launch.block < 3)
 
 
-def made(count: int) -> Iterable[dict[str, Any]]:
+def made(count: int, recipe: str | None) -> Iterable[dict[str, Any]]:
     """What came of each timed launch."""
     adapters = {name: info for name, info in find().adapters.items() if info.builtin}
     tasks = {task: registry.load(task) for task in dict.fromkeys(task for task, *_ in WORKLOADS)}
@@ -91,6 +92,8 @@ def made(count: int) -> Iterable[dict[str, Any]]:
     there = Surroundings(adapters, tasks, len(machine.cores()), own, without)
     with LocalHost(adapters, tasks, machine.describe(True), machine.cores(), 300.0, probes=False) as launcher:
         for launch in launches(there):
+            if recipe not in (None, launch.cell.recipe.name):
+                continue
             if count == 0:
                 return
             record = launcher.launch(launch)
@@ -140,12 +143,13 @@ def table(found: list[dict[str, Any]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", nargs="?", type=int, default=500)
+    parser.add_argument("--recipe")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     found: list[dict[str, Any]] = []
     if options.json and options.json.exists():
         found = [json.loads(line) for line in options.json.read_text(encoding="utf-8").splitlines()]
-    for one in made(options.count):
+    for one in made(options.count, options.recipe):
         found.append(one)
         if one["unproved"] or one["status"] != "ok":
             print(f"{one['adapter']}, {one['workload']}: {one['unproved'] or one['reason']} {one['proof']}", flush=True)
