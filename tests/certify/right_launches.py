@@ -2,8 +2,8 @@
 
 ``python tests/certify/right_launches.py [COUNT] [--recipe NAME] [--json FILE]`` makes COUNT launches (500), as a run
 makes them, of several workloads (those of one recipe), and prints a table of them: how many were refused, how far the
-worst weights were off, and what looking at them cost. With FILE the launches are appended to it, one JSON object a line,
-and count with those in it.
+worst weights were off, and what looking at them cost. With FILE the launches are appended to it, one JSON object a
+line, and count with those in it.
 """
 
 from __future__ import annotations
