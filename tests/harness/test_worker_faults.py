@@ -292,7 +292,7 @@ class Plug(NumpyManual):
     modes = ("eager",)
 """
 
-LINE = r"( \(faults\.py:\d+, in \w+\))?"  # of the adapter, where it was one that raised
+LINE = r"( \((faults|import_\w+)\.py:\d+, in [\w<>]+\))?"  # of the adapter, where it was one that raised
 REASONS = {
     "raises-in-fit": r"RuntimeError: out of patience",
     "raises-surrogates": r"ValueError: \?{400,488}",
