@@ -40,7 +40,7 @@ TYPED = {
     _percent: st.builds("{}{}".format, NUMBERS, st.sampled_from(["%", ""])),
     _duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
     _device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
-    _image: st.builds("{}{}".format, st.text("ab /", max_size=5), st.sampled_from([".svg", "x.PNG", "a.png"])),
+    _image: st.sampled_from(["a.svg", "b c.png", "../d.PNG"]),
     _launcher: st.sampled_from(["local", "ray", "ray://head:10001"]),
     _variable: st.builds("{}={}".format, st.sampled_from(["SOME_NAME", "OTHER_2"]), st.text("ab =,'", max_size=5)),
     _names: st.lists(st.sampled_from(["half", "cold"]), min_size=1).map(",".join),
