@@ -231,7 +231,7 @@ AGAIN = {  # a step with another shape, in the words of each framework
     ("torch-nn", "compile"): (
         "import torch; self.loss(torch.tensor(train.x[:5], dtype=self.dtype), torch.tensor(train.y[:5])).backward()"
     ),
-    ("tensorflow-tape", "graph"): "self.step(train.x[:5].astype('float32'), train.y[:5])",
+    ("tensorflow-tape", "graph"): "self.train(train.x[:5].astype('float32'), train.y[:5])",
 }
 
 
