@@ -5,6 +5,7 @@ The command's help names these, so nothing is imported here before it is used.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from levelfield.harness.doctor.series import Bench
 
 
-class Part:
+class Part(ABC):
     """A series of an adapter against itself: so many `launches` in each of at most `blocks` blocks."""
 
     name: str
@@ -40,9 +41,9 @@ class Part:
             for info in chosen
         ]
 
+    @abstractmethod
     def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Trial:
         """Until the step's pairs are made or it is `enough`; a trial that failed says why."""
-        raise NotImplementedError
 
 
 class Itself(Part):

@@ -91,6 +91,7 @@ def _unpacked(file: Path, data: bytes) -> tuple[bytes, str]:
                     content, suffix = inside.read(frame.MAX_BYTES + 1), _suffix(names[0])
     except UserError:
         raise
+    # A password is a RuntimeError, a compression that zipfile has not a NotImplementedError
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError) as error:
         raise UserError(f"{file} cannot be unpacked: {error}", "pack it again, or name the unpacked file") from None
     if len(content) > frame.MAX_BYTES:

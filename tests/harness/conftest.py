@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,10 @@ import pytest
 
 import levelfield
 from levelfield.harness.records.record import Record
+
+# Behind a shell's `&` Ctrl-C is ignored, and it would be in all commands that the tests start and interrupt
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent))
 
