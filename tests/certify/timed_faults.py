@@ -206,7 +206,10 @@ class LowersPrecision(Honest):
 
 
 class DecaysRate(Honest):
-    """The learning rate falls by a tenth every ten epochs, as a scheduler of the framework's own would do."""
+    """The learning rate falls by a tenth every ten epochs, as a framework's scheduler would do, to a tenth of it.
+
+    It must not fall to nothing: on a quick machine that would be learning that stops, which another check finds.
+    """
 
     name = "decays-rate"
     framework = "numpy"
@@ -214,7 +217,7 @@ class DecaysRate(Honest):
     modes = ("eager",)
 
     def step(self, epoch, i, steps, x, y):
-        share = np.float32(0.9 ** (epoch // 10))
+        share = np.float32(max(0.9 ** (epoch // 10), 0.1))
         self.update([share * g for g in self.gradients(x, y)])
 
 
