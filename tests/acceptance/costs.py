@@ -1,4 +1,4 @@
-"""What ``make soak`` found, line by line with its bar: the same in docs/reliability.md, in row 6 of docs/trust.md, and
+"""What ``make soak`` found, line by line with its bar: the same in docs/results/reliability.md, in row 6 of docs/trust.md, and
 in the exit code of the soak itself.
 
 Scheduling is all that the harness does for a launch outside its child. Its CPU time has to be flat. With the writing to

@@ -1,4 +1,4 @@
-"""Renders docs/reliability.md from the results of ``make chaos``, ``make fuzz`` and ``make soak``."""
+"""Renders docs/results/reliability.md from the results of ``make chaos``, ``make fuzz`` and ``make soak``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).resolve().parent / "chaos"))
 from faults import FAULTS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-RESULTS = DOCS / "reliability"
+RESULTS = DOCS / "results" / "reliability"
 HEAD = """# Reliability
 
 Written by `tests/acceptance/reliability.py` from what `make chaos`, `make fuzz` and `make soak` measured; the results
@@ -100,7 +100,7 @@ def soak(result: dict[str, Any] | None) -> str:
         " files, and 500 launches for times. Scheduling is all that the harness does for a launch outside its child,"
         " the writing of the record to the disk included. Memory in MB, times in seconds. How the time with the disk"
         " grows is not judged, because the disk waits for whoever else uses it; that it stays below 20 ms is."
-        " [Row 6 of the bars](trust.md#the-bars) is the worst of these lines.\n\n"
+        " [Row 6 of the bars](../trust.md#the-bars) is the worst of these lines.\n\n"
         + table(["what", "first", "last", "last / first", "bar", "word"], rows)
     )
 
@@ -111,7 +111,7 @@ def text() -> str:
 
 
 def main() -> None:
-    (DOCS / "reliability.md").write_text(text(), encoding="utf-8")
+    (DOCS / "results" / "reliability.md").write_text(text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write docs/defaults.md from a run of each track: python tests/studies/defaults_page.py DEFAULTS PARITY
+"""Write docs/results/defaults.md from a run of each track: python tests/studies/defaults_page.py DEFAULTS PARITY
 
 Of quality only: what a step takes by default stands in the report of a run that measured it.
 """
@@ -25,7 +25,7 @@ OPENING = """# What you get by default
 Does a framework generalise worse when it is used as its documentation shows it: with its own initial weights, its own
 constants of the optimizer, its own loader and shuffling? Name of the optimizer, learning rate, momentum, batch size
 and network are those of the recipe. *Like for like* stands beside it: the same adapters from the same initial weights
-over the same batches. How differences are judged: [statistics](statistics.md#equivalence-of-what-is-learnt).
+over the same batches. How differences are judged: [statistics](../statistics.md#equivalence-of-what-is-learnt).
 
 ```
 {by_default}

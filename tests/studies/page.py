@@ -1,4 +1,4 @@
-"""Write docs/studies.md and its figures from runs of the studies: python tests/studies/page.py RUN..."""
+"""Write docs/results/studies.md and its figures from runs of the studies: python tests/studies/page.py RUN..."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import Picture
 from levelfield.reports.sections import studies
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "results"
 CLOSING = """## What is tested
 
 * `pytest tests/harness/test_study_directions.py`: more wrong labels, noisier inputs, more capacity, fewer samples open
@@ -31,7 +31,7 @@ COLOURS = {"--ink": "#1a1a1a", "--muted": "#5a5b5c", "--line": "#d2d3d4", "--pap
 
 
 def draw(picture: Picture, name: str) -> str:
-    """Its file in ``docs/``, which is written."""
+    """Its file in ``docs/results/``, which is written."""
     svg = re.sub(r"var\((--\w+)\)", lambda m: COLOURS[m[1]], picture.draw())
     path = DOCS / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
