@@ -98,6 +98,13 @@ def console(text: str) -> list[str]:
     return [re.sub(r"^(?:\w*\$ +)", "", line).strip() for line in shown]
 
 
+def spans(text: str) -> list[str]:
+    """The pieces of code within sentences and tables, and indented lines of code."""
+    prose = _CODE.sub("", text)
+    found = [span.strip("`").strip().replace("\n", " ") for span in (m[0] for m in _SPAN.finditer(prose))]
+    return [re.sub(r"\s+", " ", span) for span in found] + re.findall(r"^ {4}(\S.*)$", prose, re.MULTILINE)
+
+
 def main(files: list[str]) -> None:
     for file in files:
         found = sentences(Path(file).read_text(encoding="utf-8"))

@@ -114,14 +114,16 @@ def suite() -> list[str]:
     return [
         "## A suite",
         "",
-        "A TOML file for `levelfield run FILE`. Unknown keys are refused, with the nearest known one. [An example](run.md#your-own-suite).",
+        "A TOML file for `levelfield run FILE`. Unknown keys are refused, with the nearest known one.",
+        "[An example](run.md#your-own-suite).",
         "",
         "### The whole file",
         "",
         *keys(suite_keys.SUITE, whole),
         "### `[environments.NAME]`",
         "",
-        'Instead of a table, the path of an interpreter: `older = "old/bin/python"`. `levelfield run` gives their launches the versions that are installed there.',
+        'Instead of a table, the path of an interpreter: `older = "old/bin/python"`. Its launches use the versions that',
+        "are installed there.",
         "",
         *keys(suite_keys.ENVIRONMENT, parts["EnvironmentTable"]),
         "### `[models.NAME]`",
@@ -135,7 +137,8 @@ def suite() -> list[str]:
         *keys(suite_keys.EARLY_STOPPING, parts["EarlyStopping"]),
         "### `[[speed]]` and `[[learning]]`",
         "",
-        "Lists are multiplied out: two tasks and three models make six workloads. A single value needs no brackets for `task`, `model`, `recipe`, `adapters`, `environments`, `track`, `precision` and `replication`.",
+        "Lists are multiplied out: two tasks and three models make six workloads. A single value needs no brackets for",
+        "`task`, `model`, `recipe`, `adapters`, `environments`, `track`, `precision` and `replication`.",
         "",
         *keys(suite_keys.PART, learning, common),
         f"`modes` is by default `{toml(speed['properties']['modes']['default'])}` in `[[speed]]`.",
@@ -155,7 +158,8 @@ def commands() -> list[str]:
     lines = [
         "## Commands",
         "",
-        "Every command has `-h`, `-v` (tracebacks) and `-q` (no progress). Data go to standard output, all else to standard error.",
+        "Every command has `-h`, `-v` (tracebacks) and `-q` (no progress). Data go to standard output, all else to",
+        "standard error.",
         "",
     ]
     for name, parser in subparsers().items():
@@ -199,7 +203,8 @@ def exit_codes() -> list[str]:
         [
             "1",
             "`FAILED`",
-            "done, and the answer is no: a failed launch, a missing certificate, nothing judged, or what `--fail-on` names",
+            "done, and the answer is no: a launch failed, a certificate is missing, nothing could be judged, or "
+            "`--fail-on` found what it names",
         ],
         ["2", "`USAGE`", "wrong usage or configuration: the message says what, the hint what would be right"],
         ["3", "`INTERNAL`", "an error of levelfield's own: please report it"],
@@ -247,7 +252,8 @@ def records() -> list[str]:
     lines = [
         "## Records",
         "",
-        f"A run's folder holds `run.json` (what was asked for), `records.jsonl` (one launch a line), `certificates.jsonl` and `peaks.jsonl`. This is schema {SCHEMA}; runs of another one are refused.",
+        "A run's folder holds `run.json` (what was asked for), `records.jsonl` (one launch a line),",
+        f"`certificates.jsonl` and `peaks.jsonl`. This is schema {SCHEMA}; runs of another one are refused.",
         "",
     ]
     shown = {"A record": Record.model_json_schema(), "run.json": Run.model_json_schema()}
