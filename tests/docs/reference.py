@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,8 @@ def environment() -> list[str]:
         ["`LEVELFIELD_DATA`", "the folder of MNIST's files, if `--data-dir` does not name one"],
         ["`LEVELFIELD_CACHE`", "where certificates and caches are kept; by default the user's cache folder"],
     ]
-    rows = [[f"`{one.pattern}`", one.reader, one.changes or "nothing here", one.ours or ""] for one in variables.TABLE]
+    alike = groupby(variables.TABLE, lambda one: (one.reader, one.changes or "nothing here", one.ours))
+    rows = [[listed(one.pattern for one in group), *told] for told, group in alike]
     return [
         "## Variables",
         "",
@@ -270,11 +272,21 @@ def python() -> list[str]:
     lines = ["## Python", "", "The public API: `import levelfield`. Everything else may change without notice.", ""]
     for name in sorted(levelfield.__all__):
         thing = getattr(levelfield, name)
-        told = inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        signature = str(inspect.signature(thing)) if inspect.isfunction(thing) else ""
-        lines += [f"### levelfield.{name}", "", told.replace("``", "`"), ""]
-        if signature:
-            lines += ["```python", f"{name}{re.sub(r'<[^>]*>', '…', signature)}", "```", ""]
+        lines += [f"### levelfield.{name}", "", inspect.cleandoc(thing.__doc__ or "").replace("``", "`"), ""]
+        if inspect.isfunction(thing):
+            signature = inspect.signature(thing)
+            parts = [re.sub(r"'([^']*)'(?= =|$)", r"\1", str(one), count=1) for one in signature.parameters.values()]
+            first_named = next(
+                (n for n, one in enumerate(signature.parameters.values()) if one.kind == one.KEYWORD_ONLY), None
+            )
+            if first_named is not None:
+                parts.insert(first_named, "*")
+            told = "".join(f"    {part},\n" for part in parts)
+            lines += ["```text", f"{name}(\n{told}) -> {signature.return_annotation}", "```", ""]
+        elif hasattr(thing, "__annotations__"):
+            fields = vars(thing).get("__annotations__", {})
+            rows = [[f"`{name}`", f"`{getattr(kind, '__forward_arg__', kind)}`"] for name, kind in fields.items()]
+            lines += table(["field", "type"], rows) if rows else []
     return lines
 
 

@@ -95,3 +95,22 @@ def test_the_extras_of_readme_are_those_of_the_package() -> None:
     sentence = re.search(r"The extras are (.*?)\.", text(ROOT / "README.md"), re.DOTALL)
     assert sentence is not None
     assert set(codes(sentence[1])) == set(project["optional-dependencies"]) - {"test", "versus"}
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("compare.md", "First step against steady state"),
+        ("compare.md", "The framework tax"),
+        ("compare.md", "Device utilisation"),
+        ("lesson.md", "The framework tax"),
+        ("lesson.md", "Learning curves"),
+        ("run.md", "Not measured"),
+    ],
+)
+def test_sections_of_the_report_that_a_page_sends_to_exist(page: str, title: str) -> None:
+    assert title in text(DOCS / page)
+    sources = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "reports").rglob("*") if path.suffix in (".py", ".html")
+    ]
+    assert any(re.search(rf"""["'>]{title}\b""", source) for source in sources)
