@@ -83,7 +83,7 @@ PART = {
 SPEED = {
     "blocks": Key("how often each cell is launched; with a budget, at most", "blocks = 12"),
     "threads": Key("of a launch: `all` cores, or a number", "threads = 1"),
-    "seconds": Key("of steady training that each launch is timed for", "seconds = 0.5"),
+    "seconds": Key("of steady training that the turns of a launch last together", "seconds = 0.5"),
 }
 
 LEARNING = {
