@@ -6,7 +6,7 @@ RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check
+.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,10 @@ soak: $(VENV)/.test ## 2,000 launches, and the cost of scheduling 10,000
 
 soak-ray: $(VENV)/.test ## 10,000 launches through a Ray cluster of two nodes on this machine
 	$(BIN)/python tests/acceptance/soak/soak_ray.py --json docs/clusters/soak.json
+
+docs: $(VENV)/.test ## write the pages that are made from the code
+	$(BIN)/python tests/docs/reference.py
+	$(BIN)/python tests/kit/phrase_book.py
 
 audit: $(VENV)/.test $(VENV)/audit/bin/pip-audit ## known vulnerabilities of what is pinned, and the linter's security rules
 	$(BIN)/ruff check --select S --ignore S101,S603 tasks adapters harness reports

@@ -136,3 +136,24 @@ def test_the_gate_of_a_ci_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     capsys.readouterr()
     assert main.main([*compared, "--json"]) in (main.FAILED, main.NOTHING)  # one block decides nothing
     assert json.loads(capsys.readouterr().out)["differences"] == []
+
+
+STUDIES = [line for line in PLANNED if line.endswith("-a numpy-manual") and "smoke" not in line]
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+@pytest.mark.parametrize("line", STUDIES)
+def test_the_studies_of_the_lesson_run(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main.main([*PLANNED[line], "--seeds", "1", "--no-certify", "-o", str(tmp_path / "run")]) == main.OK
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+def test_the_frames_are_as_the_page_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (shown,) = re.findall(r"```python\n(.*?)```", (DOCS / "run.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(shown, names)
+    assert set(names["results"].launches.adapter) == {"numpy-manual", "torch-nn"}  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from typing import Any
 
 import pytest
 from pages import DOCS, ROOT
+
+import levelfield
+from levelfield.harness.cli import main
 
 NOTEBOOK = DOCS / "lesson.ipynb"
 
@@ -57,3 +61,22 @@ def test_it_runs_and_shows_the_same_frames(tmp_path: Path) -> None:
     assert len(set(row[1:])) == 1, "three adapters, one loss"
     epochs = dict(line.split() for line in shown(after[-1]).splitlines() if "layer" in line)
     assert int(epochs["multi-layer"]) < int(epochs["single-layer"])
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+def test_the_table_of_the_lesson_is_what_its_command_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = main.main(["run", str(DOCS / "lesson" / "layers.toml"), "-a", "numpy-manual", "-o", "layers"])
+    assert code == main.OK
+    found = levelfield.load("layers").epochs
+    means = found.groupby(["task", "model", "seed", "epoch"])[["validation_loss", "test_accuracy"]].mean()
+    rows = re.findall(
+        r"^\| (\w+) \| ([a-z-]+) \| (\d+) \| (0\.\d+) \|$", (DOCS / "lesson.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 4
+    for task, model, epoch, accuracy in rows:
+        own = means.loc["iris" if task == "Iris" else "digits-half", model]
+        best = own.loc[own.groupby("seed").validation_loss.idxmin()]
+        assert best.index.get_level_values("epoch").to_series().median() == pytest.approx(int(epoch), abs=2)
+        assert best.test_accuracy.mean() == pytest.approx(float(accuracy), abs=0.005)
