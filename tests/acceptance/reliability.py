@@ -17,10 +17,11 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = DOCS / "results" / "reliability"
 HEAD = """# Reliability
 
-For anyone who asks what is lost when something breaks in the midst of a run. `tests/acceptance/reliability.py` wrote this
-page from what `make chaos`, `make fuzz` and `make soak` measured. The results lie in [reliability/](reliability/). Every
-fault is injected into real processes. *Lost* are launches that have no
-record when the run has been resumed to its end, *twice* are records with the launch and the attempt of another,
+For anyone who asks what is lost when something breaks in the midst of a run.
+
+`tests/acceptance/reliability.py` wrote this page from what `make chaos`, `make fuzz` and `make soak` measured. The
+results lie in [reliability/](reliability/). Every fault is injected into real processes. *Lost* are launches that have
+no record when the run has been resumed to its end, *twice* are records with the launch and the attempt of another,
 *orphans* are processes that outlive their harness by ten seconds, *zombies* dead children that nobody reaps within one.
 """
 
