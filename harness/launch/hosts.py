@@ -32,7 +32,8 @@ class Host(Protocol):
         """Launches and certificates with the same key cannot be made at the same time on one host."""
 
     def launch(self, launch: Launch, core: int | None = None) -> Record:
-        """Make one learning launch, pinned to `core` if one is given, and return its record. Raises HostLost only."""
+        """Make one launch, and return its record; a learning one pinned to `core` if one is given. Raises HostLost
+        only."""
 
     def block(self, launches: Sequence[Launch]) -> list[Record]:
         """Make speed launches that are alive together and take turns; their records in the same order. Raises HostLost

@@ -96,9 +96,12 @@ class LocalHost:
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
     def launch(self, launch: Launch, core: int | None = None) -> Record:
-        """Make one learning launch, pinned to `core` if one is given, and return its record whatever happens."""
+        """Make one launch, and return its record whatever happens; a learning one pinned to `core` if one is given."""
         if launch.skip:
             return self.skipped(launch)
+        if launch.cell.kind == "speed":
+            (record,) = self._in_turns([Participant(launch)])
+            return record
         started, begin = now(), time.monotonic()
         key, job = self.key(launch.cell), self._job(launch, core=core)
         done = self.parents.run(job, key)
@@ -114,14 +117,17 @@ class LocalHost:
         return self.together([Participant(launch) for launch in launches])
 
     def together(self, participants: Sequence[Participant]) -> list[Record]:
-        """As `block`."""
+        """As `block`, in processes of their own."""
         self.parents.end_all_but(())
         try:
-            if self.cold:
-                participants = [replace(one, lane=number) for number, one in enumerate(participants)]
-            return block.make(self, participants, ROOM * machine.available())
+            return self._in_turns(participants)
         finally:
             self.parents.end_all_but(())
+
+    def _in_turns(self, participants: Sequence[Participant]) -> list[Record]:
+        if self.cold:
+            participants = [replace(one, lane=number) for number, one in enumerate(participants)]
+        return block.make(self, participants, ROOM * machine.available())
 
     def alive(self, launch: Launch, wrap: Sequence[Delay], lane: int) -> Alive:
         """A launch of a block, to be started. Raises UserError where there is no room for its files."""

@@ -10,9 +10,9 @@ from statistics import median
 from levelfield.harness.judge import roofline
 from levelfield.harness.judge.roofline import Regime, Work
 from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.measure import disturbance
 from levelfield.harness.records.peak import NO_PEAK, Peak, PeakSubject, best_of
 from levelfield.harness.records.quantity import Estimated, Measured, Quantity, Unavailable
-from levelfield.harness.measure import disturbance
 from levelfield.harness.records.record import Record, step_seconds
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
