@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import pages
@@ -114,3 +115,9 @@ def test_sections_of_the_report_that_a_page_sends_to_exist(page: str, title: str
         path.read_text(encoding="utf-8") for path in (ROOT / "reports").rglob("*") if path.suffix in (".py", ".html")
     ]
     assert any(re.search(rf"""["'>]{title}\b""", source) for source in sources)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_that_a_page_shows_is_python(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", text(page), re.DOTALL):
+        compile(textwrap.dedent(block), str(page), "exec")
