@@ -107,7 +107,7 @@ class TestOnTwoNodes:
     def test_a_suite_gives_what_it_gives_here_and_ctrl_c_and_resume_work(self, levelfield, cluster, here, records_of):
         folder = levelfield.folder / "there"
         process = levelfield.start(*WHAT, "-o", folder, "--launcher", f"ray://{cluster.address}")
-        wait_for(process, folder, lambda record: record["cell"]["kind"] == "speed")
+        wait_for(process, folder, lambda record: record["cell"]["kind"] == "learning")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 130
