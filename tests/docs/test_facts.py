@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import textwrap
 from pathlib import Path
 
@@ -121,3 +122,13 @@ def test_sections_of_the_report_that_a_page_sends_to_exist(page: str, title: str
 def test_python_that_a_page_shows_is_python(page: Path) -> None:
     for block in re.findall(r"```python\n(.*?)```", text(page), re.DOTALL):
         compile(textwrap.dedent(block), str(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_parts_of_make_acceptance_that_a_page_names_exist(page: Path) -> None:
+    sys.path.append(str(ROOT / "tests" / "acceptance"))
+    from parts import PARTS
+
+    shown = [*pages.console(text(page)), *spans(text(page))]
+    asked = [match[1] for line in shown if (match := re.search(r"make acceptance ACCEPTANCE='?([a-z ]+)", line))]
+    assert {part for words in asked for part in words.split()} <= set(PARTS)
