@@ -63,9 +63,15 @@ def _refused(error: UserError) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import listing
+    import gc
 
-    listing.show(options.what, as_json=options.json, env=dict(options.env))
+    gc.disable()  # the syntax trees of adapters are many objects: to look for waste takes as long as to start Python
+    try:
+        from levelfield.harness.cli import listing
+
+        listing.show(options.what, as_json=options.json, env=dict(options.env))
+    finally:
+        gc.enable()
     return OK
 
 
