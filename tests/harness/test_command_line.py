@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -71,6 +72,12 @@ def test_list_imports_nothing_that_takes_longer_than_starting_python():
     )
     assert "numpy-manual" in done.stdout
     assert set(done.stderr.split()) & {"importlib.metadata", "email", "socket", "json", "subprocess"} == set()
+
+
+def test_list_leaves_the_collecting_of_garbage_as_it_was(capsys):
+    assert main.main(["list"]) == 0
+    assert "numpy-manual" in capsys.readouterr().out
+    assert gc.isenabled()
 
 
 def test_every_command_that_is_understood_is_carried_out():
