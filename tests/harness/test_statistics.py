@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.judge import statistics
-from levelfield.harness.judge.statistics import Interval, compare, judge, paired_ratio, precision_reached, tiers
+from levelfield.harness.judge.statistics import Interval, compare, judge, paired_ratio, precision_reached
+from levelfield.harness.judge.tiers import tiers
 from levelfield.tasks.errors import UserError
 
 MIRROR = {"faster": "slower", "slower": "faster", "tied": "tied", "inconclusive": "inconclusive"}

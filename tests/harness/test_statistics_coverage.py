@@ -24,9 +24,9 @@ from levelfield.harness.judge.statistics import (
     geometric_mean,
     precision_reached,
     shared_confidence,
-    tiers,
     trimmed_interval,
 )
+from levelfield.harness.judge.tiers import tiers
 
 Limits = tuple[np.ndarray, np.ndarray]
 Method = Callable[[np.ndarray, float], Limits]  # (…, n) log-ratios, confidence -> low, high (…)
