@@ -340,7 +340,7 @@ def _exponential(i: Interval) -> Interval:
 
 
 def common_pairs(cells: Mapping[Key, Blocks], baseline: Key) -> dict[Key, tuple[list[float], list[float]]]:
-    """Values of every other cell and of the baseline in their common blocks. Raises UserError for an unknown baseline."""
+    """Values of every other cell and of the baseline in their common blocks; raises UserError for an unknown one."""
     if baseline not in cells:
         raise unknown("baseline", str(baseline), map(str, cells))
     base = cells[baseline]
