@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import digamma, polygamma
 
-import few_blocks
 from levelfield.harness.judge.moderated import MOST_BORROWED, level_and_spread, moderate, prior_freedom
 from levelfield.harness.judge.statistics import compare, judge_pairs, paired_differences, paired_ratio, paired_ratios
 from levelfield.harness.judge.tiers import tiers
@@ -144,26 +143,3 @@ def test_differences_of_a_family_have_their_unit_and_agree_with_the_ratios():
     seconds = paired_differences({n: ([1e-3 * v for v in a], [1e-3 * v for v in b]) for n, (a, b) in pairs.items()})
     assert all(0 < i.low < 5e-4 < i.high < 1e-3 or i.low > 0 for i in seconds.values())
     assert all(i.high < 1e-3 for i in seconds.values())
-
-
-# Coverage, by the same simulation as in docs/statistics.md, with fewer tables
-
-
-@pytest.mark.parametrize("comparisons", [5, 20])
-@pytest.mark.parametrize("blocks", [3, 5, 8])
-@pytest.mark.parametrize("noise", few_blocks.NOISES)
-def test_the_intervals_of_a_family_hold_together(noise, blocks, comparisons):
-    x = few_blocks.log_ratios(few_blocks.NOISES[noise], np.random.default_rng(400), 800, comparisons, blocks)
-    assert few_blocks.holds(few_blocks.ours(x)).mean() >= 0.95 - 4 * np.sqrt(0.95 * 0.05 / 800)
-
-
-def test_limmas_own_moderation_fails_this_check():
-    x = few_blocks.log_ratios(few_blocks.one_noisy, np.random.default_rng(400), 800, 20, 5)
-    assert few_blocks.holds(few_blocks.smyth(x)).mean() < 0.95 - 4 * np.sqrt(0.95 * 0.05 / 800)
-
-
-def test_the_simulation_judges_as_the_table_does():
-    x = few_blocks.log_ratios(few_blocks.unequal, np.random.default_rng(401), 1, 9, 5)
-    pairs = {i: (np.exp(row).tolist(), [1.0] * 5) for i, row in enumerate(x[0])}
-    centre, half = few_blocks.ours(x)
-    assert np.allclose(np.log([i.high for i in paired_ratios(pairs).values()]), (centre + half)[0])
