@@ -24,6 +24,8 @@ from levelfield.harness.judge.statistics import (
     paired_ratios,
 )
 
+LEAST_NEIGHBOURS = 10  # blocks, before a correlation of neighbours means anything
+
 
 @dataclass(frozen=True)
 class Share:
@@ -130,7 +132,7 @@ def neighbours_agree(own: Sequence[float], base: Sequence[float]) -> float | Non
 
     Ranks, so that stalls do not govern it. The intervals assume independence (``docs/statistics.md``).
     """
-    if len(own) < 2 * LEAST_BLOCKS:
+    if len(own) < LEAST_NEIGHBOURS:
         return None
     ranks = np.argsort(np.argsort(np.log(own) - np.log(base)))
     return float(np.corrcoef(ranks[:-1], ranks[1:])[0, 1])
