@@ -116,7 +116,7 @@ def test_the_same_under_several_labels_is_judged_together():
 
 
 def test_a_series_too_short_has_no_runs_and_stops_nowhere():
-    short = series({"a": 1.0, "b": 1.0}, blocks=7)
+    short = series({"a": 1.0, "b": 1.0}, blocks=4)
     assert same(short, ["b"], "a").runs == []
     delay = slowed_down(short, "b", "a", 0.02, 0.02)
     assert (delay.after, delay.stop) == ([], None)
