@@ -49,6 +49,7 @@ class LaunchJob(Job):
     salt: int = 0  # of the epochs that are looked at
     seen: Path | None = None  # where what was seen of a speed launch goes
     wrap: tuple[Wrapper, ...] = ()  # around its training, the innermost first
+    more: Path | None = None  # where the child is told of further seeds, see `harness.launch.learner`
 
     @property
     def ranks(self) -> int:

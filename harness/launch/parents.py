@@ -14,7 +14,8 @@ from typing import Any
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import environment as set_by_us
 from levelfield.adapters.runtime import place
-from levelfield.harness.launch.jobs import Job
+from levelfield.harness.launch.jobs import Job, LaunchJob
+from levelfield.harness.launch.learner import Learner, lasts
 from levelfield.harness.launch.parent_key import Key, key_of
 from levelfield.harness.launch.warm_parent import Ending, ParentDied, Setup, WarmParent
 from levelfield.harness.measure.loaded import Loaded
@@ -72,6 +73,7 @@ class WarmParents:
         self.seconds, self.memory, self.cold = seconds, memory, cold
         self.alive: dict[Key, WarmParent] = {}
         self.broken: dict[Key, Done] = {}  # those that did not survive their imports
+        self.learners: dict[Key, Learner] = {}  # children that may go on with another seed
         self.roots: dict[Key, str] = {}  # the folders of each parent, the next one of a key has the same
         self.closed = False
 
@@ -107,8 +109,15 @@ class WarmParents:
 
     def end(self, key: Key) -> None:
         """End the parent of `key`, if there is one; the next job starts another one."""
+        if (learner := self.learners.pop(key, None)) is not None:
+            learner.close()
         if (parent := self.alive.pop(key, None)) is not None:
             parent.close()
+
+    def end_learners(self) -> None:
+        """End the children that wait for another seed: nothing shall sleep beside what is timed."""
+        while self.learners:
+            self.learners.popitem()[1].close()
 
     def end_all_but(self, needed: Collection[Key]) -> None:
         for key in self.alive.keys() - set(needed):
@@ -119,13 +128,14 @@ class WarmParents:
         self.closed = True
         for parent in list(self.alive.values()):
             parent.close()
+        self.end_learners()
 
     def _done(self, job: Job, key: Key, compiled: Path | None, started: Callable[[int], None] | None) -> Done:
         parent = self.alive[key]
         if (error := parent.errors.get(self.adapters[job.adapter].module)) is not None:
             return Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
         with readably():
-            failure = parent.run(job, self.seconds, self.memory, started, compiled)
+            failure = self._made(parent, job, key, compiled, started)
         result = json.loads(job.result.read_text()) if job.result.exists() else {}
         loaded = {name: Loaded(*about) for name, about in result.pop("loaded", {}).items()}
         if "error" in result:
@@ -135,6 +145,31 @@ class WarmParents:
         if failure is None and (why := self._others_loaded(job.adapter, key.environment, loaded)) is not None:
             failure = Ending(why, "import")
         return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds, loaded)
+
+    def _made(
+        self, parent: WarmParent, job: Job, key: Key, compiled: Path | None, started: Callable[[int], None] | None
+    ) -> Ending | None:
+        """Have a job done, by a child that has made other seeds of it if there is one; how it ended, None if well."""
+        if (learner := self.learners.get(key)) is not None:
+            if learner.takes(job):
+                learner.go_on(job)
+                if (failure := learner.wait(self.seconds, self.memory)) is None and not learner.running.ended:
+                    return None
+                job.result.unlink(missing_ok=True)  # it is made again, in a fresh one
+            self.learners.pop(key).close()
+        if isinstance(job, LaunchJob) and lasts(job):
+            learner = self.learners[key] = Learner(parent, job)
+            failure = learner.wait(self.seconds, self.memory)
+            if learner.running.ended:
+                self.learners.pop(key).close()
+            return failure
+        running = parent.begin(job, compiled)
+        try:
+            if started is not None:
+                started(running.pid)
+            return running.wait(self.seconds, self.memory)
+        finally:
+            running.close()
 
     def _lost(self, job: Job, key: Key, error: ParentDied | TimeoutError) -> Done:
         """The parent has died under a job, or while it was started: then it is not tried again."""

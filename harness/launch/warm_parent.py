@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -65,6 +66,55 @@ class Setup:
     passed: Passed  # by the user
 
 
+class Running:
+    """A child under way."""
+
+    def __init__(self, parent: WarmParent, pid: int, places: contextlib.ExitStack, base: int) -> None:
+        """`base`: bytes of memory that it was forked with."""
+        self.parent, self.pid, self.places, self.base = parent, pid, places, base
+        self.ended = False
+
+    def wait(self, limit: float, most_memory: int | None = None, word: int | None = None) -> Ending | None:
+        """Until it ends, or there is something to read at the file `word`: then it has not `ended`. None when it ended
+        well, else how it ended. Raises ParentDied.
+
+        The child and all that it starts may use `most_memory` bytes more than it was forked with, looked at twice a
+        second. Ranks share the parent's pages as the child does.
+        """
+        parent, used = self.parent, 0
+
+        def too_much() -> bool:
+            nonlocal used
+            used = sum(memory.resident(pid) for pid in memory.descendants(parent.process.pid)) - self.base
+            return used > (most_memory or 0)
+
+        try:
+            answer = parent._hear(limit, None if most_memory is None else too_much, word)
+        except TooMuch:
+            self.close()
+            about = f"used {used / 1e6:,.0f} MB of memory, its limit is {(most_memory or 0) / 1e6:,.0f} MB"
+            return Ending(about, "memory")
+        except TimeoutError:
+            self.close()
+            return Ending(f"took longer than its limit of {limit:g} s and was killed", "time")
+        except ParentDied:
+            self.ended = True
+            parent._kill_child()
+            raise
+        self.ended = bool(answer)
+        return parent.ending(answer) if answer else None
+
+    def close(self) -> None:
+        """Kill it, if it has not ended, and remove its folders."""
+        if not self.ended:
+            self.ended = True
+            with contextlib.suppress(ParentDied, TimeoutError):
+                self.parent._kill_child()
+                self.parent._hear(10.0)
+        self.parent.child = None
+        self.places.close()
+
+
 class WarmParent:
     """The harness' side of one `harness.launch.worker` process."""
 
@@ -104,56 +154,20 @@ class WarmParent:
         self.import_seconds: float = hello["seconds"]
         self.errors: dict[str, str | None] = hello["errors"]
 
-    def run(
-        self,
-        job: Job,
-        limit: float,
-        most_memory: int | None = None,
-        started: Callable[[int], None] | None = None,
-        compiled: Path | None = None,
-    ) -> Ending | None:
-        """Carry out a job; `started` is told the child's pid. None when the child ended well, else how it ended.
-        Raises ParentDied, and OSError where there is no room for its folders.
+    def begin(self, job: Job, compiled: Path | None = None) -> Running:
+        """Start a job. Raises ParentDied, and OSError where there is no room for its folders.
 
         What the child compiles for the disk is kept in `compiled`, else in a folder that all jobs of this parent share.
-
-        The child and all that it starts may use `most_memory` bytes more than the parent has, looked at twice a second.
-        Ranks share the parent's pages as the child does.
         """
-        with self.places.job(compiled):
-            return self._run(job, limit, most_memory, started)
+        with contextlib.ExitStack() as places:
+            places.enter_context(self.places.job(compiled))
+            base = memory.resident(self.process.pid) * job.processes
+            self._say(job.model_dump(mode="json"))
+            self.child = self._hear(10.0)["pid"]
+            return Running(self, self.child, places.pop_all(), base)
 
-    def _run(
-        self, job: Job, limit: float, most_memory: int | None, started: Callable[[int], None] | None
-    ) -> Ending | None:
-        base = memory.resident(self.process.pid) * job.processes
-        used = 0
-
-        def too_much() -> bool:
-            nonlocal used
-            used = sum(memory.resident(pid) for pid in memory.descendants(self.process.pid)) - base
-            return used > (most_memory or 0)
-
-        self._say(job.model_dump(mode="json"))
-        child: int = self._hear(10.0)["pid"]
-        self.child = child
-        if started is not None:
-            started(child)
-        try:
-            ended = self._hear(limit, None if most_memory is None else too_much)
-        except (TimeoutError, TooMuch) as error:
-            self._kill_child()
-            self._hear(10.0)
-            if isinstance(error, TooMuch):
-                return Ending(
-                    f"used {used / 1e6:,.0f} MB of memory, its limit is {(most_memory or 0) / 1e6:,.0f} MB", "memory"
-                )
-            return Ending(f"took longer than its limit of {limit:g} s and was killed", "time")
-        except ParentDied:
-            self._kill_child()
-            raise
-        finally:
-            self.child = None
+    def ending(self, ended: Mapping[str, Any]) -> Ending | None:
+        """How a child ended, None if well."""
         code = ended["code"]
         if ended.get("flood"):
             return Ending(f"printed more than {MOST_OUTPUT >> 20} MiB and was killed", "output")
@@ -186,24 +200,34 @@ class WarmParent:
         except OSError:
             raise self._death() from None
 
-    def _hear(self, limit: float, too_much: Callable[[], bool] | None = None) -> dict[str, Any]:
+    def _hear(
+        self, limit: float, too_much: Callable[[], bool] | None = None, word: int | None = None
+    ) -> dict[str, Any]:
         """The next line; sleeps meanwhile, and wakes to ask `too_much`, whose yes is raised as TooMuch.
 
-        Raises TimeoutError after `limit` seconds, ParentDied at its end.
+        Nothing when there is something to read at the file `word` first. Raises TimeoutError after `limit` seconds,
+        ParentDied at its end.
         """
         end = time.monotonic() + limit
         while b"\n" not in self.buffer:
             left = max(end - time.monotonic(), 1e-3)
-            self.channel.settimeout(left if too_much is None else min(left, _LOOK_EVERY))
+            if (file := self.channel.fileno()) < 0:  # closed meanwhile
+                raise self._death()
+            either = select.poll()
+            for one in (file, *(() if word is None else (word,))):
+                either.register(one, select.POLLIN)
+            ready = [one for one, _ in either.poll(1e3 * (left if too_much is None else min(left, _LOOK_EVERY)))]
+            if word in ready:
+                return {}
+            if not ready:
+                if too_much is None or time.monotonic() >= end:
+                    raise TimeoutError
+                if too_much():
+                    raise TooMuch
+                continue
             try:
                 data = self.channel.recv(65536)
-            except TimeoutError:
-                if too_much is None or time.monotonic() >= end:
-                    raise
-                if too_much():
-                    raise TooMuch from None
-                continue
-            except ConnectionError:
+            except OSError:
                 data = b""
             if not data:
                 raise self._death()
