@@ -91,11 +91,11 @@ class Running:
         try:
             answer = parent._hear(limit, None if most_memory is None else too_much, word)
         except TooMuch:
-            self.close()
+            self._kill()
             about = f"used {used / 1e6:,.0f} MB of memory, its limit is {(most_memory or 0) / 1e6:,.0f} MB"
             return Ending(about, "memory")
         except TimeoutError:
-            self.close()
+            self._kill()
             return Ending(f"took longer than its limit of {limit:g} s and was killed", "time")
         except ParentDied:
             self.ended = True
@@ -106,13 +106,16 @@ class Running:
 
     def close(self) -> None:
         """Kill it, if it has not ended, and remove its folders."""
-        if not self.ended:
-            self.ended = True
-            with contextlib.suppress(ParentDied, TimeoutError):
-                self.parent._kill_child()
-                self.parent._hear(10.0)
+        with contextlib.suppress(ParentDied, TimeoutError):
+            self._kill()
         self.parent.child = None
         self.places.close()
+
+    def _kill(self) -> None:
+        if not self.ended:
+            self.ended = True
+            self.parent._kill_child()
+            self.parent._hear(10.0)
 
 
 class WarmParent:
