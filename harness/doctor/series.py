@@ -1,23 +1,20 @@
-"""Record series of paired blocks: launches of the same work under several labels, as a run makes them."""
+"""Record series of blocks: launches of the same work under several labels, as a run makes them."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.launch.jobs import Wrapper
+from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure.turns import LEAST
+from levelfield.harness.measure.delay import Delay
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
-from levelfield.harness.records.record import Record
+from levelfield.harness.records.record import Record, epoch_seconds
 from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
-from levelfield.harness.run.schedule import attempts
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.task import Task
@@ -42,18 +39,16 @@ class Bench:
     def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalHost:
         return LocalHost(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
-    def ground(
-        self, first: Side, second: Side, least: int = LEAST, seconds: float = SECONDS
-    ) -> AbstractContextManager[Ground]:
-        """Where two sides take turns of `least` epochs or more, for `seconds` in all."""
-        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT, least, seconds)
+    def ground(self, first: Side, second: Side, seconds: float = SECONDS) -> AbstractContextManager[Ground]:
+        """Where two sides take turns, for `seconds` each."""
+        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT, seconds)
 
 
 @dataclass
 class Series:
-    """Of each label the median steady epoch in seconds by block, undisturbed launches only.
+    """Of each label the median steady epoch in seconds by block.
 
-    `wall`: seconds that all launches of a label took, repeats included, by block.
+    `wall`: seconds that all launches of a label took, by block; `disturbed`: launches that had too few turns.
     """
 
     values: dict[str, dict[int, float]] = field(default_factory=dict)
@@ -71,7 +66,7 @@ class Series:
         elif record.contaminated is not None:
             self.disturbed += 1
         else:
-            self.values.setdefault(label, {})[record.block] = median(record.epoch_seconds)
+            self.values.setdefault(label, {})[record.block] = median(epoch_seconds(record))
 
     def add_pair(self, label: str, pair: Pair | None, block: int) -> None:
         """A duel: the label's value, and that of "`label` base"."""
@@ -85,7 +80,9 @@ class Series:
     def nothing(self) -> str:
         """Why it holds no value."""
         return (
-            f"all of {counted(self.launches, 'launch')} were disturbed" if self.launches else "the time for it was over"
+            f"all of {counted(self.launches, 'launch')} had too few turns"
+            if self.launches
+            else "the time for it was over"
         )
 
     def pairs(self, label: str, baseline: str) -> tuple[list[float], list[float]]:
@@ -95,7 +92,7 @@ class Series:
         return [own[b] for b in blocks], [base[b] for b in blocks]
 
     def pair_seconds(self, label: str, baseline: str) -> float:
-        """What a pair of launches costs, repeats included: the mean over blocks."""
+        """What a pair of launches costs: the mean over blocks."""
         own, base = self.wall.get(label, {}), self.wall.get(baseline, {})
         blocks = own.keys() & base.keys()
         return sum(own[b] + base[b] for b in blocks) / max(len(blocks), 1)
@@ -121,22 +118,31 @@ def record(
     host: LocalHost,
     bench: Bench,
     work: Cell,
-    labels: Mapping[str, Sequence[Wrapper]],
+    labels: Mapping[str, tuple[Delay, ...]],
     blocks: int,
     enough: Callable[[], bool],
     first: int = 0,
 ) -> Series:
-    """Launch the same work under every label once a block in random order, until `blocks` or `enough`; ends at the
-    first failure. What a label stands for goes around the training of its launches.
+    """Blocks of the same work under every label, the first of which is the baseline, until `blocks` or `enough`; ends
+    at the first failure. What a label stands for goes around the training of its launches.
 
-    Disturbed launches are repeated as in a run. Blocks count from `first`, so that a series can be continued.
+    Each label has a parent of its own, as two frameworks would. Blocks count from `first`, so that a series can be
+    continued.
     """
-    found, shuffle = Series(), random.Random(first)  # noqa: S311 - an order, not a secret
+    found = Series()
+    names = list(labels)
     for block in range(first, first + blocks):
-        launch = Launch(work, block, seed=block, seconds=bench.seconds)
-        for label in shuffle.sample(list(labels), len(labels)):
-            for made in attempts(partial(host.launch, launch, wrap=labels[label])):
-                found.add(label, made)
-                if found.failure is not None or enough():
-                    return found  # what this block lacks is in no pair
+        if enough():
+            break
+        launches = [Launch(work, block, seed=block, seconds=bench.seconds, baseline=name == names[0]) for name in names]
+        made = host.together(
+            [
+                Participant(launch, labels[name], lane)
+                for lane, (name, launch) in enumerate(zip(names, launches, strict=True))
+            ]
+        )
+        for name, one in zip(names, made, strict=True):
+            found.add(name, one)
+        if found.failure is not None:
+            break
     return found

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +45,21 @@ class Child:
             os.setpgid(self.pid, self.pid)  # the child does so too: whoever comes first
         self.output = Output(reader, job.log)
 
-    def ended(self) -> int | None:
-        """Its exit code (negative: its signal), once it has ended; whatever it left behind is ended too."""
+    def ended(self, others: Collection[int]) -> int | None:
+        """Its exit code (negative: its signal), once it has ended; whatever it left behind is ended too. `others` are
+        children that live on."""
         done, status = os.waitpid(self.pid, os.WNOHANG)
         if not done:
             return None
-        self.end()
+        self.end(others)
         while not self.output.flood and self.output.take():
             pass
         return os.waitstatus_to_exitcode(status)
+
+    @property
+    def files(self) -> list[int]:
+        """Of the parent's, for this child."""
+        return [self.output.reader, self.output.log]
 
     def listen(self) -> bool:
         """Take what it has printed. False when nothing more will be taken: it has closed its output, or is killed for
@@ -64,10 +70,13 @@ class Child:
             _kill_group(self.pid)
         return not self.output.flood
 
-    def end(self) -> None:
-        """Kill it and all that it has started."""
+    def kill(self) -> None:
         _kill_group(self.pid)
-        _end_descendants()
+
+    def end(self, others: Collection[int] = ()) -> None:
+        """Kill it and all that it has started, but not the `others`."""
+        _kill_group(self.pid)
+        _end_descendants(others)
 
 
 class Output:
@@ -79,10 +88,7 @@ class Output:
         self.log = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         self.size = os.fstat(self.log).st_size
 
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         os.close(self.reader)
         os.close(self.log)
 
@@ -155,18 +161,16 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _end_descendants() -> None:
-    """Kill and reap whatever a child has left behind. Orphans are adopted: no children, no descendants."""
+def _end_descendants(others: Collection[int]) -> None:
+    """Kill and reap whatever a child has left behind. Orphans are adopted: no children but the `others`, no
+    descendants."""
     end = monotonic() + 5.0
-    while monotonic() < end:
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        for pid in _children():
+    while (left := [pid for pid in _children() if pid not in others]) and monotonic() < end:
+        for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
         time.sleep(0.001)
 
 

@@ -31,8 +31,13 @@ class Host(Protocol):
     def key(self, wanted: Cell | CertificateSubject) -> Hashable:
         """Launches and certificates with the same key cannot be made at the same time on one host."""
 
-    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
-        """Make one launch, pinned to `core` if one is given, and return its record. Raises HostLost only."""
+    def launch(self, launch: Launch, core: int | None = None) -> Record:
+        """Make one launch, and return its record; a learning one pinned to `core` if one is given. Raises HostLost
+        only."""
+
+    def block(self, launches: Sequence[Launch]) -> list[Record]:
+        """Make speed launches that are alive together and take turns; their records in the same order. Raises HostLost
+        only."""
 
     def certify(
         self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None = None

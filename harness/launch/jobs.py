@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from levelfield.adapters.choices import Replication, TimedPrecision
 from levelfield.harness.measure.delay import Delay
-from levelfield.harness.measure.turns import InTurns
 from levelfield.harness.records.cell import Cell, LaunchKind
-
-Wrapper = Annotated[Delay | InTurns, Field(discriminator="what")]
 
 
 class Job(BaseModel):
@@ -48,8 +45,10 @@ class LaunchJob(Job):
     data: Path
     salt: int = 0  # of the epochs that are looked at
     seen: Path | None = None  # where what was seen of a speed launch goes
-    wrap: tuple[Wrapper, ...] = ()  # around its training, the innermost first
-    more: Path | None = None  # where the child is told of further seeds, see `harness.launch.learner`
+    wrap: tuple[Delay, ...] = ()  # around its training, the innermost first
+    line: Path | None = None  # on which it is told its turns, see `harness.measure.turns.Line`; None: it takes none
+    predict: bool = True  # whether prediction is timed
+    lasts: bool = False  # whether its child goes on with other seeds, see `harness.launch.learner`
 
     @property
     def ranks(self) -> int:

@@ -8,8 +8,8 @@ import shutil
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,26 +17,33 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import place
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
-from levelfield.harness.launch.jobs import CertifyJob, LaunchJob, PeakJob, Wrapper
+from levelfield.harness.launch import block
+from levelfield.harness.launch.block import Participant
+from levelfield.harness.launch.jobs import CertifyJob, LaunchJob, PeakJob
 from levelfield.harness.launch.parent_key import Key, key_of, parent_key
-from levelfield.harness.launch.parents import WarmParents, readably
+from levelfield.harness.launch.parents import Done, WarmParents, readably
+from levelfield.harness.launch.rounds import Alive, now
 from levelfield.harness.launch.warm_parent import Ending
+from levelfield.harness.measure.delay import Delay
+from levelfield.harness.measure.turns import Line
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import CertificateSubject, Launch
-from levelfield.harness.probes.client import Sampled, Sampling
+from levelfield.harness.probes.client import Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records import peak
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.records.record import Record
-from levelfield.harness.system import folders, variables
+from levelfield.harness.system import folders, machine, variables
 from levelfield.harness.system.folders import Temporary
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.task import Task
 
+ROOM = 0.7  # of the memory that is free, for all launches that are alive together
+
 
 class LocalHost:
-    """Makes launches one at a time per warm parent; a context manager that ends every process it started."""
+    """Makes launches; a context manager that ends every process it started."""
 
     def __init__(
         self,
@@ -88,93 +95,98 @@ class LocalHost:
         """Launches and certificates with the same key share a warm parent, and cannot be made at the same time."""
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
-    def launch(
-        self,
-        launch: Launch,
-        core: int | None = None,
-        attempt: int = 0,
-        *,
-        cores: list[int] | None = None,
-        sampling: Sampling | None = None,
-        wrap: Sequence[Wrapper] = (),
-    ) -> Record:
-        """Make one launch, pinned to `core` if one is given, and return its record whatever happens.
-
-        The launches of a timed cell share a cache of compiled code on the disk, which a `fresh` one finds emptied; its
-        repeats, made for its steady epochs, do not. A warm parent that has yet to be started is held to `cores`.
-        `sampling` takes the place of the host's own. `wrap` goes around the training, the innermost first.
-        """
-        started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        begin = time.monotonic()
+    def launch(self, launch: Launch, core: int | None = None) -> Record:
+        """Make one launch, and return its record whatever happens; a learning one pinned to `core` if one is given."""
         if launch.skip:
-            status = "unsupported" if launch.unsupported else "skipped"
-            return self._record(launch, attempt, started, status=status, reason=launch.skip)
-        key, timed = self.key(launch.cell), launch.cell.kind == "speed"
-        job = self._job(launch, core, wrap)
-        compiled = self._compiled(launch, attempt) if timed else None
-        filled = compiled is not None and folders.is_filled(compiled)
-        beside = (sampling or self.sampling) if timed else None
-        if beside is not None:
-            self.parents.end_learners()
-            beside.open()
-        sample = None if beside is None else partial(self._sample, beside, key)
-        done = self.parents.run(job, key, cores=cores, compiled=compiled, started=sample)
-        sampled = None if beside is None else beside.stop(done.result.pop("window", None))
+            return self.skipped(launch)
+        if launch.cell.kind == "speed":
+            (record,) = self._in_turns([Participant(launch)])
+            return record
+        started, begin = now(), time.monotonic()
+        key, job = self.key(launch.cell), self._job(launch, core=core)
+        # Of ours it is known that one seed leaves nothing to the next
+        if launch.cell.replicas == 1 and self.adapters[launch.cell.adapter].builtin and not self.cold:
+            job = job.model_copy(update={"lasts": True})
+        done = self.parents.run(job, key)
         wall = time.monotonic() - begin
-        cache = None if compiled is None else folders.met(filled, folders.is_filled(compiled))
         if self.cold:
             self.parents.end(key)
-        phases = {} if done.import_seconds is None else {"import": done.import_seconds}
-        measured: dict[str, Any] = {"wall_seconds": wall, "cache": cache, "phases": phases} | done.software
-        if done.failure is not None:
-            why = {"failure": done.failure.failure, "reason": str(done.failure), "log": done.log}
-            return self._record(launch, attempt, started, status="failed", **why, **measured)
-        phases |= done.result.pop("phases")
-        self._complete(job, done.result, sampled, phases, wall)
-        return self._record(launch, attempt, started, status="ok", **measured, **done.result)
+        if done.failure is None:
+            self.prover.learnt(job.cell, done.result)
+        return self._record(launch, started, done, wall_seconds=wall)
 
-    def _job(self, launch: Launch, core: int | None, wrap: Sequence[Wrapper]) -> LaunchJob:
-        cell, info = launch.cell, self.adapters[launch.cell.adapter]
-        common = self._common(cell.adapter, launch.id, cell.device, cell.replicas)
-        # Of ours it is known that one seed leaves nothing to the next
-        lasts = cell.kind == "learning" and cell.replicas == 1 and info.builtin and not self.cold
+    def block(self, launches: Sequence[Launch]) -> list[Record]:
+        """Make speed launches that take turns, and return their records in the same order, whatever happens."""
+        return self.together([Participant(launch) for launch in launches])
+
+    def together(self, participants: Sequence[Participant]) -> list[Record]:
+        """As `block`, in processes of their own."""
+        self.parents.end_all_but(())
+        try:
+            return self._in_turns(participants)
+        finally:
+            self.parents.end_all_but(())
+
+    def _in_turns(self, participants: Sequence[Participant]) -> list[Record]:
+        if self.cold:
+            participants = [replace(one, lane=number) for number, one in enumerate(participants)]
+        return block.make(self, participants, ROOM * machine.available())
+
+    def alive(self, launch: Launch, wrap: Sequence[Delay], lane: int) -> Alive:
+        """A launch of a block, to be started. Raises UserError where there is no room for its files."""
+        with readably():
+            stem = self.folder / f"line{next(self._jobs)}"
+            line = Line.make(stem)
+        job = self._job(launch, wrap=tuple(wrap), line=stem, predict=launch.whole)
+        key = self.key(launch.cell)._replace(lane=lane)
+        return Alive(launch, job, key, line, compiled=self._compiled(launch, lane))
+
+    def completed(self, one: Alive) -> Record:
+        """The record of a launch of a block that has ended, with whether the timed work was done (see
+        `harness.certify.timed_proof`); what the proof cost is a phase of its own."""
+        launch, done = one.launch, one.done or Done(failure=Ending("was not made", "no result"))
+        measured: dict[str, Any] = {"wall_seconds": one.wall}
+        if launch.whole and one.compiled is not None:
+            measured["cache"] = folders.met(one.filled, folders.is_filled(one.compiled))
+        if one.sampled is not None:
+            measured["busy"] = one.sampled.busy
+        if done.failure is None:
+            assert one.job.seen is not None
+            result, phases = done.result, done.result["phases"]
+            if one.sampled is not None:
+                result["utilisation"] |= one.sampled.utilisation
+            proof = self.prover.prove(launch.cell, launch.seed, result, one.job.seen, one.wall)
+            one.job.seen.unlink(missing_ok=True)
+            result.pop("clock_changed", None)
+            phases["proof"] += proof.seconds
+            measured |= {"unproved": proof.unproved, "proof": proof.checked}
+            if launch.whole:
+                phases["import"] = done.import_seconds
+            else:
+                result["phases"] = {name: phases[name] for name in ("evaluate", "proof")}
+        return self._record(launch, one.started, done, **measured)
+
+    def _job(self, launch: Launch, **how: Any) -> LaunchJob:
+        common = self._common(launch.cell.adapter, launch.id, launch.cell.device, launch.cell.replicas)
         return LaunchJob(
             **common,
-            more=common["result"].with_suffix("") if lasts else None,
             what=launch.cell.kind,
             cell=launch.cell,
             seed=launch.seed,
             seconds=launch.seconds,
             every=launch.every,
-            core=None if launch.cell.replication == "ranks" else core,
             data=self.data[launch.cell.task],
             salt=self.prover.salt,
-            seen=self.folder / f"{launch.id.replace('/', '_')}.npz",
-            wrap=tuple(wrap),
+            seen=common["result"].with_suffix(".npz"),
+            **how,
         )
 
-    def _compiled(self, launch: Launch, attempt: int) -> Path:
+    def _compiled(self, launch: Launch, lane: int) -> Path:
         """The folder for what a timed launch compiles, which those of its cell share, and nobody else."""
-        folder = self.folder / "compiled" / launch.cell.id.replace("/", "_")
-        if launch.fresh and attempt == 0:
+        folder = self.folder / "compiled" / f"{launch.cell.id.replace('/', '_')}-{lane}"
+        if launch.fresh:
             shutil.rmtree(folder, ignore_errors=True)
         return folder
-
-    def _complete(
-        self, job: LaunchJob, result: dict[str, Any], sampled: Sampled | None, phases: dict[str, float], wall: float
-    ) -> None:
-        """What was sampled beside it, and whether the timed work was done (see `harness.certify.timed_proof`); what the
-        proof cost is a phase of its own."""
-        if sampled is None:
-            return self.prover.learnt(job.cell, result)
-        result["utilisation"] |= sampled.utilisation
-        result["busy"] = sampled.busy
-        assert job.seen is not None
-        proof = self.prover.prove(job.cell, job.seed, result | {"phases": phases}, job.seen, wall)
-        job.seen.unlink(missing_ok=True)
-        result.pop("clock_changed", None)
-        phases["proof"] += proof.seconds
-        result |= {"unproved": proof.unproved, "proof": proof.checked}
 
     def certify(
         self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None = None, core: int | None = None
@@ -252,7 +264,8 @@ class LocalHost:
             "memory": self.memory_limit if device == "cpu" else None,
         }
 
-    def _sample(self, sampling: Sampling, key: Key, pid: int) -> None:
+    def sample(self, sampling: Sampling, key: Key, pid: int) -> None:
+        """Begin to watch a launch."""
         cores = min(key.threads * key.replicas, len(self.cores))
         sampling.start(Watched(pid, key.device, cores, family=key.replicas > 1))
 
@@ -261,17 +274,22 @@ class LocalHost:
         name = socket.gethostname()
         return text if self.machine.host is not None or len(name) < 3 else text.replace(name, "(host)")
 
-    def _record(self, launch: Launch, attempt: int, started: str, **measured: Any) -> Record:
-        for key in ("reason", "log"):
-            if measured.get(key):
-                measured[key] = self._unnamed(measured[key])
+    def skipped(self, launch: Launch) -> Record:
+        """Of a launch that is not made."""
+        status = "unsupported" if launch.unsupported else "skipped"
+        return self._record(launch, now(), Done(), status=status, reason=launch.skip)
+
+    def _record(self, launch: Launch, started: str, done: Done, **measured: Any) -> Record:
+        measured = {"status": "ok"} | done.result | done.software | measured
+        if done.failure is not None:
+            why = {"failure": done.failure.failure, "reason": str(done.failure), "log": done.log}
+            measured |= {"status": "failed"} | {key: self._unnamed(text) for key, text in why.items()}
         environment = self.environments[launch.cell.environment]
         measured.setdefault("versions", self.adapters[launch.cell.adapter].versions(environment.installed))
         return Record(
             cell=launch.cell,
             seed=launch.seed,
             block=launch.block,
-            attempt=attempt,
             cold=self.cold,
             started=started,
             kept=variables.kept(os.environ, launch.cell.variables),

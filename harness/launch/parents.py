@@ -1,4 +1,4 @@
-"""A pool of warm parents: each started when a job first needs it, and kept for the next job of its kind."""
+"""A pool of warm parents: each started when a job first needs it, and kept for the next jobs of its kind."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from levelfield.adapters.runtime import place
 from levelfield.harness.launch.jobs import Job, LaunchJob
 from levelfield.harness.launch.learner import Learner, lasts
 from levelfield.harness.launch.parent_key import Key, key_of
-from levelfield.harness.launch.warm_parent import Ending, ParentDied, Setup, WarmParent
+from levelfield.harness.launch.warm_parent import SAID, Ending, ParentDied, Running, Setup, WarmParent
 from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.records.record import Failure
@@ -52,7 +54,7 @@ class Done:
 class WarmParents:
     """One for each framework, backend, device, number of threads and environment; `close` ends them all.
 
-    Jobs of different keys may run at the same time, those of one key one after the other.
+    Jobs of different keys may run at the same time. Of those of one key only one runs, the others are stopped.
     """
 
     def __init__(
@@ -77,35 +79,74 @@ class WarmParents:
         self.roots: dict[Key, str] = {}  # the folders of each parent, the next one of a key has the same
         self.closed = False
 
-    def run(
-        self,
-        job: Job,
-        key: Key,
-        *,
-        cores: list[int] | None = None,
-        compiled: Path | None = None,
-        started: Callable[[int], None] | None = None,
-    ) -> Done:
-        """Have a job done by the warm parent of `key`; whatever goes wrong is its failure.
+    def run(self, job: Job, key: Key) -> Done:
+        """Have a job done by the warm parent of `key`; whatever goes wrong is its failure. Raises UserError where there
+        is no room.
+
+        Another seed of a cell is made by the child that made the last one, if there is one (see
+        `harness.launch.learner`).
+        """
+        if (learner := self.learners.pop(key, None)) is not None:
+            if learner.takes(job) and (done := self._by(learner, key, partial(learner.go_on, job))).failure is None:
+                return done
+            learner.close()
+        if isinstance(job, LaunchJob) and lasts(job):
+            return self._learner(job, key)
+        doing = self.begin(job, key)
+        return doing if isinstance(doing, Done) else doing.ended()
+
+    def _learner(self, job: LaunchJob, key: Key) -> Done:
+        """Have a job done by a child that then waits for another seed."""
+        with readably():
+            learner = Learner(job)
+        doing = self.begin(job, key)
+        done = doing if isinstance(doing, Done) else self._by(learner, key, partial(learner.begin, doing))
+        if done.failure is not None:
+            learner.close()
+        return done
+
+    def _by(self, learner: Learner, key: Key, work: Callable[[], Done]) -> Done:
+        """What the work of a learner comes to; it is kept, unless that failed."""
+        try:
+            done = work()
+        except BaseException:
+            learner.close()
+            raise
+        if done.failure is None:
+            self.learners[key] = learner
+        return done
+
+    def begin(
+        self, job: Job, key: Key, *, cores: list[int] | None = None, compiled: Path | None = None
+    ) -> Doing | Done:
+        """Start a job; what it came to, where it could not be started. Raises UserError where there is no room.
 
         A parent that has yet to be started is held to `cores`, by default to those of the pool. `compiled` is where
-        the job keeps what it compiles, `started` is told its process. Raises UserError where there is no room.
+        the job keeps what it compiles.
         """
         if key in self.broken:
             return self.broken[key]
-        with readably():
-            job.log.touch()
+        parent: WarmParent | None = None
         try:
-            if key not in self.alive:
-                self.alive[key] = self._start(job, key, cores or self.cores)
-            return self._done(job, key, compiled, started)
+            with readably():
+                job.log.touch()
+            parent = self.start(job, key, cores)
+            if (error := parent.errors.get(self.adapters[job.adapter].module)) is not None:
+                done = Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
+                return _tidied(job, done)
+            with readably():
+                return Doing(self, job, key, parent, parent.begin(job, compiled))
         except (ParentDied, TimeoutError) as error:
             if self.closed:
                 raise  # the job did not fail, it was given up
-            return self._lost(job, key, error)
-        finally:
-            job.log.unlink(missing_ok=True)
-            job.result.unlink(missing_ok=True)
+            return _tidied(job, self._lost(job, key, error, parent))
+
+    def start(self, job: Job, key: Key, cores: list[int] | None = None) -> WarmParent:
+        """The parent of `key`, which is started if it is not there; see `begin`. Raises ParentDied or TimeoutError when
+        it ends at once."""
+        if key not in self.alive:
+            self.alive[key] = self._start(job, key, cores or self.cores)
+        return self.alive[key]
 
     def end(self, key: Key) -> None:
         """End the parent of `key`, if there is one; the next job starts another one."""
@@ -113,11 +154,6 @@ class WarmParents:
             learner.close()
         if (parent := self.alive.pop(key, None)) is not None:
             parent.close()
-
-    def end_learners(self) -> None:
-        """End the children that wait for another seed: nothing shall sleep beside what is timed."""
-        while self.learners:
-            self.learners.popitem()[1].close()
 
     def end_all_but(self, needed: Collection[Key]) -> None:
         for key in self.alive.keys() - set(needed):
@@ -128,60 +164,20 @@ class WarmParents:
         self.closed = True
         for parent in list(self.alive.values()):
             parent.close()
-        self.end_learners()
+        while self.learners:
+            self.learners.popitem()[1].close()
 
-    def _done(self, job: Job, key: Key, compiled: Path | None, started: Callable[[int], None] | None) -> Done:
-        parent = self.alive[key]
-        if (error := parent.errors.get(self.adapters[job.adapter].module)) is not None:
-            return Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
-        with readably():
-            failure = self._made(parent, job, key, compiled, started)
-        result = json.loads(job.result.read_text()) if job.result.exists() else {}
-        loaded = {name: Loaded(*about) for name, about in result.pop("loaded", {}).items()}
-        if "error" in result:
-            failure = Ending(result.pop("error"), result.pop("failure"))
-        if failure is None and not result:
-            failure = Ending("ended with exit code 0 and without a result", "no result")
-        if failure is None and (why := self._others_loaded(job.adapter, key.environment, loaded)) is not None:
-            failure = Ending(why, "import")
-        return Done(result, failure, _tail(job.log) if failure else "", parent.import_seconds, loaded)
-
-    def _made(
-        self, parent: WarmParent, job: Job, key: Key, compiled: Path | None, started: Callable[[int], None] | None
-    ) -> Ending | None:
-        """Have a job done, by a child that has made other seeds of it if there is one; how it ended, None if well."""
-        if (learner := self.learners.get(key)) is not None:
-            if learner.takes(job):
-                learner.go_on(job)
-                if (failure := learner.wait(self.seconds, self.memory)) is None and not learner.running.ended:
-                    return None
-                job.result.unlink(missing_ok=True)  # it is made again, in a fresh one
-            self.learners.pop(key).close()
-        if isinstance(job, LaunchJob) and lasts(job):
-            learner = self.learners[key] = Learner(parent, job)
-            failure = learner.wait(self.seconds, self.memory)
-            if learner.running.ended:
-                self.learners.pop(key).close()
-            return failure
-        running = parent.begin(job, compiled)
-        try:
-            if started is not None:
-                started(running.pid)
-            return running.wait(self.seconds, self.memory)
-        finally:
-            running.close()
-
-    def _lost(self, job: Job, key: Key, error: ParentDied | TimeoutError) -> Done:
-        """The parent has died under a job, or while it was started: then it is not tried again."""
+    def _lost(self, job: Job, key: Key, error: ParentDied | TimeoutError, parent: WarmParent | None) -> Done:
+        """The parent has died under a job, or while it was started (None): then it is not tried again."""
         log = _tail(self._log(key)) + _tail(job.log)
-        imported = key in self.alive
-        self.end(key)
+        if parent is None or self.alive.get(key) is parent:
+            self.end(key)
         reason = str(error) if isinstance(error, ParentDied) else "the warm parent did not answer in time"
-        kind: Failure = "parent" if imported else "import"
+        kind: Failure = "import" if parent is None else "parent"
         if isinstance(error, ParentDied) and error.failure is not None:
             kind = error.failure
         done = Done(failure=Ending(reason, kind), log=log[-LOG_TAIL:])
-        if not imported:
+        if parent is None:
             self.broken[key] = done
         return done
 
@@ -218,6 +214,76 @@ class WarmParents:
 
     def _log(self, key: Key) -> Path:
         return self.temporary.path / ("parent-" + "-".join(str(part) for part in key).replace(":", "") + ".log")
+
+
+class Doing:
+    """A job under way in a child of a warm parent."""
+
+    def __init__(self, pool: WarmParents, job: Job, key: Key, parent: WarmParent, running: Running) -> None:
+        self.pool, self.job, self.key, self.parent, self.running = pool, job, key, parent, running
+        self.seconds = 0.0  # that it ran, as far as it was waited for
+
+    @property
+    def pid(self) -> int:
+        return self.running.pid
+
+    def said(self, word: int) -> Done | None:
+        """Wait until there is something to read at the file `word`; what it came to, where it ends before."""
+        return self._wait(word)
+
+    def so_far(self) -> Done:
+        """What it came to, though its child lives on."""
+        return _tidied(self.job, self._done(None))
+
+    def go_on(self, job: Job) -> None:
+        """The child has another job now."""
+        self.job, self.seconds = job, 0.0
+
+    def give_up(self) -> None:
+        """End the child, if it has not ended."""
+        self.running.kill()
+        self.running.places.remove()
+
+    def ended(self) -> Done:
+        """Wait for the end."""
+        done = self._wait(None)
+        assert done is not None
+        return done
+
+    def _wait(self, word: int | None) -> Done | None:
+        begin = time.monotonic()
+        try:
+            ending = self.running.wait(self.pool.seconds, self.seconds, self.pool.memory, word)
+        except (ParentDied, TimeoutError) as error:
+            self.running.places.remove()
+            if self.pool.closed:
+                raise  # the job did not fail, it was given up
+            return _tidied(self.job, self.pool._lost(self.job, self.key, error, self.parent))
+        finally:
+            self.seconds += time.monotonic() - begin
+        if ending is SAID:
+            return None
+        self.running.places.remove()
+        return _tidied(self.job, self._done(ending))
+
+    def _done(self, failure: Ending | None) -> Done:
+        job = self.job
+        result = json.loads(job.result.read_text()) if job.result.exists() else {}
+        loaded = {name: Loaded(*about) for name, about in result.pop("loaded", {}).items()}
+        if "error" in result:
+            failure = Ending(result.pop("error"), result.pop("failure"))
+        if failure is None and not result:
+            failure = Ending("ended with exit code 0 and without a result", "no result")
+        if failure is None and (why := self.pool._others_loaded(job.adapter, self.key.environment, loaded)) is not None:
+            failure = Ending(why, "import")
+        return Done(result, failure, _tail(job.log) if failure else "", self.parent.import_seconds, loaded)
+
+
+def _tidied(job: Job, done: Done) -> Done:
+    """Remove the files of a job that is over."""
+    job.log.unlink(missing_ok=True)
+    job.result.unlink(missing_ok=True)
+    return done
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 Every node that has the resource ``levelfield`` is a host. One actor there holds the node's only token of it, its CPUs
 and its accelerators for as long as the run lasts, so that no two timed launches, of this run or another, ever share
-the node. It keeps a `LocalHost` with its warm parents; each launch is a task of that actor. The data travel through
-Ray's object store, once to each node.
+the node. It keeps a `LocalHost` with its warm parents; each learning launch, and each block of speed launches, is a
+task of that actor. The data travel through Ray's object store, once to each node.
 """
 
 from __future__ import annotations
@@ -57,8 +57,11 @@ class RayHost:
     def key(self, wanted: Cell | CertificateSubject) -> Key:
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
-    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
-        return _answer(self.actor.launch.remote(launch, core, attempt))
+    def launch(self, launch: Launch, core: int | None = None) -> Record:
+        return _answer(self.actor.launch.remote(launch, core))
+
+    def block(self, launches: Sequence[Launch]) -> list[Record]:
+        return _answer(self.actor.block.remote(list(launches)))
 
     def certify(
         self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None = None

@@ -73,8 +73,11 @@ class Node:
         dropped = environments.not_passed_on(adapters, {})
         return here, cores, added, software(terms.uses, adapters, interpreters), dropped
 
-    def launch(self, launch: Launch, core: int | None, attempt: int) -> Record:
-        return self.launcher.launch(launch, core, attempt)
+    def launch(self, launch: Launch, core: int | None) -> Record:
+        return self.launcher.launch(launch, core)
+
+    def block(self, launches: list[Launch]) -> list[Record]:
+        return self.launcher.block(launches)
 
     def certify(
         self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None

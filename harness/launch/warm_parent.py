@@ -1,4 +1,7 @@
-"""The harness' side of a warm parent: start it, give it jobs one at a time, end it (see `harness.launch.worker`)."""
+"""The harness' side of a warm parent: start it, give it jobs, stop and continue them, end it.
+
+The other side is `harness.launch.worker`.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from levelfield.harness.launch.child import MOST_OUTPUT
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.records.record import Failure
 from levelfield.harness.system import control_groups, memory, paths, variables
-from levelfield.harness.system.folders import Places
+from levelfield.harness.system.folders import JobPlaces, Places
 from levelfield.harness.system.variables import Passed
 
 _IMPORT_LIMIT = 300.0  # seconds
@@ -37,10 +41,6 @@ class Ending(str):
         return self
 
 
-class TooMuch(Exception):
-    """The child's processes use more memory than they may."""
-
-
 class ParentDied(Exception):
     """A warm parent ended, or did not answer in time; the message says how.
 
@@ -50,6 +50,15 @@ class ParentDied(Exception):
     def __init__(self, reason: str, failure: Failure | None = None) -> None:
         super().__init__(reason)
         self.failure = failure
+
+
+class Said(Enum):
+    """That a child has said something."""
+
+    SAID = 1
+
+
+SAID = Said.SAID
 
 
 @dataclass(frozen=True)
@@ -67,55 +76,73 @@ class Setup:
 
 
 class Running:
-    """A child under way."""
+    """A child under way: it runs, or is stopped with all that it has started. Of the children of one parent only one
+    runs at a time."""
 
-    def __init__(self, parent: WarmParent, pid: int, places: contextlib.ExitStack, base: int) -> None:
+    def __init__(self, parent: WarmParent, pid: int, places: JobPlaces, base: int) -> None:
         """`base`: bytes of memory that it was forked with."""
         self.parent, self.pid, self.places, self.base = parent, pid, places, base
-        self.ended = False
+        self.answer: Mapping[str, Any] | None = None  # how it ended, as the parent told
 
-    def wait(self, limit: float, most_memory: int | None = None, word: int | None = None) -> Ending | None:
-        """Until it ends, or there is something to read at the file `word`: then it has not `ended`. None when it ended
-        well, else how it ended. Raises ParentDied.
+    def stop(self) -> None:
+        """Nothing of it runs until `resume`, no thread that would spin beside others."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.places.lead()
+        self._signal(signal.SIGCONT)
+
+    def wait(
+        self, limit: float, spent: float = 0.0, most_memory: int | None = None, word: int | None = None
+    ) -> Ending | Said | None:
+        """Until it ends, for at most `limit` seconds of which some are `spent`. None when it ended well, else how it
+        ended; `SAID` when there is something to read at the file `word`. Raises ParentDied.
 
         The child and all that it starts may use `most_memory` bytes more than it was forked with, looked at twice a
         second. Ranks share the parent's pages as the child does.
         """
-        parent, used = self.parent, 0
+        end = time.monotonic() + limit - spent
+        while self.answer is None:
+            look = end if most_memory is None else min(end, time.monotonic() + _LOOK_EVERY)
+            try:
+                answer = self.parent._hear(look, word)
+            except TimeoutError:
+                if time.monotonic() >= end:
+                    return self._killed(f"took longer than its limit of {limit:g} s and was killed", "time")
+                if most_memory is not None and (used := self._memory()) > most_memory:
+                    return self._killed(
+                        f"used {used / 1e6:,.0f} MB of memory, its limit is {most_memory / 1e6:,.0f} MB", "memory"
+                    )
+                continue
+            except ParentDied:
+                self.kill()
+                raise
+            if answer is None:
+                return SAID
+            self.parent._note(answer)
+        return self.parent.ending(self.answer)
 
-        def too_much() -> bool:
-            nonlocal used
-            used = sum(memory.resident(pid) for pid in memory.descendants(parent.process.pid)) - self.base
-            return used > (most_memory or 0)
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
 
-        try:
-            answer = parent._hear(limit, None if most_memory is None else too_much, word)
-        except TooMuch:
-            self._kill()
-            about = f"used {used / 1e6:,.0f} MB of memory, its limit is {(most_memory or 0) / 1e6:,.0f} MB"
-            return Ending(about, "memory")
-        except TimeoutError:
-            self._kill()
-            return Ending(f"took longer than its limit of {limit:g} s and was killed", "time")
-        except ParentDied:
-            self.ended = True
-            parent._kill_child()
-            raise
-        self.ended = bool(answer)
-        return parent.ending(answer) if answer else None
+    def _killed(self, reason: str, failure: Failure) -> Ending:
+        self.kill()
+        while self.answer is None:
+            self.parent._note(self.parent._hear(time.monotonic() + 10.0) or {})
+        return Ending(reason, failure)
 
-    def close(self) -> None:
-        """Kill it, if it has not ended, and remove its folders."""
-        with contextlib.suppress(ParentDied, TimeoutError):
-            self._kill()
-        self.parent.child = None
-        self.places.close()
+    def _memory(self) -> int:
+        """Bytes in use by it and by all of the parent's that is of no other child."""
+        others = {pid for pid in self.parent.running if pid != self.pid}
+        below = set(memory.descendants(self.parent.process.pid)) - others
+        for other in others:
+            below -= set(memory.descendants(other))
+        return sum(memory.resident(pid) for pid in below) - self.base
 
-    def _kill(self) -> None:
-        if not self.ended:
-            self.ended = True
-            self.parent._kill_child()
-            self.parent._hear(10.0)
+    def _signal(self, number: int) -> None:
+        if self.answer is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
 
 class WarmParent:
@@ -144,10 +171,10 @@ class WarmParent:
             )
         self.channel = ours
         self.buffer = b""
-        self.child: int | None = None
+        self.running: dict[int, Running] = {}
         try:
             self._say({name: getattr(setup, name) for name in ("runtime", "modules", "preload", "paths")})
-            hello = self._hear(_IMPORT_LIMIT)
+            hello = self._hear(time.monotonic() + _IMPORT_LIMIT) or {}
         except TimeoutError:
             self.close()
             raise ParentDied(f"importing took longer than {_IMPORT_LIMIT:g} s") from None
@@ -162,28 +189,23 @@ class WarmParent:
 
         What the child compiles for the disk is kept in `compiled`, else in a folder that all jobs of this parent share.
         """
-        with contextlib.ExitStack() as places:
-            places.enter_context(self.places.job(compiled))
-            base = memory.resident(self.process.pid) * job.processes
-            self._say(job.model_dump(mode="json"))
-            self.child = self._hear(10.0)["pid"]
-            return Running(self, self.child, places.pop_all(), base)
+        places = self.places.job(compiled)
+        places.lead()
+        base = memory.resident(self.process.pid)
+        self._say(job.model_dump(mode="json"))
+        while "pid" not in (answer := self._hear(time.monotonic() + 10.0) or {}):
+            self._note(answer)
+        child = self.running[answer["pid"]] = Running(self, answer["pid"], places, base * job.processes)
+        return child
 
-    def ending(self, ended: Mapping[str, Any]) -> Ending | None:
-        """How a child ended, None if well."""
-        code = ended["code"]
-        if ended.get("flood"):
-            return Ending(f"printed more than {MOST_OUTPUT >> 20} MiB and was killed", "output")
-        if code == 0:
-            return None
-        if code < 0:
-            short = self._out_of_memory(-code)
-            return Ending(f"ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
-        return Ending(f"ended with exit code {code}", "exit")
+    def _note(self, answer: Mapping[str, Any]) -> None:
+        """A child has ended."""
+        self.running.pop(answer["ended"]).answer = answer
 
     def close(self) -> None:
-        """End the parent, and its child if there is one; remove their folders."""
-        self._kill_child()
+        """End the parent, and its children if there are any; remove their folders."""
+        for child in list(self.running.values()):
+            child.kill()
         self.channel.close()
         try:
             self.process.wait(2.0)
@@ -192,51 +214,50 @@ class WarmParent:
             self.process.wait()
         self.places.remove()
 
-    def _kill_child(self) -> None:
-        if self.child is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.child, signal.SIGKILL)
-
     def _say(self, message: Mapping[str, Any]) -> None:
         try:
             self.channel.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
             raise self._death() from None
 
-    def _hear(
-        self, limit: float, too_much: Callable[[], bool] | None = None, word: int | None = None
-    ) -> dict[str, Any]:
-        """The next line; sleeps meanwhile, and wakes to ask `too_much`, whose yes is raised as TooMuch.
+    def ending(self, answer: Mapping[str, Any]) -> Ending | None:
+        """How a child ended, None if well."""
+        code = answer["code"]
+        if answer.get("flood"):
+            return Ending(f"printed more than {MOST_OUTPUT >> 20} MiB and was killed", "output")
+        if code == 0:
+            return None
+        if code < 0:
+            short = self._out_of_memory(-code)
+            return Ending(f"ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
+        return Ending(f"ended with exit code {code}", "exit")
 
-        Nothing when there is something to read at the file `word` first. Raises TimeoutError after `limit` seconds,
-        ParentDied at its end.
+    def _hear(self, end: float, word: int | None = None) -> dict[str, Any] | None:
+        """The next line; None when there is something to read at `word` first. Sleeps meanwhile.
+
+        Raises TimeoutError at `end` on the monotonic clock, ParentDied when there is no next line.
         """
-        end = time.monotonic() + limit
         while b"\n" not in self.buffer:
-            left = max(end - time.monotonic(), 1e-3)
-            if (file := self.channel.fileno()) < 0:  # closed meanwhile
+            if self.channel.fileno() < 0:
                 raise self._death()
-            either = select.poll()
-            for one in (file, *(() if word is None else (word,))):
-                either.register(one, select.POLLIN)
-            ready = [one for one, _ in either.poll(1e3 * (left if too_much is None else min(left, _LOOK_EVERY)))]
+            both = select.poll()
+            for file in [self.channel.fileno(), *([] if word is None else [word])]:
+                both.register(file, select.POLLIN)
+            ready = [file for file, _ in both.poll(1e3 * max(end - time.monotonic(), 0.0))]
             if word in ready:
-                return {}
+                return None
             if not ready:
-                if too_much is None or time.monotonic() >= end:
-                    raise TimeoutError
-                if too_much():
-                    raise TooMuch
-                continue
+                raise TimeoutError
             try:
                 data = self.channel.recv(65536)
-            except OSError:
+            except ConnectionError:
                 data = b""
             if not data:
                 raise self._death()
             self.buffer += data
         line, _, self.buffer = self.buffer.partition(b"\n")
-        return json.loads(line)
+        found: dict[str, Any] = json.loads(line)
+        return found
 
     def _death(self) -> ParentDied:
         try:

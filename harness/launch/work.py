@@ -87,6 +87,7 @@ def _peak(job: PeakJob) -> dict[str, Any]:
 
 def _launch(job: LaunchJob, adapter: type[Adapter], ranks: Ranks | None, guard: Guard) -> dict[str, Any]:
     from levelfield.harness.measure import protocol
+    from levelfield.harness.measure.turns import Line
     from levelfield.harness.plan import launches
     from levelfield.tasks.task import Task
     from levelfield.tasks.variant import vary
@@ -95,7 +96,21 @@ def _launch(job: LaunchJob, adapter: type[Adapter], ranks: Ranks | None, guard: 
     setting = launches.setting(job.cell, task, job.seed)
     how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
     runtime = load(job.runtime)
-    result = protocol.launch(job.what, adapter, runtime, setting, task, job.seconds, how, ranks, job.salt, job.wrap)
+    commands = None if job.line is None or (ranks is not None and ranks.rank) else Line(job.line)
+    result = protocol.launch(
+        job.what,
+        adapter,
+        runtime,
+        setting,
+        task,
+        job.seconds,
+        how,
+        ranks,
+        job.salt,
+        job.wrap,
+        commands,
+        job.predict,
+    )
     if (seen := result.pop("seen", None)) is not None:
         result["clock_changed"] = guard.changed()
         if job.seen is not None:

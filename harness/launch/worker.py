@@ -3,10 +3,10 @@
 Started as ``python -P -m levelfield.harness.launch.worker FD`` by `harness.launch.warm_parent`, with the framework's
 environment and core mask already in force; it touches no device itself. It talks in JSON lines over the socket FD:
 
-    harness → parent   the modules to import, then one job a line
-    parent → harness   what was imported; then for each job the child's pid, and how the child ended
+    harness → parent   the modules to import, then a job a line, also while others are under way
+    parent → harness   what was imported; then for each job the child's pid, and later how that child ended
 
-When the harness goes away the socket closes, and the parent kills its child and ends. On Linux the parent adopts
+When the harness goes away the socket closes, and the parent kills its children and ends. On Linux the parent adopts
 whatever a child leaves behind, in whatever session it hides, and ends it; and a child dies with its parent.
 """
 
@@ -35,11 +35,6 @@ GUARD = Guard()  # of the clocks, before anything foreign is imported
 
 def main(fd: int) -> None:
     channel = socket.socket(fileno=fd)
-    lines = channel.makefile("r", encoding="utf-8")
-
-    def say(**message: Any) -> None:
-        channel.sendall(json.dumps(message).encode() + b"\n")
-
     show_anything()  # what an adapter prints may be of any language
     processes.adopt_orphans()
     processes.be_first_to_go()
@@ -47,36 +42,81 @@ def main(fd: int) -> None:
     woken.setblocking(False)
     signal.set_wakeup_fd(woken.fileno())
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    Family(channel, wake, [channel.fileno(), wake.fileno(), woken.fileno()]).serve()
 
-    setup = json.loads(lines.readline())
-    sys.path.extend(setup["paths"])
-    say(**_import(setup["runtime"], setup["modules"], setup["preload"]))
-    while line := lines.readline():
-        child = Child(jobs.read(line), GUARD, [channel.fileno(), wake.fileno(), woken.fileno()])
-        say(pid=child.pid)
-        with child.output as output:
-            code = _wait(child, channel, wake)
-        if code is None:
+
+class Family:
+    """The parent and its children. Most of them are stopped at any time, see `harness.launch.block`."""
+
+    def __init__(self, channel: socket.socket, wake: socket.socket, files: list[int]) -> None:
+        """`files`: what children must not hold."""
+        self.channel, self.wake, self.files = channel, wake, files
+        self.children: dict[int, Child] = {}
+        self.buffer = b""
+        self.selector = selectors.DefaultSelector()
+
+    def serve(self) -> None:
+        """Until the harness goes away."""
+        if (line := self._line()) is None:
             return
-        say(code=code, flood=output.flood)
+        setup = json.loads(line)
+        sys.path.extend(setup["paths"])
+        self._say(**_import(setup["runtime"], setup["modules"], setup["preload"]))
+        for source in (self.channel, self.wake):
+            self.selector.register(source, selectors.EVENT_READ)
+        while True:
+            for key, _ in self.selector.select():
+                if key.fileobj is self.channel:
+                    if not self._jobs():
+                        return self._end()
+                elif key.fileobj is self.wake:
+                    self.wake.recv(4096)
+                elif not self.children[key.data].listen():
+                    self.selector.unregister(key.fileobj)
+            self._reap()
 
-
-def _wait(child: Child, channel: socket.socket, wake: socket.socket) -> int | None:
-    """The child's exit code (negative: its signal), or None when the harness went away meanwhile."""
-    output = child.output.reader
-    with selectors.DefaultSelector() as selector:
-        for source in (channel, wake, output):
-            selector.register(source, selectors.EVENT_READ)
-        while (code := child.ended()) is None:
-            ready = {key.fileobj for key, _ in selector.select()}
-            if channel in ready:  # the harness says nothing while a child runs: it is gone
-                child.end()
+    def _line(self) -> str | None:
+        """The next one, None when there will be none."""
+        while b"\n" not in self.buffer:
+            if not (data := self.channel.recv(65536)):
                 return None
-            if wake in ready:
-                wake.recv(4096)
-            if output in ready and not child.listen():
-                selector.unregister(output)
-    return code
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line.decode()
+
+    def _jobs(self) -> bool:
+        """Begin what is asked for. False when nothing more will be."""
+        if (line := self._line()) is None:
+            return False
+        self._begin(line)
+        while b"\n" in self.buffer:
+            self._begin(str(self._line()))
+        return True
+
+    def _begin(self, line: str) -> None:
+        others = [file for child in self.children.values() for file in child.files]
+        child = Child(jobs.read(line), GUARD, [*self.files, self.selector.fileno(), *others])
+        self.children[child.pid] = child
+        self.selector.register(child.output.reader, selectors.EVENT_READ, child.pid)
+        self._say(pid=child.pid)
+
+    def _reap(self) -> None:
+        for pid, child in list(self.children.items()):
+            if (code := child.ended(self.children.keys() - {pid})) is not None:
+                del self.children[pid]
+                if child.output.reader in self.selector.get_map():
+                    self.selector.unregister(child.output.reader)
+                child.output.close()
+                self._say(ended=pid, code=code, flood=child.output.flood)
+
+    def _end(self) -> None:
+        for child in self.children.values():
+            child.kill()
+        while self.children:
+            self.children.popitem()[1].end()
+
+    def _say(self, **message: Any) -> None:
+        self.channel.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _import(runtime: str, modules: list[str], preload: bool) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What else the machine did while a launch was timed, and the rules, fixed beforehand, by which that voids it.
+"""What else the machine did while something was measured, and the rules, fixed beforehand, by which that voids it.
+
+They void what is measured alone: peaks, and how a launch used the device in its window. Times of launches that take
+turns they do not void: what disturbs one disturbs all of its block.
 
 Shares are of wall time × the cores that the launch may use, so that they mean the same on machines of any size. What a
 machine does not tell is absent, never zero.
@@ -17,12 +20,11 @@ from levelfield.harness.probes.cpu import below
 from levelfield.harness.system import control_groups
 from levelfield.harness.system.clocks import monotonic
 
-# A launch is marked when one of these shares is exceeded; it is then repeated, at most MOST_REPEATS times.
+# Void when one of these shares is exceeded
 RULES: Mapping[str, float] = {
     "steal": 0.02,  # the hypervisor gave the core to another guest
     "foreign": 0.10,  # other processes ran on the launch's cores; the counters tick in 10 ms: it cannot be finer
 }
-MOST_REPEATS = 3
 # Recorded, but no rule. A framework's own threads cause the first two; a quota meets all launches of a run alike, and
 # to repeat them changes nothing: it is named when a run begins, and cores are planned by it.
 #   pressure     share of wall time in which some runnable task had to wait (Linux' pressure stall information)

@@ -18,6 +18,8 @@ from levelfield.harness.measure.adapter_checks import Calls, check_compiled, che
 from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
+from levelfield.harness.measure.turns import Alone, Commands, Turns
+from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.cell import LaunchKind
 from levelfield.harness.records.record import EpochScores, Score
 from levelfield.harness.system.clocks import Pair, clock
@@ -29,7 +31,6 @@ from levelfield.tasks.task import Split, Task
 
 CHUNK = 4096  # samples that one predict call gets at most, in evaluation
 CURVE = 101  # points of a fitted curve
-LEAST_EPOCHS = 3  # steady epochs of a speed launch, however long they take
 MOST_EPOCHS = 100_000
 PREDICT_BATCHES = (1, 32, 1024)
 PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
@@ -37,7 +38,7 @@ PREDICT_CALLS = 100
 
 
 class Wrapper(Protocol):
-    """What goes around the training of a launch: `harness.measure.delay.Delay`, `harness.measure.turns.InTurns`."""
+    """What goes around the training of a launch: `harness.measure.delay.Delay`."""
 
     def around(self, model: Adapter, watch: Any, steps: int) -> AbstractContextManager[Any]:
         """Of one call of `fit` with `steps` an epoch: the watch that it gets in place of `watch`."""
@@ -54,12 +55,14 @@ def launch(
     ranks: Ranks | None = None,
     salt: int = 0,
     wrap: Sequence[Wrapper] = (),
+    commands: Commands | None = None,
+    predict: bool = True,
 ) -> dict[str, object]:
     """Make one launch; the result holds the measured fields of a `Record`. Of several ranks, that of the first.
 
-    That of a speed launch has besides ``window``: when its steady epochs began and ended on the monotonic clock; and
-    ``seen``, for the proof that it did its work (see `harness.measure.looks`, where `salt` is used).
-    `wrap` is what goes around its training, the innermost first.
+    That of a speed launch has besides ``seen``, for the proof that it did its work (see `harness.measure.looks`, where
+    `salt` is used). It does what `commands` tell, by default one window of `seconds`; `predict`: whether prediction is
+    timed at the end. `wrap` is what goes around its training, the innermost first.
     Raises BrokenContract where several replicas were asked for and the work was not distributed over them.
     On the idiomatic track the initial weights and the order of the samples are the framework's own.
     """
@@ -77,7 +80,8 @@ def launch(
     if ranks is not None and ranks.rank:
         return _follow(kind, model, setting, task, ranks)
     if kind == "speed":
-        result = _speed(model, runtime, setting, task, seconds, steady, ranks, salt, wrap)
+        turns = Turns(commands or Alone(), seconds)
+        result = _speed(model, runtime, setting, task, turns, steady, ranks, salt, wrap, predict)
     else:
         result = _learning(model, setting, task, learning or Learning(), ranks, wrap)
     check_compiled(runtime, setting.mode, compiled)
@@ -159,19 +163,20 @@ def check_finite(scores: EpochScores) -> None:
 
 
 class SpeedWatch:
-    """Times every epoch, until there are enough steady ones. Made just before `fit` is called."""
+    """Times every epoch, and passes the turn on. Made just before `fit` is called."""
 
     def __init__(
-        self, model: Adapter, runtime: Runtime, seconds: float, steady: Steady, seed: int = 0, salt: int = 0
+        self, model: Adapter, runtime: Runtime, turns: Turns, steady: Steady, seed: int = 0, salt: int = 0
     ) -> None:
-        self.model, self.runtime, self.seconds, self.steady = model, runtime, seconds, steady
+        self.model, self.runtime, self.turns, self.steady = model, runtime, turns, steady
         self.looks, self.pair = Looks(model, seed, salt), Pair()
         self.calls = Calls()
         self.epochs: list[float] = []
         self.place = 0.0
         self.first_compilations: int | None = None
-        self.before = disturbance.snapshot(steady.family)
-        self.start = self.steady_start = clock()
+        self.before: disturbance.Snapshot | None = None
+        self.disturbed: dict[str, float] = {}
+        self.start = clock()
 
     def ready(self) -> None:
         self.model.synchronize()
@@ -187,19 +192,30 @@ class SpeedWatch:
         took = now - self.start
         self.epochs.append(took)
         self.calls.epoch_end(epoch)
-        left = max(self.seconds - (self.start + took - self.steady_start), (LEAST_EPOCHS - epoch) * took)
-        self.steady_start += self.looks.after(epoch + 1, took, left if epoch else float("inf"))
+        over = self.turns.add(took)
+        self.looks.after(epoch + 1, took, self.turns.left(took))
         if epoch == 0:
             gc.collect()  # what tracing left behind belongs to the first epoch
             self.first_compilations = self.runtime.compilations()
+        if over and self.turns.command == "end":
+            self.calls.goes_on = False
+        elif over:
+            self._next()
+        self.resume()
+        return self.calls.goes_on
+
+    def _next(self) -> None:
+        watched = None if self.before is None else self.end_window()
+        if self.turns.next(watched) == "window":
             self.before = disturbance.snapshot(self.steady.family)
             self.steady.begin()
-            self.steady_start = clock()
-        self.resume()
-        self.calls.goes_on = len(self.epochs) <= LEAST_EPOCHS or self.start - self.steady_start < self.seconds
-        if not self.calls.goes_on:
-            self.steady.end()
-        return self.calls.goes_on
+
+    def end_window(self) -> Window:
+        assert self.before is not None
+        self.steady.end()
+        self.disturbed = disturbance.between(self.before, disturbance.snapshot(self.steady.family), os.cpu_count() or 1)
+        self.before = None
+        return self.steady.window
 
     def resume(self) -> None:
         before, self.start = self.pair.other(), clock()
@@ -211,48 +227,49 @@ def _speed(
     runtime: Runtime,
     setting: Setting,
     task: Task,
-    seconds: float,
+    turns: Turns,
     steady: Steady,
     ranks: Ranks | None,
     salt: int,
     wrap: Sequence[Wrapper],
+    predict: bool,
 ) -> dict[str, object]:
     order = given_order(setting, len(task.train.x), partial=False)
     if order is not None and order.steps == 0:
         raise ValueError(
             f"batch size {setting.recipe.batch_size} is larger than the training split ({len(task.train.x)} samples)"
         )
-    watch = SpeedWatch(model, runtime, seconds, steady, setting.seed, salt)
+    watch = SpeedWatch(model, runtime, turns, steady, setting.seed, salt)
     placed = _fit(model, setting, task, order, watch, ranks, wrap)
-    if watch.calls.goes_on:  # it ended by MOST_EPOCHS
-        steady.end()
+    if watch.before is not None:  # it ended by MOST_EPOCHS
+        watch.end_window()
     if runtime.compilations() != watch.first_compilations:
         raise RuntimeError("recompiled after its first epoch: the steady epochs are void")
     watch.looks.end(len(watch.epochs))
     start = clock()
-    predictions = {str(n): _predict_times(model, n, task) for n in _batches(task)}
+    predictions = {str(n): _predict_times(model, n, task) for n in _batches(task)} if predict else {}
     predicted = clock()
-    disturbed = disturbance.between(watch.before, disturbance.snapshot(steady.family), os.cpu_count() or 1)
     final = evaluate(model.predict, task, len(watch.epochs))
     check_finite(final)
     evaluated = clock()
     seen = watch.looks.seen(task.train.x, watch.pair)
+    timed = {"predict": predicted - start} if predict else {}
     return placed | {
         "seen": seen,
         "phases": {
             "place": watch.place,
             "first_epoch": watch.epochs[0],
-            "predict": predicted - start,
             "evaluate": evaluated - predicted,
             "proof": watch.looks.seconds,
-        },
+        }
+        | timed,
         "steps_per_epoch": steps(setting, order, len(task.train.x)),
         "epoch_seconds": watch.epochs[1:],
+        "turns": [turn.model_dump() for turn in turns.taken],
+        "window": None if turns.window is None else turns.window.model_dump(),
         "predict_seconds": predictions,
-        "window": steady.window,
         "utilisation": {name: quantity.model_dump() for name, quantity in steady.found.items()},
-        "disturbance": disturbed,
-        "contaminated": disturbance.verdict(disturbed),
+        "disturbance": watch.disturbed,
         "final": final.model_dump(),
     }
 

@@ -1,186 +1,140 @@
-"""Two processes on the same cores take turns: each trains for some epochs, while the other sleeps.
+"""Launches that are alive at the same time take turns: one trains, all others are stopped.
 
 On a virtual machine, epochs of one program were seen to switch between two speeds, half as much apart, within tenths of
 a second: its neighbours' doing, probably. Launches one after the other meet that by chance, turns of some milliseconds
 meet it alike, so that their ratio says more (duet benchmarking: Bulej et al. 2020, whose pairs run at the same time on
 cores of their own).
+
+This is the launch's side. The other side, which gives the turns and stops whoever has none, is `harness.launch.block`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import accumulate, pairwise
+import struct
 from pathlib import Path
-from statistics import median
-from time import perf_counter
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, Self
 
-from levelfield.adapters.adapter import Adapter
-from levelfield.harness.measure.train_in_ranks import Led
-from levelfield.harness.system.frozen import Frozen
+from levelfield.harness.probes.probe import Window
+from levelfield.harness.records.record import Turn
+from levelfield.harness.system.clocks import monotonic
 
 TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
-LEAST = 2  # epochs of a turn, unless told otherwise; the first of several only warms up
-# For who compares the same with the same: a long epoch needs no warming up, and the one after it may, in Keras on
-# TensorFlow, wait for a timer of tf.data's autotuner as long as it computes. Alone in a turn, it waits in the other's
-ONE = 1
-PATIENCE = 100.0  # seconds that a side waits for the other
-Side = Literal["first", "second"]
-SIDES: tuple[Side, Side] = ("first", "second")
+LEAST = 2  # epochs of a turn; the first of several only warms up
+LONG = 0.1  # seconds of an epoch that needs no other one to warm up before it
+LAST = 2  # epochs of the last turn
+LEAST_EPOCHS = 3  # of a window, however long they take
 
-A = TypeVar("A")
-B = TypeVar("B")
-T = TypeVar("T")
+# What a launch is told to do: take a turn; train on for as long as its steady epochs are to be watched; end.
+Command = Literal["turn", "window", "end"]
+_BYTES: dict[bytes, Command] = {b"t": "turn", b"w": "window", b"e": "end"}
+_WRITTEN = {command: byte for byte, command in _BYTES.items()}
+_OVER = struct.Struct("dd")  # when a window began and ended, twice 0 after anything else
+
+
+class Commands(Protocol):
+    """Where a launch is told what to do next."""
+
+    def next(self, watched: Window | None) -> Command:
+        """Says that what it was told before is done, and waits for what comes now. `watched`: when the window, if that
+        was it, began and ended."""
+
+
+class Alone:
+    """Of a launch that takes no turns: a window, and the end."""
+
+    def __init__(self) -> None:
+        self._left: list[Command] = ["end", "window"]
+
+    def next(self, watched: Window | None) -> Command:
+        return self._left.pop()
+
+
+class Line:
+    """Two named pipes between a launch and whoever gives the turns, which outlive either end."""
+
+    def __init__(self, stem: Path) -> None:
+        # Opened for both, a pipe neither waits for the other end nor ends with it
+        self._paths = [stem.with_suffix(end) for end in (".told", ".over")]
+        self.told, self.over = (os.open(path, os.O_RDWR) for path in self._paths)
+
+    @classmethod
+    def make(cls, stem: Path) -> Self:
+        """The side of whoever gives the turns, which is the first. Raises OSError where there is no room."""
+        for end in (".told", ".over"):
+            os.mkfifo(stem.with_suffix(end))
+        return cls(stem)
+
+    def tell(self, command: Command) -> None:
+        os.write(self.told, _WRITTEN[command])
+
+    def heard(self) -> Window | None:
+        """Take the word that it is done, which is there, with the window if it was one."""
+        window = Window(*_OVER.unpack(os.read(self.over, _OVER.size)))
+        return window if window.end else None
+
+    def next(self, watched: Window | None) -> Command:
+        """The launch's side, see `Commands`."""
+        os.write(self.over, _OVER.pack(*(watched or (0.0, 0.0))))
+        select.select([self.told], [], [])
+        return _BYTES[os.read(self.told, 1)]
+
+    def close(self) -> None:
+        for end in (self.told, self.over):
+            os.close(end)
+
+    def remove(self) -> None:
+        self.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
 
 class Turns:
-    """One side's part, in its process: `epoch_end` after every epoch, the first of which belongs to no turn."""
+    """What a launch does when it is told: the turns it has taken, and whether the one it has is over.
 
-    def __init__(self, folder: Path, side: str, least: int = LEAST) -> None:
-        (other,) = set(SIDES) - {side}
-        # Opened for both, a pipe with a name neither waits for the other end nor ends with it
-        self.own, self.other = (os.open(folder / name, os.O_RDWR) for name in (side, other))
-        self.begins, self.least = side == SIDES[0], least
-        self.epochs: list[int] = []  # of each whole turn
-        self.count = 0
-        self.since: float | None = None
-        self.alone = False
-
-    def epoch_end(self) -> float:
-        """Pass the turn on where it has lasted long enough, and wait for the next. Seconds waited."""
-        start = perf_counter()
-        if self.alone:
-            return 0.0
-        if self.since is None:
-            if not self.begins:
-                self._pass()  # both are ready once the side that begins has read this
-        else:
-            self.count += 1
-            if self.count < self.least or start - self.since < TURN:
-                return 0.0
-            self.epochs.append(self.count)
-            self.count = 0
-            self._pass()
-        self._wait()
-        self.since = perf_counter()
-        return self.since - start
-
-    def _pass(self) -> None:
-        os.write(self.other, b"t")
-
-    def _wait(self) -> None:
-        if not select.select([self.own], [], [], PATIENCE)[0]:
-            raise TimeoutError(f"the other side did not pass the turn within {PATIENCE:g} s")
-        self.alone = os.read(self.own, 1) == b"e"
-
-
-class Timed(Led, Protocol):
-    """The watch of a speed launch; the seconds of training that are asked for count from `steady_start`."""
-
-    steady_start: float
-
-
-class TurnWatch:
-    """Waits between two epochs, outside the clock."""
-
-    def __init__(self, watch: Timed, turns: Turns) -> None:
-        self.watch, self.turns = watch, turns
-
-    def ready(self) -> None:
-        self.watch.ready()
-
-    def epoch_end(self, epoch: int) -> bool:
-        goes_on = self.watch.epoch_end(epoch)
-        if goes_on:
-            self.watch.steady_start += self.turns.epoch_end()
-            self.watch.resume()
-        return goes_on
-
-    def resume(self) -> None:
-        self.watch.resume()
-
-
-class InTurns(Frozen):
-    """Training as one `side`, with turns of `least` epochs or more, which `counted` tells afterwards."""
-
-    what: Literal["turns"] = "turns"
-    folder: Path
-    side: Side
-    least: int = LEAST
-
-    @contextmanager
-    def around(self, model: Adapter, watch: Timed, steps: int) -> Iterator[TurnWatch]:
-        """Of one call of `fit`: the watch that it gets in place of `watch`."""
-        turns = Turns(self.folder, self.side, self.least)
-        yield TurnWatch(watch, turns)
-        (self.folder / f"{self.side}.json").write_text(json.dumps(turns.epochs), encoding="utf-8")
-
-
-@contextmanager
-def pipes(folder: Path) -> Iterator[None]:
-    """The named pipes of both sides, held open: what is written to one that nobody has open is lost."""
-    for side in SIDES:
-        os.mkfifo(folder / side)
-    held = [os.open(folder / side, os.O_RDWR) for side in SIDES]
-    try:
-        yield
-    finally:
-        for side, pipe in zip(SIDES, held, strict=True):
-            os.close(pipe)
-            (folder / side).unlink()
-
-
-def ended(folder: Path, side: str) -> None:
-    """Tell the other side that `side` has ended, however it did."""
-    (other,) = set(SIDES) - {side}
-    pipe = os.open(folder / other, os.O_RDWR)
-    os.write(pipe, b"e")
-    os.close(pipe)
-
-
-def roles(block: int) -> tuple[Side, Side]:
-    """The sides that two parts of a pair take: to begin might be an advantage, so in every other the second does."""
-    first, second = SIDES
-    return (second, first) if block % 2 else (first, second)
-
-
-def together(folder: Path, roles: tuple[Side, Side], first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-    """Do both parts at the same time, each as one side; whichever ends leaves the other to go on alone."""
-
-    def told(side: str, part: Callable[[], T]) -> T:
-        try:
-            return part()
-        finally:
-            ended(folder, side)
-
-    with pipes(folder), ThreadPoolExecutor(1) as pool:
-        other = pool.submit(told, roles[1], second)
-        return told(roles[0], first), other.result()
-
-
-def compared(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
-    """An epoch of each side, s, from the values of their turns; None without a turn of both.
-
-    The second's is the median, the first's that times the median ratio of the turns beside each other.
+    The first epoch belongs to none; nor do those of the last one, after which it ends.
     """
-    ratios = [a / b for a, b in zip(first, second, strict=False)]
-    base = median(second) if second else 0.0
-    return (base * median(ratios), base) if ratios else None
 
+    def __init__(self, commands: Commands, seconds: float) -> None:
+        """`seconds` of a window."""
+        self.commands, self.seconds = commands, seconds
+        self.taken: list[Turn] = []
+        self.window: Turn | None = None
+        self.command: Command | None = None
+        self.first = self.count = 0
+        self.trained = 0.0
+        self._began = 0.0
 
-def by_turn(epoch_seconds: Sequence[float], epochs: Sequence[int]) -> list[float]:
-    """The median steady epoch of each whole turn, in seconds, without the first of several, which only warms up."""
-    bounds = [0, *accumulate(epochs)]
-    turns = [list(epoch_seconds[a:b]) for a, b in pairwise(bounds)]
-    return [median(turn[1:] or turn) for turn in turns]
+    def add(self, took: float) -> bool:
+        """An epoch of so many seconds has ended; whether what it was told to do is done."""
+        self.count += 1
+        self.trained += took
+        match self.command:
+            case None:
+                return True
+            case "turn":
+                return self.trained >= TURN and self.count >= (1 if took >= LONG else LEAST)
+            case "window":
+                return self.trained >= self.seconds and self.count >= LEAST_EPOCHS
+            case "end":
+                return self.count >= LAST
 
+    def left(self, took: float) -> float:
+        """Seconds until the last epoch ends, as far as it is known: it is near only when it was told to end."""
+        if self.command == "end":
+            return (LAST - self.count) * took
+        return float("inf")
 
-def counted(folder: Path, side: str) -> list[int]:
-    """How many epochs each whole turn of a launch had."""
-    found: list[int] = json.loads((folder / f"{side}.json").read_text(encoding="utf-8"))
-    return found
+    def next(self, watched: Window | None = None) -> Command:
+        """Note what is done, and wait for what comes now; `watched` as in `Commands`."""
+        if self.command is not None:
+            turn = Turn(first=self.first, epochs=self.count, began=self._began)
+            if self.command == "window":
+                self.window = turn
+            else:
+                self.taken.append(turn)
+            self.first += self.count
+        self.command = self.commands.next(watched)
+        self.count, self.trained, self._began = 0, 0.0, monotonic()
+        return self.command

@@ -24,7 +24,9 @@ from levelfield.tasks.task import Task
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
 LARGEST_PLAN = 200_000
 _LAUNCH_BYTES = 600  # of a planned launch, as measured
-FRESH_BLOCKS = 3  # of a cell, whose launches compile everything anew; those after them find what the last one compiled
+# In the first ones start-up, prediction and the use of the device are measured too; in the first of these everything is
+# compiled anew, the launches after them find what the last one compiled
+WHOLE_BLOCKS, FRESH_BLOCKS = 3, 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Launch:
     skip: str | None = None
     unsupported: bool = False  # by the adapter's own declaration, as opposed to something that is not installed
     fresh: bool = False  # nothing that an earlier launch compiled is on the disk
+    whole: bool = False  # its start, prediction and use of the device are measured too, while nothing else runs
+    baseline: bool = False  # others are compared with it, and take their turns beside it
 
     @property
     def id(self) -> str:
@@ -172,9 +176,19 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
     most = selection.blocks or part.blocks
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
+        first = there.adapters[cell.adapter].modes[0]
         for block in range(most):
-            fresh = block < FRESH_BLOCKS
-            yield Launch(cell, block, suite.seed + block, part.seconds, skip=skip, unsupported=limited, fresh=fresh)
+            yield Launch(
+                cell,
+                block,
+                suite.seed + block,
+                part.seconds,
+                skip=skip,
+                unsupported=limited,
+                fresh=block < FRESH_BLOCKS,
+                whole=block < WHOLE_BLOCKS,
+                baseline=cell.adapter == suite.baseline and cell.environment == DEFAULT and cell.mode == first,
+            )
 
 
 def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from levelfield.harness.probes import registry
-from levelfield.harness.probes.probe import Watched, unavailable
+from levelfield.harness.probes.probe import Watched, Window, unavailable
 from levelfield.harness.system import paths, variables
 
 _START, _PATIENCE = 60.0, 5.0  # seconds until the sampler listens, and that an answer may take; its probes have one
@@ -50,7 +50,7 @@ class Sampling:
         if self.reason is None:
             self._say({"start": watched})
 
-    def stop(self, window: list[float] | None) -> Sampled:
+    def stop(self, window: Window | None) -> Sampled:
         """The launch is over; `window` is that of its steady epochs, None where it had none."""
         watched, self.watched = self.watched, None
         if watched is None:

@@ -18,7 +18,7 @@ from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.numbers import Whole
 
-SCHEMA = 4  # of records and heads; runs of another one are not read
+SCHEMA = 5  # of records and heads; runs of another one are not read
 
 StudyName = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
@@ -43,6 +43,20 @@ class EpochScores(Frozen):
     test: Score
 
 
+class Turn(Frozen):
+    """Steady epochs of a launch that follow each other, while all others of its block were stopped.
+
+    `first` of them in the record's `epoch_seconds`, and how many `epochs`; `began` in seconds on the monotonic clock of
+    its machine. `pace`: how slow the machine was then, from the baseline's turns before and after it; 1 as in the
+    median of the block.
+    """
+
+    first: Whole
+    epochs: Whole
+    began: float
+    pace: float = 1.0
+
+
 class Record(Frozen):
     """One launch. Times are in seconds on a monotonic clock, with the device synchronised at both ends."""
 
@@ -55,8 +69,9 @@ class Record(Frozen):
     failure: Failure | None = Field(None, description="of what kind, for failed launches")
     log: str | None = Field(None, description="the end of the worker's output, for failed launches")
     started: str = Field(description="UTC, ISO 8601")
-    wall_seconds: float = Field(0.0, description="of the whole launch, start-up and evaluation included")
-    attempt: Whole = Field(0, description="counts the repeats of a speed launch that was disturbed")
+    wall_seconds: float = Field(
+        0.0, description="of the whole launch, start-up and evaluation included, without the times it was stopped"
+    )
     cold: bool = Field(False, description="made in a process of its own, not forked from a warm parent")
     cache: Cache | None = Field(
         None, description="which one of compiled code on the disk its first epoch met; None: it keeps none there"
@@ -78,11 +93,14 @@ class Record(Frozen):
     steps_per_epoch: Whole | None = None
     phases: dict[str, float] = Field(
         default_factory=dict,
-        description="import (of the parent process), build, place, first_epoch, predict, evaluate; and proof",
+        description="evaluate and proof; where its start was timed, import (of the parent process), build, place and "
+        "first_epoch; where prediction was, predict",
     )
     epoch_seconds: list[float] = Field(
         default_factory=list, description="steady epochs of a speed launch, the first epoch not among them"
     )
+    turns: list[Turn] = Field(default_factory=list, description="of its block, whose epochs are compared")
+    window: Turn | None = Field(None, description="the epochs in which its use of the device was watched")
     predict_seconds: dict[str, list[float]] = Field(
         default_factory=dict, description="by batch size, one value a call, warm"
     )
@@ -139,6 +157,19 @@ class Record(Frozen):
         return self.launch_id, self.cold
 
 
+def epoch_seconds(record: Record) -> list[float]:
+    """A steady epoch in seconds by turns: of each the median, without the first of several, which only warms up, at the
+    median pace of the block. All steady epochs of a launch that took no turns."""
+    if not record.turns:
+        return record.epoch_seconds
+    return [median(own[1:] or own) / turn.pace for turn, own in zip(record.turns, by_turn(record), strict=True)]
+
+
+def by_turn(record: Record) -> list[list[float]]:
+    """The seconds of all epochs of each turn."""
+    return [record.epoch_seconds[turn.first : turn.first + turn.epochs] for turn in record.turns]
+
+
 def step_seconds(record: Record) -> float | None:
     """The median steady step in seconds of a clean speed launch that was proved, else None; so too where it is no
     positive number."""
@@ -146,7 +177,7 @@ def step_seconds(record: Record) -> float | None:
         return None
     if not record.epoch_seconds or not record.steps_per_epoch:
         return None
-    value = median(record.epoch_seconds) / record.steps_per_epoch
+    value = median(epoch_seconds(record)) / record.steps_per_epoch
     return value if isfinite(value) and value > 0 else None
 
 

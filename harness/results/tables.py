@@ -46,7 +46,6 @@ def launches(
                 "status": record.status,
                 "reason": record.reason,
                 "started": record.started,
-                "attempt": record.attempt,
                 "cold": record.cold,
                 "cache": record.cache,
                 "contaminated": record.contaminated,
@@ -90,7 +89,7 @@ def epochs(records: Iterable[Record]) -> list[Row]:
         for scores in record.epochs:
             rows.append({**key, "epoch": scores.epoch, "seconds": None, **_scores(scores)})
         if record.epoch_seconds:
-            for number, seconds in enumerate([record.phases["first_epoch"], *record.epoch_seconds], 1):
+            for number, seconds in enumerate([record.phases.get("first_epoch"), *record.epoch_seconds], 1):
                 rows.append({**key, "epoch": number, "seconds": seconds, **_scores(None)})
     return rows
 

@@ -1,18 +1,17 @@
-"""``levelfield duel A B``: is A faster than B? By launches that take turns on one core (see `harness.measure.turns`).
+"""``levelfield duel A B``: is A faster than B? A run of two cells, whose blocks are its pairs.
 
-The launches of a run follow one another, and on a machine whose speed changes between them many blocks are needed. A
-duel answers one question about two adapters or modes with far fewer pairs, and nothing else: what a launch
-uses of the machine cannot be told while another one waits beside it.
+Both sides have parents of their own: what lies where in the memory of a parent, all its launches inherit. Two parents
+of the same adapter were seen to differ by some two per cent, which no number of pairs from them would tell from a
+difference.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.judge.statistics import (
@@ -25,23 +24,21 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.jobs import Wrapper
+from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure import turns
-from levelfield.harness.measure.turns import LEAST, SIDES, InTurns, by_turn, compared, counted, roles, together
+from levelfield.harness.measure.delay import Delay
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.record import Record
-from levelfield.harness.system.folders import Temporary
+from levelfield.harness.records.record import Record, epoch_seconds
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.task import Task
 
 # One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
-# and which of them a side's first thread is on is chance. Nor do idle threads then spin while it is the other's turn
+# and which of them a side's first thread is on is chance
 THREADS = 1
-SECONDS = 0.5  # of steady epochs in a launch: a process of its own costs several, so that shorter ones gain nothing
+SECONDS = 0.5  # of turns in a launch: a process of its own costs several, so that shorter ones gain nothing
 
 
 class LaunchFailed(RuntimeError):
@@ -50,16 +47,11 @@ class LaunchFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Side:
-    """An adapter on some work, in processes of their own or in launches of a `warm` parent.
-
-    What lies where in the memory of a warm parent, all its launches inherit: two parents of the same adapter were seen
-    to differ by some two per cent for as long as they lived, which no number of pairs would tell from a difference.
-    """
+    """An adapter on some work."""
 
     info: AdapterInfo
     cell: Cell
-    warm: bool = False
-    wrap: tuple[Wrapper, ...] = ()  # around the training of its launches
+    wrap: tuple[Delay, ...] = ()  # around the training of its launches
 
 
 @dataclass(frozen=True)
@@ -73,44 +65,38 @@ class Pair:
 
 
 class Ground:
-    """Where two sides meet: the host of each, kept from pair to pair."""
+    """Where two sides meet."""
 
-    def __init__(self, hosts: Sequence[LocalHost], folder: Path, cores: list[int], least: int, seconds: float) -> None:
-        self.hosts, self.folder, self.cores, self.least, self.seconds = hosts, folder, cores, least, seconds
+    def __init__(self, host: LocalHost, seconds: float) -> None:
+        self.host, self.seconds = host, seconds
 
     def pair(self, first: Side, second: Side, block: int) -> Pair | None:
-        """A launch of each; None where they had no whole turn each.
+        """A launch of each; None where they had too few turns.
 
-        Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that. Raises
-        LaunchFailed.
+        Nothing else is void: what disturbs some turns changes their ratios, and the median of all withstands that.
+        Raises LaunchFailed.
         """
-        own = roles(block)
         begin = time.monotonic()
-        records = together(
-            self.folder,
-            own,
-            partial(self._launch, self.hosts[0], own[0], first, block),
-            partial(self._launch, self.hosts[1], own[1], second, block),
-        )
+        sides = (first, second)
+        both = [self._participant(side, lane, block) for lane, side in enumerate(sides)]
+        # Who starts first changes, should that be an advantage
+        order = (1, 0) if block % 2 else (0, 1)
+        made = self.host.together([both[place] for place in order])
+        one, other = (made[place] for place in order)
         wall = time.monotonic() - begin
-        failed = [(side, r) for side, r in zip((first, second), records, strict=True) if r.status != "ok"]
-        # Who waited in vain for the other is not the one that failed
-        for side, record in sorted(failed, key=lambda one: "did not pass the turn" in str(one[1].reason)):
-            raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
-        for side, record in zip((first, second), records, strict=True):
+        for side, record in zip(sides, (one, other), strict=True):
+            if record.status != "ok":
+                raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
             if record.unproved:
                 raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
-        values = [by_turn(r.epoch_seconds, counted(self.folder, role)) for r, role in zip(records, own, strict=True)]
-        epochs = compared(*values)
-        return Pair(*epochs, wall, records) if epochs else None
+        if one.contaminated or other.contaminated:
+            return None
+        return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall, (one, other))
 
-    def _launch(self, host: LocalHost, role: turns.Side, side: Side, block: int) -> Record:
-        # Each imports its framework on a core of its own, and they train on the same: who came from elsewhere, perhaps
-        # with memory that is nearer there, changes with the roles
-        elsewhere = self.cores[1:2] if role == SIDES[1] and len(self.cores) > 1 else self.cores[:1]
-        launch = Launch(side.cell.model_copy(update={"threads": THREADS}), block, seed=block, seconds=self.seconds)
-        wrap = (*side.wrap, InTurns(folder=self.folder, side=role, least=self.least))
-        return host.launch(launch, self.cores[0], cores=elsewhere, wrap=wrap)
+    def _participant(self, side: Side, lane: int, block: int) -> Participant:
+        cell = side.cell.model_copy(update={"threads": THREADS})
+        launch = Launch(cell, block, seed=block, seconds=self.seconds, baseline=lane == 1)
+        return Participant(launch, side.wrap, lane)
 
 
 @contextmanager
@@ -121,33 +107,17 @@ def ground(
     machine: Machine,
     cores: list[int],
     limit: float,
-    least: int = LEAST,
     seconds: float = SECONDS,
     passed: Passed = (),
 ) -> Iterator[Ground]:
     """Ends every process that was started.
 
-    `limit` in seconds holds for each launch, `seconds` are its steady epochs, `least` of which are a turn. Both sides
-    get the variables `passed`.
+    `limit` in seconds holds for each launch, `seconds` are those of its turns. Both sides get the variables `passed`.
     """
-    with ExitStack() as stack:
-        folder = stack.enter_context(Temporary()).path
-        hosts = [
-            stack.enter_context(
-                LocalHost(
-                    {side.info.name: side.info},
-                    {task.name: task},
-                    machine,
-                    cores,
-                    limit,
-                    not side.warm,
-                    {DEFAULT: own(passed)},
-                    probes=False,
-                )
-            )
-            for side in (first, second)
-        ]
-        yield Ground(hosts, folder, cores, least, seconds)
+    infos = {side.info.name: side.info for side in (first, second)}
+    environments = {DEFAULT: own(passed)}
+    with LocalHost(infos, {task.name: task}, machine, cores, limit, environments=environments, probes=False) as host:
+        yield Ground(host, seconds)
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

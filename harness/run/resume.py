@@ -73,19 +73,12 @@ def _variables(before: Contents, passed: Mapping[str, Passed], kept: Mapping[str
     return found
 
 
-def left(
-    launches: Sequence[Launch], before: Iterable[Record], here: Machine | None, cold: bool = False
-) -> list[Launch]:
-    """The launches that have no record yet, and all of a block of speed launches that was not finished elsewhere:
-    a block's launches are pairs, and are made on one machine. `here` is where they will be made, None for anywhere.
+def left(launches: Sequence[Launch], before: Iterable[Record], cold: bool = False) -> list[Launch]:
+    """The learning launches that have no record yet, and all of each block that is not complete: its launches are
+    compared with each other, and are alive together.
 
     `cold`: how they will be made; a record of one made in the other way is that of another launch.
     """
-    done = {r.launch_id: r for r in before if r.status != "skipped" and r.cold == cold}
-    speed = [launch for launch in launches if launch.cell.kind == "speed"]
-    open_blocks = {launch.block for launch in speed if launch.id not in done and not launch.skip}
-    apart = {
-        launch.block for launch in speed if launch.id in done and (here is None or done[launch.id].machine != here)
-    }
-    again = open_blocks & apart
-    return [one for one in launches if one.id not in done or (one.cell.kind == "speed" and one.block in again)]
+    done = {r.launch_id for r in before if r.status != "skipped" and r.cold == cold}
+    again = {one.block for one in launches if one.cell.kind == "speed" and one.id not in done and not one.skip}
+    return [one for one in launches if (one.block in again if one.cell.kind == "speed" else one.id not in done)]

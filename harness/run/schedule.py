@@ -1,25 +1,22 @@
-"""Carry out a plan: learning launches side by side, speed launches alone on their host; every one becomes a record."""
+"""Carry out a plan: learning launches side by side, speed launches in blocks; every one becomes a record."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 from levelfield.harness.launch import learner
 from levelfield.harness.launch.hosts import Host, HostLost
 from levelfield.harness.launch.work_queue import Lane, side_by_side
-from levelfield.harness.measure.disturbance import MOST_REPEATS
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record
 from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
-
-LOST = "its host was lost before its block was complete"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,14 +30,16 @@ def carry_out(
     finished: Finished,
     stop: Stop,
     enough: Callable[[], bool] = lambda: False,
+    timing: Callable[[], None] = lambda: None,
 ) -> None:
     """Make all launches in order, on all hosts. `finished` is called for each record, from one thread at a time, and
-    so is `enough`, before each block of speed launches but the first."""
+    so is `enough`, before each block of speed launches but the first; `timing` before the first."""
     check(launches, hosts)
     guard = threading.Lock()
     told, asked = _one_at_a_time(guard, finished), _one_at_a_time(guard, enough)
     learn_all([one for one in launches if one.cell.kind == "learning"], hosts, told, stop)
     if not stop.asked.is_set():
+        timing()
         time_blocks([one for one in launches if one.cell.kind == "speed"], hosts, told, stop, asked)
 
 
@@ -78,10 +77,9 @@ def time_blocks(
     stop: Stop,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Speed launches in whole blocks, each of which has a host to itself: a pair never lies on two machines.
+    """Speed launches in whole blocks, each of which has a host to itself: its launches are compared with each other.
 
-    When a host is lost in a block, the records of that block are written again as void, and the whole block is made on
-    another one. `enough` is asked before each block but the first.
+    A block whose host is lost is made on another one. `enough` is asked before each block but the first.
     """
     blocks: dict[int, list[Launch]] = {}
     for launch in launches:
@@ -89,7 +87,7 @@ def time_blocks(
     side_by_side(
         list(blocks.values()),
         key=_resources,
-        work=partial(_time, finished=finished, stop=stop),
+        work=partial(_time, finished=finished),
         lanes=[Lane(host, None) for host in hosts],
         stop=stop,
         fits=_fits,
@@ -105,24 +103,6 @@ def check(launches: Sequence[Launch], hosts: Sequence[Host]) -> None:
                 f"no host has {cell.device} and {counted(cell.cores, 'core')} for {cell.adapter}",
                 "choose another --device, fewer --threads, or a cluster that has such hosts",
             )
-
-
-class Make(Protocol):
-    """Makes a launch; the first attempt is 0."""
-
-    def __call__(self, *, attempt: int) -> Record: ...
-
-
-def attempts(make: Make) -> Iterator[Record]:
-    """A speed launch, which is repeated at once where it was disturbed, at most `disturbance.MOST_REPEATS` times.
-
-    One that is not proved is not repeated, since nothing disturbed it.
-    """
-    for attempt in range(1 + MOST_REPEATS):
-        record = make(attempt=attempt)
-        yield record
-        if record.contaminated is None or record.unproved is not None:
-            return
 
 
 class Homes:
@@ -165,21 +145,9 @@ def _learn(launch: Launch, lane: Lane, *, homes: Homes, finished: Finished) -> N
     finished(launch, record)
 
 
-def _time(block: Sequence[Launch], lane: Lane, *, finished: Finished, stop: Stop) -> None:
-    last: dict[str, tuple[Launch, Record]] = {}
-    try:
-        for launch in block:
-            if stop.asked.is_set():
-                return
-            for record in attempts(partial(lane.host.launch, launch)):
-                last[launch.id] = launch, record
-                finished(launch, record)
-                if stop.asked.is_set():
-                    return
-    except HostLost:
-        for launch, record in last.values():
-            finished(launch, record.model_copy(update={"contaminated": LOST}))
-        raise
+def _time(block: Sequence[Launch], lane: Lane, *, finished: Finished) -> None:
+    for launch, record in zip(block, lane.host.block(block), strict=True):
+        finished(launch, record)
 
 
 def _resources(block: Sequence[Launch]) -> Hashable:

@@ -78,8 +78,7 @@ class Work:
 def gone_on(prepared: Prepared, before: Contents) -> Work:
     """What is left of a run that has got as far as `before`. Raises UserError where conditions have changed."""
     again = head.go_on(prepared, before)
-    where = prepared.machine if prepared.cluster is None else None
-    launches = left(prepared.planned, before.records, where, prepared.options.cold)
+    launches = left(prepared.planned, before.records, prepared.options.cold)
     return Work(again, launches, before.records, before.peaks)
 
 
@@ -142,7 +141,8 @@ class Session:
         """The launches."""
         lanes = sum(len(host.cores) for host in hosts)
         progress = Progress(self.work.launches, lanes, len(hosts), self.options.quiet, self.rule.left)
-        carry_out(self.work.launches, hosts, partial(self._finished, progress), self.stop, self.rule.reached)
+        finished = partial(self._finished, progress)
+        carry_out(self.work.launches, hosts, finished, self.stop, self.rule.reached, self.rule.start)
         progress.close()
 
     def _finished(self, progress: Progress, launch: Launch, record: Record) -> None:

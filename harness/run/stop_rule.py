@@ -47,20 +47,21 @@ class StopRule:
         most = max(planned.values(), default=0)
         self.fruitless = 0  # blocks in a row without a clean time of the baseline and of another one
         self.fewer = {cell for cell, blocks in planned.items() if blocks < most}
-        self.fresh: set[int] = {launch.block for launch in launches if launch.fresh}
-        self.until_cached = 0.0  # seconds spent when the last block was done in which all is compiled anew
+        self.took = 0.0  # seconds that the last block took
+        self.until = 0.0  # seconds spent when it was done
+
+    def start(self) -> None:
+        """The first block is about to begin."""
+        self.begin = self.clock()
 
     def add(self, record: Record) -> None:
-        """Take note of a record of this session; learning launches do not count."""
+        """Take note of a record of this session, of a block that is done; learning launches do not count."""
         if record.cell.kind != "speed":
             return
-        if self.begin is None:
-            self.begin = self.clock() - record.wall_seconds
         if record.block not in self.blocks:
             self.blocks.add(record.block)
             self.fruitless += 1
-        if record.block in self.fresh:
-            self.until_cached = self._spent()
+            self.took, self.until = self._spent() - self.until, self._spent()
         self.remember(record)
         if self._pairs(record.block):
             self.fruitless = 0
@@ -108,11 +109,8 @@ class StopRule:
         return self.clock() - self.begin if self.begin is not None else 0.0
 
     def _a_block(self) -> float:
-        """Seconds that a block takes, by those so far; by those that find compiled code, as soon as there is one."""
-        cached = self.blocks - self.fresh
-        if cached:
-            return (self._spent() - self.until_cached) / len(cached)
-        return self._spent() / max(len(self.blocks), 1)
+        """Seconds that a block takes, by the last one: in the first ones more is measured."""
+        return self.took
 
     def _precise(self, precision: float) -> bool:
         tables = [{name: blocks for name, blocks in table.items() if blocks} for table in self.times.values()]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import getpass
+import itertools
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
@@ -97,7 +97,8 @@ def _sweep() -> None:
 
 
 class Places:
-    """The folders of a warm parent, and of its jobs one at a time, all reached by the link `root`.
+    """The folders of a warm parent, and of each of its jobs, all reached by the link `root`: it leads to those of the
+    one job that is not stopped.
 
     `fd` is for the parent to hold, see `Temporary`. What is compiled is kept from job to job, unless a job says where
     else it goes.
@@ -106,36 +107,28 @@ class Places:
     def __init__(self, root: Path, fd: int | None = None) -> None:
         """Raises OSError where there is no room."""
         self.root, self.fd = root, fd
-        self._own = root.with_name(f"{root.name}.parent")
+        self.parents = root.with_name(f"{root.name}.parent")
         self._compiled = root.with_name(f"{root.name}.compiled")
         self._headers = root.with_name(f"{root.name}.headers")
+        self._numbers = itertools.count()
         self.remove()
-        self._make(self._own, self._compiled)
-        self._lead_to(self._own)
+        self._make(self.parents, self._compiled)
+        self.lead_to(self.parents)
 
     @property
     def variables(self) -> dict[str, str]:
         return folders(self.root)
 
-    @contextlib.contextmanager
-    def job(self, compiled: Path | None = None) -> Iterator[None]:
-        """Folders for one job, which are removed after it; `compiled` stays. Raises OSError where there is no room."""
-        own = self.root.with_name(f"{self.root.name}.job")
+    def job(self, compiled: Path | None = None) -> JobPlaces:
+        """New folders for one job; `compiled` stays when they are removed. Raises OSError where there is no room."""
+        own = self.root.with_name(f"{self.root.name}.job{next(self._numbers)}")
         shutil.rmtree(own, ignore_errors=True)
         self._make(own, compiled or self._compiled)
-        self._lead_to(own)
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # when the launcher was closed meanwhile, all is gone
-                self._lead_to(self._own)
-                shutil.rmtree(own, ignore_errors=True)
-                if compiled is not None:
-                    self._share(compiled / _HEADERS)
+        return JobPlaces(self, own, compiled)
 
     def remove(self) -> None:
         self.root.unlink(missing_ok=True)
-        for folder in (self._own, self._compiled):
+        for folder in (self.parents, self._compiled):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _make(self, own: Path, compiled: Path) -> None:
@@ -148,7 +141,7 @@ class Places:
         # Whatever its variable says, torch keeps precompiled headers where its cache would be without one
         (own / "tmp" / f"torchinductor_{_user()}").symlink_to(headers.parent)
 
-    def _share(self, headers: Path) -> None:
+    def share(self, headers: Path) -> None:
         """Keep one of what is alike in all caches, and 150 MB; who finds an empty cache does not find it."""
         if headers.is_symlink():
             headers.unlink()
@@ -156,11 +149,29 @@ class Places:
             shutil.rmtree(self._headers, ignore_errors=True)
             headers.rename(self._headers)
 
-    def _lead_to(self, folder: Path) -> None:
+    def lead_to(self, folder: Path) -> None:
         new = self.root.with_name(f"{self.root.name}.new")
         new.unlink(missing_ok=True)
         new.symlink_to(folder)
         new.replace(self.root)
+
+
+class JobPlaces:
+    """Those of one job."""
+
+    def __init__(self, places: Places, own: Path, compiled: Path | None) -> None:
+        self.places, self.own, self.compiled = places, own, compiled
+
+    def lead(self) -> None:
+        """To here, from now on. Raises OSError where there is no room."""
+        self.places.lead_to(self.own)
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):  # when the launcher was closed meanwhile, all is gone
+            self.places.lead_to(self.places.parents)
+            shutil.rmtree(self.own, ignore_errors=True)
+            if self.compiled is not None:
+                self.places.share(self.compiled / _HEADERS)
 
 
 def _user() -> str:

@@ -115,6 +115,14 @@ def memory() -> int:
     return _installed() if limit is None else min(_installed(), limit)
 
 
+def available() -> int:
+    """Bytes of memory that new processes can have without others losing any."""
+    import psutil
+
+    free: int = psutil.virtual_memory().available
+    return min(free, memory())
+
+
 def _installed() -> int:
     import psutil  # here: a worker under another interpreter needs no psutil
 

@@ -328,7 +328,7 @@ def outcome_counts(evidence: Evidence) -> dict[str, int]:
 
 
 def disturbances(evidence: Evidence) -> list[str]:
-    """What a reader must be told of launches whose times are void: how many of which cells, and how many repeats."""
+    """What a reader must be told of launches whose times are void: how many of which cells."""
     told = []
     for comparison in evidence.speed:
         for place in comparison.places:
@@ -342,10 +342,6 @@ def disturbances(evidence: Evidence) -> list[str]:
     if own:
         cells = listing([f"{label} ({n})" for label, n in sorted(own.items(), key=lambda i: (-i[1], i[0]))], most=6)
         told.append(
-            f"{count(own.total(), 'launch')} disturbed, set aside: something else ran while they were timed. {cells}."
+            f"{count(own.total(), 'launch')} disturbed, set aside: the machine left too few turns for them. {cells}."
         )
-    repeated = sum(r.attempt > 0 and not r.contaminated for r in evidence.latest)
-    if repeated:
-        was = "was" if repeated == 1 else "were"
-        told.append(f"{count(repeated, 'launch')} {was} disturbed at first and repeated; the clean repeats count.")
     return told

@@ -10,6 +10,7 @@ from statistics import median
 from levelfield.harness.judge import roofline
 from levelfield.harness.judge.roofline import Regime, Work
 from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.measure import disturbance
 from levelfield.harness.records.peak import NO_PEAK, Peak, PeakSubject, best_of
 from levelfield.harness.records.quantity import Estimated, Measured, Quantity, Unavailable
 from levelfield.harness.records.record import Record, step_seconds
@@ -48,7 +49,9 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[Use, ...]:
 
 def of_place(evidence: Evidence, place: Place) -> Use:
     workload, step = place.workload, place.interval
-    records = [r for r in evidence.speed_records(workload, place.entry) if step_seconds(r)]
+    launches = [r for r in evidence.speed_records(workload, place.entry) if step_seconds(r)]
+    # Watched, and by nobody disturbed; all, where there is none: they say why
+    records = [r for r in launches if r.utilisation and disturbance.verdict(r.disturbance) is None] or launches
     work = roofline.work(records[0].cell, evidence.run.tasks.get(workload.task, {})) if records else None
     machine = workload.machine or evidence.run.machine.type
     peak = best_of(evidence.peaks, PeakSubject(workload.device, workload.precision, workload.threads), machine)
@@ -79,12 +82,13 @@ def middle(records: Sequence[Record], name: str) -> Quantity:
 
 
 def energy(records: Sequence[Record]) -> Quantity:
-    """Joules of one steady epoch: those of all steady epochs of a launch, divided among them."""
+    """Joules of one steady epoch: those of a launch's window, divided among its epochs."""
     found: list[Quantity] = []
     for record in records:
         own = record.utilisation.get("energy", Unavailable(reason=NOT_RECORDED))
         if not isinstance(own, Unavailable):
-            own = own.model_copy(update={"value": own.value / len(record.epoch_seconds)})
+            epochs = record.window.epochs if record.window else len(record.epoch_seconds)
+            own = own.model_copy(update={"value": own.value / epochs})
         found.append(own)
     return _middle(found)
 

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Protocol
 
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Cache, Record, step_seconds
+from levelfield.harness.records.record import Cache, Record, epoch_seconds, step_seconds
 from levelfield.reports.findings import intervals, words
 from levelfield.reports.findings.break_even import CACHES
 from levelfield.reports.findings.entries import Workload
@@ -70,7 +70,7 @@ def complete(record: Record) -> bool:
 
 def seconds(record: Record, epochs: int) -> float:
     """Of a job of `epochs` epochs, import included."""
-    return sum(record.phases[p] for p in PARTS) + (epochs - 1) * median(record.epoch_seconds)
+    return sum(record.phases[p] for p in PARTS) + (epochs - 1) * median(epoch_seconds(record))
 
 
 def sentence(jobs: Sequence[Job]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -56,7 +55,7 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
         if record.status == "ok" and record.unproved:
             groups[(*place, NOT_PROVED, record.unproved)].append(record)
         elif is_disturbed(record):
-            groups[(*place, "disturbed", rule(record))].append(record)
+            groups[(*place, "disturbed", str(record.contaminated))].append(record)
         elif record.status != "ok":
             groups[(*place, record.status, record.reason or "no reason was recorded")].append(record)
     found = []
@@ -68,12 +67,6 @@ def find(evidence: Evidence) -> tuple[Trouble, ...]:
         )
     rank = {NOT_PROVED: 0, "failed": 1, "skipped": 2, "unsupported": 3, "disturbed": 4}
     return tuple(sorted(found, key=lambda t: (rank[t.status], t.entry, t.workload.kind, t.workload.order, t.reason)))
-
-
-def rule(record: Record) -> str:
-    """What voided a launch, without its own share: so that launches of one cell stand in one line."""
-    told = re.findall(r"(\w+) (?:[\d.]+%|little more) \(more than (\d+)%\)", record.contaminated or "")
-    return ", ".join(f"{RULE_WORDS.get(name, name)} above {most} %" for name, most in told) or str(record.contaminated)
 
 
 def repeat_command(evidence: Evidence, workload: Workload, entry: Entry) -> str:
@@ -131,15 +124,10 @@ def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
     for status in (NOT_PROVED, "failed", "skipped", "unsupported", "disturbed"):
         own = [t for t in found if t.status == status]
         if own:
-            parts = {"not installed" if t.absent else part for t in own for part in _parts(t)}
+            parts = {"not installed" if t.absent else t.reason for t in own}
             reasons = listing(sorted(parts), most=2)
             told.append(f"{counts[status]} {status}{', set aside' if status == 'disturbed' else ''} ({reasons})")
     return f"Of {count(total, 'launch')}, {'; '.join(told)}."
-
-
-def _parts(trouble: Trouble) -> list[str]:
-    """The rules that voided launches are told one by one: a launch may break several."""
-    return trouble.reason.split(", ") if trouble.status == "disturbed" else [trouble.reason]
 
 
 def table(found: tuple[Trouble, ...]) -> Table:

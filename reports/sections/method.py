@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from levelfield.harness.judge.statistics import LEAST_BLOCKS
-from levelfield.harness.measure.disturbance import MOST_REPEATS, RULES
+from levelfield.harness.launch.rounds import LEAST_TURNS
+from levelfield.harness.measure.disturbance import RULES
+from levelfield.harness.measure.turns import TURN
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Evidence
 from levelfield.reports.page.blocks import Section
 from levelfield.reports.sections.failures import RULE_WORDS
@@ -20,7 +22,8 @@ def section(evidence: Evidence) -> Section:
         ),
         extra={
             "rules": ", ".join(f"{RULE_WORDS.get(name, name)} above {100 * most:g} %" for name, most in RULES.items()),
-            "repeats": MOST_REPEATS,
+            "turn": f"{1e3 * TURN:g}",
+            "turns": LEAST_TURNS,
             "confidence": f"{100 * CONFIDENCE:g}",
             "margin": f"{100 * MARGIN:g}",
             "least": LEAST_BLOCKS,

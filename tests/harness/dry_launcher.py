@@ -29,12 +29,14 @@ class DryHost:
     def key(self, wanted: Cell | CertificateSubject) -> str:
         return wanted.adapter
 
-    def launch(self, launch: Launch, core: int | None = None, attempt: int = 0) -> Record:
+    def block(self, launches: Sequence[Launch]) -> list[Record]:
+        return [self.launch(launch) for launch in launches]
+
+    def launch(self, launch: Launch, core: int | None = None) -> Record:
         about: dict[str, Any] = {
             "cell": launch.cell,
             "seed": launch.seed,
             "block": launch.block,
-            "attempt": attempt,
             "machine": self.machine,
         }
         if self.like is not None:

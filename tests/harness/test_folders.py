@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from levelfield.adapters import registry as adapter_registry
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.plan.launches import Launch
+from levelfield.harness.plan.launches import FRESH_BLOCKS, WHOLE_BLOCKS, Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.system import folders, machine
 from levelfield.harness.system.folders import Places, Temporary
@@ -62,12 +63,36 @@ def test_every_variable_names_a_place_below_the_root(name):
     assert all(f"{root}/" in value for value in folders.folders(root).values())
 
 
+@contextmanager
+def led(job):
+    """The folders of one job, to which the link leads until it is over."""
+    job.lead()
+    yield
+    job.remove()
+
+
+def test_of_two_jobs_each_finds_its_own_when_it_is_its_turn(tmp_path):
+    places = Places(tmp_path / "p0")
+    temporary = Path(places.variables["TMPDIR"])
+    before = below(tmp_path)
+    jobs = {name: places.job() for name in ("one", "other")}
+    for name in ("one", "other"):
+        jobs[name].lead()
+        (temporary / name).write_text("")
+    for name in ("one", "other", "one"):
+        jobs[name].lead()
+        assert [path.name for path in files(temporary)] == [name]
+    for job in jobs.values():
+        job.remove()
+    assert below(tmp_path) == before
+
+
 def test_each_job_finds_its_folders_empty_and_leaves_none(tmp_path):
     places = Places(tmp_path / "p0")
     before = below(tmp_path)
     seen = [Path(places.variables[name]) for name in ("TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")]
     for _ in range(2):
-        with places.job():
+        with led(places.job()):
             for folder in seen:
                 assert files(folder) == []
                 (folder / "left").write_text("behind")
@@ -81,7 +106,7 @@ def test_what_a_job_compiles_stays_where_it_says(tmp_path):
     compiled = Path(places.variables["NUMBA_CACHE_DIR"])
     one, other = tmp_path / "one", tmp_path / "other"
     for kept, there in ((one, False), (other, False), (one, True), (None, False), (None, True)):
-        with places.job(kept):
+        with led(places.job(kept)):
             assert compiled.is_dir() == there
             compiled.mkdir(exist_ok=True)
     assert {path.name for path in one.iterdir()} == {"inductor", "numba"}
@@ -97,7 +122,7 @@ def test_torch_finds_its_headers_again_which_it_keeps_where_its_cache_would_be(t
     header = Path(default_cache_dir()) / "precompiled_headers" / "torch.h.gch"
     for cache in ("one", "other"):
         for _ in range(3):
-            with places.job(tmp_path / cache):
+            with led(places.job(tmp_path / cache)):
                 assert header.exists() == kernel.exists()  # the first time neither, though another cache has both
                 header.parent.mkdir(exist_ok=True)
                 header.write_text("150 MB")
@@ -224,11 +249,11 @@ def test_a_launch_sees_nothing_of_what_the_import_or_another_launch_has_left(com
 )
 def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, mode, keeps):
     work = cell(adapter, mode)
-    later = Launch(work, 7, seed=0, seconds=0.01)  # of a run that is gone on with: nothing is there yet
+    later = Launch(work, 7, seed=0, seconds=0.01, whole=True)  # of a run that is gone on with: nothing is there yet
     fresh = replace(later, block=0, fresh=True)
     tasks, cores = {"iris": IRIS}, machine.cores()[:1]
     with LocalHost(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
-        made = [launcher.launch(one, attempt=a) for one, a in ((later, 0), (later, 0), (fresh, 0), (fresh, 1))]
+        made = [launcher.launch(one) for one in (later, later, fresh, later)]
         other = launcher.launch(replace(later, cell=cell(adapter, mode, model=NamedModel(name="tiny", hidden=(4,)))))
         learning = launcher.launch(replace(later, cell=cell(adapter, mode, kind="learning")))
     assert [record.status for record in (*made, other, learning)] == ["ok"] * 6, [r.reason for r in made]
@@ -240,7 +265,8 @@ def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, 
 @pytest.mark.frameworks
 def test_several_replicas_of_jax_compile_anew_each_time():
     """An executable from the disk does not show how it divides a batch, and the launch would fail by its contract."""
-    work = Launch(cell("jax-grad", "jit", replicas=2, replication="devices"), 7, seed=0, seconds=0.01)
+    two = cell("jax-grad", "jit", replicas=2, replication="devices")
+    work = Launch(two, 7, seed=0, seconds=0.01, whole=True)
     tasks, cores = {"iris": IRIS}, machine.cores()[:1]
     with LocalHost(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
         made = [launcher.launch(work) for _ in range(2)]
@@ -292,7 +318,7 @@ JAX = {
 
 @pytest.mark.frameworks
 @pytest.mark.parametrize("spy", [pytest.param(TORCH, marks=pytest.mark.slow, id="torch"), pytest.param(JAX, id="jax")])
-def test_three_launches_compile_anew_and_the_next_ones_do_not(command_line, install, tiny, tmp_path, records_of, spy):
+def test_the_first_launch_compiles_anew_and_later_ones_do_not(command_line, install, tiny, tmp_path, records_of, spy):
     """Told by the files that each launch found and left; a cache of the user's own is neither read nor written."""
     plugin = install(tmp_path / "plugin", {"spy": "spy:Spy"}, {"spy.py": SPY.format(**spy)})
     users = tmp_path / "users"
@@ -306,11 +332,12 @@ def test_three_launches_compile_anew_and_the_next_ones_do_not(command_line, inst
     assert [path.name for path in users.iterdir()] == ["mine"]
     made = records_of(levelfield.folder / "out")
     assert {record.status for record in made} == {"ok"}
-    assert [r.cache for r in made] == ["empty" if r.block < 3 and r.attempt == 0 else "filled" for r in made]
+    cache = {**dict.fromkeys(range(WHOLE_BLOCKS), "filled"), **dict.fromkeys(range(FRESH_BLOCKS), "empty")}
+    assert [record.cache for record in made] == [cache.get(record.block) for record in made]
     seen = [json.loads(line) for line in (plugin / "seen.jsonl").read_text().splitlines()]
     before = [files for when, _, files in seen if when == "before"]
     after = dict((process, files) for when, process, files in seen if when == "after")
-    assert [files == 0 for files in before] == [record.cache == "empty" for record in made]
+    assert [files == 0 for files in before] == [record.block < FRESH_BLOCKS for record in made]
     assert len(after) == len(made)
     assert all(files > 0 for files in after.values())
 

@@ -1,4 +1,4 @@
-"""Seeds that one process makes one after the other: the figures of a process each, and no seed's failure is another's."""
+"""Seeds that one process makes one after the other: the figures of a process each, and who fails costs himself."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def learnt(record):
 def process(made: LocalHost) -> int:
     """The one that waits for another seed."""
     (waiting,) = made.parents.learners.values()
-    return waiting.running.pid
+    return waiting.doing.pid
 
 
 @pytest.mark.slow
@@ -131,19 +131,6 @@ def test_each_seed_has_the_whole_time_limit_and_only_its_own_is_missed(numpy_hos
     learnt(numpy_host.launch(third))
 
 
-def test_a_seed_has_the_memory_limit_of_a_process_of_its_own(numpy_host):
-    first, second, third = launches(["numpy-manual"], 3)
-    numpy_host.memory_limit = 2**30
-    learnt(numpy_host.launch(first))
-    pid = process(numpy_host)
-    limits = Path(f"/proc/{pid}/limits").read_text()
-    numpy_host.memory_limit = 1
-    failed = numpy_host.launch(second)  # asked of the process that there is, whose limit was set when it began
-    numpy_host.memory_limit = 2**30
-    learnt(numpy_host.launch(third))
-    assert "Max data size" in limits and failed.seed == 1
-
-
 ODD = """
 from levelfield.adapters.numpy.manual import NumpyManual
 
@@ -152,25 +139,26 @@ class Odd(NumpyManual):
     framework = "numpy"
     api = "low"
     modes = ("eager",)
-    made = []
+    made, kept = [], []
 
     def __init__(self, setting):
         super().__init__(setting)
         self.made.append(setting.seed)
 
     def fit(self, train, order, watch):
-        if {fails}:
-            raise RuntimeError(f"made so far: {{self.made}}")
+        {does}
         super().fit(train, order, watch)
 """
 
 
 @pytest.fixture
-def odd(tmp_path):
+def odd(tmp_path, monkeypatch):
     """An adapter of somebody else's. A host that is told it were one of ours lets it go on with other seeds."""
 
-    def made(fails: str):
-        (tmp_path / "odd.py").write_text(ODD.format(fails=fails))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def made(does: str):
+        (tmp_path / "odd.py").write_text(ODD.format(does=does))
         base = FOUND["numpy-manual"]
         info = replace(base.but(name="odd"), module="odd", qualname="Odd", source=tmp_path / "odd.py", builtin=False)
         return {"numpy-manual": base, "odd": info}
@@ -179,24 +167,32 @@ def odd(tmp_path):
 
 
 def test_a_seed_that_fails_is_the_only_one(odd):
-    known = odd("self.made[-1] == 1")
+    known = odd("assert self.made[-1] != 1, self.made")
     with host(known) as made:
         made.adapters = known | {"odd": replace(known["odd"], builtin=True)}
         found = [made.launch(one) for one in launches(["odd"], 4, known=known)]
     assert [one.status for one in found] == ["ok", "failed", "ok", "ok"]
-    assert found[1].reason.startswith("RuntimeError: made so far: [1]")  # by a process of its own, at last
+    assert found[1].reason.startswith("AssertionError: [1]")  # by a process of its own, at last
 
 
 def test_what_one_seed_leaves_behind_fails_no_other(odd):
-    known = odd("len(self.made) == 2")
+    known = odd("assert len(self.made) != 2")
     with host(known) as made:
         made.adapters = known | {"odd": replace(known["odd"], builtin=True)}
         found = [made.launch(one) for one in launches(["odd"], 4, known=known)]
     assert [one.status for one in found] == ["ok"] * 4
 
 
+def test_the_memory_limit_is_that_of_one_seed(odd):
+    known = odd("self.kept.append(bytearray(120_000_000 if self.made[-1] != 1 else 400_000_000))")
+    with host(known) as made:
+        made.adapters, made.memory_limit = known | {"odd": replace(known["odd"], builtin=True)}, 300_000_000
+        found = [made.launch(one) for one in launches(["odd"], 5, known=known)]
+    assert [one.failure for one in found] == [None, "memory", None, None, None]
+
+
 def test_an_adapter_of_somebody_else_has_a_process_for_each_seed(odd):
-    known = odd("len(self.made) > 1")
+    known = odd("assert len(self.made) == 1")
     with host(known) as made:
         for one in launches(["odd"], 3, known=known):
             learnt(made.launch(one))

@@ -33,7 +33,7 @@ def launched(text: str, probes: bool = True) -> list[Record]:
     with LocalHost(adapters, {"iris": IRIS}, machine.describe(True), cores, 120.0, probes=probes) as launcher:
         records = [launcher.launch(one) for one in launches]
         sampler = launcher.sampling.process
-    assert (sampler is not None) == (probes and any(record.cell.kind == "speed" for record in records))
+    assert (sampler is not None) == (probes and any(record.window for record in records))
     assert sampler is None or sampler.returncode is not None
     return records
 
@@ -63,7 +63,7 @@ def test_a_learning_record_needs_none(tiny):
     assert record.busy == []
 
 
-def test_a_launch_that_fails_ends_its_sampling(tiny):
+def test_a_launch_that_fails_before_its_window_is_not_sampled(tiny):
     failed, well = launched(
         tiny(speed='adapters = ["numpy-manual"]\nblocks = 2\nthreads = 1\nseconds = 0.1').replace(
             "batch-size = 16", "batch-size = 105"

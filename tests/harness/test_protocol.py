@@ -18,6 +18,7 @@ from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure import protocol
 from levelfield.harness.measure.steady import Steady
+from levelfield.harness.measure.turns import LAST, LEAST_EPOCHS, Alone, Turns
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Surroundings, has_compiler, plan
 from levelfield.harness.system import machine
@@ -129,10 +130,12 @@ def test_a_speed_launch_drops_the_partial_batch():
 
 
 def test_a_speed_launch_has_a_least_number_of_steady_epochs_and_goes_on_for_its_seconds():
-    assert len(launch("speed", seconds=0.0)["epoch_seconds"]) == protocol.LEAST_EPOCHS
-    longer = launch("speed", seconds=0.1)["epoch_seconds"]
-    assert sum(longer) >= 0.05  # what lies between epochs counts towards the seconds
-    assert len(longer) > protocol.LEAST_EPOCHS
+    shortest = launch("speed", seconds=0.0)
+    assert shortest["window"]["epochs"] == LEAST_EPOCHS
+    assert len(shortest["epoch_seconds"]) == LEAST_EPOCHS + LAST
+    longer = launch("speed", seconds=0.1)
+    assert sum(longer["epoch_seconds"][: longer["window"]["epochs"]]) >= 0.1
+    assert longer["window"]["epochs"] > LEAST_EPOCHS
 
 
 def test_prediction_is_timed_at_recorded_batch_sizes():
@@ -171,7 +174,8 @@ def test_clocks_stop_before_and_start_after_what_the_harness_does_between_epochs
             return MODEL.initial_weights(0)
 
     monkeypatch.setattr(protocol, "clock", lambda: now[0])
-    watch = protocol.SpeedWatch(Model(), Plain, 1.0, Steady(load(PLAIN), setting()))  # type: ignore[arg-type]
+    turns = Turns(Alone(), 1000.0)
+    watch = protocol.SpeedWatch(Model(), Plain, turns, Steady(load(PLAIN), setting()))  # type: ignore[arg-type]
     now[0] += 10
     watch.ready()
     for epoch in range(3):

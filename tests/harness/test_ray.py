@@ -15,7 +15,6 @@ from levelfield.adapters.registry import find
 from levelfield.harness.records import store
 from levelfield.harness.records.peak import PeakSubject, best_of
 from levelfield.harness.run import peaks
-from levelfield.harness.run.schedule import LOST
 
 ADAPTERS = ("-a", "numpy-manual", "-a", "torch-autograd", "-a", "sklearn-mlp")
 WHAT = ("run", "mine.toml", *ADAPTERS, "--threads", "1", "--blocks", "3")
@@ -108,7 +107,7 @@ class TestOnTwoNodes:
     def test_a_suite_gives_what_it_gives_here_and_ctrl_c_and_resume_work(self, levelfield, cluster, here, records_of):
         folder = levelfield.folder / "there"
         process = levelfield.start(*WHAT, "-o", folder, "--launcher", f"ray://{cluster.address}")
-        wait_for(process, folder, lambda record: record["cell"]["kind"] == "speed")
+        wait_for(process, folder, lambda record: record["cell"]["kind"] == "learning")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
         assert process.returncode == 130
@@ -152,7 +151,6 @@ class TestOnTwoNodes:
         assert "Traceback" not in err
         assert outcome(folder) == here
         records = records_of(folder)
-        assert any(record.contaminated == LOST for record in records)
-        assert not any(record.contaminated == LOST for record in store.read(folder).records)
+        assert len({record.launch_id for record in records}) == len(records)  # of the lost block nothing was written
         assert pairs_stay_together(records)
         assert levelfield.left_behind() == []

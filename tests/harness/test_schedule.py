@@ -17,7 +17,7 @@ from levelfield.harness.plan.launches import Surroundings, plan
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.resume import left
-from levelfield.harness.run.schedule import LOST, Homes, carry_out
+from levelfield.harness.run.schedule import Homes, carry_out
 from levelfield.harness.system import machine
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.stop import Stop
@@ -73,7 +73,7 @@ class Frail(DryHost):
     under_way: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def launch(self, launch, core=None, attempt=0):
+    def launch(self, launch, core=None):
         with self.lock:
             self.under_way.append(launch.cell.kind)
             self.together.add(frozenset([launch.cell.kind, str(len(self.under_way))]))
@@ -83,7 +83,7 @@ class Frail(DryHost):
             self.made += 1
             if self.made > self.survives:
                 raise HostLost("gone")
-        return super().launch(launch, core, attempt)
+        return super().launch(launch, core)
 
 
 def host(name: str, cpu: str = "Some CPU", cores: int = 2, **more) -> Frail:
@@ -132,10 +132,7 @@ def test_what_a_lost_host_had_to_do_is_done_elsewhere_and_no_pair_lies_on_two_ho
     records = carried(launches, host("a"), host("b", survives=survives))
     assert last(records).keys() == {launch.id for launch in launches}
     assert all(len(hosts) == 1 for hosts in speed_hosts(records).values())
-    assert not any(record.contaminated for record in last(records).values())
-    for void in (record for record in records if record.contaminated):
-        assert (void.contaminated, void.machine.host) == (LOST, "b")
-        assert last(records)[void.launch_id].machine.host == "a"
+    assert len(records) == len(launches)  # of a block whose host was lost nothing is written
 
 
 @pytest.mark.parametrize("kind", ["learning", "speed"])
@@ -146,14 +143,6 @@ def test_an_error_of_the_store_ends_all_hosts(launches, kind):
     own = [launch for launch in launches if launch.cell.kind == kind]
     with pytest.raises(UserError, match="no space left"):
         carry_out(own, [host("a"), host("b")], full, Stop())
-
-
-def test_half_a_block_of_a_lost_host_is_written_again_as_void(launches):
-    timed = [launch for launch in launches if launch.cell.kind == "speed"]
-    records = carried(timed, host("a"), host("b", survives=2))
-    void = [record for record in records if record.contaminated == LOST]
-    assert len(void) == 2
-    assert len({record.block for record in void}) == 1
 
 
 def test_without_a_host_the_run_ends_with_what_to_do(launches):
@@ -199,15 +188,14 @@ def test_when_the_last_host_of_a_type_is_lost_the_other_type_goes_on(launches):
     assert last(records).keys() == {launch.id for launch in launches}
 
 
-def test_a_resumed_run_makes_unfinished_blocks_of_other_hosts_again_as_a_whole(launches):
+def test_a_resumed_run_makes_a_block_whole_or_not_at_all(launches):
     records = [one.model_copy(update={"status": "ok"}) for one in carried(launches, host("a"), host("b"))]
     timed = [record for record in records if record.cell.kind == "speed"]
     kept = [record for record in records if record is not timed[-1]]
-    again = left(launches, kept, None)
+    again = left(launches, kept)
     assert {launch.block for launch in again} == {timed[-1].block}
     assert len(again) == 3
-    assert [one.id for one in left(launches, kept, timed[-1].machine)] == [timed[-1].launch_id]
-    assert left(launches, records, None) == []
+    assert left(launches, records) == []
 
 
 def test_a_seed_has_one_home_and_another_only_where_none_of_its_type_is_left(launches):

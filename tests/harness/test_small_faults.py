@@ -105,8 +105,8 @@ def test_a_cold_launch_is_not_made_by_a_warm_one():
 
     planned = [Launch(CELL, block, block, 0.1) for block in range(2)]
     before = [record(block=block) for block in range(2)]
-    assert left(planned, before, MACHINE, cold=False) == []
-    assert left(planned, before, MACHINE, cold=True) == planned
+    assert left(planned, before, cold=False) == []
+    assert left(planned, before, cold=True) == planned
 
 
 # Peaks

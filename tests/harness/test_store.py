@@ -276,6 +276,6 @@ def test_new_folders_do_not_collide(tmp_path, monkeypatch):
 
 def test_a_warm_and_a_cold_launch_of_one_block_are_two(kept):
     warm, cold = record(), record(cold=True)
-    for one in (record(attempt=1), warm, cold):
+    for one in (record(seed=1), warm, cold):
         kept.append(one)
     assert store.read(kept.folder).records == [warm, cold]

@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from dry_launcher import DryHost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,14 +19,10 @@ from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.certify import reference_runs, timed_proof
 from levelfield.harness.certify.cases import Silent
 from levelfield.harness.certify.timed_proof import Prover, clock_changed, near, waited
-from levelfield.harness.measure import protocol
+from levelfield.harness.measure import protocol, turns
 from levelfield.harness.measure.looks import WINDOW, Looks, Seen, drawn, flat
-from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
-from levelfield.harness.records.record import Record
-from levelfield.harness.run import schedule
 from levelfield.harness.system import clocks
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
@@ -266,20 +261,6 @@ def test_what_cannot_be_checked_is_told(tmp_path, monkeypatch):
     assert short.checked["weights"] == "not checked: the reference did not come so far in its time"
 
 
-def test_a_launch_that_is_not_proved_is_not_repeated():
-    made = []
-    for update in ({}, {"unproved": "learning has stopped"}):
-        like = Record(
-            cell=CELL, seed=0, block=0, status="ok", started="", contaminated="disturbed", machine=DryHost().machine
-        )
-        host, records = DryHost(like=like.model_copy(update=update)), []
-        schedule.carry_out(
-            [Launch(CELL, 0, 0, 0.1)], [host], lambda _, record, kept=records: kept.append(record), Stop()
-        )
-        made.append(len(records))
-    assert made == [4, 1]
-
-
 class WrongLate(NumpyManual):
     """Every second update is left out from the 40th epoch on."""
 
@@ -292,7 +273,7 @@ class WrongLate(NumpyManual):
 
 @pytest.mark.parametrize("first", [NumpyManual, WrongLate])
 def test_launches_of_a_block_are_held_against_each_other_where_the_reference_did_not_come(tmp_path, monkeypatch, first):
-    monkeypatch.setattr(protocol, "LEAST_EPOCHS", 99)
+    monkeypatch.setattr(turns, "LEAST_EPOCHS", 99)
     monkeypatch.setattr(timed_proof, "SHARE", -1.0)
     monkeypatch.setattr(timed_proof, "LEAST", -1.0)
     prover = Prover({"iris": IRIS}, salt=1)

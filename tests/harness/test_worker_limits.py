@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from types import SimpleNamespace
 
@@ -128,7 +129,7 @@ def test_the_log_of_a_child_never_grows_beyond_its_bound(tmp_path):
 
     reader, writer = os.pipe()
     log = tmp_path / "log"
-    with child.Output(reader, log) as output:
+    with contextlib.closing(child.Output(reader, log)) as output:
         for number in range(100):
             os.write(writer, b"%05d " % number * 10_000)
             while output.take():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from levelfield.adapters.registry import find
 from levelfield.harness.launch import jobs
+from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.jobs import LaunchJob
 from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.measure import protocol
 from levelfield.harness.measure.delay import Delay, DelayedWatch
-from levelfield.harness.measure.turns import InTurns, TurnWatch, counted, roles, together
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
+from levelfield.harness.records.record import epoch_seconds
 from levelfield.harness.system import machine
 from levelfield.tasks import registry as tasks
 
@@ -31,13 +34,9 @@ CELL = Cell(
     mode="default",
     threads=1,
 )
-WRAPPERS = st.one_of(
-    st.builds(Delay, seconds=st.floats(0, 1)),
-    st.builds(InTurns, folder=st.just(Path("/tmp/a:b")), side=st.sampled_from(["first", "second"]), least=st.just(1)),
-)
 
 
-@given(st.lists(WRAPPERS, max_size=3).map(tuple))
+@given(st.lists(st.builds(Delay, seconds=st.floats(0, 1)), max_size=3).map(tuple))
 def test_the_worker_reads_the_wrappers_that_were_written(wrap):
     job = LaunchJob(
         adapter="sklearn-mlp",
@@ -56,17 +55,13 @@ def test_the_worker_reads_the_wrappers_that_were_written(wrap):
     assert jobs.read(job.model_dump_json()) == job
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"what": "delay"}, {"what": "turns", "folder": "x", "side": "third"}, {"what": "no"}]
-)
+@pytest.mark.parametrize("wrong", [{"what": "delay"}, {"what": "no"}])
 def test_a_wrapper_that_is_none_is_refused(wrong):
     with pytest.raises(ValueError, match=r"wrap\.0"):
         LaunchJob.model_validate({"wrap": [wrong]})
 
 
-def test_the_first_wrapper_is_the_nearest_to_the_adapter(tmp_path, monkeypatch):
-    from levelfield.harness.measure import protocol
-
+def test_the_first_wrapper_is_the_nearest_to_the_adapter():
     seen = []
 
     class Model:
@@ -75,37 +70,25 @@ def test_the_first_wrapper_is_the_nearest_to_the_adapter(tmp_path, monkeypatch):
         def fit(self, train, order, watch):
             seen.append(watch)
 
-    monkeypatch.setattr("levelfield.harness.measure.turns.Turns", lambda *_: type("None", (), {"epochs": [2]})())
-    wrap = (Delay(seconds=0.1), InTurns(folder=tmp_path, side="first"))
     watch = type("Watch", (), {"calls": type("Calls", (), {"returned": lambda *_: None})()})()
     setting = type("Setting", (), {"replicas": 1, "recipe": type("Recipe", (), {"epochs": 1, "batch_size": 16})})()
+    wrap = (Delay(seconds=0.1), Delay(seconds=0.2))
     protocol._fit(Model(), setting, tasks.load("iris"), None, watch, None, wrap)
     [outer] = seen
     assert isinstance(outer, DelayedWatch)
-    assert isinstance(outer.watch, TurnWatch)
+    assert outer.seconds < outer.watch.seconds
     assert outer.watch.watch is watch
-    assert counted(tmp_path, "first") == [2]
 
 
 @pytest.mark.slow
-def test_two_hosts_take_turns_and_their_records_are_of_the_adapter_itself(tmp_path):
+def test_delayed_launches_of_a_block_are_of_the_adapter_itself():
     adapters = {"sklearn-mlp": find().adapters["sklearn-mlp"]}
     iris, cores = {"iris": tasks.load("iris")}, machine.cores()[:1]
-    launch, sides = Launch(CELL, 0, seed=0, seconds=0.2), roles(0)
-
-    def host() -> LocalHost:
-        return LocalHost(adapters, iris, machine.describe(True), cores, 120.0, probes=False)
-
-    def wrap(side):
-        return (Delay(seconds=0.0), InTurns(folder=tmp_path, side=side, least=1))
-
-    with host() as one, host() as other:
-        records = together(
-            tmp_path,
-            sides,
-            lambda: one.launch(launch, cores[0], wrap=wrap(sides[0])),
-            lambda: other.launch(launch, cores[0], wrap=wrap(sides[1])),
-        )
-    assert [(record.status, record.cell) for record in records] == [("ok", CELL)] * 2
-    assert all(record.unproved is None for record in records)
-    assert all(sum(counted(tmp_path, side)) >= 1 for side in sides)
+    launch = Launch(CELL, 0, seed=0, seconds=0.2)
+    wraps = ((Delay(seconds=0.0),), (Delay(seconds=0.01),))
+    with LocalHost(adapters, iris, machine.describe(True), cores, 120.0, probes=False) as host:
+        base, slow = host.together([Participant(launch, wrap, lane) for lane, wrap in enumerate(wraps)])
+    assert [(record.status, record.cell) for record in (base, slow)] == [("ok", CELL)] * 2
+    assert all(record.unproved is None for record in (base, slow))
+    more = median(epoch_seconds(slow)) - median(epoch_seconds(base))
+    assert more > 0.9 * slow.steps_per_epoch * 0.01  # a busy wait is never shorter than it was asked for

@@ -31,7 +31,6 @@ def test_a_run_of_an_installed_package_is_publishable_too():
 @pytest.mark.parametrize(
     ("lacking", "says"),
     [
-        (evidence(blocks=11), "12 undisturbed blocks"),
         (evidence(blocks=4), "nothing that was timed could be judged"),
         (evidence(certified=False), "certificates: none were examined"),
         (evidence(run=make_run(warnings=["This is a virtual machine."])), "1 warning"),

@@ -1,0 +1,118 @@
+"""A block: one launch of every cell, all alive at the same time.
+
+Each is started and trains one epoch; then they take turns (see `harness.launch.rounds`); then they are ended. Where
+start-up, prediction and the use of the device are measured too, that is done while all others are stopped; else starts
+and ends are made side by side.
+
+Parents are started for the block and end with it. So blocks are independent, and what two parents differ by is inside
+the intervals.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, paces, rounds
+from levelfield.harness.launch.work_queue import Lane, side_by_side
+from levelfield.harness.measure.delay import Delay
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.system.stop import Stop
+
+if TYPE_CHECKING:
+    from levelfield.harness.launch.local import LocalHost
+
+NEED = 400e6  # bytes of memory that a launch has of its own, about; its network's come besides
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A launch of a block. `wrap` goes around its training, the innermost first; in each `lane` it has a parent of its
+    own."""
+
+    launch: Launch
+    wrap: tuple[Delay, ...] = ()
+    lane: int = 0
+
+
+def make(host: LocalHost, participants: Sequence[Participant], room: float) -> list[Record]:
+    """The records of all, in their order. Launches that need more than `room` bytes together are made in waves, each
+    with the baseline, whose first record counts."""
+    found: dict[int, Record] = {}
+    usual: dict[object, float] = {}
+    for wave in waves(participants, room):
+        made = paced(_wave(host, [participants[number] for number in wave]), usual)
+        for number, record in zip(wave, made, strict=True):
+            found.setdefault(number, record)
+    return [found.get(number) or host.skipped(one.launch) for number, one in enumerate(participants)]
+
+
+def waves(participants: Sequence[Participant], room: float) -> Iterator[list[int]]:
+    """The places of those that are alive together: of one workload, and with its baseline."""
+    workloads: dict[object, list[int]] = {}
+    for number, one in enumerate(participants):
+        if not one.launch.skip:
+            workloads.setdefault(one.launch.cell.workload, []).append(number)
+    for places in workloads.values():
+        base = [number for number in places if participants[number].launch.baseline][:1]
+        others = [number for number in places if number not in base]
+        most = max(int(room / NEED) - len(base), 1)
+        for begin in range(0, max(len(others), 1), most):
+            yield base + others[begin : begin + most]
+
+
+def _wave(host: LocalHost, participants: Sequence[Participant]) -> list[Record]:
+    launches = [host.alive(one.launch, one.wrap, one.lane) for one in participants]
+    whole = any(one.launch.whole for one in launches)
+    block = launches[0].launch.block
+    shuffle = random.Random(block)  # noqa: S311 - an order, not a secret
+
+    def each(work: Callable[[Alive], None]) -> None:
+        some = living(launches)
+        shuffle.shuffle(some)
+        if whole:
+            for one in some:
+                work(one)
+        else:
+            lanes = [Lane(host, core) for core in host.cores]
+            side_by_side(some, lambda one: one.key, lambda one, lane: work(one), lanes, Stop())
+
+    try:
+        each(lambda one: one.start(host.parents))
+        rounds(launches, block)
+        if whole:
+            each(lambda one: one.look(host.sampling, host.sample))
+        each(lambda one: one.take("end"))
+        return [host.completed(one) for one in launches]
+    finally:
+        for one in launches:
+            one.close()
+
+
+def paced(records: Sequence[Record], usual: dict[object, float]) -> list[Record]:
+    """The same with the pace of every turn, by the turns of the baseline, or of the one that took most.
+
+    `usual`: workload → what a median epoch of its baseline took in an earlier wave; it is added where it is missing.
+    """
+    able = [one for one in records if one.status == "ok" and one.turns]
+    pacer = max(able, key=lambda one: len(one.turns), default=None)
+    if pacer is None:
+        return list(records)
+    seconds = epoch_seconds(pacer)
+    usually = usual.setdefault(pacer.cell.workload, median(seconds))
+    return [_paced(one, pacer, seconds, usually) for one in records]
+
+
+def _paced(record: Record, pacer: Record, seconds: Sequence[float], usual: float) -> Record:
+    if record is pacer:
+        pace = [value / usual for value in seconds]
+    else:
+        pace = paces([turn.began for turn in record.turns], pacer.turns, seconds, usual)
+    turns = [turn.model_copy(update={"pace": value}) for turn, value in zip(record.turns, pace, strict=True)]
+    few = record.status == "ok" and len(turns) < LEAST_TURNS
+    why = f"it had {len(turns)} of at least {LEAST_TURNS} turns" if few else record.contaminated
+    return record.model_copy(update={"turns": turns, "contaminated": why})

@@ -1,0 +1,164 @@
+"""Launches that are alive at the same time take turns on this machine.
+
+In each round they train one after the other, a turn of some milliseconds, while all others are stopped, so that no
+pool of idle threads spins beside the one that is timed. The baseline has a turn before every few of them: what slows
+the machine down for a moment slows both, and is taken out of their ratio (see `paces`).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil, sqrt
+from pathlib import Path
+
+from levelfield.harness.launch.jobs import LaunchJob
+from levelfield.harness.launch.parent_key import Key
+from levelfield.harness.launch.parents import Doing, Done, WarmParents
+from levelfield.harness.measure.turns import Command, Line
+from levelfield.harness.plan.launches import Launch
+from levelfield.harness.probes.client import Sampled, Sampling
+from levelfield.harness.probes.probe import Window
+from levelfield.harness.records.record import Turn
+from levelfield.harness.system import folders
+
+BESIDE = 3  # launches between two turns of the baseline
+LEAST_TURNS, MOST_TURNS = 3, 20  # of a launch in a block
+SETTLE = 0.05  # seconds for the sampler to begin, before a window
+
+
+@dataclass
+class Alive:
+    """A launch of a block, from before its start until it has ended (`done`)."""
+
+    launch: Launch
+    job: LaunchJob
+    key: Key
+    line: Line
+    doing: Doing | None = None
+    done: Done | None = None
+    started: str = ""  # UTC, ISO 8601
+    starting: float = 0.0  # seconds until its process was there
+    compiled: Path | None = None  # where it keeps that
+    filled: bool = False  # whether anything was there before
+    turns: int = 0
+    seconds: float = 0.0  # of all its turns
+    window: Window | None = None  # of the last thing that it did, if that was one
+    sampled: Sampled | None = None
+
+    @property
+    def turn(self) -> float:
+        """Seconds that one takes, at the mean."""
+        return self.seconds / max(self.turns, 1)
+
+    @property
+    def wanted(self) -> int:
+        """Turns in a block: for as many seconds as are asked for."""
+        asked = ceil(self.launch.seconds / max(self.turn, 1e-6))
+        return min(max(asked, LEAST_TURNS), MOST_TURNS)
+
+    @property
+    def wall(self) -> float:
+        """Seconds that it ran in all."""
+        return self.starting + (self.doing.seconds if self.doing else 0.0)
+
+    def start(self, parents: WarmParents) -> None:
+        """Let it come to its first turn; it is stopped then."""
+        self.started = now()
+        begin = time.monotonic()
+        self.filled = self.compiled is not None and folders.is_filled(self.compiled)
+        begun = parents.begin(self.job, self.key, compiled=self.compiled)
+        self.starting = time.monotonic() - begin
+        if isinstance(begun, Done):
+            self.done = begun
+        else:
+            self.doing = begun
+            self._wait(begun)
+
+    def look(self, sampling: Sampling, start: Callable[[Sampling, Key, int], None]) -> None:
+        """Let it train through a window, while `sampling`, begun by `start`, watches it."""
+        assert self.doing is not None
+        sampling.open()
+        start(sampling, self.key, self.doing.pid)
+        time.sleep(SETTLE)
+        self.take("window")
+        self.sampled = sampling.stop(self.window)
+
+    def take(self, command: Command) -> None:
+        """Let it do this."""
+        assert self.doing is not None
+        before = self.doing.seconds
+        self.line.tell(command)
+        self.doing.running.resume()
+        if command == "end":
+            self.done = self.doing.ended()
+            return
+        self._wait(self.doing)
+        if command == "turn":
+            self.turns += 1
+            self.seconds += self.doing.seconds - before
+
+    def _wait(self, doing: Doing) -> None:
+        self.done = doing.said(self.line.over)
+        if self.done is None:
+            self.window = self.line.heard()
+            doing.running.stop()
+
+    def close(self) -> None:
+        """End it, where it has not ended."""
+        if self.doing is not None and self.done is None:
+            self.doing.running.kill()
+        self.line.remove()
+
+
+def now() -> str:
+    """UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def living(launches: Sequence[Alive]) -> list[Alive]:
+    return [one for one in launches if one.done is None]
+
+
+def rounds(launches: Sequence[Alive], seed: int) -> None:
+    """Let them take their turns, in random order, the baseline among them all along."""
+    shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
+    one_round(launches, launches, shuffle)
+    total = max((one.wanted for one in living(launches)), default=0)
+    for number in range(2, total + 1):
+        # as many as each wants, evenly over the rounds
+        due = [one for one in launches if number * one.wanted // total > (number - 1) * one.wanted // total]
+        one_round(launches, due, shuffle)
+
+
+def one_round(launches: Sequence[Alive], due: Sequence[Alive], shuffle: random.Random) -> None:
+    pacer = the_pacer(living(launches))
+    others = [one for one in living(due) if one is not pacer]
+    shuffle.shuffle(others)
+    for place, one in enumerate(others):
+        if place % BESIDE == 0 and pacer is not None and pacer.done is None:
+            pacer.take("turn")
+        one.take("turn")
+    if pacer is not None and pacer.done is None:
+        pacer.take("turn")
+
+
+def the_pacer(launches: Sequence[Alive]) -> Alive | None:
+    """Beside which the others take their turns: the baseline; where there is none, the quickest."""
+    return min(launches, key=lambda one: (not one.launch.baseline, one.turn), default=None)
+
+
+def paces(began: Sequence[float], pacer: Sequence[Turn], seconds: Sequence[float], usual: float) -> list[float]:
+    """How slow the machine was in turns that `began` then: the geometric mean of the pacer's turn before and the one
+    after, over what is `usual`. `seconds`: an epoch of each of the `pacer`'s turns."""
+    times = [turn.began for turn in pacer]
+    found = []
+    for moment in began:
+        place = bisect(times, moment)
+        beside = seconds[max(place - 1, 0) : place + 1]
+        found.append(sqrt(beside[0] * beside[-1]) / usual)
+    return found
