@@ -67,6 +67,12 @@ def waves(participants: Sequence[Participant], room: float) -> Iterator[list[int
 
 def _wave(host: LocalHost, participants: Sequence[Participant]) -> list[Record]:
     launches = [host.alive(one.launch, one.wrap, one.lane) for one in participants]
+    carry_through(host, launches)
+    return [host.completed(one) for one in launches]
+
+
+def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
+    """Start them, let them take their turns, and end them; whoever raises what, none is left."""
     whole = any(one.launch.whole for one in launches)
     block = launches[0].launch.block
     shuffle = random.Random(block)  # noqa: S311 - an order, not a secret
@@ -87,7 +93,6 @@ def _wave(host: LocalHost, participants: Sequence[Participant]) -> list[Record]:
         if whole:
             each(lambda one: one.look(host.sampling, host.sample))
         each(lambda one: one.take("end"))
-        return [host.completed(one) for one in launches]
     finally:
         for one in launches:
             one.close()

@@ -151,6 +151,7 @@ class LocalHost:
         if one.sampled is not None:
             measured["busy"] = one.sampled.busy
         if done.failure is None:
+            assert isinstance(one.job, LaunchJob)
             assert one.job.seen is not None
             result, phases = done.result, done.result["phases"]
             if one.sampled is not None:

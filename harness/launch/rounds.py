@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from math import ceil, sqrt
 from pathlib import Path
 
-from levelfield.harness.launch.jobs import LaunchJob
+from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
 from levelfield.harness.launch.parents import Doing, Done, WarmParents
 from levelfield.harness.measure.turns import Command, Line
@@ -36,7 +36,7 @@ class Alive:
     """A launch of a block, from before its start until it has ended (`done`)."""
 
     launch: Launch
-    job: LaunchJob
+    job: Job
     key: Key
     line: Line
     doing: Doing | None = None

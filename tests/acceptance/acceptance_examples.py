@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import cold
 import overhead
-import probed
-from doctor_examples import MACHINE, interval, noise, series, trials
+from doctor_examples import MACHINE, interval, series, trials
 from half import HalfBusy
 from measurements import Looked, Measurements, Row
 from product import Product
@@ -17,16 +14,8 @@ from share import TimeShare
 from startup import Startup
 
 from levelfield.harness.doctor.conditions import conditions
-from levelfield.harness.run.duel import Pair
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def duels(factor: float, pairs: int = 20, spread: float = 0.01) -> list[Pair]:
-    """Of a warm launch against a cold one, which imported for two seconds."""
-    records = (None, SimpleNamespace(phases={"import": 2.0}))
-    values = zip(noise(0, pairs, factor, spread), noise(1, pairs, 1.0, spread), strict=True)
-    return [Pair(warm, cold_, 1.0, records) for warm, cold_ in values]  # type: ignore[arg-type]
 
 
 def soak(cost: float = 0.012, planned: int = 10_000, slower: float = 1.1) -> dict[str, Any]:
@@ -51,14 +40,9 @@ def results() -> dict[str, list[Any]]:
             overhead.judge("a", "eager", series({"launch": 1.0, "script": 1.0})),
             overhead.Overhead("c", "eager", "needs c: pip install c"),
         ],
-        "cold": [cold.judge("a", "eager", duels(1.0)), cold.Agreement("c", "eager", "needs c: pip install c")],
         "time": [TimeShare(reason="there is no run in runs/")],
         "start": [Startup("--help", 0.02, interval(3.0)), Startup("list", 0.02, interval(9.0))],
         "half": [HalfBusy(2, None, 0.25, 0.26, 0.24, 5e-5)],
-        "probed": [
-            probed.judge("a", series({"on": 1.0, "off": 1.0}, spread=0.003)),
-            probed.Probed("c", "needs c: pip install c"),
-        ],
         "product": [Product(None, "2048 × 2048 product, torch 2.13.0", 5e10, 0.97)],
     }
     for trial in trials():

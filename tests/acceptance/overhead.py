@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,15 +25,15 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
+from levelfield.harness.launch.block import carry_through, paced
 from levelfield.harness.launch.jobs import ScriptJob
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure.turns import ONE, InTurns, by_turn, compared, counted, roles, together
+from levelfield.harness.launch.rounds import Alive
+from levelfield.harness.measure.turns import Line
 from levelfield.harness.plan import launches as plan
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.record import Record
+from levelfield.harness.records.record import Record, epoch_seconds
 from levelfield.harness.run.duel import THREADS
-from levelfield.harness.system.folders import Temporary
 
 HERE = Path(__file__).resolve().parent
 LONG_EPOCH = 0.005  # seconds; from here on the bar is a ratio, below it a difference
@@ -43,7 +42,7 @@ MOST_DIFFERENCE = 10e-6  # seconds an epoch
 # A width at which pairs end, so that an overhead of half of what the bar allows lies within it with its whole interval
 ENOUGH_RATIO, ENOUGH_DIFFERENCE = 0.0075, 5e-6
 PAIRS = 100  # at most; most need a dozen
-SECONDS = 2.4  # of steady epochs in a launch: few give few turns, and a pair costs its start too
+SECONDS = 0.4  # of turns in a launch
 # Pairs until the bar can be read: it is narrower where epochs are short. By these a budget is divided
 _USUAL, _MANY, _SHORT = 12, 30, ("numpy", "jax")
 _COMPILED = 4.0  # seconds that a launch takes which compiles
@@ -70,9 +69,9 @@ class Overhead:
 def measure(
     bench: Bench, info: AdapterInfo, mode: str, pairs: int, seconds: float, enough: Callable[[], bool]
 ) -> Overhead:
-    """Launches and scripts, both of a pair in turns (see `harness.measure.turns`), until `known`, `pairs` or `enough`.
+    """Launches and scripts, both of a pair in turns (see `harness.launch.rounds`), until `known`, `pairs` or `enough`.
 
-    Each has `seconds` of steady epochs.
+    Each has `seconds` of turns.
     """
     work = cell(info, mode, THREADS)
     setting = plan.setting(work, bench.task, 0)
@@ -81,44 +80,58 @@ def measure(
     if info.plain is None:
         return Overhead(info.name, mode, "there is no plain script beside it")
     found = Series()
-    with Temporary() as temporary:
-        folder = temporary.path
-        with bench.launcher({info.name: info}) as one, bench.launcher({info.name: info}) as other:
-            for block in range(pairs):
-                if enough() or known(found):
-                    break
-                # Each parent makes as many launches as scripts: what lies where in its memory is in all its children
-                launches, scripts = (other, one) if block // 2 % 2 else (one, other)
-                sides = roles(block)
-                launch = Launch(work, block, seed=0, seconds=seconds)
-                turns = InTurns(folder=folder, side=sides[0], least=ONE)
-                record, script = together(
-                    folder,
-                    sides,
-                    partial(launches.launch, launch, wrap=(turns,)),
-                    partial(_run, scripts, work, launch.seconds, [str(folder), sides[1], str(ONE)]),
-                )
-                found.failure = _add(found, record, script, folder, sides[0])
-                if found.failure is not None:
-                    return Overhead(info.name, mode, found.failure)
+    with bench.launcher({info.name: info}) as host:
+        for block in range(pairs):
+            if enough() or known(found):
+                break
+            launch = Launch(work, block, seed=0, seconds=seconds)
+            found.failure = pair(found, host, launch)
+            if found.failure is not None:
+                return Overhead(info.name, mode, found.failure)
     return judge(info.name, mode, found)
 
 
-def _add(found: Series, record: Record, script: dict[str, Any], folder: Path, side: str) -> str | None:
-    """Take note of a pair: the script's median epoch, and that times the median ratio of the turns. A failure, if any.
-
-    Nothing is void: what disturbs some turns changes their ratios, and the median of all withstands that.
-    """
+def pair(found: Series, host: LocalHost, launch: Launch) -> str | None:
+    """Add a launch and the plain script beside it, each with a parent of its own. A failure, if any."""
+    own = host.alive(launch, (), 0)
+    beside = script(host, replace(launch, baseline=True))
+    carry_through(host, [own, beside])
+    host.end_all_but(())
+    record, done = host.completed(own), beside.done
     found.launches += 2
-    if "error" in script and not str(script["error"]).startswith("TimeoutError"):  # it only waited for a dead launch
-        return f"the script failed: {script['error']}"
+    if done is None or done.failure is not None:
+        return f"the script failed: {done.failure if done else 'it did not end'}"
     if record.status != "ok":
         return f"the launch failed: {record.reason}"
-    own = by_turn(record.epoch_seconds, counted(folder, side))
-    if epochs := compared(own, by_turn(script["epoch_seconds"], script["turns"])):
-        for label, seconds in zip(("launch", "script"), epochs, strict=True):
-            found.values.setdefault(label, {})[record.block] = seconds
+    told = {name: done.result[name] for name in ("epoch_seconds", "turns")}
+    for label, one in zip(("launch", "script"), paced([record, bare(record, told)], {}), strict=True):
+        if one.contaminated is None:
+            found.values.setdefault(label, {})[record.block] = median(epoch_seconds(one))
     return None
+
+
+def bare(record: Record, told: dict[str, Any]) -> Record:
+    """What a script told, as a record like that of its launch."""
+    about = {name: getattr(record, name) for name in ("cell", "seed", "block", "status", "started", "machine")}
+    return Record(**about, **told)
+
+
+def script(host: LocalHost, launch: Launch) -> Alive:
+    """The plain script of an adapter, to take the turns of this launch."""
+    work = launch.cell
+    info = host.adapters[work.adapter]
+    stem = host.folder / f"script{launch.block}"
+    job = ScriptJob(
+        adapter=info.name,
+        module=info.module,
+        qualname=info.qualname,
+        runtime=place(info),
+        result=stem.with_suffix(".json"),
+        log=stem.with_suffix(".log"),
+        file=HERE / "script.py",
+        arguments=[str(stem), work.adapter, work.mode],
+    )
+    return Alive(launch, job, host.key(work)._replace(lane=1), Line.make(stem))
 
 
 def known(series: Series) -> bool:
@@ -154,23 +167,6 @@ def holds(epoch_seconds: float, ratio: Interval, extra: Interval) -> bool | None
     """Whether the bar does: of the ratio where epochs are long, else of the difference."""
     interval, bar = (ratio, MOST_RATIO) if epoch_seconds >= LONG_EPOCH else (extra, MOST_DIFFERENCE)
     return True if interval.high <= bar else False if interval.low > bar else None
-
-
-def _run(host: LocalHost, work: Cell, seconds: float, turns: list[str]) -> dict[str, Any]:
-    """The plain script in a child of a warm parent like that which makes the launches."""
-    info = host.adapters[work.adapter]
-    job = ScriptJob(
-        adapter=info.name,
-        module=info.module,
-        qualname=info.qualname,
-        runtime=place(info),
-        result=host.folder / "script.json",
-        log=host.folder / "script.log",
-        file=HERE / "script.py",
-        arguments=[*turns, work.adapter, work.mode, "--seconds", repr(seconds)],
-    )
-    done = host.parents.run(job, host.key(work))
-    return done.result if done.failure is None else {"error": str(done.failure)}
 
 
 class AgainstScripts:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cold import Agreement, WarmAndCold
 from half import Half, HalfBusy
 from overhead import AgainstScripts, Overhead
-from probed import OnAndOff, Probed
 from product import MatrixProduct, Product
 from share import Time, TimeShare
 from startup import Start, Startup
@@ -20,10 +18,8 @@ from levelfield.harness.doctor.parts import PARTS as DOCTOR
 PARTS: dict[str, tuple[Measuring, type[Any]]] = {
     **{name: (part, Trial) for name, part in DOCTOR.items()},
     "overhead": (AgainstScripts(), Overhead),
-    "cold": (WarmAndCold(), Agreement),
     "time": (Time(), TimeShare),
     "start": (Start(), Startup),
     "half": (Half(), HalfBusy),
-    "probed": (OnAndOff(), Probed),
     "product": (MatrixProduct(), Product),
 }

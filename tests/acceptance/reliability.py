@@ -19,8 +19,9 @@ HEAD = """# Reliability
 
 Written by `tests/acceptance/reliability.py` from what `make chaos`, `make fuzz` and `make soak` measured; the results
 lie in [reliability/](reliability/). Every fault is injected into real processes. *Lost* are launches that have no
-record when the run has been resumed to its end, *twice* are records with the launch and the attempt of another,
-*orphans* are processes that outlive their harness by ten seconds, *zombies* dead children that nobody reaps within one.
+record when the run has been resumed to its end, *twice* are records of a launch that has one (but for a block in whose
+records the harness was killed, which is made again as a whole), *orphans* are processes that outlive their harness by
+ten seconds, *zombies* dead children that nobody reaps within one.
 """
 
 

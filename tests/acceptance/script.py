@@ -13,7 +13,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from levelfield.harness.measure.turns import Turns
+from levelfield.harness.measure.turns import Line, Turns
 
 RUNNER = Path(__file__).resolve().parent / "plain" / "run.py"
 
@@ -21,15 +21,23 @@ RUNNER = Path(__file__).resolve().parent / "plain" / "run.py"
 def run(arguments: list[str]) -> dict[str, Any]:
     """In the worker: run a script as ``python plain/run.py arguments…`` would, in turns with a launch.
 
-    The first arguments are the folder of their turns, the own side, and the least epochs of a turn. The result has
-    `epoch_seconds` (steady epochs, s), `turns` (the epochs of each) and `loss`.
+    The first argument is the stem of the line on which it is told its turns. The result has `epoch_seconds` (steady
+    epochs, s), `turns` and `loss`.
     """
-    folder, side, least, *rest = arguments
-    turns = Turns(Path(folder), side, int(least))
+    stem, *rest = arguments
+    turns = Turns(Line(Path(stem)), 0.0)
+
+    def goes_on(seconds: list[float]) -> bool:
+        if turns.add(seconds[-1]):
+            if turns.command == "end":
+                return False
+            turns.next()
+        return True
+
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        runpy.run_path(str(RUNNER))["main"](rest, turns.epoch_end)
-    return parse(output.getvalue()) | {"turns": turns.epochs}
+        runpy.run_path(str(RUNNER))["main"](rest, goes_on)
+    return parse(output.getvalue()) | {"turns": [turn.model_dump() for turn in turns.taken]}
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -7,12 +7,10 @@ from textwrap import fill
 from typing import Any
 
 import bars
-from cold import MARGIN
 from half import MARGIN as HALF_MARGIN
 from measurements import Measurements, Row
 from overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO
 from parts import PARTS
-from probed import MARGIN as PROBED_MARGIN
 from product import LEAST_SHARE
 from startup import BARS
 
@@ -99,19 +97,6 @@ def _overhead(found: Sequence[Row]) -> Section:
     return Section("Through the harness, against a plain script", ("adapter", "mode", *cells), rows, sentences)
 
 
-def _cold(found: Sequence[Row]) -> Section:
-    rows, sentences = [], []
-    for one, row in ((row, row.result) for row in found):
-        if row.ratio is None or row.import_seconds is None:
-            sentences.append(f"{row.adapter} ({row.mode}): not measured, because {plain(row.reason)}.")
-            continue
-        cells = (f"{row.import_seconds:.1f}", ratio(row.ratio), str(row.ratio.n), AGREE[row.agree], _measured(one))
-        rows.append((row.adapter, row.mode, *cells))
-    sentences.append(f"They agree where the whole interval lies within ± {MARGIN:.0%}.")
-    header = ("adapter", "mode", "a cold import, s", "steady epochs, warm / cold", "pairs", "word", "measured")
-    return Section("Warm against cold launches", header, rows, sentences)
-
-
 def _start(found: Sequence[Row]) -> Section:
     rows = [
         (f"levelfield {row.command}", f"{1e3 * row.bare_seconds:.0f}", ratio(row.ratio), f"{BARS[row.command]:g}")
@@ -134,17 +119,6 @@ def _half(found: Sequence[Row]) -> Section:
     if row.sample_seconds is not None:
         sentences.append(f"A sample beside it cost {1e6 * row.sample_seconds:.0f} µs of CPU time, waking up included.")
     return Section(title, sentences=sentences)
-
-
-def _probed(found: Sequence[Row]) -> Section:
-    rows, sentences = [], []
-    for row in (row.result for row in found):
-        if row.ratio is None:
-            sentences.append(f"{row.adapter}: not measured, because {plain(row.reason)}.")
-            continue
-        rows.append((row.adapter, ratio(row.ratio), str(row.ratio.n), TIED[row.tied]))
-    sentences.append(f"They are tied where the whole interval lies within ± {PROBED_MARGIN:.0%}.")
-    return Section("Probes on against off", ("adapter", "steady epochs, on / off", "pairs", "word"), rows, sentences)
 
 
 def _product(found: Sequence[Row]) -> Section:
@@ -175,10 +149,8 @@ def _time(found: Sequence[Row]) -> Section:
 
 _SECTIONS = {
     "overhead": _overhead,
-    "cold": _cold,
     "start": _start,
     "half": _half,
-    "probed": _probed,
     "product": _product,
     "time": _time,
 }

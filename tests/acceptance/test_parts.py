@@ -1,4 +1,4 @@
-"""What is measured of levelfield itself, part by part: overhead, warm and cold launches, probes, start, time."""
+"""What is measured of levelfield itself, part by part: overhead, start, time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import subprocess
 import sys
 import time
 
-import cold
 import half
 import overhead
-import probed
 import pytest
 import script
 import startup
-from acceptance_examples import ROOT, duels, series
+from acceptance_examples import ROOT, series
 from effort import choose
 from half import HalfBusy
 from parts import PARTS
@@ -107,17 +105,6 @@ def test_the_share_of_measured_time_leaves_out_the_import():
     assert time_share("run", []) is None
 
 
-@pytest.mark.parametrize(("warm", "spread", "agree"), [(1.02, 0.01, True), (1.2, 0.01, False), (1.08, 0.2, None)])
-def test_warm_and_cold_agree_only_where_the_whole_interval_is_within_ten_per_cent(warm, spread, agree):
-    assert cold.judge("a", "eager", duels(warm, 12, spread)).agree is agree
-
-
-def test_too_few_cold_launches_prove_no_agreement():
-    found = cold.judge("a", "eager", duels(1.0, 3))
-    assert found.agree is None
-    assert "5 pairs are needed and 3 were made" in (found.reason or "")
-
-
 def test_the_start_is_measured_against_a_bare_interpreter():
     found = {row.command: row.ratio for row in startup.measure(2)}
     assert found.keys() == startup.BARS.keys()
@@ -155,12 +142,6 @@ def test_the_known_load_is_a_real_process_that_is_measured_twice():
         assert (found.sample_seconds or 0) > 0
 
 
-def test_probes_on_and_off_are_tied_when_the_interval_lies_within_the_margin():
-    assert probed.judge("a", series({"on": 1.0, "off": 1.0}, spread=0.003)).tied is True
-    assert probed.judge("a", series({"on": 1.2, "off": 1.0}, spread=0.003)).tied is False
-    assert probed.judge("a", series({"on": 1.0, "off": 1.0}, blocks=3)).tied is None
-
-
 def test_a_part_takes_the_adapters_that_are_named_and_else_its_own():
     adapters = find().adapters
 
@@ -169,9 +150,8 @@ def test_a_part_takes_the_adapters_that_are_named_and_else_its_own():
 
     builtin = {(name, mode) for name, info in adapters.items() if info.builtin for mode in info.modes}
     assert set(names("overhead")) == builtin
-    assert {adapters[name].framework for name, _ in names("cold")} == {a.framework for a in adapters.values()}
     assert [name for name, _ in names("neighbour")] == ["numpy-manual", "torch-autograd", "jax-grad"]
-    for part in ("overhead", "cold", "probed", "itself", "neighbour", "duel"):
+    for part in ("overhead", "itself", "neighbour", "duel"):
         assert {name for name, _ in names(part, "flax-nnx")} == {"flax-nnx"}
 
 

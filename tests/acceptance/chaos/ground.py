@@ -73,7 +73,7 @@ class Row:
     expected: str
     tries: int = 0
     lost: int = 0  # launches without a record at the end
-    twice: int = 0  # records that share launch and attempt with another
+    twice: int = 0  # records of a launch that has one, but for those of a block that was torn
     orphans: int = 0  # processes that outlive their harness by PATIENCE
     zombies: int = 0  # dead children that nobody has reaped within a second
     wrong: list[str] = field(default_factory=list)  # exit codes and messages that were others than expected
@@ -179,9 +179,10 @@ class Ground:
         """Count what is lost, twice and left behind, now that the run has been carried to its end."""
         made = self.records(folder)
         ids = {f"{record.cell.bare.id}#{record.block}" for record in made}  # whatever variables were passed on
-        counts = Counter((record.launch_id, record.attempt) for record in made)
+        counts = Counter((record.launch_id, record.cell.kind) for record in made)
         row.lost += len(self.ids - ids)
-        row.twice += sum(counts.values()) - len(counts)
+        # A block in whose records the harness was killed is made again as a whole
+        row.twice += sum(max(n - (2 if kind == "speed" else 1), 0) for (_, kind), n in counts.items())
         row.expect(ids <= self.ids, "a record of a launch that was not planned")
         self.check_orphans(row)
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,6 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -27,39 +26,35 @@ WIDTHS, BATCH = (64, 128, 10), 32
 
 
 class Epochs(Iterator[np.ndarray]):
-    """The order of the samples of each epoch, whole batches only, while another is wanted.
+    """The order of the samples of each epoch, whole batches only, as long as `goes_on`, which is asked between two
+    epochs and given the seconds of all so far; what it takes is in none of them."""
 
-    `epochs` of them, or as many as make `seconds` of steady ones, three at least. `wait` is called between two epochs;
-    the seconds that it answers are in neither.
-    """
-
-    def __init__(self, samples: int, seed: int, seconds: float, epochs: int | None, wait: Callable[[], float]) -> None:
+    def __init__(self, samples: int, seed: int, goes_on: Callable[[list[float]], bool]) -> None:
         self.order = BatchOrder(samples, BATCH, epochs=0, seed=seed, partial=False)
-        self.seconds, self.epochs, self.wait = seconds, epochs, wait
-        self.marks: list[float] = []
-        self.waited: list[float] = []
-        self.waited_in_all = 0.0
+        self.goes_on = goes_on
+        self.seconds: list[float] = []
+        self.began: float | None = None
 
     def __next__(self) -> np.ndarray:
-        self.marks.append(perf_counter())
-        done = len(self.marks) - 1
-        if self.epochs is not None:
-            goes_on = done < self.epochs
-        else:
-            goes_on = done < 4 or self.marks[-1] - self.marks[1] - self.waited_in_all < self.seconds
-        self.waited.append(self.wait() if done else 0.0)
-        self.waited_in_all += self.waited[-1]
-        if not goes_on:
+        now = perf_counter()
+        if self.began is not None:
+            self.seconds.append(now - self.began)
+        if self.seconds and not self.goes_on(self.seconds):
             raise StopIteration
-        return self.order.epoch(done)
-
-    @property
-    def steady(self) -> list[float]:
-        """Seconds of every epoch but the first."""
-        return [b - a - wait for (a, b), wait in zip(pairwise(self.marks[1:]), self.waited[1:], strict=False)]
+        self.began = perf_counter()
+        return self.order.epoch(len(self.seconds))
 
 
-def main(words: Sequence[str], wait: Callable[[], float] = lambda: 0.0) -> None:
+def so_many(epochs: int) -> Callable[[list[float]], bool]:
+    return lambda seconds: len(seconds) < epochs
+
+
+def so_long(least: float) -> Callable[[list[float]], bool]:
+    """For so many seconds of steady epochs, three at least."""
+    return lambda seconds: len(seconds) < 4 or sum(seconds[1:]) < least
+
+
+def main(words: Sequence[str], goes_on: Callable[[list[float]], bool] | None = None) -> None:
     """One JSON line for each steady epoch, and one with the training loss of the final weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("adapter", help="whose script is to be run")
@@ -78,10 +73,11 @@ def main(words: Sequence[str], wait: Callable[[], float] = lambda: 0.0) -> None:
         vars(sys.modules.get("plain_fit", script))["RATE"] = options.rate
     data = digits.load().train
     weights = [array for layer in MLP(WIDTHS).initial_weights(seed=options.seed) for array in layer]
-    epochs = Epochs(len(data.x), options.seed, options.seconds, options.epochs, wait)
+    asked = so_long(options.seconds) if options.epochs is None else so_many(options.epochs)
+    epochs = Epochs(len(data.x), options.seed, goes_on or asked)
     mode = {"mode": options.mode or info.modes[0]} if "mode" in inspect.signature(script.train).parameters else {}
     w1, b1, w2, b2 = map(np.asarray, script.train(data.x, data.y, weights, epochs, **mode))
-    for epoch, seconds in enumerate(epochs.steady, 1):
+    for epoch, seconds in enumerate(epochs.seconds[1:], 1):
         print(json.dumps({"epoch": epoch, "seconds": seconds}))
     z = np.maximum(data.x @ w1 + b1, 0) @ w2 + b2
     z -= z.max(axis=1, keepdims=True)
