@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from levelfield.harness.launch import work
+from levelfield.harness.launch import learner, work
 from levelfield.harness.launch.jobs import AnyJob
 from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed
@@ -125,7 +125,9 @@ def _do(job: AnyJob, guard: Guard, output: int, inherited: Sequence[int]) -> Non
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        _write(job.result, work.do(job, guard) | {"loaded": loaded(job.distributions)})
+        for number, each in enumerate(learner.told(job)):
+            job = each  # whose failure is told, if it fails
+            _write(job.result, work.do(job, guard, first=number == 0) | {"loaded": loaded(job.distributions)})
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         with contextlib.suppress(OSError):

@@ -48,6 +48,7 @@ class LaunchJob(Job):
     wrap: tuple[Delay, ...] = ()  # around its training, the innermost first
     line: Path | None = None  # on which it is told its turns, see `harness.measure.turns.Line`; None: it takes none
     predict: bool = True  # whether prediction is timed
+    lasts: bool = False  # whether its child goes on with other seeds, see `harness.launch.learner`
 
     @property
     def ranks(self) -> int:

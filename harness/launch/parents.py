@@ -7,15 +7,17 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import environment as set_by_us
 from levelfield.adapters.runtime import place
-from levelfield.harness.launch.jobs import Job
+from levelfield.harness.launch.jobs import Job, LaunchJob
+from levelfield.harness.launch.learner import Learner, lasts
 from levelfield.harness.launch.parent_key import Key, key_of
 from levelfield.harness.launch.warm_parent import SAID, Ending, ParentDied, Running, Setup, WarmParent
 from levelfield.harness.measure.loaded import Loaded
@@ -73,14 +75,46 @@ class WarmParents:
         self.seconds, self.memory, self.cold = seconds, memory, cold
         self.alive: dict[Key, WarmParent] = {}
         self.broken: dict[Key, Done] = {}  # those that did not survive their imports
+        self.learners: dict[Key, Learner] = {}  # children that may go on with another seed
         self.roots: dict[Key, str] = {}  # the folders of each parent, the next one of a key has the same
         self.closed = False
 
     def run(self, job: Job, key: Key) -> Done:
         """Have a job done by the warm parent of `key`; whatever goes wrong is its failure. Raises UserError where there
-        is no room."""
+        is no room.
+
+        Another seed of a cell is made by the child that made the last one, if there is one (see
+        `harness.launch.learner`).
+        """
+        if (learner := self.learners.pop(key, None)) is not None:
+            if learner.takes(job) and (done := self._by(learner, key, partial(learner.go_on, job))).failure is None:
+                return done
+            learner.close()
+        if isinstance(job, LaunchJob) and lasts(job):
+            return self._learner(job, key)
         doing = self.begin(job, key)
         return doing if isinstance(doing, Done) else doing.ended()
+
+    def _learner(self, job: LaunchJob, key: Key) -> Done:
+        """Have a job done by a child that then waits for another seed."""
+        with readably():
+            learner = Learner(job)
+        doing = self.begin(job, key)
+        done = doing if isinstance(doing, Done) else self._by(learner, key, partial(learner.begin, doing))
+        if done.failure is not None:
+            learner.close()
+        return done
+
+    def _by(self, learner: Learner, key: Key, work: Callable[[], Done]) -> Done:
+        """What the work of a learner comes to; it is kept, unless that failed."""
+        try:
+            done = work()
+        except BaseException:
+            learner.close()
+            raise
+        if done.failure is None:
+            self.learners[key] = learner
+        return done
 
     def begin(
         self, job: Job, key: Key, *, cores: list[int] | None = None, compiled: Path | None = None
@@ -116,6 +150,8 @@ class WarmParents:
 
     def end(self, key: Key) -> None:
         """End the parent of `key`, if there is one; the next job starts another one."""
+        if (learner := self.learners.pop(key, None)) is not None:
+            learner.close()
         if (parent := self.alive.pop(key, None)) is not None:
             parent.close()
 
@@ -128,6 +164,8 @@ class WarmParents:
         self.closed = True
         for parent in list(self.alive.values()):
             parent.close()
+        while self.learners:
+            self.learners.popitem()[1].close()
 
     def _lost(self, job: Job, key: Key, error: ParentDied | TimeoutError, parent: WarmParent | None) -> Done:
         """The parent has died under a job, or while it was started (None): then it is not tried again."""
@@ -192,6 +230,19 @@ class Doing:
     def said(self, word: int) -> Done | None:
         """Wait until there is something to read at the file `word`; what it came to, where it ends before."""
         return self._wait(word)
+
+    def so_far(self) -> Done:
+        """What it came to, though its child lives on."""
+        return _tidied(self.job, self._done(None))
+
+    def go_on(self, job: Job) -> None:
+        """The child has another job now."""
+        self.job, self.seconds = job, 0.0
+
+    def give_up(self) -> None:
+        """End the child, if it has not ended."""
+        self.running.kill()
+        self.running.places.remove()
 
     def ended(self) -> Done:
         """Wait for the end."""

@@ -16,14 +16,17 @@ from levelfield.harness.system import processes
 from levelfield.harness.system.clocks import Guard
 
 
-def do(job: AnyJob, guard: Guard) -> dict[str, Any]:
-    """The result of a job, as JSON can tell it. `guard` has watched the clocks since before anything foreign ran."""
+def do(job: AnyJob, guard: Guard, first: bool = True) -> dict[str, Any]:
+    """The result of a job, as JSON can tell it. `guard` has watched the clocks since before anything foreign ran.
+
+    `first`: of this process, whose memory is not yet limited.
+    """
     work = partial(_alone, job, guard)
     if job.ranks == 1:
-        if job.memory is not None:
+        if job.memory is not None and first:
             processes.limit_memory(job.memory)
-        if job.core is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {job.core})
+        if job.core is not None:
+            processes.hold_to(job.core)
         return work()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     threads = job.cell.threads if isinstance(job, LaunchJob) else 1

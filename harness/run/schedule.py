@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from levelfield.harness.launch import learner
 from levelfield.harness.launch.hosts import Host, HostLost
 from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.plan.launches import Launch
@@ -42,15 +44,29 @@ def carry_out(
 
 
 def learn_all(launches: Sequence[Launch], hosts: Sequence[Host], finished: Finished, stop: Stop) -> None:
-    """Learning launches, one on each core of every host."""
+    """Learning launches, one on each core of every host; see `seeds_together` for their order."""
     homes = Homes(launches, hosts)
     side_by_side(
-        launches,
+        seeds_together(launches, lambda launch: hosts[0].key(launch.cell)),
         key=lambda launch: (hosts[0].key(launch.cell), homes.of[launch.id]),
         work=partial(_learn, homes=homes, finished=finished),
         lanes=[Lane(host, core) for host in hosts for core in host.cores],
         stop=stop,
         fits=homes.fits,
+    )
+
+
+def seeds_together(launches: Sequence[Launch], key: Callable[[Launch], Hashable]) -> list[Launch]:
+    """Up to `learner.MOST` seeds of a cell one after the other, which one child makes.
+
+    Those of the key that has most come first: only one of a key is made at a time, and of a long row that was begun
+    late the last ones would be made alone.
+    """
+    rows = Counter(map(key, launches))
+    cells = {cell: place for place, cell in enumerate(dict.fromkeys(launch.cell.id for launch in launches))}
+    return sorted(
+        launches,
+        key=lambda one: (one.block // learner.MOST, -rows[key(one)], cells[one.cell.id], one.block),
     )
 
 

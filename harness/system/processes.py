@@ -60,6 +60,14 @@ def trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
 
 
+def hold_to(core: int) -> None:
+    """All threads of this process to one core, those that were started on another one too."""
+    if hasattr(os, "sched_setaffinity"):
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread.name), {core})
+
+
 def limit_memory(more: int) -> None:
     """Let this process add so many bytes of data to what it was forked with (Linux counts private mappings too)."""
     try:

@@ -1,4 +1,4 @@
-"""The speed work on digits is as fast in its last epoch as in its first: no number in it becomes too small to be fast.
+"""The speed work is as fast in its last epoch as in its first: no number in it becomes too small to be fast.
 
 A hidden unit that never fires has no gradient; its momentum decays, by a tenth a step, into the subnormal numbers,
 which a processor may compute with far more slowly (docs/statistics.md, "Numbers too small to be fast").
@@ -9,7 +9,7 @@ which a processor may compute with far more slowly (docs/statistics.md, "Numbers
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -37,9 +37,9 @@ def suite_cells(name: str) -> list[Cell]:
     return list({cell.id: cell for cell in cells}.values())
 
 
-def suite_cell() -> Cell:
-    """On digits in the suite `default`."""
-    (cell,) = suite_cells("default")
+def suite_cell(task: str) -> Cell:
+    """In the suite `default`."""
+    (cell,) = (cell for cell in suite_cells("default") if cell.task == task)
     return cell
 
 
@@ -85,8 +85,12 @@ def at_rate(rate: float) -> Cell:
     return work.model_copy(update={"recipe": replace(work.recipe, learning_rate=rate)})
 
 
-@pytest.mark.parametrize("cell", [suite_cell, doctor_cell], ids=["default", "doctor"])
-def test_the_speed_work_on_digits_leaves_no_subnormal_numbers(cell):
+@pytest.mark.parametrize(
+    "cell",
+    [partial(suite_cell, "digits"), partial(suite_cell, "iris"), doctor_cell],
+    ids=["default: digits", "default: iris", "doctor"],
+)
+def test_the_speed_work_leaves_no_subnormal_numbers(cell):
     work = same_work(cell())
     assert {seed: n for seed in SEEDS if (n := subnormals(work, seed))} == {}
 
