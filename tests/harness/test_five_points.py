@@ -52,7 +52,7 @@ def test_every_seed_has_them_and_its_fitted_curve_goes_through_the_training_poin
         x, y = np.array(record.curve).T
         assert np.interp(TASK.train.x[:, 0], x, y) == pytest.approx(TASK.train.y[:, 0], abs=0.4)
     page = (levelfield.folder / "full" / "report.html").read_text()
-    assert "Along parameters, from 2 (line) to 7 (network): the training loss shrinks by 5.3" in page
+    assert "Along parameters, from 2 (line) to 7 (network): the training loss falls from 5.3" in page
     assert "What was fitted to five points" in page
 
 
