@@ -74,6 +74,8 @@ class Module:
         if name in self.named:
             return self, self.named[name]
         module, there = self.imported.get(name, ("", ""))
+        if module == "levelfield":  # the contract, whose literals are the defaults of `Literals`
+            return None
         other = self.neighbour(module)
         return other.find(there) if other is not None else None
 
@@ -110,10 +112,17 @@ def stated(module: Module, node: ast.ClassDef) -> dict[str, Any]:
     for name, expression in assignments(node.body):
         if name in NAMES:
             try:
-                found[name] = ast.literal_eval(_Followed(module).visit(expression))
+                found[name] = _value(module, expression)
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 found[name] = ...
     return found
+
+
+def _value(module: Module, expression: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(expression)
+    except ValueError:  # it holds names
+        return ast.literal_eval(_Followed(module).visit(expression))
 
 
 class _Followed(ast.NodeTransformer):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import nextafter
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -95,6 +96,7 @@ class Version(argparse.Action):
         parser.exit()
 
 
+@cache
 def _parser() -> Parser:
     common = Parser(add_help=False)
     common.add_argument(

@@ -62,7 +62,8 @@ def _suites() -> list[dict[str, Any]]:
     from pathlib import Path
 
     folder = Path(__file__).parent.parent / "plan" / "suites"  # levelfield.harness.plan.suite would import pydantic
-    tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.toml"))]
+    heads = [path.read_text(encoding="utf-8").partition("\n[")[0] for path in sorted(folder.glob("*.toml"))]
+    tables = [tomllib.loads(head) for head in heads]  # name and summary stand before the first table
     return [{"name": table["name"], "about": table.get("summary", "")} for table in tables]
 
 

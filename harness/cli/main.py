@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from levelfield.harness.records.record import Record
     from levelfield.harness.records.store import Contents
     from levelfield.harness.run.outcome import Outcome
+    from levelfield.reports.findings.certificates import Certificate
 
 OK, FAILED, USAGE, INTERNAL, NOTHING, INTERRUPTED = 0, 1, 2, 3, 5, 130
 
@@ -63,9 +64,15 @@ def _refused(error: UserError) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import listing
+    import gc
 
-    listing.show(options.what, as_json=options.json, env=dict(options.env))
+    gc.disable()  # the syntax trees of adapters are many objects: to look for waste takes as long as to start Python
+    try:
+        from levelfield.harness.cli import listing
+
+        listing.show(options.what, as_json=options.json, env=dict(options.env))
+    finally:
+        gc.enable()
     return OK
 
 
@@ -109,12 +116,11 @@ def _run(words: argparse.Namespace) -> int:
 def _judged(outcome: Outcome) -> tuple[list[str], bool]:
     """How many timed launches count and how many cells are judged, in lines; and whether that is no answer."""
     from levelfield.harness.records import store
-    from levelfield.reports.findings import certificates as certificate
     from levelfield.reports.findings import judged
 
     assert outcome.folder is not None
     stored = store.read(outcome.folder)
-    found = judged.find(stored.run, stored.records, [certificate.summary(one) for one in stored.certificates])
+    found = judged.find(stored.run, stored.records, _proofs(stored))
     unanswered = (outcome.compared and found.clean == 0) or (outcome.judgeable and found.judged == 0)
     return judged.lines(found), unanswered
 
@@ -207,15 +213,20 @@ def _write_image(options: argparse.Namespace) -> Path:
 
     stored = merge_runs.combine([_stored(folder) for folder in options.runs or [store.newest()]])
     _draw_with_own_settings()
-    from levelfield.reports.findings import certificates as certificate
     from levelfield.reports.findings.evidence import gather
     from levelfield.reports.page import answer
 
-    proofs = [certificate.summary(one) for one in stored.certificates]
+    proofs = _proofs(stored)
     found = gather(stored.run, stored.records, baseline=options.baseline, certificates=proofs, adapters=_adapters())
     path: Path = options.image
     export.write(answer.image(found, path.suffix[1:].lower()), path)
     return path
+
+
+def _proofs(stored: Contents) -> list[Certificate]:
+    from levelfield.reports.findings import certificates
+
+    return [certificates.summary(one) for one in stored.certificates]
 
 
 def _adapters() -> Mapping[str, AdapterInfo]:
@@ -236,11 +247,10 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
 
     _draw_with_own_settings()
     from levelfield.reports import markdown
-    from levelfield.reports.findings import certificates as certificate
     from levelfield.reports.page import html
 
     adapters = _adapters()
-    proofs = [certificate.summary(one) for one in stored.certificates]
+    proofs = _proofs(stored)
     if form == "html":
         texts = {name: sources.text(info) for name, info in adapters.items()}
         scripts = {name: info.plain.read_text(encoding="utf-8") for name, info in adapters.items() if info.plain}
@@ -255,12 +265,7 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
             peaks=stored.peaks,
         )
     return markdown.build(
-        stored.run,
-        stored.records,
-        baseline=baseline,
-        certificates=proofs,
-        adapters=adapters,
-        peaks=stored.peaks,
+        stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters, peaks=stored.peaks
     )
 
 
@@ -339,7 +344,6 @@ def _stored(folder: Path) -> Contents:
 def _show(options: argparse.Namespace) -> int:
     from levelfield.harness.records import store
     from levelfield.reports import terminal
-    from levelfield.reports.findings import certificates as certificate
 
     folder = options.run or store.newest()
     stored = _stored(folder)
@@ -353,8 +357,7 @@ def _show(options: argparse.Namespace) -> int:
         for record in records:
             print(record.model_dump_json(indent=1))
     else:
-        proofs = [certificate.summary(one) for one in stored.certificates]  # without one, no launch is judged
-        print(terminal.text(stored.run, records, certificates=proofs), end="")
+        print(terminal.text(stored.run, records, certificates=_proofs(stored)), end="")  # without, no launch is judged
     return OK
 
 

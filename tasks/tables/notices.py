@@ -28,11 +28,6 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def unwanted(features: Sequence[Column]) -> list[str]:
-    """Columns that cannot be encoded: dates, texts with many values, and what is neither number nor text."""
-    return [c.name for c in features if c.kind in ("date", "other") or (c.kind == "text" and not encodable(c))]
-
-
 def encodable(column: Column) -> bool:
     """Whether it is text with few values, most of which occur more than once: ids do not."""
     known = int((~column.gaps).sum())

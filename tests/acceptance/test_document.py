@@ -59,7 +59,7 @@ def test_without_a_product_there_is_the_reason() -> None:
 def test_the_page_says_what_was_found_and_why_the_rest_was_not():
     page = page_of(measured())
     assert "Missing: torch" in page
-    assert page.count("not measured, because needs c: pip install c.") == 1
+    assert page.count("not measured, because needs c: pip install c.") == 2
     assert "Not measured, because there is no run in runs/." in page
     assert "Of 2 cores it keeps 25% busy. Measured: 26.0% by its own CPU time, 24.0% by the core-busy strip" in page
     assert "reads 97.0% of it. The bar, at least 90%, holds." in page

@@ -82,23 +82,12 @@ def test_a_run_skips_what_is_absent_and_measures_the_rest(without, tiny, records
 
 @pytest.mark.frameworks
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("absent", "adapter"),
-    [
-        ("tensorflow", "keras-jax"),
-        ("tensorflow", "keras-torch"),
-        ("jax", "keras-torch"),
-        ("torch", "keras-jax"),
-        ("torch", "tensorflow-tape"),
-        ("keras", "jax-grad"),
-        ("flax", "jax-grad"),
-        ("lightning", "torch-nn"),
-    ],
-)
-def test_a_framework_works_without_the_others(without, tiny, absent, adapter):
-    if absent not in INSTALLED or ADAPTERS[adapter].missing():
-        pytest.skip(ADAPTERS[adapter].missing() or f"{absent} is not installed here")
-    levelfield = without(absent)
+@pytest.mark.parametrize("adapter", ["keras-jax", "keras-torch", "tensorflow-tape", "jax-grad", "torch-nn"])
+def test_a_framework_works_without_all_others(without, tiny, adapter):
+    if ADAPTERS[adapter].missing():
+        pytest.skip(ADAPTERS[adapter].missing())
+    needed = {*ADAPTERS[adapter].distributions, *(["keras"] if adapter == "tensorflow-tape" else [])}
+    levelfield = without(*(name for name in INSTALLED if name not in needed))
     (levelfield.folder / "mine.toml").write_text(tiny(learning=f'adapters = ["{adapter}", "numpy-manual"]'))
     done = levelfield("run", "mine.toml", "-o", "out", "--no-certify")
     assert done.returncode == 0, done.stderr

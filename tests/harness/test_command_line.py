@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -71,6 +72,12 @@ def test_list_imports_nothing_that_takes_longer_than_starting_python():
     )
     assert "numpy-manual" in done.stdout
     assert set(done.stderr.split()) & {"importlib.metadata", "email", "socket", "json", "subprocess"} == set()
+
+
+def test_list_leaves_the_collecting_of_garbage_as_it_was(capsys):
+    assert main.main(["list"]) == 0
+    assert "numpy-manual" in capsys.readouterr().out
+    assert gc.isenabled()
 
 
 def test_every_command_that_is_understood_is_carried_out():
@@ -151,15 +158,22 @@ def test_a_reader_that_has_seen_enough_is_no_error(levelfield):
         (["report", "--format", "pdf"], ["unknown format 'pdf'", "html"]),
     ],
 )
-def test_bad_usage_is_answered_with_two_lines_and_exit_code_2(levelfield, arguments, says):
-    done = levelfield(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    error, hint = done.stderr.splitlines()
+def test_bad_usage_is_answered_with_two_lines_and_exit_code_2(capsys, monkeypatch, tmp_path, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    assert main.main(arguments) == 2
+    out, told = capsys.readouterr()
+    assert out == ""
+    error, hint = told.splitlines()
     assert error.startswith("error: ")
     assert hint.startswith("  hint: ")
     for words in says:
-        assert words in done.stderr
+        assert words in told
+
+
+def test_its_exit_code_is_that_of_the_process(levelfield):
+    done = levelfield("lst")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: unknown command 'lst'\n  hint: ")
 
 
 def test_an_argument_that_no_shell_can_pass_is_refused_all_the_same(capsys):

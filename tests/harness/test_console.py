@@ -34,7 +34,6 @@ def plain(request, command_line, tiny):
     "words",
     [
         ["--help"],
-        *([name, "--help"] for name in main.COMMANDS),
         ["list"],
         ["list", "tasks"],
         ["show", "run"],
@@ -52,6 +51,17 @@ def test_nothing_fails_where_the_output_is_ascii(plain, words):
     assert "internal" not in done.stderr
     assert done.returncode in ((0,) if "compare" not in words else (0, main.NOTHING))
     assert (done.stdout + done.stderr).isascii()
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_no_help_fails_where_the_output_is_ascii(monkeypatch, name):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with pytest.raises(SystemExit) as end:
+        main.main([name, "--help"])
+    stream.flush()
+    assert end.value.code == 0
+    assert stream.buffer.getvalue().startswith(f"usage: levelfield {name}".encode())
 
 
 def test_what_is_written_to_a_file_keeps_its_characters(plain):

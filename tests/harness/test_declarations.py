@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from levelfield.adapters import choices
+from levelfield.adapters.registry import find
 from levelfield.harness.cli.arguments import parse
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Surroundings, plan, setting
@@ -25,6 +26,7 @@ from levelfield.tasks.recipe import Optimizer, Recipe
 
 KEBAB = str.maketrans("_", "-")
 IRIS = registry.load("iris")
+ADAPTERS = find().adapters
 SHARES = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 NOT_NEGATIVE = st.floats(0, allow_infinity=False)
@@ -72,9 +74,7 @@ adapters = "numpy-manual"
 
 
 def cell_of(read: suite.Suite) -> Cell:
-    from levelfield.adapters.registry import find
-
-    return plan(read, Surroundings(find().adapters, {"iris": IRIS}, cores=2))[0].cell
+    return plan(read, Surroundings(ADAPTERS, {"iris": IRIS}, cores=2))[0].cell
 
 
 @settings(max_examples=60, deadline=None)

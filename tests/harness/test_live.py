@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from levelfield.harness.cli import main as cli
+from levelfield.harness.run import live
 from levelfield.harness.run.live import FIRST, SHARE, LivePage
 from levelfield.harness.run.progress import Progress, ranking
 
@@ -41,30 +43,30 @@ def test_the_page_is_written_after_whole_blocks_and_takes_a_small_share_of_the_t
         clock.now += cost
         written.append(count)
 
-    live = LivePage(launches, write, clock)
+    page = LivePage(launches, write, clock)
     for count, one in enumerate(launches, start=1):
         clock.now += 10
-        live.finished(one, 10.0 * (len(launches) - count))
+        page.finished(one, 10.0 * (len(launches) - count))
     assert written
     assert all(at % 2 == 0 for at in written)
-    assert live.spent == pytest.approx(cost * len(written))
-    assert live.spent - cost <= SHARE * clock.now  # but for a first page, whose cost nobody knows before
-    assert live.spent <= SHARE * clock.now or len(written) == 1
+    assert page.spent == pytest.approx(cost * len(written))
+    assert page.spent - cost <= SHARE * clock.now  # but for a first page, whose cost nobody knows before
+    assert page.spent <= SHARE * clock.now or len(written) == 1
 
 
 def test_a_run_shorter_than_its_first_page_is_worth_has_none_before_its_end():
     clock = Clock()
-    live = LivePage([launch(0)], lambda: pytest.fail("written"), clock)
+    page = LivePage([launch(0)], lambda: pytest.fail("written"), clock)
     clock.now = 0.9 * FIRST / SHARE
-    live.finished(launch(0), 0.0)
+    page.finished(launch(0), 0.0)
 
 
 def test_a_page_that_fails_is_warned_of_once_and_costs_no_launch(capsys):
     clock = Clock()
-    live = LivePage([launch(0), launch(1)], lambda: 1 / 0, clock)
+    page = LivePage([launch(0), launch(1)], lambda: 1 / 0, clock)
     for block in (0, 1):
         clock.now += 1e4
-        live.finished(launch(block), 0.0)
+        page.finished(launch(block), 0.0)
     assert capsys.readouterr().err == "warning: no page while the run goes on: division by zero\n"
 
 
@@ -110,23 +112,13 @@ def test_a_terminal_shows_block_time_and_ranking(capsys, monkeypatch):
         assert told in shown
 
 
-def test_a_run_hands_its_folder_to_the_page(tmp_path: Path, monkeypatch):
-    from levelfield.harness.cli import main as cli
-    from levelfield.harness.run import live
-
+def test_a_run_hands_its_folder_to_the_page(tmp_path: Path, monkeypatch, tiny):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(live, "SHARE", 1e6)
-    pages = []
-    original = cli._write_page
-    monkeypatch.setattr(cli, "_write_page", lambda folder: pages.append(folder) or original(folder))
-    suite = """baseline = "numpy-manual"
-[[learning]]
-task = "iris"
-model = { hidden = [] }
-adapters = ["numpy-manual"]
-seeds = 2
-"""
-    Path("mine.toml").write_text(suite)
-    assert cli.main(["run", "mine.toml", "--no-certify", "-q", "-o", "out"]) in (cli.OK, cli.FAILED)
+    pages: list[Path] = []
+    write = cli._write_page
+    monkeypatch.setattr(cli, "_write_page", lambda folder: [pages.append(folder), write(folder)][1])
+    Path("mine.toml").write_text(tiny(learning='adapters = ["numpy-manual"]\nseeds = 2'))
+    assert cli.main(["run", "mine.toml", "--no-certify", "-q", "-o", "out"]) == cli.OK
     assert pages == [Path("out")] * 3  # after each fit, and at the end
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000

@@ -22,7 +22,7 @@ CLOSING = """## What is tested
 * `pytest tests/harness/test_bias_variance.py`: the estimators agree with a case that has a closed form, and with the
   identities that define them.
 * `pytest tests/harness/test_five_points.py`: the line and the network have the errors of the lesson in every adapter
-  that learns a regression, by `levelfield run five-points -a NAME`, and from forty seeds.
+  that learns a regression, and from forty seeds, by `levelfield run five-points --full`.
 * `pytest tests/reports/test_study.py`: a change or a turn is told only where the intervals support it.
 
 What you get by default, and whether that generalises differently: [defaults](defaults.md).
