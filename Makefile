@@ -6,7 +6,7 @@ RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check
+.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,20 +33,24 @@ gpu-check: ## certify and measure every adapter on an NVIDIA GPU, with the inter
 	$(PYTHON) tests/gpu/gpu_check.py $(GPU)
 
 chaos: $(VENV)/.test ## kill, fill, cut and interrupt real runs, and count what is lost (an hour)
-	rm -f docs/reliability/chaos.json
-	$(BIN)/python tests/acceptance/chaos/chaos.py --json docs/reliability/chaos.json
+	rm -f docs/results/reliability/chaos.json
+	$(BIN)/python tests/acceptance/chaos/chaos.py --json docs/results/reliability/chaos.json
 	$(BIN)/python tests/acceptance/reliability.py
 
 fuzz: $(VENV)/.test ## 10,000 examples of bad input
-	LEVELFIELD_FUZZ=2500 LEVELFIELD_FUZZ_JSON=$(CURDIR)/docs/reliability/fuzz.json $(PYTEST) tests/fuzz
+	LEVELFIELD_FUZZ=2500 LEVELFIELD_FUZZ_JSON=$(CURDIR)/docs/results/reliability/fuzz.json $(PYTEST) tests/fuzz
 	$(BIN)/python tests/acceptance/reliability.py
 
 soak: $(VENV)/.test ## 2,000 launches, and the cost of scheduling 10,000
-	$(BIN)/python tests/acceptance/soak/soak.py --json docs/reliability/soak.json
+	$(BIN)/python tests/acceptance/soak/soak.py --json docs/results/reliability/soak.json
 	$(BIN)/python tests/acceptance/reliability.py
 
 soak-ray: $(VENV)/.test ## 10,000 launches through a Ray cluster of two nodes on this machine
 	$(BIN)/python tests/acceptance/soak/soak_ray.py --json docs/clusters/soak.json
+
+docs: $(VENV)/.test ## write the pages that are made from the code
+	$(BIN)/python tests/docs/reference.py
+	$(BIN)/python tests/kit/phrase_book.py
 
 audit: $(VENV)/.test $(VENV)/audit/bin/pip-audit ## known vulnerabilities of what is pinned, and the linter's security rules
 	$(BIN)/ruff check --select S --ignore S101,S603 tasks adapters harness reports

@@ -23,7 +23,7 @@ EXIT_CODES = {
   0    done
   1    done, and a launch failed; or a timed comparison was asked for (the baseline
        and another one, certified) and no launch counts, or nothing is judged
-       though five blocks or more were planned
+       though three blocks or more were planned
   2    wrong usage or configuration     3    internal error
   5    nothing selected                 130  interrupted""",
     "compare": """exit codes:

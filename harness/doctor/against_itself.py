@@ -175,8 +175,7 @@ def same(found: Series, labels: Sequence[str], baseline: str) -> Same:
     recorded = [found.pairs(label, baseline) for label in labels]
     runs = []
     for pairs in WINDOWS:
-        rates = [replay.rates(own, base, pairs, comparisons=len(labels)) for own, base in recorded]
-        if judged := [one for one in rates if one is not None]:
+        if judged := replay.family_rates(recorded, pairs):
             pooled = replay.pool(judged)
             runs.append(FalseVerdicts(float(pairs), pooled.differs, pooled.called))
     own, base = recorded[0]

@@ -21,9 +21,10 @@ from levelfield.harness.judge.statistics import (
     Interval,
     half_width,
     judge,
-    paired_ratio,
-    shared_confidence,
+    paired_ratios,
 )
+
+LEAST_NEIGHBOURS = 10  # blocks, before a correlation of neighbours means anything
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,28 @@ class Stop:
     pairs_90: float | None
 
 
-def rates(
-    own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03, comparisons: int = 1
-) -> Rates | None:
-    """Judge all windows of `pairs` blocks of paired positive times; None where the series holds fewer than two.
+def rates(own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03) -> Rates | None:
+    """Judge all windows of `pairs` blocks of paired positive times; None where the series holds fewer than two."""
+    found = family_rates([(own, base)], pairs, margin)
+    return found[0] if found else None
 
-    Each is one of so many `comparisons` of its table, whose intervals hold together.
-    """
-    if pairs < LEAST_BLOCKS or len(own) < 2 * pairs:
-        return None
-    ratios = [_ratio(own, base, start, pairs, comparisons) for start in range(len(own))]
-    independent = len(own) / pairs
+
+def family_rates(
+    recorded: Sequence[tuple[Sequence[float], Sequence[float]]], pairs: int, margin: float = 0.03
+) -> list[Rates]:
+    """As `rates`, of several comparisons that one table judges together; none where one series is too short."""
+    blocks = min((len(own) for own, _ in recorded), default=0)
+    if pairs < LEAST_BLOCKS or blocks < 2 * pairs:
+        return []
+    tables = [
+        paired_ratios({i: (_window(own, s, pairs), _window(base, s, pairs)) for i, (own, base) in enumerate(recorded)})
+        for s in range(blocks)
+    ]
+    return [_rates([table[i] for table in tables], pairs, margin) for i in range(len(recorded))]
+
+
+def _rates(ratios: Sequence[Interval], pairs: int, margin: float) -> Rates:
+    independent = len(ratios) / pairs
 
     def share(of: Callable[[Interval], bool]) -> Share:
         return _share(sum(map(of, ratios)), len(ratios), independent)
@@ -120,7 +132,7 @@ def neighbours_agree(own: Sequence[float], base: Sequence[float]) -> float | Non
 
     Ranks, so that stalls do not govern it. The intervals assume independence (``docs/statistics.md``).
     """
-    if len(own) < 2 * LEAST_BLOCKS:
+    if len(own) < LEAST_NEIGHBOURS:
         return None
     ranks = np.argsort(np.argsort(np.log(own) - np.log(base)))
     return float(np.corrcoef(ranks[:-1], ranks[1:])[0, 1])
@@ -162,6 +174,9 @@ def pool(found: Sequence[Rates]) -> Rates:
     )
 
 
-def _ratio(own: Sequence[float], base: Sequence[float], start: int, pairs: int, comparisons: int = 1) -> Interval:
-    places = [(start + i) % len(own) for i in range(pairs)]
-    return paired_ratio([own[i] for i in places], [base[i] for i in places], shared_confidence(comparisons))
+def _window(values: Sequence[float], start: int, pairs: int) -> list[float]:
+    return [values[(start + i) % len(values)] for i in range(pairs)]
+
+
+def _ratio(own: Sequence[float], base: Sequence[float], start: int, pairs: int) -> Interval:
+    return paired_ratios({0: (_window(own, start, pairs), _window(base, start, pairs))})[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal, NamedTuple, TypeVar
 
 from levelfield.harness.judge import statistics
@@ -78,26 +79,34 @@ def scale(
     Those with fewer than `least_blocks` blocks in common are *not judged* and do not count.
     """
     common = {key: sorted(own.one.keys() & own.several.keys()) for key, own in steps.items()}
-    judged = sum(len(blocks) >= least_blocks for blocks in common.values())
-    each = statistics.shared_confidence(judged, confidence)
-    return {key: _scaling(own, common[key], each, margin, least_blocks) for key, own in steps.items()}
+    times = {key: _times_of(own, common[key]) for key, own in steps.items()}
+    judged = {key: pair for key, pair in times.items() if len(pair[0]) >= least_blocks}
+    each = statistics.shared_confidence(len(judged), confidence)
+    ratios = statistics.paired_ratios(judged, confidence)
+    ratios |= {
+        key: statistics.paired_ratio(*pair, each) for key, pair in times.items() if pair[0] and key not in judged
+    }
+    return {key: _scaling(own, ratios.get(key), key in judged, margin) for key, own in steps.items()}
 
 
-def _scaling(own: Steps, blocks: list[int], confidence: float, margin: float, least: int) -> Scaling:
-    if not blocks:
+def _times_of(own: Steps, blocks: list[int]) -> tuple[list[float], list[float]]:
+    """Of the same number of samples on several ranks and on one, block by block."""
+    more = own.replicas if own.kind == "weak" else 1
+    return [own.several[b] / more for b in blocks], [own.one[b] for b in blocks]
+
+
+def _scaling(own: Steps, time: Interval | None, judged: bool, margin: float) -> Scaling:
+    if time is None:
         return Scaling(None, None, statistics.judge(None, margin))
-    more = own.replicas if own.kind == "weak" else 1  # samples of a step, against one rank
-    one, several = [own.one[b] for b in blocks], [own.several[b] / more for b in blocks]
-    speedup = statistics.paired_ratio(one, several, confidence)
-    time = statistics.paired_ratio(several, one, confidence)
     verdict = statistics.judge(time, margin)
-    if len(blocks) < least:
-        verdict = Verdict("not judged", False, time, margin, f"n = {len(blocks)}, not judged")
-    return Scaling(speedup, _times(speedup, 1 / own.replicas), verdict)
+    if not judged:
+        verdict = Verdict("not judged", False, time, margin, f"n = {time.n}, not judged")
+    return Scaling(_over(1.0, time), _over(1 / own.replicas, time), verdict)
 
 
-def _times(i: Interval, factor: float) -> Interval:
-    return Interval(i.estimate * factor, i.low * factor, i.high * factor, i.n, i.confidence)
+def _over(x: float, i: Interval) -> Interval:
+    low, high = (x / limit if limit > 0 else inf for limit in (i.high, i.low))
+    return Interval(x / i.estimate, low, high, i.n, i.confidence)
 
 
 def _unnamed(cell: Cell) -> Cell:

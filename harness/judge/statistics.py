@@ -1,7 +1,8 @@
 """From paired blocks to words: intervals of ratios, and what may be said about them.
 
-The unit of replication is the launch, and the launches of one block form pairs (same seed, same minute), so that
-everything starts from the per-block log-ratio of a cell to the baseline. The intervals of one table hold together.
+The unit of replication is the block, and its launches form pairs (same seed, in turns), so that everything starts
+from the per-block log-ratio of a cell to the baseline. The intervals of one table, a *family*, hold together, and its
+cells borrow from each other how much blocks differ (`moderated`).
 Why these methods and not others, with their simulated coverage: ``docs/statistics.md``.
 """
 
@@ -14,15 +15,17 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from levelfield.harness.judge.moderated import moderate
 from levelfield.tasks.errors import UserError, unknown
 
 Word = Literal["faster", "slower", "tied", "inconclusive", "not judged"]
 Blocks = Mapping[int, float]  # block -> the cell's value in that block
 Key = TypeVar("Key", bound=Hashable)  # by which the cells of a table are known
 Row = TypeVar("Row", bound=Hashable)
+Pairs = tuple[Sequence[float], Sequence[float]]  # a cell's values and its baseline's, block by block
 
-LEAST_BLOCKS = 5  # to be judged
-LEAST_BLOCKS_TO_STOP = 8  # before a width is believed: the narrowest of very small samples is narrow by luck
+LEAST_BLOCKS = 3  # to be judged
+LEAST_BLOCKS_TO_STOP = 5  # before a width is believed: the narrowest of very small samples is narrow by luck
 
 
 @dataclass(frozen=True)
@@ -56,38 +59,85 @@ class Verdict:
 # Intervals
 
 
-def trimmed_interval(x: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trimmed mean along the last axis of `x` (..., n) with its t-interval: centre, low, high, each (...).
+def trimmed_mean(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Trimmed mean along the last axis of `x` (..., n > 1), the variance of one value, and its degrees of freedom.
 
     Tukey & McLaughlin (1963): the mean without the k smallest and k largest values, its error from the Winsorised
     variance. k = ⌊(n−3)/4⌋: none up to six values (Student's interval), a quarter at each end of many, so that
     neither stalls nor two clusters of launches govern the result. Their n−2k−1 degrees of freedom are too many
-    (16 comparisons over 11 blocks hold together in 93 % instead of 95 %); simulation asks for 0.75 k fewer. One
-    value has no interval.
+    (16 comparisons over 11 blocks hold together in 93 % instead of 95 %); simulation asks for 0.75 k fewer. The
+    variance is such that the mean's is a share of 1 / n of it.
     """
-    from scipy.special import stdtrit  # much lighter to import than scipy.stats
-
     n = x.shape[-1]
     k = max(0, (n - 3) // 4)
     ordered = np.sort(x, axis=-1)
-    centre = ordered[..., k : n - k].mean(axis=-1)
-    if n < 2:
-        return centre, np.full_like(centre, -inf), np.full_like(centre, inf)
     winsorised = np.clip(ordered, ordered[..., k, None], ordered[..., n - 1 - k, None])
-    error = winsorised.std(axis=-1, ddof=1) / ((1 - 2 * k / n) * sqrt(n))
-    half = stdtrit(n - 2 * k - 1 - 0.75 * k, (1 + confidence) / 2) * error
+    variance = winsorised.var(axis=-1, ddof=1) / (1 - 2 * k / n) ** 2
+    return ordered[..., k : n - k].mean(axis=-1), variance, n - 2 * k - 1 - 0.75 * k
+
+
+def trimmed_interval(x: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trimmed mean along the last axis of `x` (..., n) with its t-interval: centre, low, high, each (...).
+
+    One value has no interval.
+    """
+    if x.shape[-1] < 2:
+        centre = x.mean(axis=-1)
+        return centre, np.full_like(centre, -inf), np.full_like(centre, inf)
+    centre, variance, freedom = trimmed_mean(x)
+    half = half_length(variance, freedom, x.shape[-1], confidence)
     return centre, centre - half, centre + half
+
+
+def half_length(
+    variance: np.ndarray, freedom: np.ndarray | float, n: np.ndarray | int, confidence: float
+) -> np.ndarray:
+    """Of the t-interval of a mean of `n` values with this variance each."""
+    from scipy.special import stdtrit  # much lighter to import than scipy.stats
+
+    return np.asarray(stdtrit(freedom, (1 + confidence) / 2) * np.sqrt(variance / n))
+
+
+def family_intervals(
+    samples: Mapping[Key, np.ndarray], confidence: float, sources: int | None = None
+) -> dict[Key, Interval]:
+    """Trimmed means of the values of several cells, whose t-intervals have moderated variances: `moderate`.
+
+    For values whose spread can be compared, as log-ratios. `confidence` is that of each interval. A cell of one value
+    borrows nothing and has infinite limits; a lone cell has its trimmed interval.
+    """
+    found = {name: trimmed_mean(x) for name, x in samples.items() if len(x) > 1}
+    variances, freedom = moderate(
+        np.array([variance for _, variance, _ in found.values()]),
+        np.array([own for _, _, own in found.values()]),
+        sources,
+    )
+    sizes = np.array([len(samples[name]) for name in found])
+    halves = dict(zip(found, half_length(variances, freedom, sizes, confidence).tolist(), strict=True))
+    result = {}
+    for name, x in samples.items():
+        centre, half = (float(found[name][0]), halves[name]) if name in found else (float(x.mean()), inf)
+        result[name] = Interval(centre, centre - half, centre + half, len(x), confidence)
+    return result
 
 
 def paired_ratio(cell: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
     """Ratio cell / baseline of paired positive values (block i with block i); > 1: the cell takes longer.
 
-    The trimmed interval of the log-ratios. One pair gives the limits 0 and infinity. Raises UserError when the
-    lengths differ or a value is not positive and finite.
+    The trimmed interval of the log-ratios of one comparison alone; of several see `paired_ratios`. One pair gives the
+    limits 0 and infinity. Raises UserError when the lengths differ or a value is not positive and finite.
     """
-    _same_length(cell, baseline)
-    centre, low, high = (float(v) for v in trimmed_interval(_logs(cell) - _logs(baseline), confidence))
-    return Interval(exp(centre), _exp(low), _exp(high), len(cell), confidence)
+    return _exponential(family_intervals({0: log_ratios(cell, baseline)}, confidence)[0])
+
+
+def paired_ratios(pairs: Mapping[Key, Pairs], confidence: float = 0.95) -> dict[Key, Interval]:
+    """Ratios as `paired_ratio` gives them, of a family of comparisons: all intervals hold together.
+
+    Each comparison is a cell's values and its baseline's, which need not be that of the others. Their confidence is
+    shared (`shared_confidence`) and their variances are moderated. Raises UserError as `paired_ratio` does.
+    """
+    logs = {name: log_ratios(*pair) for name, pair in pairs.items()}
+    return {k: _exponential(i) for k, i in family_intervals(logs, shared_confidence(len(pairs), confidence)).items()}
 
 
 def paired_difference(cell: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -95,6 +145,24 @@ def paired_difference(cell: Sequence[float], baseline: Sequence[float], confiden
     _same_length(cell, baseline)
     centre, low, high = (float(v) for v in trimmed_interval(_finite(cell) - _finite(baseline), confidence))
     return Interval(centre, low, high, len(cell), confidence)
+
+
+def paired_differences(pairs: Mapping[Key, Pairs], confidence: float = 0.95) -> dict[Key, Interval]:
+    """Differences of a family of comparisons of positive values, in their unit; as `paired_ratios` in all else.
+
+    What they borrow from each other is their spread as a share of the mean of both sides.
+    """
+    shares, units = {}, {}
+    for name, (cell, baseline) in pairs.items():
+        _same_length(cell, baseline)
+        own, base = _finite(cell), _finite(baseline)
+        units[name] = float(np.median(own) + np.median(base)) / 2
+        shares[name] = (own - base) / units[name]
+    found = family_intervals(shares, shared_confidence(len(pairs), confidence))
+    return {
+        name: Interval(i.estimate * unit, i.low * unit, i.high * unit, i.n, i.confidence)
+        for (name, i), unit in zip(found.items(), units.values(), strict=True)
+    }
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -204,52 +272,38 @@ def compare(
     fewer than `least_blocks` blocks in common with the baseline is *not judged* and does not count. Raises
     UserError for an unknown baseline.
     """
-    pairs = _pairs(cells, baseline)
-    judged = [name for name, (own, _) in pairs.items() if len(own) >= least_blocks]
+    pairs = common_pairs(cells, baseline)
+    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= least_blocks}, confidence)
     each = shared_confidence(len(judged), confidence)
     verdicts = {}
     for name, (own, base) in pairs.items():
-        ratio = paired_ratio(own, base, each) if own else None
         if name in judged:
-            verdicts[name] = judge(ratio, margin)
+            verdicts[name] = judge(judged[name], margin)
         else:
+            ratio = paired_ratio(own, base, each) if own else None
             verdicts[name] = Verdict("not judged", False, ratio, margin, f"n = {len(own)}, not judged")
     return verdicts
 
 
-def tiers(
-    cells: Mapping[Key, Blocks], baseline: Key, *, confidence: float = 0.95, least_blocks: int = LEAST_BLOCKS
-) -> list[list[Key]]:
-    """The judged cells and the baseline, fastest tier first; no cell of a tier is shown slower than one before it.
+def judge_pairs(
+    pairs: Mapping[Key, tuple[Blocks, Blocks]],
+    *,
+    confidence: float = 0.95,
+    margin: float = 0.03,
+    least_blocks: int = LEAST_BLOCKS,
+) -> dict[Key, Verdict]:
+    """Verdicts of one family of comparisons, each of a cell with a baseline of its own, from their common blocks.
 
-    A tier begins with a cell that is shown to be slower than one of the tier before. Cells are compared with the
-    baseline as in `compare`; the share of the error of a comparison that found a difference passes on to the pairs
-    of that cell, so that all claims together keep `confidence` (graphical procedure: Bretz et al. 2009).
+    Of those with fewer than `least_blocks` blocks in common no ratio is given. In all else as `compare`.
     """
-    verdicts = compare(cells, baseline, confidence=confidence, margin=0, least_blocks=least_blocks)
-    ratios = {name: v.ratio for name, v in verdicts.items() if v.ratio and v.word != "not judged"}
-    differs = {name for name, ratio in ratios.items() if not ratio.low <= 1 <= ratio.high}
-    m = len(ratios)
-
-    def slower(a: Key, b: Key) -> bool:
-        if a == baseline:
-            return b in differs and ratios[b].high < 1
-        if b == baseline:
-            return a in differs and ratios[a].low > 1
-        shares = (a in differs) + (b in differs)
-        own, other = _pairs({a: cells[a], b: cells[b]}, b)[a]
-        if not shares or len(own) < least_blocks:
-            return False
-        share = (1 - shared_confidence(m, confidence)) / (m - 1)
-        return paired_ratio(own, other, 1 - shares * share).low > 1
-
-    place = {baseline: 1.0} | {name: ratio.estimate for name, ratio in ratios.items()}
-    result: list[list[Key]] = []
-    for name in sorted(place, key=lambda n: place[n]):
-        if not result or any(slower(name, member) for member in result[-1]):
-            result.append([])
-        result[-1].append(name)
-    return result
+    common = {name: _common(own, base) for name, (own, base) in pairs.items()}
+    found = paired_ratios({n: pair for n, pair in common.items() if len(pair[0]) >= least_blocks}, confidence)
+    return {
+        name: judge(found[name], margin)
+        if name in found
+        else Verdict("not judged", False, None, margin, f"n = {len(own)}, not judged")
+        for name, (own, _) in common.items()
+    }
 
 
 def precision_reached(
@@ -275,12 +329,27 @@ def half_width(ratio: Interval) -> float:
     return sqrt(ratio.high / ratio.low) - 1 if ratio.low > 0 and isfinite(ratio.high) else inf
 
 
-def _pairs(cells: Mapping[Key, Blocks], baseline: Key) -> dict[Key, tuple[list[float], list[float]]]:
+def log_ratios(cell: Sequence[float], baseline: Sequence[float]) -> np.ndarray:
+    """Of paired values. Raises UserError as `paired_ratio` does."""
+    _same_length(cell, baseline)
+    return np.asarray(_logs(cell) - _logs(baseline))
+
+
+def _exponential(i: Interval) -> Interval:
+    return Interval(exp(i.estimate), _exp(i.low), _exp(i.high), i.n, i.confidence)
+
+
+def common_pairs(cells: Mapping[Key, Blocks], baseline: Key) -> dict[Key, tuple[list[float], list[float]]]:
+    """Values of every other cell and of the baseline in their common blocks; raises UserError for an unknown one."""
     if baseline not in cells:
         raise unknown("baseline", str(baseline), map(str, cells))
     base = cells[baseline]
-    common = {name: sorted(own.keys() & base.keys()) for name, own in cells.items() if name != baseline}
-    return {name: ([cells[name][b] for b in blocks], [base[b] for b in blocks]) for name, blocks in common.items()}
+    return {name: _common(own, base) for name, own in cells.items() if name != baseline}
+
+
+def _common(own: Blocks, base: Blocks) -> tuple[list[float], list[float]]:
+    blocks = sorted(own.keys() & base.keys())
+    return [own[b] for b in blocks], [base[b] for b in blocks]
 
 
 def _same_length(a: Sequence[float], b: Sequence[float]) -> None:

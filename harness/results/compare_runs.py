@@ -94,18 +94,8 @@ def compare(
     old_times, new_times = _paired(*(step_times(judged(records)) for _, records in (base, new)))
     common = [key for key in old_times if key in new_times]
     lost = _lost(base[1], new[1], old_times)
-    confidence = statistics.shared_confidence(max(len(common), 1))
-    changes = []
-    for key in common:
-        blocks = sorted(old_times[key].keys() & new_times[key].keys())
-        if len(blocks) < statistics.LEAST_BLOCKS:
-            verdict = Verdict("not judged", False, None, margin, f"n = {len(blocks)}, not judged")
-        else:
-            ratio = statistics.paired_ratio(
-                [new_times[key][b] for b in blocks], [old_times[key][b] for b in blocks], confidence
-            )
-            verdict = statistics.judge(ratio, margin)
-        changes.append(Change(key[0], verdict, key[1]))
+    verdicts = statistics.judge_pairs({key: (new_times[key], old_times[key]) for key in common}, margin=margin)
+    changes = [Change(key[0], verdict, key[1]) for key, verdict in verdicts.items()]
     return RunComparison(
         changes,
         [key[0] for key in old_times if key not in new_times and key not in lost],

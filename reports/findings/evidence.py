@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
+from levelfield.harness.judge.tiers import tiers
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import NOT_PROVED, judged
@@ -302,7 +303,7 @@ def compare_speed(
     if base is not None and why is None:
         verdicts = statistics.compare(taking_part, base.entry, confidence=CONFIDENCE, margin=MARGIN)
         if any(v.word != "not judged" for v in verdicts.values()):
-            groups = statistics.tiers(taking_part, base.entry, confidence=CONFIDENCE)
+            groups = tiers(taking_part, base.entry, confidence=CONFIDENCE)
             tier = {entry: number for number, group in enumerate(groups, start=1) for entry in group}
         else:
             least = statistics.LEAST_BLOCKS

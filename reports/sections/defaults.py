@@ -115,17 +115,10 @@ def _pairs(own: Comparison, matched: Comparison | None) -> tuple[Pair, ...]:
     others = {_key(p.entry): p for p in matched.measured} if matched else {}
     both = [(p, others.get(_key(p.entry))) for p in own.measured]
     reasons = {id(p): _why_unjudged(p, other) for p, other in both}
-    each = statistics.shared_confidence(max(1, sum(not why for why in reasons.values())), CONFIDENCE)
-    pairs = []
-    for place, other in both:
-        why = reasons[id(place)]
-        verdict = Verdict("not judged", False, None, MARGIN, why)
-        if other and not why:
-            blocks = sorted(place.steps.keys() & other.steps.keys())
-            ratio = statistics.paired_ratio([place.steps[b] for b in blocks], [other.steps[b] for b in blocks], each)
-            verdict = statistics.judge(ratio, MARGIN)
-        pairs.append(Pair(other, place, verdict))
-    return tuple(pairs)
+    fit = {id(p): (p.steps, other.steps) for p, other in both if other and not reasons[id(p)]}
+    verdicts = statistics.judge_pairs(fit, confidence=CONFIDENCE, margin=MARGIN)
+    unjudged = {key: Verdict("not judged", False, None, MARGIN, why) for key, why in reasons.items() if why}
+    return tuple(Pair(other, place, (verdicts | unjudged)[id(place)]) for place, other in both)
 
 
 def _why_unjudged(own: Place, other: Place | None) -> str:

@@ -80,11 +80,7 @@ def find(evidence: Evidence) -> tuple[Matrix, ...]:
 
 def _matrix(comparisons: tuple[Comparison, ...]) -> Matrix:
     measured = sorted({p.entry for c in comparisons for p in c.measured if p.certified is not False})
-    each = statistics.shared_confidence(max(1, len(measured) - 1), CONFIDENCE)
-    ratios = [
-        {p.entry: _ratio(p, c.base, each) for p in c.measured if c.base and p.certified is not False}
-        for c in comparisons
-    ]
+    ratios = [_ratios(c) for c in comparisons]
     # an entry that is judged nowhere (few launches, on purpose) must not empty everybody's mean
     measured = [e for e in measured if any(row.get(e) for row in ratios)]
     judged = {i: {e: row.get(e) for e in measured} for i, row in enumerate(ratios)}
@@ -98,11 +94,18 @@ def _matrix(comparisons: tuple[Comparison, ...]) -> Matrix:
     return Matrix(comparisons, tuple(entries), tuple(comparisons[i].workload.label for i in complete), means)
 
 
-def _ratio(place: Place, base: Place, confidence: float) -> Interval | None:
-    blocks = sorted(place.steps.keys() & base.steps.keys())
-    if len(blocks) < statistics.LEAST_BLOCKS:
-        return None
-    return statistics.paired_ratio([place.steps[b] for b in blocks], [base.steps[b] for b in blocks], confidence)
+def _ratios(comparison: Comparison) -> dict[Entry, Interval | None]:
+    """Of every certified entry to the baseline, itself among them; None where the blocks are too few."""
+    if comparison.base is None:
+        return {}
+    certified = {p.entry: p.steps for p in comparison.measured if p.certified is not False}
+    base = {comparison.base.entry: comparison.base.steps}
+    verdicts = statistics.compare(certified | base, comparison.base.entry, confidence=CONFIDENCE)
+    judged = {e: v.ratio if v.word != "not judged" else None for e, v in verdicts.items()}
+    n = len(comparison.base.steps)
+    if n >= statistics.LEAST_BLOCKS and comparison.base.entry in certified:
+        judged[comparison.base.entry] = Interval(1.0, 1.0, 1.0, n, CONFIDENCE)
+    return judged
 
 
 def _rank(entry: Entry, comparisons: Sequence[Comparison], means: dict[Entry, Interval]) -> tuple[float, float, Entry]:

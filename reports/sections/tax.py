@@ -70,28 +70,24 @@ def find(comparison: Comparison) -> tuple[Tax, ...]:
     usable = [p for p in comparison.measured if p.certified is not False]
     pairs = [(p, low) for p in usable if (low := counterpart(p.entry, usable))]
     shared = {id(p): sorted(p.steps.keys() & low.steps.keys()) for p, low in pairs}
-    judged = sum(1 for blocks in shared.values() if len(blocks) >= statistics.LEAST_BLOCKS)
-    each = statistics.shared_confidence(max(1, judged), CONFIDENCE)
+    family = {
+        id(p): ([p.steps[b] for b in shared[id(p)]], [low.steps[b] for b in shared[id(p)]])
+        for p, low in pairs
+        if len(shared[id(p)]) >= statistics.LEAST_BLOCKS
+    }
+    ratios = statistics.paired_ratios(family, CONFIDENCE)
+    extras = statistics.paired_differences(family, CONFIDENCE)
     found = []
     for high, low in pairs:
-        a = [high.steps[b] for b in shared[id(high)]]
-        b = [low.steps[b] for b in shared[id(high)]]
-        if len(a) < statistics.LEAST_BLOCKS:
+        if id(high) not in family:
+            common = len(shared[id(high)])
             verdict = Verdict(
-                "not judged", False, None, MARGIN, f"{len(a)} common blocks, {statistics.LEAST_BLOCKS} needed"
+                "not judged", False, None, MARGIN, f"{common} common blocks, {statistics.LEAST_BLOCKS} needed"
             )
             found.append(Tax(comparison.workload, high, low, verdict, None))
             continue
-        ratio = statistics.paired_ratio(a, b, each)
-        found.append(
-            Tax(
-                comparison.workload,
-                high,
-                low,
-                statistics.judge(ratio, MARGIN),
-                statistics.paired_difference(a, b, each),
-            )
-        )
+        verdict = statistics.judge(ratios[id(high)], MARGIN)
+        found.append(Tax(comparison.workload, high, low, verdict, extras[id(high)]))
     return tuple(
         sorted(
             found,

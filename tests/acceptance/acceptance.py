@@ -33,7 +33,7 @@ from levelfield.harness.system import machine
 from levelfield.tasks.errors import UserError, unknown
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SOAK = DOCS / "reliability" / "soak.json"
+SOAK = DOCS / "results" / "reliability" / "soak.json"
 MARK = "acceptance"
 MINUTES = 60.0
 

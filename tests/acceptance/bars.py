@@ -145,7 +145,7 @@ def _start(startups: Sequence[Startup]) -> Bar:
 
 
 def _cost(soak: dict[str, Any] | None) -> Bar:
-    """What docs/reliability.md shows line by line."""
+    """What docs/results/reliability.md shows line by line."""
     if soak is None:
         return Bar("6", costs.BAR, "not measured: `make soak`", "open")
     found = costs.scheduling(soak)

@@ -1,4 +1,4 @@
-"""Renders docs/reliability.md from the results of ``make chaos``, ``make fuzz`` and ``make soak``."""
+"""Renders docs/results/reliability.md from the results of ``make chaos``, ``make fuzz`` and ``make soak``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ sys.path.append(str(Path(__file__).resolve().parent / "chaos"))
 from faults import FAULTS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-RESULTS = DOCS / "reliability"
+RESULTS = DOCS / "results" / "reliability"
 HEAD = """# Reliability
 
-Written by `tests/acceptance/reliability.py` from what `make chaos`, `make fuzz` and `make soak` measured; the results
-lie in [reliability/](reliability/). Every fault is injected into real processes. *Lost* are launches that have no
-record when the run has been resumed to its end, *twice* are records of a launch that has one (but for a block in whose
-records the harness was killed, which is made again as a whole), *orphans* are processes that outlive their harness by
-ten seconds, *zombies* dead children that nobody reaps within one.
+For anyone who asks what is lost when something breaks in the midst of a run.
+
+`tests/acceptance/reliability.py` wrote this page from what `make chaos`, `make fuzz` and `make soak` measured. The
+results lie in [reliability/](reliability/). Every fault is injected into real processes. *Lost* are launches that have
+no record when the run has been resumed to its end, *twice* are records of a launch that has one (but for a block in
+whose records the harness was killed, which is made again as a whole), *orphans* are processes that outlive their
+harness by ten seconds, *zombies* dead children that nobody reaps within one.
 """
 
 
@@ -101,7 +103,7 @@ def soak(result: dict[str, Any] | None) -> str:
         " files, and 500 launches for times. Scheduling is all that the harness does for a launch outside its child,"
         " the writing of the record to the disk included. Memory in MB, times in seconds. How the time with the disk"
         " grows is not judged, because the disk waits for whoever else uses it; that it stays below 20 ms is."
-        " [Row 6 of the bars](trust.md#the-bars) is the worst of these lines.\n\n"
+        " [Row 6 of the bars](../trust.md#the-bars) is the worst of these lines.\n\n"
         + table(["what", "first", "last", "last / first", "bar", "word"], rows)
     )
 
@@ -112,7 +114,7 @@ def text() -> str:
 
 
 def main() -> None:
-    (DOCS / "reliability.md").write_text(text(), encoding="utf-8")
+    (DOCS / "results" / "reliability.md").write_text(text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

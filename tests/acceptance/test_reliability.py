@@ -10,7 +10,7 @@ from acceptance_examples import ROOT, measured, soak
 
 
 def test_the_page_is_what_its_results_say():
-    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "results" / "reliability.md").read_text(encoding="utf-8")
     assert page == reliability.text()
 
 

@@ -178,7 +178,7 @@ def test_the_document_has_the_marks():
     import document
     import table
 
-    document.check(Path(__file__).resolve().parents[2] / "docs" / "versus.md", table.MARK)
+    document.check(Path(__file__).resolve().parents[2] / "docs" / "results" / "versus.md", table.MARK)
 
 
 def test_the_work_of_the_peers_is_the_loop_of_the_adapter(tmp_path):

@@ -23,7 +23,7 @@ from levelfield.adapters.registry import find
 from levelfield.harness.certify import behaviour
 from levelfield.harness.certify.observe import Subject as Examined
 from levelfield.harness.certify.sketches import Wide, drawn
-from levelfield.harness.judge.statistics import tiers
+from levelfield.harness.judge.tiers import tiers
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.launch.parents import Done, WarmParents
 from levelfield.harness.measure.rank_group import _held_port

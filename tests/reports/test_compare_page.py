@@ -71,8 +71,8 @@ def test_another_machine_needs_force_and_then_carries_a_banner():
 
 
 def test_too_few_launches_are_not_judged_and_the_page_says_why():
-    text = html.unescape(built(blocks=3)[0])
-    assert "None of the 6 cells in both runs is judged: n = 3, not judged." in text
+    text = html.unescape(built(blocks=2)[0])
+    assert "None of the 6 cells in both runs is judged: n = 2, not judged." in text
 
 
 def test_runs_without_a_common_cell_give_a_page_that_says_so():
@@ -143,7 +143,7 @@ def test_a_pipeline_fails_on_what_became_materially_slower_and_on_nothing_else(t
 
 @pytest.mark.parametrize(
     ("blocks", "common", "says"),
-    [(8, False, "no speed cell with clean launches is in both runs"), (3, True, "no cell has enough clean launches")],
+    [(8, False, "no speed cell with clean launches is in both runs"), (2, True, "no cell has enough clean launches")],
 )
 def test_runs_that_allow_no_comparison_are_no_success(tmp_path, capsys, blocks, common, says):
     base, new = pair(blocks=blocks)

@@ -1,4 +1,4 @@
-"""Write docs/defaults.md from a run of each track: python tests/studies/defaults_page.py DEFAULTS PARITY
+"""Write docs/results/defaults.md from a run of each track: python tests/studies/defaults_page.py DEFAULTS PARITY
 
 Of quality only: what a step takes by default stands in the report of a run that measured it.
 """
@@ -22,10 +22,10 @@ from levelfield.reports.sections import defaults, gap
 
 OPENING = """# What you get by default
 
-Does a framework generalise worse when it is used as its documentation shows it: with its own initial weights, its own
-constants of the optimizer, its own loader and shuffling? Name of the optimizer, learning rate, momentum, batch size
-and network are those of the recipe. *Like for like* stands beside it: the same adapters from the same initial weights
-over the same batches. How differences are judged: [statistics](statistics.md#equivalence-of-what-is-learnt).
+For anyone who uses a framework as its documentation shows it, and asks whether that generalises worse. Initial weights,
+constants of the optimizer, loader and shuffling are then the framework's own. Optimizer, learning rate, momentum, batch
+size and network are the recipe's. *Like for like* stands beside it: the same adapters from the same initial weights
+over the same batches. How differences are judged: [statistics](../statistics.md#equivalence-of-what-is-learnt).
 
 ```
 {by_default}
@@ -33,8 +33,7 @@ over the same batches. How differences are judged: [statistics](statistics.md#eq
 python tests/studies/defaults_page.py runs/DEFAULTS runs/PARITY
 ```
 
-The first command also times a step by default against a step like for like; times belong to the machine, and stand in
-the report of the run. This page, which the last command wrote, tells what was learnt.
+The last command wrote this page. It shows what was learnt; the report of the first run also has the times.
 """
 
 

@@ -1,4 +1,4 @@
-"""Write docs/studies.md and its figures from runs of the studies: python tests/studies/page.py RUN..."""
+"""Write docs/results/studies.md and its figures from runs of the studies: python tests/studies/page.py RUN..."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import Picture
 from levelfield.reports.sections import studies
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "results"
+OPENING = """# Studies: what makes the generalisation gap
+
+For anyone who asks what opens and closes the gap between training and new data, and whether the framework matters.
+Each study is an untimed suite: `levelfield run NAME`, with `--full` for more seeds. Runs of the commands below were
+turned into this page by `python tests/studies/page.py RUN...`, with all adapters and the default seeds. The report of
+such a run has the same figure with its table, and says how to read it.
+"""
 CLOSING = """## What is tested
 
 * `pytest tests/harness/test_study_directions.py`: more wrong labels, noisier inputs, more capacity, fewer samples open
@@ -31,7 +38,7 @@ COLOURS = {"--ink": "#1a1a1a", "--muted": "#5a5b5c", "--line": "#d2d3d4", "--pap
 
 
 def draw(picture: Picture, name: str) -> str:
-    """Its file in ``docs/``, which is written."""
+    """Its file in ``docs/results/``, which is written."""
     svg = re.sub(r"var\((--\w+)\)", lambda m: COLOURS[m[1]], picture.draw())
     path = DOCS / f"{name}.svg"
     path.parent.mkdir(exist_ok=True)
@@ -40,14 +47,7 @@ def draw(picture: Picture, name: str) -> str:
 
 
 def main(folders: list[Path]) -> None:
-    lines = [
-        "# Studies: what makes the generalisation gap",
-        "",
-        "Each study is a suite of its own, untimed: `levelfield run NAME`, with `--full` for more seeds. This page was",
-        "written by `python tests/studies/page.py RUN...` from runs of the commands below; the report of each run has",
-        "the same figure with its table, and says how to read it. All adapters took part, with the default seeds.",
-        "",
-    ]
+    lines = [OPENING]
     for folder in folders:
         stored = store.read(folder)
         with figure.style():

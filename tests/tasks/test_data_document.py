@@ -15,7 +15,8 @@ from levelfield.tasks import table
 from levelfield.tasks.tables.spec import TableSpec
 
 TEXT = (Path(levelfield.__file__).resolve().parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| ((?:`[a-z-]+` ?)+)\| (.+) \| (.+) \|$", TEXT.partition("### The keys")[2], re.MULTILINE)
+KEYS = TEXT.partition("### The keys")[2].partition("\n## ")[0]
+ROWS = re.findall(r"^\| ((?:`[a-z-]+` ?)+)\| (.+) \| (.+) \|$", KEYS, re.MULTILINE)
 EXAMPLES = [
     (keys.split("`")[1], example) for keys, _, cell in ROWS for example in re.findall(r"`([a-z-]+ = [^`]+)`", cell)
 ]

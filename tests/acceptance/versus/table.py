@@ -1,4 +1,4 @@
-"""The recording as Markdown, for ``docs/versus.md``."""
+"""The recording as Markdown, for ``docs/results/versus.md``."""
 
 from __future__ import annotations
 

@@ -37,8 +37,10 @@ def main() -> int:
     much.add_argument("--short", action="store_true", help=f"record for {SHORT:g} minutes only")
     much.add_argument("--minutes", type=float, default=MINUTES, help="record for so long")
     much.add_argument("--table", action="store_true", help="record nothing, judge again")
-    parser.add_argument("--data", type=Path, default=ROOT / "docs" / "versus" / "series.jsonl.gz")
-    parser.add_argument("--write", type=Path, default=ROOT / "docs" / "versus.md", help="a document with the marks")
+    parser.add_argument("--data", type=Path, default=ROOT / "docs" / "results" / "versus" / "series.jsonl.gz")
+    parser.add_argument(
+        "--write", type=Path, default=ROOT / "docs" / "results" / "versus.md", help="a document with the marks"
+    )
     options = parser.parse_args()
     document.check(options.write, table.MARK)
     if not options.table:

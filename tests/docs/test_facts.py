@@ -1,0 +1,134 @@
+"""Names, paths and tables that the pages state by hand agree with the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import pages
+import pytest
+from pages import DOCS, ROOT, spans
+
+from levelfield.adapters import limits
+from levelfield.adapters.registry import find
+from levelfield.harness.cli import main
+
+PAGES = [*pages.written(), *DOCS.glob("results/*.md"), DOCS / "reference.md"]
+NOT_THERE = {"adapters/equinox.py", "docs/results/h100"}  # what a reader's command would write
+PATH = re.compile(r"^(?:tests|harness|adapters|tasks|reports|docs|levelfield)/[\w./*-]*$")
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table behind a heading, without its head."""
+    behind = text(DOCS / page).partition(heading)[2]
+    table = re.search(r"(?:^\|.*\n)+", behind, re.MULTILINE)
+    assert table is not None, heading
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[0].splitlines()[2:]]
+
+
+def codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_that_a_page_names_exist(page: Path) -> None:
+    named = {span for span in spans(text(page)) if PATH.match(span)} - NOT_THERE
+    assert {name for name in named if not list(ROOT.glob(name))} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_programs_and_tests_that_a_page_calls_exist(page: Path) -> None:
+    shown = [*pages.console(text(page)), *spans(text(page))]
+    called = [match[1] for line in shown if (match := re.search(r"(?:python|pytest) (tests/[\w./-]+)", line))]
+    assert [name for name in called if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_targets_of_make_that_a_page_names_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.MULTILINE))
+    shown = [*pages.console(text(page)), *spans(text(page))]
+    called = {match[1] for line in shown if (match := re.match(r"make ([a-z-]+)", line))}
+    assert called <= targets
+
+
+def test_the_table_of_adapters_is_that_of_the_registry() -> None:
+    built_in = {info.name: (info.api, list(info.modes)) for info in find().adapters.values() if info.builtin}
+    shown = {
+        name: (api, modes.split(", "))
+        for names, api, modes, _ in rows("run.md", "### The adapters")
+        for name in codes(names)
+    }
+    assert shown == built_in
+
+
+def test_the_table_of_tasks_is_that_of_the_command(capsys) -> None:
+    main.main(["list", "tasks", "--json"])
+    listed = {task["name"]: task["about"] for task in json.loads(capsys.readouterr().out)}
+    shown = {codes(row[0])[0]: row[1:3] for row in rows("data.md", "## What comes with levelfield")}
+    assert shown.keys() == listed.keys()
+    for name, (samples, features) in shown.items():
+        assert re.search(rf"\b{features} features?, {samples} samples", listed[name]), name
+
+
+def test_the_facts_of_limits_are_those_of_the_code() -> None:
+    shown = {fact for row in rows("adapters-in-full.md", "## When the framework cannot") for fact in codes(row[0])}
+    assert shown == set(limits.Facts._fields)
+
+
+def test_the_rooms_of_contributing_are_those_of_the_house() -> None:
+    shown = re.findall(
+        r"^\| `((?:tasks|adapters|reports|harness)/[a-z/]*)` \|", text(ROOT / "CONTRIBUTING.md"), re.MULTILINE
+    )
+    there = [f"harness/{path.name}/" for path in (ROOT / "harness").iterdir() if (path / "__init__.py").exists()]
+    assert sorted(shown) == sorted(["tasks/", "adapters/", "reports/", *there])
+
+
+def test_the_extras_of_readme_are_those_of_the_package() -> None:
+    import tomllib
+
+    project = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
+    sentence = re.search(r"The extras are (.*?)\.", text(ROOT / "README.md"), re.DOTALL)
+    assert sentence is not None
+    assert set(codes(sentence[1])) == set(project["optional-dependencies"]) - {"test", "versus"}
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("compare.md", "First step against steady state"),
+        ("compare.md", "The framework tax"),
+        ("compare.md", "Device utilisation"),
+        ("lesson.md", "The framework tax"),
+        ("lesson.md", "Learning curves"),
+        ("run.md", "Not measured"),
+    ],
+)
+def test_sections_of_the_report_that_a_page_sends_to_exist(page: str, title: str) -> None:
+    assert title in text(DOCS / page)
+    sources = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "reports").rglob("*") if path.suffix in (".py", ".html")
+    ]
+    assert any(re.search(rf"""["'>]{title}\b""", source) for source in sources)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_that_a_page_shows_is_python(page: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", text(page), re.DOTALL):
+        compile(textwrap.dedent(block), str(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_parts_of_make_acceptance_that_a_page_names_exist(page: Path) -> None:
+    sys.path.append(str(ROOT / "tests" / "acceptance"))
+    from parts import PARTS
+
+    shown = [*pages.console(text(page)), *spans(text(page))]
+    asked = [match[1] for line in shown if (match := re.search(r"make acceptance ACCEPTANCE='?([a-z ]+)", line))]
+    assert {part for words in asked for part in words.split()} <= set(PARTS)

@@ -1,0 +1,27 @@
+"""What runs were turned into pages has the words of the program that writes it."""
+
+from __future__ import annotations
+
+import sys
+
+from pages import DOCS, ROOT
+
+sys.path.append(str(ROOT / "tests" / "studies"))
+import defaults_page
+import page
+
+
+def test_the_page_of_the_studies_begins_and_ends_as_its_program_writes_it() -> None:
+    text = (DOCS / "results" / "studies.md").read_text(encoding="utf-8")
+    assert text.startswith(page.OPENING)
+    assert text.endswith(page.CLOSING)
+
+
+def test_the_page_of_the_defaults_begins_as_its_program_writes_it() -> None:
+    text = (DOCS / "results" / "defaults.md").read_text(encoding="utf-8")
+    by_default, like = [line for line in text.splitlines() if line.startswith("levelfield run ")]
+    assert text.startswith(defaults_page.OPENING.format(by_default=by_default, like=like))
+
+
+def test_pictures_that_programs_draw_lie_beside_their_page() -> None:
+    assert page.DOCS == DOCS / "results"
