@@ -55,7 +55,7 @@ def others(seconds: float, cores: int) -> Condition:
     found = ", ".join(f"{name} {share:.0%}" for name, share in known.items()) + f" of the cores in {seconds:g} s"
     if disturbance.verdict(shares) is None:
         return Condition("others", "good", found)
-    remedy = "end what else runs: launches disturbed like this are void and are repeated"
+    remedy = "end what else runs: it makes intervals wider, and voids peaks and the use of the device"
     return Condition("others", "disturbs", found, remedy)
 
 

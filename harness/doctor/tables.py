@@ -137,12 +137,12 @@ def _about_series(part: str, trials: Sequence[Trial]) -> list[str]:
             continue
         if not any(run.precision is None for run in same.runs):
             n = same.ratio.n if same.ratio else 0
-            pairs = f"{n} undisturbed pairs" if n else "the undisturbed pairs"
+            pairs = f"{n} pairs" if n else "the pairs"
             sentences.append(f"{_name(trial)}: not judged, because {pairs} were too few.")
         agree = "" if same.agree is None else f"; blocks next to each other correlate by {same.agree:.2f}"
         sentences.append(
             f"{_name(trial)}: ratio to itself {ratio(same.ratio)} over the whole series; {same.disturbed} of "
-            f"{counted(same.launches, 'launch')} were void and repeated{agree}."
+            f"{counted(same.launches, 'launch')} had too few turns{agree}."
         )
     if sentences and part == "neighbour":
         sentences.append(f"{TOGETHER} labels are compared with the baseline at once; their intervals hold together.")

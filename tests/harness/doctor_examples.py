@@ -37,7 +37,7 @@ def trials() -> list[Trial]:
     """Of a simulated machine: a whole series, one that is too short, one that could not be made, and duels."""
     found = series({"a +0%": 1.0, "a again": 1.0, "a +5%": 1.05})
     slowed = [slowed_down(found, "a +5%", "a +0%", 0.05, 0.05)]
-    short = same(series({"a": 1.0, "b": 1.0}, blocks=3), ["b"], "a")
+    short = same(series({"a": 1.0, "b": 1.0}, blocks=2), ["b"], "a")
     return [
         Trial("itself", "a", "eager", None, 1e-4, same(found, ["a again"], "a +0%"), slowed, found.values),
         Trial("itself", "c", "eager", "needs c: pip install c"),

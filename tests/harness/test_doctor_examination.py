@@ -77,7 +77,7 @@ def test_the_page_says_what_was_found_and_why_the_rest_was_not():
     assert "Missing: torch" in page
     assert "with uncommitted changes" in page
     assert page.count("not measured, because needs c: pip install c.") == 1
-    assert "b (eager) with a neighbour: not judged, because the undisturbed pairs were too few." in page
+    assert "b (eager) with a neighbour: not judged, because the pairs were too few." in page
     (slow, in_turns) = [line for line in page.splitlines() if line.split()[1:2] == ["5%"]]
     assert "1.050" in slow
     assert "12: 100%" in slow

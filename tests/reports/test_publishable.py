@@ -31,7 +31,8 @@ def test_a_run_of_an_installed_package_is_publishable_too():
 @pytest.mark.parametrize(
     ("lacking", "says"),
     [
-        (evidence(blocks=4), "nothing that was timed could be judged"),
+        (evidence(blocks=4), "5 blocks of every cell"),
+        (evidence(blocks=2), "nothing that was timed could be judged"),
         (evidence(certified=False), "certificates: none were examined"),
         (evidence(run=make_run(warnings=["This is a virtual machine."])), "1 warning"),
         (evidence(run=make_run(warnings=[], machine=MACHINE.model_copy(update={"commit": None}))), "a commit"),
