@@ -97,10 +97,10 @@ def _run(words: argparse.Namespace) -> int:
             options, begun = begun_with(options, head), head
     elif options.suite is None:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
-    outcome = session.run(options, command(options), begun)
+    outcome = session.run(options, command(options), begun, _write_page)
     if outcome.folder is None:
         return outcome.code
-    path = _write_report([outcome.folder], None, None, "html")
+    path = _write_page(outcome.folder)
     told, unanswered = _judged(outcome)
     for line in (*outcome.lines, *told):
         print(line, file=sys.stderr)
@@ -186,6 +186,10 @@ def _write_report(folders: Sequence[Path], output: Path | None, baseline: str | 
     path = output or folders[-1] / ("report.html" if form == "html" else "report.md")
     export.write(text.encode(), path)
     return path
+
+
+def _write_page(folder: Path) -> Path:
+    return _write_report([folder], None, None, "html")
 
 
 def _write_history(options: argparse.Namespace) -> Path:

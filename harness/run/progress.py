@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from levelfield.harness.judge.statistics import Verdict, compare
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record
+from levelfield.harness.run.live import LivePage
 
+if TYPE_CHECKING:
+    from rich.live import Live
+
+Entry = tuple[str, str, str]  # adapter, mode, environment
 Keys = tuple[tuple[str, ...], ...]
 
 
@@ -36,7 +44,10 @@ class Mean:
 
 
 class Progress:
-    """One line a launch, or one line redrawn on a terminal, with an estimate of the time left."""
+    """One line a launch; on a terminal a few lines redrawn: block, time, and who is ahead so far.
+
+    `ranking` gives the lines of the latter; `live` is the page that is written while the run goes on.
+    """
 
     def __init__(
         self,
@@ -54,27 +65,61 @@ class Progress:
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self.plain = not terminal if plain is None else plain
         self.seen: dict[tuple[str, ...], Mean] = defaultdict(Mean)
+        self.most_blocks = len({launch.block for launch in launches if launch.cell.kind == "speed"})
+        self.blocks: set[int] = set()
+        self.begin = time.monotonic()
+        self.ranking: Callable[[], list[str]] = list
+        self.live: LivePage | None = None
+        self.display: Live | None = None
         self._lock = threading.Lock()
 
     def finished(self, launch: Launch, record: Record) -> None:
         with self._lock:
-            cell = launch.cell
-            if launch.skip:
-                return
-            keys = self.left.pop(launch.id, None)
-            if keys is not None:
-                self.done += 1
-                self.cells[keys] -= 1
-            for key in ((), *_keys(launch)):
-                self.seen[key].add(record.wall_seconds)
-            if self.quiet:
-                return
-            what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.how})"
-            state = f"not proved: {record.unproved}" if record.unproved else record.contaminated or record.status
-            line = f"[{self.done}/{self.total}] {what}: {state}, {duration(self.remaining())} left"
-            if record.status == "failed":
-                self._print(f"{what}: failed: {record.reason}", keep=True)
-            self._print(line, keep=self.plain)
+            if not launch.skip:
+                self._count(launch, record)
+                if not self.quiet:
+                    self._tell(launch, record)
+            if self.live is not None:
+                self.live.finished(launch, self.remaining())
+
+    def _count(self, launch: Launch, record: Record) -> None:
+        keys = self.left.pop(launch.id, None)
+        if keys is not None:
+            self.done += 1
+            self.cells[keys] -= 1
+        for key in ((), *_keys(launch)):
+            self.seen[key].add(record.wall_seconds)
+        if launch.cell.kind == "speed":
+            self.blocks.add(launch.block)
+
+    def _tell(self, launch: Launch, record: Record) -> None:
+        cell = launch.cell
+        what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.how})"
+        state = f"not proved: {record.unproved}" if record.unproved else record.contaminated or record.status
+        failed = f"{what}: failed: {record.reason}" if record.status == "failed" else ""
+        left = f"{duration(self.remaining())} left"
+        if self.plain:
+            for line in (failed, f"[{self.done}/{self.total}] {what}: {state}, {left}"):
+                if line:
+                    print(line, file=sys.stderr, flush=True)
+            return
+        spent = f"{duration(time.monotonic() - self.begin)} elapsed"
+        blocks = [f"block {len(self.blocks)} of at most {self.most_blocks}"] if self.blocks else []
+        head = " · ".join([*blocks, f"launch {self.done} of {self.total}", spent, left])
+        self._draw(failed, [head, f"{what}: {state}", *self.ranking()])
+
+    def _draw(self, kept: str, lines: Sequence[str]) -> None:
+        """Lines that replace those drawn before, under one that stays."""
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        if self.display is None:
+            self.display = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+            self.display.start()
+        if kept:
+            self.display.console.print(Text(kept))
+        self.display.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def remaining(self) -> float:
         """Seconds, from the launches already seen; those of a kind not seen yet count as the mean of all."""
@@ -91,15 +136,40 @@ class Progress:
         return (speed if budget is None else min(speed, budget)) + learning / self.lanes
 
     def close(self) -> None:
-        if not self.plain and not self.quiet:
-            self._print("", keep=False)
+        """Leave the terminal as it was."""
+        if self.display is not None:
+            self.display.stop()
 
-    def _print(self, line: str, keep: bool) -> None:
-        if self.plain:
-            print(line, file=sys.stderr, flush=True)
-        else:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns
-            print("\r\033[K" + line[: width - 1], end="\n" if keep else "", file=sys.stderr, flush=True)
+
+def ranking(times: Mapping[tuple[object, ...], Mapping[Entry, Mapping[int, float]]], baseline: Entry) -> list[str]:
+    """Who is ahead so far on the workload with most entries, the fastest first, a line each.
+
+    `times`: workload → entry → block → seconds. A ratio without blocks enough for a verdict is not shown.
+    """
+    table = max((t for t in times.values() if baseline in t), key=len, default={})
+    found = compare(table, baseline) if table else {}
+    judged = {entry: v.ratio.estimate for entry, v in found.items() if v.ratio and v.word != "not judged"}
+    order = sorted([*judged, baseline], key=lambda entry: judged.get(entry, 1.0)) if judged else []
+    lines = [f"  {_name(entry)}: {'baseline' if entry == baseline else _against(found[entry])}" for entry in order]
+    waiting = len(found) - len(judged)
+    return lines + ([f"  not judged yet: {waiting} of {len(found)}"] if waiting else [])
+
+
+def _name(entry: Entry) -> str:
+    adapter, mode, environment = entry
+    return " ".join([adapter, mode, *([environment] if environment != "default" else [])])
+
+
+def _against(verdict: Verdict) -> str:
+    """``9.05 × faster (8.7–9.4)``, the way round in which it reads; others by their ratio of times."""
+    ratio = verdict.ratio
+    assert ratio is not None
+    size, low, high = ratio.estimate, ratio.low, ratio.high
+    if verdict.word == "faster":
+        size, low, high = 1 / size, 1 / high, 1 / low
+    if verdict.word in ("faster", "slower"):
+        return f"{size:.3g} × {verdict.word} ({low:.3g}–{high:.3g})"
+    return f"{verdict.word} ({low:.3g}–{high:.3g} × its time)"
 
 
 def duration(seconds: float) -> str:

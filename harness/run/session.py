@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levelfield.harness.launch.hosts import Host, Launcher
@@ -23,10 +24,11 @@ from levelfield.harness.records.store import Contents, Store
 from levelfield.harness.run import certify_first, data, head, peaks
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.run.interrupt import interruptible
+from levelfield.harness.run.live import LivePage
 from levelfield.harness.run.options import RunOptions
 from levelfield.harness.run.outcome import Outcome, resume_command, summarise
 from levelfield.harness.run.prepare import Prepared, prepare, read_suite
-from levelfield.harness.run.progress import Progress, duration
+from levelfield.harness.run.progress import Progress, duration, ranking
 from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import StopRule
@@ -39,9 +41,11 @@ if TYPE_CHECKING:
     from levelfield.harness.launch.ray import Cluster
 
 
-def run(options: RunOptions, command: str, begun: Run | None = None) -> Outcome:
+def run(
+    options: RunOptions, command: str, begun: Run | None = None, page: Callable[[Path], object] | None = None
+) -> Outcome:
     """Carry out `options`, which `command` would repeat; of a run that goes on, `begun` is the head whose suite is
-    meant, wherever its file is now.
+    meant, wherever its file is now. `page` writes the report of a run's folder: it is called now and then.
 
     Whatever is raised, the run's folder is unlocked again, and all that was started is ended.
     """
@@ -57,7 +61,7 @@ def run(options: RunOptions, command: str, begun: Run | None = None) -> Outcome:
             print_plan(prepared.planned if before is None else gone_on(prepared, before).launches)
             return Outcome(0)
         with opened(prepared, command) as (kept, work):
-            session = Session(prepared, work, kept)
+            session = Session(prepared, work, kept, page)
             with interruptible(session.stop, resume_command(kept.folder)), open_launcher(prepared, work) as launcher:
                 session.certify(launcher.hosts)
                 session.peaks(launcher.hosts)
@@ -102,8 +106,10 @@ def opened(prepared: Prepared, command: str) -> Iterator[tuple[Store, Work]]:
 class Session:
     """The steps of one run, in their order; what they make is in its store."""
 
-    def __init__(self, prepared: Prepared, work: Work, kept: Store) -> None:
-        self.prepared, self.work, self.store = prepared, work, kept
+    def __init__(
+        self, prepared: Prepared, work: Work, kept: Store, page: Callable[[Path], object] | None = None
+    ) -> None:
+        self.prepared, self.work, self.store, self.page = prepared, work, kept, page
         self.options, self.adapters = prepared.options, prepared.adapters
         self.stop, self.start = Stop(), time.monotonic()
         planned = sum(not launch.skip for launch in prepared.planned)
@@ -141,9 +147,14 @@ class Session:
         """The launches."""
         lanes = sum(len(host.cores) for host in hosts)
         progress = Progress(self.work.launches, lanes, len(hosts), self.options.quiet, self.rule.left)
+        progress.ranking = partial(ranking, self.rule.times, self.rule.baseline)
+        if self.page is not None and len(hosts) == 1:  # of several, another one may be timing
+            progress.live = LivePage(self.work.launches, partial(self.page, self.store.folder))
         finished = partial(self._finished, progress)
-        carry_out(self.work.launches, hosts, finished, self.stop, self.rule.reached, self.rule.start)
-        progress.close()
+        try:
+            carry_out(self.work.launches, hosts, finished, self.stop, self.rule.reached, self.rule.start)
+        finally:
+            progress.close()
 
     def _finished(self, progress: Progress, launch: Launch, record: Record) -> None:
         self.store.append(record)

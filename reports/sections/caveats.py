@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from levelfield.adapters.sources import lines
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.text import listing
+from levelfield.reports.findings.text import duration, listing
 from levelfield.reports.page.blocks import Column, Line, Section, Table, absent, number, text
 
 ORDER, SHORT, TITLE = 120, "Adapters", "The adapters: caveats and source"
@@ -35,6 +37,8 @@ class Texts(NamedTuple):
 
     scripts: list[Source]
     sources: list[Source]
+    own: dict[str, list[list[int]]]  # of two scripts by their ids: the lines of either that the other has not
+    times: dict[str, str]  # of an adapter, by its name
 
 
 def section(evidence: Evidence) -> Section:
@@ -43,10 +47,11 @@ def section(evidence: Evidence) -> Section:
     if not names:
         return Section(missing="It names no adapter.")
     sources = find_sources("source", evidence.sources)
+    scripts = find_sources("script", evidence.scripts)
     return Section(
         sentences=(sentence(names, sources, evidence),),
         blocks=(table(evidence, names, entries, sources),),
-        extra=Texts(find_sources("script", evidence.scripts), sources),
+        extra=Texts(scripts, sources, differences(scripts), step_times(evidence)),
     )
 
 
@@ -55,6 +60,30 @@ def find_sources(kind: str, texts: Mapping[str, str]) -> list[Source]:
     for name in sorted(texts):
         owners[texts[name]].append(name)
     return [Source(f"{kind}-{i}", tuple(own), t, lines(t)) for i, (t, own) in enumerate(owners.items(), start=1)]
+
+
+def differences(scripts: list[Source]) -> dict[str, list[list[int]]]:
+    """``script-1 script-2`` → the lines, from 0, of the first that the second has not, and the other way round."""
+    found = {}
+    for one, other in combinations(scripts, 2):
+        left, right = one.text.splitlines(), other.text.splitlines()
+        changed = [o for o in SequenceMatcher(None, left, right, autojunk=False).get_opcodes() if o[0] != "equal"]
+        found[f"{one.id} {other.id}"] = [
+            [line for _, begin, end, _, _ in changed for line in range(begin, end)],
+            [line for _, _, _, begin, end in changed for line in range(begin, end)],
+        ]
+    return found
+
+
+def step_times(evidence: Evidence) -> dict[str, str]:
+    """The median steady step of each adapter's fastest mode, on the like-for-like workload with most of them."""
+    timed = [c for c in evidence.speed if c.workload.track == "matched" and c.measured]
+    if not timed:
+        return {}
+    main = max(timed, key=lambda c: len(c.measured))
+    places = sorted((p for p in main.places if p.interval), key=lambda p: -p.interval.estimate if p.interval else 0)
+    where = f"a step on {main.workload.label}"
+    return {p.entry.adapter: f"{duration(p.interval.estimate)} {where} ({p.entry.mode})" for p in places if p.interval}
 
 
 def sentence(names: list[str], sources: list[Source], evidence: Evidence) -> str:

@@ -49,13 +49,13 @@ def section(evidence: Evidence) -> Section:
 
 
 def glance(one: Series, shown: tuple[str, ...]) -> Glance:
-    """Which quantities grow and which shrink from one end of the axis to the other."""
+    """Which quantities rise and which fall from one end of the axis to the other."""
     first, end = one.levels[0], one.levels[-1]
-    moved: dict[str, list[str]] = {"grows": [], "shrinks": [], "shows no resolved change": []}
+    moved: dict[str, list[str]] = {"rises": [], "falls": [], "shows no resolved change": []}
     for quantity in shown[:3]:
         change = one.change(quantity, first, end, len(shown))
         if change is not None:
-            word = "grows" if change.low > 0 else "shrinks" if change.high < 0 else "shows no resolved change"
+            word = "rises" if change.low > 0 else "falls" if change.high < 0 else "shows no resolved change"
             moved[word].append(quantity)
     told = "; ".join(f"{listing(own)} {word}" for word, own in moved.items() if own)
     where = f"Along {one.axis}, from {first.name} to {end.name}"
@@ -86,11 +86,15 @@ def findings(one: Series, shown: tuple[str, ...], *, against_first: bool) -> lis
 def _change(start: Interval | None, change: Interval) -> str:
     limits = _limits(change)
     if change.low > 0 or change.high < 0:
-        before = significant(start.estimate) if start else "?"
-        word = "grows" if change.estimate > 0 else "shrinks"
-        size = significant(abs(change.estimate), _digits(change))
-        return f"{word} by {size} from {before} (simultaneous 95 % interval of the change {limits})"
+        word = "rises" if change.estimate > 0 else "falls"
+        values = f" from {_level(start.estimate)} to {_level(start.estimate + change.estimate)}" if start else ""
+        return f"{word}{values} (95 % interval of the change: {limits})"
     return f"shows no resolved change (interval {limits})"
+
+
+def _level(value: float) -> str:
+    """Two decimals, or significant digits where those would hide a small value that is not nothing."""
+    return f"{value:.2f}" if abs(value) >= 0.1 or abs(value) < 5e-4 else significant(value)
 
 
 def _limits(change: Interval) -> str:

@@ -51,7 +51,7 @@ def test_every_fitted_curve_goes_through_the_training_points(found, folder):
         x, y = np.array(record.curve).T
         assert np.interp(TASK.train.x[:, 0], x, y) == pytest.approx(TASK.train.y[:, 0], abs=0.4)
     page = (folder / "report.html").read_text()
-    assert "Along parameters, from 2 (line) to 7 (network): the training loss shrinks by 5.3" in page
+    assert "Along parameters, from 2 (line) to 7 (network): the training loss falls from 5.3" in page
     assert "What was fitted to five points" in page
 
 

@@ -248,6 +248,25 @@ def test_two_sources_stand_beside_each_other(small, visit):
     )
 
 
+def test_two_scripts_have_their_differences_marked_and_their_times_beside_them(visit):
+    records = factory.speed_records(factory.ENTRIES[:2], blocks=5)
+    first, second = sorted({r.cell.adapter for r in records} | {"zz-not-timed"})[:2]
+    shared = "def train(x):\n    return x\n"
+    scripts = {first: f"import this\n{shared}", second: f"{shared}# <b>end</b>\n"}
+    visited = unfolded(visit(html.build(factory.make_run(), records, scripts=scripts)))
+    marked = {
+        side: visited.page.eval_on_selector_all(f"#beside-{side} mark", "all => all.map((e) => e.textContent)")
+        for side in ("left", "right")
+    }
+    assert marked == {"left": ["import this"], "right": ["# <b>end</b>"]}
+    assert re.search(r"\d\s(µs|ms) a step on digits", visited.page.inner_text("#beside-left-time"))
+    visited.page.select_option("[data-source=beside-left]", index=1)
+    assert visited.page.locator(".beside mark").count() == 0  # a script beside itself
+    visited.page.select_option("[data-source=beside-right]", index=0)
+    assert visited.page.inner_text("#beside-right mark") == "import this"
+    assert visited.said == []
+
+
 def test_hostile_names_run_nothing(visit):
     records = []
     for i, evil in enumerate(factory.HOSTILE):

@@ -44,7 +44,7 @@ def told(records: list[Record], study: str = "capacity", **run: object) -> list[
 def test_a_valley_between_the_ends_is_told_with_its_numbers():
     first, turn, _ = told(fits(VALLEY))
     assert first.startswith("Along width, from 1 to 1024")
-    assert "the test error shrinks by 0.40 from 0.796" in first
+    assert "the test error falls from 0.80 to 0.40" in first
     assert turn.startswith("Between the ends of width, the test error falls to 0.2")
     assert " at 16 (by 0.5" in turn
     assert "then rises (by 0.18 to " in turn

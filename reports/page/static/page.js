@@ -200,12 +200,25 @@
     csv: () => save("records.csv", "text/csv", recordsCsv(data().records || data().cells)) };
   for (const button of all("button[data-download]")) button.addEventListener("click", downloads[button.dataset.download]);
 
-  // Two sources beside each other
-  for (const picker of all("select[data-source]")) {
-    const show = () => { one("#" + picker.dataset.source).textContent = one("#" + picker.value)?.textContent ?? ""; };
-    picker.addEventListener("change", show);
-    show();
-  }
+  // Two sources beside each other, the lines marked that only one of them has
+  const pickers = all("select[data-source]");
+  const compare = () => {
+    const own = JSON.parse(one("[data-own]").dataset.own);
+    const [left, right] = pickers.map((picker) => picker.value);
+    const lines = own[`${left} ${right}`] || [...(own[`${right} ${left}`] || [])].reverse();
+    pickers.forEach((picker, side) => {
+      const text = one("#" + picker.value)?.textContent ?? "";
+      one("#" + picker.dataset.source).replaceChildren(...text.split("\n").flatMap((line, i) => {
+        if (!line.trim() || !lines[side]?.includes(i)) return [line + "\n"];
+        const mark = document.createElement("mark");
+        mark.textContent = line;
+        return [mark, "\n"];
+      }));
+      one(`#${picker.dataset.source}-time`).textContent = picker.selectedOptions[0]?.dataset.time ?? "";
+    });
+  };
+  for (const picker of pickers) picker.addEventListener("change", compare);
+  if (pickers.length) compare();
 
   // Printing shows everything that is folded.
   let closed = [];
