@@ -20,7 +20,7 @@ from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, paces, 
 from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.measure.delay import Delay
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.records.record import Record, by_turn
 from levelfield.harness.system.stop import Stop
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def paced(records: Sequence[Record], usual: dict[object, float]) -> list[Record]
     pacer = max(able, key=lambda one: len(one.turns), default=None)
     if pacer is None:
         return list(records)
-    seconds = epoch_seconds(pacer)
+    seconds = [median(own) for own in by_turn(pacer)]
     usually = usual.setdefault(pacer.cell.workload, median(seconds))
     return [_paced(one, pacer, seconds, usually) for one in records]
 

@@ -13,8 +13,9 @@ from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil, sqrt
+from math import ceil
 from pathlib import Path
+from statistics import geometric_mean
 
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
@@ -27,7 +28,8 @@ from levelfield.harness.records.record import Turn
 from levelfield.harness.system import folders
 
 BESIDE = 3  # launches between two turns of the baseline
-LEAST_TURNS, MOST_TURNS = 3, 20  # of a launch in a block
+LEAST_TURNS, MOST_TURNS = 4, 20  # of a launch in a block
+NEAR = 2  # turns of the baseline on each side of another's, by which its pace is told
 SETTLE = 0.05  # seconds for the sampler to begin, before a window
 
 
@@ -153,12 +155,8 @@ def the_pacer(launches: Sequence[Alive]) -> Alive | None:
 
 
 def paces(began: Sequence[float], pacer: Sequence[Turn], seconds: Sequence[float], usual: float) -> list[float]:
-    """How slow the machine was in turns that `began` then: the geometric mean of the pacer's turn before and the one
+    """How slow the machine was in turns that `began` then: the geometric mean of the pacer's `NEAR` turns before and
     after, over what is `usual`. `seconds`: an epoch of each of the `pacer`'s turns."""
     times = [turn.began for turn in pacer]
-    found = []
-    for moment in began:
-        place = bisect(times, moment)
-        beside = seconds[max(place - 1, 0) : place + 1]
-        found.append(sqrt(beside[0] * beside[-1]) / usual)
-    return found
+    places = [bisect(times, moment) for moment in began]
+    return [geometric_mean(seconds[max(place - NEAR, 0) : place + NEAR]) / usual for place in places]

@@ -20,8 +20,11 @@ from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.record import Turn
 from levelfield.harness.system.clocks import monotonic
 
-TURN = 0.02  # seconds at least: many times what it takes to wake up and to fill the caches
-LEAST = 2  # epochs of a turn; the first of several only warms up
+# Seconds at the beginning of a turn whose epochs only warm up. Two threads of PyTorch were seen to need them: an epoch
+# of 9.5 ms took 15 ms at first and 11 to 13 after that
+WARM = 0.015
+TURN = 0.025  # seconds after that, at least, of the epochs that count
+LEAST = 2  # of them at least: every second epoch of Keras on TensorFlow may wait for a timer
 LONG = 0.1  # seconds of an epoch that needs no other one to warm up before it
 LAST = 2  # epochs of the last turn
 LEAST_EPOCHS = 3  # of a window, however long they take
@@ -102,7 +105,7 @@ class Turns:
         self.taken: list[Turn] = []
         self.window: Turn | None = None
         self.command: Command | None = None
-        self.first = self.count = 0
+        self.first = self.count = self.warm = 0
         self.trained = 0.0
         self._began = 0.0
 
@@ -114,7 +117,10 @@ class Turns:
             case None:
                 return True
             case "turn":
-                return self.trained >= TURN and self.count >= (1 if took >= LONG else LEAST)
+                if not self.warm and self.trained >= WARM and took < LONG:
+                    self.warm, self.trained = self.count, 0.0
+                    return False
+                return self.trained >= TURN and self.count - self.warm >= LEAST
             case "window":
                 return self.trained >= self.seconds and self.count >= LEAST_EPOCHS
             case "end":
@@ -129,12 +135,12 @@ class Turns:
     def next(self, watched: Window | None = None) -> Command:
         """Note what is done, and wait for what comes now; `watched` as in `Commands`."""
         if self.command is not None:
-            turn = Turn(first=self.first, epochs=self.count, began=self._began)
+            turn = Turn(first=self.first, epochs=self.count, warm=self.warm, began=self._began)
             if self.command == "window":
                 self.window = turn
             else:
                 self.taken.append(turn)
             self.first += self.count
         self.command = self.commands.next(watched)
-        self.count, self.trained, self._began = 0, 0.0, monotonic()
+        self.count, self.warm, self.trained, self._began = 0, 0, 0.0, monotonic()
         return self.command

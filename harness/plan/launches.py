@@ -26,7 +26,7 @@ LARGEST_PLAN = 200_000
 _LAUNCH_BYTES = 600  # of a planned launch, as measured
 # In the first ones start-up, prediction and the use of the device are measured too; in the first of these everything is
 # compiled anew, the launches after them find what the last one compiled
-WHOLE_BLOCKS, FRESH_BLOCKS = 3, 1
+WHOLE_BLOCKS, FRESH_BLOCKS = 2, 1
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
                 skip=skip,
                 unsupported=limited,
                 fresh=block < FRESH_BLOCKS,
-                whole=block < WHOLE_BLOCKS,
+                whole=part.start_up and block < WHOLE_BLOCKS,
                 baseline=cell.adapter == suite.baseline and cell.environment == DEFAULT and cell.mode == first,
             )
 

@@ -164,12 +164,15 @@ class Part(Table):
 
 
 class SpeedPart(Part):
-    """`seconds` of steady epochs in each of `blocks` launches."""
+    """`seconds` of turns in each of `blocks` launches."""
 
     modes: Literal["all", "default"] | tuple[str, ...] = "all"
     blocks: Whole = Field(6, ge=1, le=10_000)
     threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"
     seconds: Real = Field(0.3, gt=0, le=3600)
+    start_up: Annotated[bool, Field(strict=True)] = Field(
+        True, description="in the first blocks also time start-up and prediction, and watch the device"
+    )
 
 
 class LearningPart(Part):

@@ -46,13 +46,14 @@ class EpochScores(Frozen):
 class Turn(Frozen):
     """Steady epochs of a launch that follow each other, while all others of its block were stopped.
 
-    `first` of them in the record's `epoch_seconds`, and how many `epochs`; `began` in seconds on the monotonic clock of
-    its machine. `pace`: how slow the machine was then, from the baseline's turns before and after it; 1 as in the
-    median of the block.
+    `first` of them in the record's `epoch_seconds`, and how many `epochs`, of which the first `warm` only warm up;
+    `began` in seconds on the monotonic clock of its machine. `pace`: how slow the machine was then, from the turns of
+    the baseline before and after it; 1 as in the median of the block.
     """
 
     first: Whole
     epochs: Whole
+    warm: Whole = 0
     began: float
     pace: float = 1.0
 
@@ -158,16 +159,16 @@ class Record(Frozen):
 
 
 def epoch_seconds(record: Record) -> list[float]:
-    """A steady epoch in seconds by turns: of each the median, without the first of several, which only warms up, at the
-    median pace of the block. All steady epochs of a launch that took no turns."""
+    """The steady epochs that count, in seconds: those of all turns, without warming up, at the block's median pace. All
+    steady epochs of a launch that took no turns."""
     if not record.turns:
         return record.epoch_seconds
-    return [median(own[1:] or own) / turn.pace for turn, own in zip(record.turns, by_turn(record), strict=True)]
+    return [seconds / turn.pace for turn, own in zip(record.turns, by_turn(record), strict=True) for seconds in own]
 
 
 def by_turn(record: Record) -> list[list[float]]:
-    """The seconds of all epochs of each turn."""
-    return [record.epoch_seconds[turn.first : turn.first + turn.epochs] for turn in record.turns]
+    """The seconds of the epochs of each turn that count."""
+    return [record.epoch_seconds[turn.first + turn.warm : turn.first + turn.epochs] for turn in record.turns]
 
 
 def step_seconds(record: Record) -> float | None:

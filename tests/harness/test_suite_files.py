@@ -69,10 +69,11 @@ def test_a_shipped_suite_can_be_read_and_planned(name):
     assert {launch.cell.adapter for launch in launches} == few.get(name, set(find().adapters))
 
 
-def test_the_suites_that_readme_names_are_there():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^levelfield run ([a-z][a-z-]*)\s", readme, re.MULTILINE))
-    assert {"default", "scaling", "smoke"} <= named
+def test_the_suites_that_the_pages_name_are_there():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    named = set(re.findall(r"(?:^|`)levelfield run ([a-z][a-z-]*)[\s`]", text, re.MULTILINE))
+    assert {"default", "scaling"} <= named
     assert named <= set(suite.names())
 
 

@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import os
 from dataclasses import replace
-from math import exp, log
+from math import exp
 from statistics import median
 
 import pytest
@@ -17,7 +17,7 @@ from levelfield.adapters.registry import find
 from levelfield.harness.launch import rounds
 from levelfield.harness.launch.block import NEED, Participant, paced, waves
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure.turns import LAST, LEAST, LEAST_EPOCHS, LONG, TURN, Alone, Line, Turns
+from levelfield.harness.measure.turns import LAST, LEAST, LEAST_EPOCHS, LONG, TURN, WARM, Alone, Line, Turns
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
@@ -70,13 +70,15 @@ def trained(commands, took, seconds=0.0):
 
 
 @given(took=st.floats(1e-4, 1.0), count=st.integers(1, 5))
-def test_a_turn_lasts_some_milliseconds_and_two_epochs_unless_one_is_long(took, count):
+def test_a_turn_warms_up_and_then_counts_some_milliseconds_and_two_epochs(took, count):
     mine, epochs = trained(Script(*["turn"] * count, "end"), took)
     assert len(mine.taken) == count
     for turn in mine.taken:
-        assert turn.epochs * took >= TURN * (1 - 1e-9)
-        assert turn.epochs >= (1 if took >= LONG else LEAST)
-        assert turn.epochs == (1 if took >= LONG else LEAST) or (turn.epochs - 1) * took < TURN * (1 + 1e-9)
+        counted = turn.epochs - turn.warm
+        assert turn.warm == 0 if took >= LONG else turn.warm * took >= WARM * (1 - 1e-9)
+        assert turn.warm <= 1 or (turn.warm - 1) * took < WARM * (1 + 1e-9)
+        assert counted * took >= TURN * (1 - 1e-9)
+        assert counted == LEAST or (counted > LEAST and (counted - 1) * took < TURN * (1 + 1e-9))
     assert epochs == 1 + sum(turn.epochs for turn in mine.taken) + LAST  # the first belongs to none, nor do the last
     assert [turn.first for turn in mine.taken] == [sum(t.epochs for t in mine.taken[:i]) for i in range(count)]
 
@@ -204,48 +206,50 @@ def made(cell, began, seconds) -> Record:
 speeds = st.lists(st.floats(0.2, 5.0), min_size=4, max_size=20)
 
 
-@given(speeds, st.floats(0.1, 10.0))
-def test_what_slows_the_machine_down_for_both_is_not_in_their_ratio(speed, ratio):
-    """The machine's log-speed changes evenly between two turns of the baseline, as far as anybody can tell."""
-    between = [exp((log(a) + log(b)) / 2) for a, b in itertools.pairwise(speed)]
-    base = made(CELL, range(len(speed)), speed)
-    other = made(SKLEARN, [i + 0.5 for i in range(len(between))], [ratio * value for value in between])
+@given(st.floats(-1.0, 1.0), st.integers(6, 20), st.floats(0.1, 10.0))
+def test_what_slows_the_machine_down_evenly_for_both_is_not_in_their_ratio(drift, turns, ratio):
+    """Away from both ends, where there are as many turns of the baseline before as after."""
+    base = made(CELL, range(turns), [exp(drift * i) for i in range(turns)])
+    moments = [i + 0.5 for i in range(1, turns - 2)]
+    other = made(SKLEARN, moments, [ratio * exp(drift * moment) for moment in moments])
     one, two = paced([base, other], {})
-    assert median(epoch_seconds(two)) / median(epoch_seconds(one)) == pytest.approx(ratio)
-    assert epoch_seconds(one) == pytest.approx([median(speed)] * len(speed))
+    usual = median(base.epoch_seconds)
+    assert epoch_seconds(two) == pytest.approx([ratio * usual] * len(moments))
+    assert epoch_seconds(one) == pytest.approx([usual] * turns)
 
 
 @given(speeds)
 def test_a_machine_of_one_speed_has_pace_one(speed):
     same = made(CELL, range(len(speed)), [2.0] * len(speed))
     other = made(SKLEARN, [i + 0.5 for i in range(len(speed))], speed)
-    assert [turn.pace for record in paced([same, other], {}) for turn in record.turns] == [1.0] * 2 * len(speed)
+    paces = [turn.pace for record in paced([same, other], {}) for turn in record.turns]
+    assert paces == pytest.approx([1.0] * 2 * len(speed))
 
 
 def test_two_waves_have_one_measure():
     """The baseline of the second wave was twice as fast, because the machine was."""
     usual: dict[object, float] = {}
-    paced([made(CELL, [0, 1, 2], [2.0, 2.0, 2.0])], usual)
-    base, other = paced([made(CELL, [3, 5, 7], [1.0, 1.0, 1.0]), made(SKLEARN, [4, 6, 7.5], [3.0, 3.0, 3.0])], usual)
-    assert median(epoch_seconds(base)) == 2.0
-    assert median(epoch_seconds(other)) == 6.0
+    paced([made(CELL, range(4), [2.0] * 4)], usual)
+    base, other = paced([made(CELL, [3, 5, 7, 8], [1.0] * 4), made(SKLEARN, [4, 6, 7.5, 9], [3.0] * 4)], usual)
+    assert median(epoch_seconds(base)) == pytest.approx(2.0)
+    assert median(epoch_seconds(other)) == pytest.approx(6.0)
 
 
 def test_a_launch_with_too_few_turns_is_set_aside():
-    base, other = paced([made(CELL, [0, 1, 2], [1.0] * 3), made(SKLEARN, [0.5, 1.5], [1.0] * 2)], {})
+    base, other = paced([made(CELL, range(4), [1.0] * 4), made(SKLEARN, [0.5, 1.5], [1.0] * 2)], {})
     assert base.contaminated is None
-    assert other.contaminated == "it had 2 of at least 3 turns"
+    assert other.contaminated == "it had 2 of at least 4 turns"
     assert step_seconds(other) is None
 
 
-def test_of_a_turn_the_first_epoch_only_warms_up():
+def test_epochs_that_warm_up_do_not_count():
     record = made(CELL, [0], [1.0]).model_copy(
         update={
             "epoch_seconds": [9.0, 1.0, 3.0, 5.0, 9.0, 7.0],
-            "turns": [Turn(first=0, epochs=3, began=0.0), Turn(first=3, epochs=1, began=1.0, pace=2.0)],
+            "turns": [Turn(first=0, epochs=3, warm=1, began=0.0), Turn(first=3, epochs=1, began=1.0, pace=2.0)],
         }
     )
-    assert epoch_seconds(record) == [2.0, 2.5]  # what follows the last turn is in none
+    assert epoch_seconds(record) == [1.0, 3.0, 2.5]  # what follows the last turn is in none
 
 
 # Waves
