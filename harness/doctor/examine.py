@@ -35,8 +35,8 @@ class Effort:
 
 TYPICAL = ("numpy-manual", "torch-autograd", "jax-grad")
 EFFORTS = {
-    "quick": Effort("quick", ("itself", "duel"), TYPICAL[:1], seconds=0.1, budget=45.0),
-    "normal": Effort("normal", ("itself", "duel"), TYPICAL[:2], budget=300.0),
+    "quick": Effort("quick", ("itself",), TYPICAL[:1], seconds=0.1, budget=45.0),
+    "normal": Effort("normal", ("itself",), TYPICAL[:2], budget=300.0),
     "full": Effort("full", tuple(PARTS), TYPICAL, seconds=0.15, budget=34 * 60.0),
 }
 # Seconds that a launch takes in all, about: what the steps of a budget are weighed by
