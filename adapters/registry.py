@@ -1,6 +1,6 @@
 """Which adapters there are, read from their source: no adapter and no framework is imported here.
 
-Adapters are in the folders beside this file, one a framework, and whatever installed packages offer in
+Adapters are in the files of this folder and of its folders, one a framework, and whatever installed packages offer in
 the entry-point group ``levelfield.adapters`` (value ``module:Class``).
 """
 
@@ -122,7 +122,7 @@ def find() -> Registry:
     """All adapters. A plug-in that cannot be read, lacks a literal or repeats a name is a line in `problems`."""
     registry, read = Registry(), dict[Path, Module]()
     here = Path(__file__).parent
-    for source in sorted(here.glob("*/*.py")):
+    for source in sorted([*here.glob("*.py"), *here.glob("*/*.py")]):
         if b"\n    name = " in source.read_bytes():  # in a class; to parse all the others would take as long again
             module = ".".join(source.relative_to(here).with_suffix("").parts)
             _add(registry, read, source, f"{__package__}.{module}")

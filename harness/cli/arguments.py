@@ -162,7 +162,7 @@ def _parser() -> Parser:
     duel = add("duel", "Which of two is faster? Their launches take turns, so that few of them suffice.", env)
     duel.add_argument("first", metavar="ADAPTER[:MODE]", help="one side; without a mode its first one")
     duel.add_argument("second", metavar="ADAPTER[:MODE]", help="the other; the verdict is about the first against it")
-    duel.add_argument("--suite", default="default", metavar="SUITE", help="whose speed work they do (default: default)")
+    duel.add_argument("--suite", metavar="SUITE", help="whose speed work they do (default: the first of suite default)")
     duel.add_argument(
         "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
     )

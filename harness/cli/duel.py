@@ -36,8 +36,9 @@ def run(options: argparse.Namespace) -> int:
     for problem in registry.problems:
         print(f"warning: {problem}", file=sys.stderr)
     names = [parse(text, registry) for text in (options.first, options.second)]
-    chosen, _ = suite.read(options.suite)
-    chosen = chosen.model_copy(update={"learning": []})
+    chosen, _ = suite.read(options.suite or "default")
+    # Whoever names no suite means the main work of the default one
+    chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
     selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
     tasks = load_tasks(chosen, selection, options.data_dir)
     surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})

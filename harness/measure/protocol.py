@@ -31,7 +31,7 @@ from levelfield.tasks.task import Split, Task
 
 CHUNK = 4096  # samples that one predict call gets at most, in evaluation
 CURVE = 101  # points of a fitted curve
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 1_000_000
 PREDICT_BATCHES = (1, 32, 1024)
 PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
 PREDICT_CALLS = 100

@@ -86,7 +86,7 @@ def test_for_people_the_verdict_is_three_lines(levelfield):
 
 @pytest.mark.slow
 def test_too_few_pairs_are_not_judged(levelfield):
-    done = levelfield("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--pairs", "4", "--budget", "10m")
+    done = levelfield("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--pairs", "2", "--budget", "10m")
     assert done.returncode == 1
     assert "not judged" in done.stdout
     assert "× the time" not in done.stdout

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.judge.rank_scaling import Counterpart, Steps, counterparts, scale
+from levelfield.harness.judge.statistics import LEAST_BLOCKS
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 
 KINDS = ("strong", "weak")
@@ -109,7 +110,7 @@ def test_a_verdict_never_says_more_than_its_interval_and_none_comes_from_few_blo
     assert len(confidences) <= 1  # they hold together
     for key, own in found.items():
         n = len(steps[key].one.keys() & steps[key].several.keys())
-        assert (own.verdict.word == "not judged") == (n < 5)
+        assert (own.verdict.word == "not judged") == (n < LEAST_BLOCKS)
         if own.verdict.word == "faster":
             assert own.speedup.low >= 1 - 1e-9
         if own.verdict.word == "slower":

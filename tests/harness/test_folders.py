@@ -403,7 +403,7 @@ def test_after_a_kill_in_the_middle_the_next_start_leaves_nothing(apart, tiny):
     end = time.monotonic() + 300
     while not list(temporary.glob("levelfield-*/compiled/*")) and time.monotonic() < end:
         time.sleep(0.05)
-    assert list(temporary.glob("levelfield-*/p0.job"))
+    assert list(temporary.glob("levelfield-*/p0.job*"))
     running.kill()
     running.communicate()
     assert apart.left_behind() == []
