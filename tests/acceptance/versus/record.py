@@ -1,7 +1,7 @@
 """Record series: every tool measures the same work under four labels, again and again, each run in equal time.
 
 A run of a peer is its own command from start to end, so that start-up counts as it does for its user. levelfield is
-there twice: launches in blocks by a warm parent, as `levelfield run` makes them, and pairs in turns, as `levelfield
+there twice: blocks of all labels, as `levelfield run` makes them, and pairs in turns, as `levelfield
 duel` does.
 """
 
