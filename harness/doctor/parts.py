@@ -70,16 +70,4 @@ class Neighbour(Part):
         return launched(bench, step, enough, noisy=True)
 
 
-class Duel(Part):
-    name = "duel"
-    about = "against itself in turns, and slowed down by 1, 2 and 5 %"
-    launches = 8
-    blocks = 20
-
-    def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Trial:
-        from levelfield.harness.doctor.against_itself import in_turns
-
-        return in_turns(bench, step, enough)
-
-
-PARTS: dict[str, Part] = {part.name: part for part in (Itself(), Neighbour(), Duel())}
+PARTS: dict[str, Part] = {part.name: part for part in (Itself(), Neighbour())}

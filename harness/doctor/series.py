@@ -1,20 +1,18 @@
-"""Record series of blocks: launches of the same work under several labels, as a run makes them."""
+"""Record series of blocks: launches under several labels, as a run makes them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure.delay import Delay
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, epoch_seconds
-from levelfield.harness.run.duel import SECONDS, Ground, Pair, Side, ground
+from levelfield.harness.run.duel import Side
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.task import Task
@@ -39,22 +37,18 @@ class Bench:
     def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalHost:
         return LocalHost(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
 
-    def ground(self, first: Side, second: Side, seconds: float = SECONDS) -> AbstractContextManager[Ground]:
-        """Where two sides take turns, for `seconds` each."""
-        return ground(first, second, self.task, self.machine, self.cores, TIME_LIMIT, seconds)
-
 
 @dataclass
 class Series:
     """Of each label the median steady epoch in seconds by block.
 
-    `wall`: seconds that all launches of a label took, by block; `disturbed`: launches that had too few turns.
+    `wall`: seconds that all launches of a label took, by block; `short`: launches that had too few turns.
     """
 
     values: dict[str, dict[int, float]] = field(default_factory=dict)
     wall: dict[str, dict[int, float]] = field(default_factory=dict)
     launches: int = 0
-    disturbed: int = 0
+    short: int = 0
     failure: str | None = None
 
     def add(self, label: str, record: Record) -> None:
@@ -64,18 +58,9 @@ class Series:
         if record.status != "ok" or record.unproved:
             self.failure = record.unproved or record.reason or record.status
         elif record.contaminated is not None:
-            self.disturbed += 1
+            self.short += 1
         else:
             self.values.setdefault(label, {})[record.block] = median(epoch_seconds(record))
-
-    def add_pair(self, label: str, pair: Pair | None, block: int) -> None:
-        """A duel: the label's value, and that of "`label` base"."""
-        self.launches += 2
-        self.wall.setdefault(label, {})[block] = 0.0 if pair is None else pair.wall
-        self.wall.setdefault(f"{label} base", {})[block] = 0.0
-        if pair is not None:
-            self.values.setdefault(label, {})[block] = pair.first
-            self.values.setdefault(f"{label} base", {})[block] = pair.second
 
     def nothing(self) -> str:
         """Why it holds no value."""
@@ -117,32 +102,27 @@ def cell(info: AdapterInfo, mode: str, threads: int) -> Cell:
 def record(
     host: LocalHost,
     bench: Bench,
-    work: Cell,
-    labels: Mapping[str, tuple[Delay, ...]],
+    sides: Mapping[str, Side],
     blocks: int,
     enough: Callable[[], bool],
     first: int = 0,
 ) -> Series:
-    """Blocks of the same work under every label, the first of which is the baseline, until `blocks` or `enough`; ends
-    at the first failure. What a label stands for goes around the training of its launches.
+    """Blocks of all `sides` by label, the first of which is the baseline, until `blocks` or `enough`; ends at the first
+    failure.
 
     Each label has a parent of its own, as two frameworks would. Blocks count from `first`, so that a series can be
     continued.
     """
     found = Series()
-    names = list(labels)
     for block in range(first, first + blocks):
         if enough():
             break
-        launches = [Launch(work, block, seed=block, seconds=bench.seconds, baseline=name == names[0]) for name in names]
-        made = host.together(
-            [
-                Participant(launch, labels[name], lane)
-                for lane, (name, launch) in enumerate(zip(names, launches, strict=True))
-            ]
-        )
-        for name, one in zip(names, made, strict=True):
-            found.add(name, one)
+        participants = []
+        for lane, side in enumerate(sides.values()):
+            launch = Launch(side.cell, block, seed=block, seconds=bench.seconds, baseline=lane == 0)
+            participants.append(Participant(launch, side.wrap, lane))
+        for label, made in zip(sides, host.together(participants), strict=True):
+            found.add(label, made)
         if found.failure is not None:
             break
     return found

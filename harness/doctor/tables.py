@@ -23,7 +23,6 @@ TITLES = {
     "itself": "An adapter against itself: false verdicts",
     "delays": "A known delay in every step: how soon it is found",
     "neighbour": "An adapter against itself with a neighbour: false verdicts",
-    "duel": "In turns: an adapter against itself, and a known delay in every step",
 }
 _STOP = (
     "A run stops when its interval is as narrow as the delay; pairs and seconds are the median and, in brackets, the "
@@ -95,9 +94,6 @@ def conditions(found: Iterable[Condition]) -> Section:
 def of_part(part: str, trials: Sequence[Trial]) -> list[Section]:
     """The sections of the doctor's part of that name: false verdicts, and how soon a delay is found."""
     why = [f"{_name(trial)}: not measured, because {plain(trial.reason)}." for trial in trials if trial.reason]
-    if part == "duel":
-        sentences = [*why, _STOP, "Without a delay, what is found is false; such a run stops at ± 2%."]
-        return [Section(TITLES[part], _DELAY, _delays(trials), sentences if _delays(trials) else why)]
     false = Section(TITLES[part], _FALSE, _false(trials), [*why, *_about_series(part, trials)])
     if part == "neighbour" or not _delays(trials):
         return [false]
@@ -141,7 +137,7 @@ def _about_series(part: str, trials: Sequence[Trial]) -> list[str]:
             sentences.append(f"{_name(trial)}: not judged, because {pairs} were too few.")
         agree = "" if same.agree is None else f"; blocks next to each other correlate by {same.agree:.2f}"
         sentences.append(
-            f"{_name(trial)}: ratio to itself {ratio(same.ratio)} over the whole series; {same.disturbed} of "
+            f"{_name(trial)}: ratio to itself {ratio(same.ratio)} over the whole series; {same.short} of "
             f"{counted(same.launches, 'launch')} had too few turns{agree}."
         )
     if sentences and part == "neighbour":

@@ -11,7 +11,7 @@ import random
 import time
 from bisect import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
@@ -47,15 +47,14 @@ class Alive:
     starting: float = 0.0  # seconds until its process was there
     compiled: Path | None = None  # where it keeps that
     filled: bool = False  # whether anything was there before
-    turns: int = 0
-    seconds: float = 0.0  # of all its turns
+    took: list[float] = field(default_factory=list)  # seconds of each of its turns, until it was stopped again
     window: Window | None = None  # of the last thing that it did, if that was one
     sampled: Sampled | None = None
 
     @property
     def turn(self) -> float:
         """Seconds that one takes, at the mean."""
-        return self.seconds / max(self.turns, 1)
+        return sum(self.took) / max(len(self.took), 1)
 
     @property
     def wanted(self) -> int:
@@ -93,7 +92,7 @@ class Alive:
     def take(self, command: Command) -> None:
         """Let it do this."""
         assert self.doing is not None
-        before = self.doing.seconds
+        begin = time.monotonic()
         self.line.tell(command)
         self.doing.running.resume()
         if command == "end":
@@ -101,8 +100,7 @@ class Alive:
             return
         self._wait(self.doing)
         if command == "turn":
-            self.turns += 1
-            self.seconds += self.doing.seconds - before
+            self.took.append(time.monotonic() - begin)
 
     def _wait(self, doing: Doing) -> None:
         self.done = doing.said(self.line.over)

@@ -22,7 +22,7 @@ from typing import Any
 from levelfield.harness.launch.child import MOST_OUTPUT
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.records.record import Failure
-from levelfield.harness.system import control_groups, memory, paths, variables
+from levelfield.harness.system import control_groups, memory, paths, processes, variables
 from levelfield.harness.system.folders import JobPlaces, Places
 from levelfield.harness.system.variables import Passed
 
@@ -153,12 +153,8 @@ class WarmParent:
         self.log, self.places = log, places
         self.kills = control_groups.memory_kills()  # before: whoever is killed later is one of this parent's
         ours, theirs = socket.socketpair()
-
-        def pin() -> None:  # before the framework is imported: the one control that all of them obey
-            if hasattr(os, "sched_setaffinity"):
-                os.sched_setaffinity(0, setup.cores)
-
-        with theirs, log.open("ab") as output:
+        # Pinned before the framework is imported: the one control that all of them obey
+        with theirs, log.open("ab") as output, processes.pinned(setup.cores):
             self.process = subprocess.Popen(
                 paths.module("levelfield.harness.launch.worker", str(theirs.fileno()), python=setup.python),
                 pass_fds=[theirs.fileno(), *([] if places.fd is None else [places.fd])],
@@ -167,7 +163,6 @@ class WarmParent:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for the harness, which ends its parents itself
-                preexec_fn=pin,
             )
         self.channel = ours
         self.buffer = b""

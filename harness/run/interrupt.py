@@ -26,7 +26,8 @@ def interruptible(stop: Stop, resume: str) -> Iterator[None]:
         if stop.asked.is_set():
             raise KeyboardInterrupt
         stop.asked.set()
-        print(f"\nstopping after the launches under way; go on later with: {resume}", file=sys.stderr)
+        # In one piece: other threads write there too, and the command has a line to itself
+        print(f"\nstopping after the launches under way; go on later with: {resume}\n", end="", file=sys.stderr)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,5 @@
-"""What a forked process does to itself: it dies with its parent, is bounded in memory, and tells why it failed."""
+"""What a forked process does to itself: it dies with its parent, is bounded in memory and cores, and tells why it
+failed."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import resource
 import signal
 import sys
 import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _LONGEST_REASON = 500  # characters
@@ -58,6 +60,24 @@ def raised_in(error: BaseException, source: str | None) -> str | None:
 def trace(error: BaseException) -> str:
     """The end of its traceback."""
     return "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+
+
+@contextlib.contextmanager
+def pinned(cores: Iterable[int]) -> Iterator[None]:
+    """This thread is held to `cores` meanwhile, and so is for good whatever process it starts.
+
+    Code that runs in the child before its program (`preexec_fn`) could hang there beside other threads, and an
+    interrupt in the midst of such a fork gets lost.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def hold_to(core: int) -> None:

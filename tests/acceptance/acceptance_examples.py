@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import blocks
 import overhead
+import switch
 from doctor_examples import MACHINE, interval, series, trials
 from half import HalfBusy
 from measurements import Looked, Measurements, Row
@@ -33,9 +35,24 @@ def soak(cost: float = 0.012, planned: int = 10_000, slower: float = 1.1) -> dic
     return {"date": "2026-01-01T00:00:00+00:00", "long run": long, "scheduling": {"speed": kind, "learning": kind}}
 
 
+def spread(adapter: str, threads: int, size: float = 0.01, count: int = 120, beside: bool = True) -> blocks.Spread:
+    """Of an adapter against itself."""
+    found = series(dict.fromkeys(blocks.labels(adapter), 1.0), count, size / 2**0.5)
+    return blocks.judge(adapter, "m", threads, beside, found)
+
+
 def results() -> dict[str, list[Any]]:
     """Of each part what would have been measured on a simulated machine."""
     found: dict[str, list[Any]] = {
+        "blocks": [
+            spread("a", 1, beside=False),
+            spread("a", 1),
+            blocks.judge("c", "m", 1, True, series({}), "needs c: pip install c"),
+        ],
+        "switch": [
+            switch.judge("a", "m", [(0.05, 0.001), (0.04, 0.002), (0.06, 0.001)]),
+            switch.judge("c", "m", [], "needs c: pip install c"),
+        ],
         "overhead": [
             overhead.judge("a", "eager", series({"launch": 1.0, "script": 1.0})),
             overhead.Overhead("c", "eager", "needs c: pip install c"),

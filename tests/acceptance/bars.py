@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import costs
+from blocks import ADAPTERS, MOST_ALONE, MOST_THREADED, Spread
 from measurements import Measurements
 from overhead import LONG_EPOCH, MOST_DIFFERENCE, MOST_RATIO, Overhead
 from share import TimeShare
@@ -14,12 +15,9 @@ from startup import BARS, Startup
 
 from levelfield.harness.doctor import replay
 from levelfield.harness.doctor.against_itself import Trial
-from levelfield.harness.judge.statistics import LEAST_BLOCKS_TO_STOP
 
 Word = Literal["holds", "does not hold", "open"]
 
-RESOLVED = ("numpy-manual", "torch-autograd", "jax-grad")  # within RESOLVED_SECONDS; the others within MOST_PAIRS
-RESOLUTION, RESOLVED_SECONDS, MOST_PAIRS = 0.02, 60.0, 40
 MOST_FALSE = 0.05
 MOST_WALL, LEAST_MEASURED, LEAST_CORE = 360.0, 0.60, 0.30
 
@@ -36,11 +34,11 @@ class Bar:
 
 def bars(found: Measurements, soak: dict[str, Any] | None) -> list[Bar]:
     """Rows 1 to 6; *open* where the numbers do not decide, or were not measured. `soak` is what ``make soak`` found."""
-    overheads = found.results("overhead")
+    spreads = found.results("blocks")
     return [
-        _overhead(overheads),
-        _resolved(found.results("duel")),
-        _others(overheads),
+        _overhead(found.results("overhead")),
+        _spread("2a", "one thread", MOST_ALONE, [one for one in spreads if one.threads == 1]),
+        _spread("2b", "all threads", MOST_THREADED, [one for one in spreads if one.threads > 1]),
         _false(found.results("neighbour")),
         _time(found.results("time")),
         _start(found.results("start")),
@@ -60,43 +58,21 @@ def _overhead(overheads: Sequence[Overhead]) -> Bar:
     return Bar("1", bar, found, _all(words.values()))
 
 
-def _resolved(trials: Sequence[Trial]) -> Bar:
-    bar = f"a difference of {RESOLUTION:.0%} resolved at 95 % within {RESOLVED_SECONDS:g} s of a pair, in turns, by "
-    bar += ", ".join(RESOLVED)
-    found = {name: _seconds(name, trials) for name in RESOLVED}
-    text = "; ".join(f"{name} {text}" for name, (_, text) in found.items())
-    return Bar("2a", bar, text, _all(word for word, _ in found.values()))
+def _spread(row: str, threads: str, most: float, spreads: Sequence[Spread]) -> Bar:
+    bar = f"an adapter against itself, {threads}, with a neighbour: a block's log-ratio has a standard deviation of at "
+    bar += f"most {100 * most:g} %"
+    noisy = {one.adapter: one for one in spreads if one.beside and one.spread is not None}
+    found = "; ".join(f"{name} {percent(one)} in {one.n} blocks" for name, one in noisy.items()) or "was not measured"
+    missing: list[Word] = ["open" for name in ADAPTERS if name not in noisy]
+    return Bar(row, bar, found, _all([*missing, *(_word(one.holds) for one in noisy.values())]))
 
 
-def _others(overheads: Sequence[Overhead]) -> Bar:
-    bar = f"… and within {MOST_PAIRS} pairs, in turns, by the others"
-    rest = {row.adapter: row for row in reversed(overheads) if row.adapter not in RESOLVED}  # the first mode of each
-    words: dict[str, Word] = {}
-    for name, row in sorted(rest.items()):
-        within = row.pairs_to_2_percent is not None and row.pairs_to_2_percent <= MOST_PAIRS
-        measured = row.ratio is not None and row.ratio.n >= MOST_PAIRS
-        words[name] = "holds" if within else "does not hold" if measured else "open"
-    late = [name for name, word in words.items() if word != "holds"]
-    found = f"{len(rest) - len(late)} of {len(rest)}" + (f", not {', '.join(late)}" if late else "")
-    return Bar("2b", bar, found, _all(words.values()))
-
-
-def _seconds(name: str, trials: Sequence[Trial]) -> tuple[Word, str]:
-    """From the stop at that precision: by the 90th percentile it holds, by the median it does not."""
-    delays = [delay for trial in trials if trial.adapter == name for delay in trial.delays]
-    for delay in (one for one in delays if one.delay == RESOLUTION):
-        if delay.ratio is None or delay.ratio.n < LEAST_BLOCKS_TO_STOP:
-            continue
-        if (stop := delay.stop) is None:
-            return "does not hold", "not within its series"
-        word: Word = "open"
-        if stop.seconds_90 <= RESOLVED_SECONDS and stop.within.share >= 0.9:
-            word = "holds"
-        elif stop.seconds > RESOLVED_SECONDS:
-            word = "does not hold"
-        late = f"90 %: {stop.seconds_90:.0f} s"
-        return word, f"after {stop.seconds:.0f} s ({late}), found by then in {stop.found.share:.0%}"
-    return "open", "was not measured"
+def percent(one: Spread) -> str:
+    """A standard deviation that was measured, with its interval."""
+    assert one.spread is not None
+    assert one.low is not None
+    assert one.high is not None
+    return f"{100 * one.spread:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f})"
 
 
 def _false(trials: Sequence[Trial]) -> Bar:

@@ -69,8 +69,9 @@ def is_empty(result: Any) -> bool:
 
 
 def subject(result: Any) -> tuple[Any, ...]:
-    """What a result is about: an adapter in a mode, a command; the others of their part are one each."""
-    return tuple(getattr(result, name, None) for name in ("adapter", "mode", "command"))
+    """What a result is about: an adapter in a mode, under which conditions, a command; the others of their part are one
+    each."""
+    return tuple(getattr(result, name, None) for name in ("adapter", "mode", "threads", "beside", "command"))
 
 
 def read(path: Path, here: Machine | None = None) -> Measurements:

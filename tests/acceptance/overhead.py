@@ -13,7 +13,6 @@ from effort import Effort
 from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import place
-from levelfield.harness.doctor import replay
 from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 from levelfield.harness.doctor.series import Bench, Series, cell
 from levelfield.harness.judge.statistics import (
@@ -53,7 +52,6 @@ class Overhead:
     """Of an adapter's mode: `ratio` launch / script and `extra` seconds an epoch, both at 95 %; or why there is none.
 
     Both pay for the stop on their width. `holds`: the bar does for the whole interval; None where it reaches across.
-    `pairs_to_2_percent`: how many pairs it takes until such a ratio is known within ±2 %.
     """
 
     adapter: str
@@ -62,7 +60,6 @@ class Overhead:
     epoch_seconds: float | None = None  # the plain script's
     ratio: Interval | None = None
     extra: Interval | None = None
-    pairs_to_2_percent: float | None = None
     holds: bool | None = None
 
 
@@ -101,8 +98,8 @@ def pair(found: Series, host: LocalHost, launch: Launch) -> str | None:
     found.launches += 2
     if done is None or done.failure is not None:
         return f"the script failed: {done.failure if done else 'it did not end'}"
-    if record.status != "ok":
-        return f"the launch failed: {record.reason}"
+    if record.status != "ok" or record.unproved:
+        return f"the launch failed: {record.reason or record.unproved}"
     told = {name: done.result[name] for name in ("epoch_seconds", "turns")}
     for label, one in zip(("launch", "script"), paced([record, bare(record, told)], {}), strict=True):
         if one.contaminated is None:
@@ -150,7 +147,6 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
     own, base = series.pairs("launch", "script")
     if len(own) < LEAST_BLOCKS:
         return Overhead(adapter, mode, f"{LEAST_BLOCKS} pairs are needed and {len(own)} were made")
-    stop = replay.until(own, base, 0.02)
     epoch, ratio, extra = median(base), *(f(own, base, shared_confidence(1)) for f in (paired_ratio, paired_difference))
     return Overhead(
         adapter=adapter,
@@ -158,7 +154,6 @@ def judge(adapter: str, mode: str, series: Series) -> Overhead:
         epoch_seconds=epoch,
         ratio=ratio,
         extra=extra,
-        pairs_to_2_percent=stop.pairs if stop else None,
         holds=holds(epoch, ratio, extra),
     )
 

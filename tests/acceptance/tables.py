@@ -84,17 +84,49 @@ def _overhead(found: Sequence[Row]) -> Section:
         if row.ratio is None or row.extra is None or row.epoch_seconds is None:
             sentences.append(f"{row.adapter} ({row.mode}): not measured, because {plain(row.reason)}.")
             continue
-        epoch, pairs = f"{1e3 * row.epoch_seconds:.3g}", row.pairs_to_2_percent
-        stop = "more" if pairs is None else f"{pairs:g}"
-        cells = (ratio(row.ratio), _microseconds(row.extra), str(row.ratio.n), HOLDS[row.holds], stop, _measured(one))
-        rows.append((row.adapter, row.mode, epoch, *cells))
-    sentences.append("Both sides of a pair take turns of at least 20 ms on one core, with one thread.")
+        cells = (ratio(row.ratio), _microseconds(row.extra), str(row.ratio.n), HOLDS[row.holds], _measured(one))
+        rows.append((row.adapter, row.mode, f"{1e3 * row.epoch_seconds:.3g}", *cells))
+    sentences.append("Both sides of a pair take turns on one core, with one thread.")
     sentences.append(
         f"The bar: a ratio of at most {MOST_RATIO:g} where an epoch lasts {1e3 * LONG_EPOCH:g} ms or more, else at "
         f"most {1e6 * MOST_DIFFERENCE:g} µs an epoch more; open: the interval holds both sides of it."
     )
-    cells = ("epoch, ms", "ratio", "more, µs an epoch", "pairs", "holds", "pairs to ± 2 %", "measured")
+    cells = ("epoch, ms", "ratio", "more, µs an epoch", "pairs", "holds", "measured")
     return Section("Through the harness, against a plain script", ("adapter", "mode", *cells), rows, sentences)
+
+
+def _switch(found: Sequence[Row]) -> Section:
+    rows, sentences = [], []
+    for row in (one.result for one in found):
+        if row.turn_seconds is None:
+            sentences.append(f"{row.adapter} ({row.mode}): not measured, because {plain(row.reason)}.")
+            continue
+        lost = f"{1e3 * row.seconds:.2f} ({1e3 * row.seconds_90:.2f})"
+        share = f"{row.share:.1%} ({row.share_90:.1%})"
+        rows.append((row.adapter, row.mode, f"{1e3 * row.turn_seconds:.1f}", lost, share, str(row.turns)))
+    sentences.append("The median, and in brackets the 90th percentile, of what of a turn lies in none of its epochs.")
+    header = ("adapter", "mode", "a turn, ms", "outside of its epochs, ms", "of the turn", "turns")
+    return Section("What a turn costs", header, rows, sentences)
+
+
+def _blocks(found: Sequence[Row]) -> Section:
+    rows, sentences = [], []
+    for one, row in ((row, row.result) for row in found):
+        where = "with a neighbour" if row.beside else "quiet"
+        if row.spread is None:
+            name = f"{row.adapter} ({row.mode}), {counted(row.threads, 'thread')}, {where}"
+            sentences.append(f"{name}: not measured, because {plain(row.reason)}.")
+            continue
+        agree = "too few blocks" if row.agree is None else f"{row.agree:.2f}"
+        holds = HOLDS[row.holds] if row.beside else ""
+        cells = (str(row.threads), where, bars.percent(row), str(row.n), agree, holds, _measured(one))
+        rows.append((row.adapter, row.mode, *cells))
+    sentences.append(
+        "Each adapter is twice in a block, with a process of its own to start from. The bars are rows 2a and 2b."
+    )
+    cells = ("threads", "machine", "standard deviation of a block's log-ratio", "blocks")
+    header = ("adapter", "mode", *cells, "neighbouring blocks correlate by", "holds", "measured")
+    return Section("Blocks: an adapter against itself", header, rows, sentences)
 
 
 def _start(found: Sequence[Row]) -> Section:
@@ -148,7 +180,9 @@ def _time(found: Sequence[Row]) -> Section:
 
 
 _SECTIONS = {
+    "blocks": _blocks,
     "overhead": _overhead,
+    "switch": _switch,
     "start": _start,
     "half": _half,
     "product": _product,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import bars
+import blocks
 import pytest
-from acceptance_examples import interval, measured, series, soak
+from acceptance_examples import interval, measured, series, soak, spread
 from overhead import Overhead, holds
 from share import TimeShare
 from startup import Startup
 
-from levelfield.harness.doctor.against_itself import TOGETHER, Trial, same, slowed_down
+from levelfield.harness.doctor.against_itself import TOGETHER, Trial, same
 
 
 def words(soak=None, **parts) -> dict[str, str]:
@@ -39,28 +40,23 @@ def test_the_overhead_holds_only_if_it_does_for_every_adapter_and_mode(ratios, w
     assert words(overhead=rows)["1"] == word
 
 
-def resolving(spread: float, pair_seconds: float) -> list[Trial]:
-    trials = []
-    for name in bars.RESOLVED:
-        found = series({"a": 1.0, "b": 1.02}, spread=spread)
-        found.wall = {label: dict.fromkeys(range(120), pair_seconds / 2) for label in "ab"}
-        trials.append(Trial("duel", name, "m", delays=[slowed_down(found, "b", "a", 0.02, 0.02)]))
-    return trials
-
-
-def test_two_per_cent_are_resolved_by_the_width_and_the_seconds():
-    assert words(duel=resolving(0.01, 0.5))["2a"] == "holds"
-    assert words(duel=resolving(0.01, 20.0))["2a"] == "does not hold"
-    assert words(duel=resolving(0.5, 0.5))["2a"] == "does not hold"
-    assert words(duel=resolving(0.01, 0.5)[:2])["2a"] == "open"
-
-
 @pytest.mark.parametrize(
-    ("pairs", "made", "word"), [(12, 40, "holds"), (None, 40, "does not hold"), (None, 20, "open")]
+    ("row", "threads", "sizes", "word"),
+    [
+        ("2a", 1, (0.02, 0.02), "holds"),
+        ("2a", 1, (0.02, 0.031), "open"),
+        ("2a", 1, (0.02, 0.05), "does not hold"),
+        ("2a", 1, (0.02,), "open"),
+        ("2b", 2, (0.035, 0.035), "holds"),
+        ("2b", 2, (0.035, 0.08), "does not hold"),
+    ],
 )
-def test_two_per_cent_are_resolved_by_the_pairs(pairs, made, word):
-    other = Overhead("other", "m", None, 0.01, interval(1.0, n=made), interval(0.0), pairs)
-    assert words(overhead=[other])["2b"] == word
+def test_the_spread_of_blocks_beside_a_neighbour_holds_only_if_it_does_for_every_adapter(row, threads, sizes, word):
+    found = [spread(name, threads, size) for name, size in zip(blocks.ADAPTERS, sizes, strict=False)]
+    quiet = [spread(name, threads, 0.5, beside=False) for name in blocks.ADAPTERS]
+    other = {"2a": "2b", "2b": "2a"}[row]
+    assert words(blocks=found + quiet) | {other: "open"} == words() | {row: word}
+    assert words(blocks=quiet) == words()
 
 
 def noisy(blocks: int, factor: float = 1.0) -> Trial:

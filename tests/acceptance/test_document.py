@@ -13,7 +13,7 @@ import overhead
 import product
 import pytest
 import tables
-from acceptance_examples import MACHINE, ROOT, interval, measured, results, series
+from acceptance_examples import MACHINE, ROOT, interval, measured, results, series, spread
 from hypothesis import given
 from hypothesis import strategies as st
 from measurements import Measurements, Row
@@ -59,17 +59,18 @@ def test_without_a_product_there_is_the_reason() -> None:
 def test_the_page_says_what_was_found_and_why_the_rest_was_not():
     page = page_of(measured())
     assert "Missing: torch" in page
-    assert page.count("not measured, because needs c: pip install c.") == 2
+    assert page.count("not measured, because needs c: pip install c.") == 4
     assert "Not measured, because there is no run in runs/." in page
     assert "Of 2 cores it keeps 25% busy. Measured: 26.0% by its own CPU time, 24.0% by the core-busy strip" in page
     assert "reads 97.0% of it. The bar, at least 90%, holds." in page
-    assert page.count("### In turns") == 1
+    assert "| a | m | 50.0 | 1.00 (1.80) | 2.0% (4.4%) | 3 |" in page
+    assert "c (m), 1 thread, with a neighbour: not measured" in page
 
 
 def test_every_row_of_a_table_is_as_long_as_its_header_and_no_cell_breaks_it():
     found = tables.sections(measured(), None)
     lengths = [{len(s.header), *map(len, s.rows)} for s in found if s.rows]
-    assert len(lengths) == 7
+    assert len(lengths) == 8
     assert all(len(length) == 1 for length in lengths)
     lines = [line for line in tables.markdown(found).splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in lines)
@@ -93,10 +94,10 @@ intervals = st.builds(
 )
 
 
-@given(intervals, intervals, st.sampled_from([True, False, None]), st.sampled_from([None, 8.0, 18.5]))
-def test_numbers_survive_being_written_down(tmp_path_factory, ratio, extra, holds, pairs):
+@given(intervals, intervals, st.sampled_from([True, False, None]))
+def test_numbers_survive_being_written_down(tmp_path_factory, ratio, extra, holds):
     path = tmp_path_factory.mktemp("data") / "measured.json"
-    row = overhead.Overhead("a", "m", None, 0.0123, ratio, extra, pairs, holds)
+    row = overhead.Overhead("a", "m", None, 0.0123, ratio, extra, holds)
     measurements.write(measured(overhead=[row]), path)
     assert measurements.read(path).results("overhead") == [row]
 
@@ -112,6 +113,13 @@ def test_what_is_measured_again_replaces_its_row_and_counts_for_the_bars():
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith(("| a | m", "| b | m"))]
     assert [row[-1] for row in rows] == ["2026-01-01, abc |", "2026-02-02, def |"]
     assert "Measured on 2026-01-01 with 1 thread, levelfield abc." in page
+
+
+def test_blocks_under_other_conditions_are_other_rows():
+    found = measured(blocks=[spread("a", 1), spread("a", 2), spread("a", 1, beside=False)])
+    found.add("blocks", Row("2026-02-02", "def", 2, spread("a", 2, 0.04)))
+    rows = [line for line in page_of(found).splitlines() if line.startswith("| a | m")]
+    assert [row.split(" | ")[-1] for row in rows] == ["2026-01-01, abc |", "2026-02-02, def |", "2026-01-01, abc |"]
 
 
 def test_rows_of_one_table_from_two_days_tell_which_is_of_which():

@@ -8,19 +8,24 @@ import subprocess
 import sys
 import time
 
+import blocks
 import half
 import overhead
 import pytest
 import script
 import startup
-from acceptance_examples import ROOT, series
+import switch
+from acceptance_examples import MACHINE, ROOT, series, spread
 from effort import choose
 from half import HalfBusy
 from parts import PARTS
 from share import time_share
 
 from levelfield.adapters.registry import find
-from levelfield.harness.records.record import Record
+from levelfield.harness.doctor.examine import prepare
+from levelfield.harness.launch.rounds import LEAST_TURNS
+from levelfield.harness.records.record import Record, Turn
+from levelfield.harness.system import machine
 
 
 @pytest.mark.parametrize(
@@ -68,7 +73,7 @@ def test_a_script_without_epochs_is_an_error():
         script.parse("nothing\n")
 
 
-def test_the_share_of_measured_time_leaves_out_the_import():
+def record(block: int, epochs: list[float]) -> Record:
     cell = {
         "kind": "speed",
         "task": "digits",
@@ -80,23 +85,23 @@ def test_the_share_of_measured_time_leaves_out_the_import():
         "api": "low",
         "mode": "eager",
     }
-    host = dict(host=None, system="", cpu="", cores=2, memory_bytes=1, python="", commit=None)
-    records = [
-        Record.model_validate(
-            {
-                "cell": cell,
-                "seed": 0,
-                "block": block,
-                "status": "ok",
-                "started": f"2026-01-01T00:00:{2 * block:02}.000+00:00",
-                "wall_seconds": 1.0,
-                "phases": {"import": 9.0, "build": 0.1, "predict": 0.2},
-                "epoch_seconds": [0.1, 0.2],
-                "machine": host,
-            }
-        )
-        for block in range(2)
-    ]
+    return Record.model_validate(
+        {
+            "cell": cell,
+            "seed": 0,
+            "block": block,
+            "status": "ok",
+            "started": f"2026-01-01T00:00:{2 * block:02}.000+00:00",
+            "wall_seconds": 1.0,
+            "phases": {"import": 9.0, "build": 0.1, "predict": 0.2},
+            "epoch_seconds": epochs,
+            "machine": MACHINE,
+        }
+    )
+
+
+def test_the_share_of_measured_time_leaves_out_the_import():
+    records = [record(block, [0.1, 0.2]) for block in range(2)]
     found = time_share("run", records)
     assert found is not None
     assert math.isclose(found.measured, 2 * 0.6)
@@ -151,8 +156,50 @@ def test_a_part_takes_the_adapters_that_are_named_and_else_its_own():
     builtin = {(name, mode) for name, info in adapters.items() if info.builtin for mode in info.modes}
     assert set(names("overhead")) == builtin
     assert [name for name, _ in names("neighbour")] == ["numpy-manual", "torch-autograd", "jax-grad"]
-    for part in ("overhead", "itself", "neighbour", "duel"):
+    for part in ("overhead", "itself", "neighbour"):
         assert {name for name, _ in names(part, "flax-nnx")} == {"flax-nnx"}
+    for part, steps in (("switch", 1), ("blocks", 4)):
+        planned = PARTS[part][0].plan(choose([part], ["flax-nnx"]), adapters)
+        assert [[info.name for info in step.infos] for step in planned] == steps * [["flax-nnx"]]
+
+
+def test_what_of_a_turn_lies_in_no_epoch_is_its_cost():
+    """A turn of three epochs, the first of which warmed up, and one of two; the last epoch belongs to none."""
+    turns = [Turn(first=0, epochs=3, warm=1, began=1.0), Turn(first=3, epochs=2, began=2.0)]
+    launch = record(0, [0.02, 0.01, 0.01, 0.02, 0.01, 0.01]).model_copy(update={"turns": turns})
+    found = switch.outside([0.05, 0.04], launch)
+    assert found == [(0.05, pytest.approx(0.01)), (0.04, pytest.approx(0.01))]
+    judged = switch.judge("a", "m", found)
+    assert judged.seconds == pytest.approx(0.01)
+    assert judged.share == pytest.approx(0.225)
+    assert judged.turn_seconds == pytest.approx(0.045)
+    assert switch.judge("a", "m", found[:1]).reason == "no two turns were taken"
+
+
+def test_the_spread_of_an_adapter_against_itself_has_an_interval_and_needs_three_blocks():
+    found = spread("a", 1, 0.02)
+    assert (found.n, found.reason) == (120, None)
+    assert found.low < 0.02 < found.high
+    assert found.high / found.low == pytest.approx(1.29, abs=0.01)  # of 119 degrees of freedom
+    assert abs(found.agree) < 0.3
+    assert spread("a", 1, count=2).reason == "3 blocks are needed and 2 were made"
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+@pytest.mark.parametrize("threads", [1, len(machine.cores())])
+def test_a_turn_costs_something_and_blocks_of_the_same_are_compared(threads):
+    bench = prepare(threads, 0.1)
+    infos = [find().adapters[name] for name in ("numpy-manual", "sklearn-mlp")]
+    for one in switch.measure(bench, infos, 1, lambda: False):
+        assert one.reason is None
+        assert one.turns >= LEAST_TURNS
+        assert 0 < one.seconds < one.turn_seconds
+    found = blocks.measure(bench, infos, True, 3, lambda: False)
+    assert [(one.adapter, one.threads, one.beside, one.n, one.reason) for one in found] == [
+        ("numpy-manual", threads, True, 3, None),
+        ("sklearn-mlp", threads, True, 3, None),
+    ]
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def series(factors: dict[str, float], blocks: int = 120, spread: float = 0.01) -
     for seed, (label, factor) in enumerate(factors.items()):
         found.values[label] = dict(enumerate(noise(seed, blocks, factor, spread)))
         found.wall[label] = dict.fromkeys(range(blocks), 0.5)
-    found.launches, found.disturbed = 360, 7
+    found.launches, found.short = 360, 7
     return found
 
 
@@ -34,7 +34,7 @@ def interval(estimate: float, width: float = 0.01, n: int = 40) -> Interval:
 
 
 def trials() -> list[Trial]:
-    """Of a simulated machine: a whole series, one that is too short, one that could not be made, and duels."""
+    """Of a simulated machine: a whole series, one that could not be made, and one that is too short."""
     found = series({"a +0%": 1.0, "a again": 1.0, "a +5%": 1.05})
     slowed = [slowed_down(found, "a +5%", "a +0%", 0.05, 0.05)]
     short = same(series({"a": 1.0, "b": 1.0}, blocks=2), ["b"], "a")
@@ -42,7 +42,6 @@ def trials() -> list[Trial]:
         Trial("itself", "a", "eager", None, 1e-4, same(found, ["a again"], "a +0%"), slowed, found.values),
         Trial("itself", "c", "eager", "needs c: pip install c"),
         Trial("neighbour", "b", "eager", None, 1e-4, short),
-        Trial("duel", "d", "eager", None, 1e-4, None, slowed, found.values),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,8 +29,8 @@ def test_a_budget_is_divided_by_weight_and_never_overrun(weights):
 
 
 def test_one_part_takes_the_adapters_that_are_named_and_its_time():
-    chosen = choose(EFFORTS["normal"], ["flax-nnx"], ["duel"])
-    assert (chosen.parts, chosen.adapters, chosen.budget) == (("duel",), ("flax-nnx",), None)
+    chosen = choose(EFFORTS["normal"], ["flax-nnx"], ["neighbour"])
+    assert (chosen.parts, chosen.adapters, chosen.budget) == (("neighbour",), ("flax-nnx",), None)
 
 
 def test_the_help_names_the_parts_that_there_are(capsys):
@@ -57,39 +58,37 @@ def test_an_interrupt_leaves_what_was_measured_before_it(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PARTS["itself"], "measure", lambda bench, step, enough: first, raising=False)
-    monkeypatch.setattr(PARTS["duel"], "measure", stop, raising=False)
+    monkeypatch.setattr(PARTS["neighbour"], "measure", stop, raising=False)
     monkeypatch.setattr(
         "levelfield.harness.doctor.examine.others", lambda seconds, cores: conditions.others(0.01, cores)
     )
     told: list[str] = []
-    found = examine(choose(EFFORTS["quick"], []), find().adapters, 1, told.append)
+    effort = replace(EFFORTS["full"], adapters=("numpy-manual",))
+    found = examine(effort, find().adapters, 1, told.append)
     assert found.stopped
     assert [line.partition(",")[0] for line in told[1:]] == [
         "numpy-manual against itself",
-        "numpy-manual against itself in turns",
+        "numpy-manual against itself with a neighbour",
     ]
     assert found.trials == [first]
     assert "stopped before everything was measured" in tables.text(found).replace("\n    ", " ")
 
 
 def test_the_page_says_what_was_found_and_why_the_rest_was_not():
-    page = tables.text(examination())
+    page = tables.text(examination()).replace("\n    ", " ")
     assert "Missing: torch" in page
     assert "with uncommitted changes" in page
     assert page.count("not measured, because needs c: pip install c.") == 1
     assert "b (eager) with a neighbour: not judged, because the pairs were too few." in page
-    (slow, in_turns) = [line for line in page.splitlines() if line.split()[1:2] == ["5%"]]
+    assert "7 of 360 launches had too few turns" in page
+    (slow,) = [line for line in page.splitlines() if line.split()[1:2] == ["5%"]]
     assert "1.050" in slow
     assert "12: 100%" in slow
-    assert (slow.split()[0], in_turns.split()[0]) == ("a", "d")
-    assert in_turns.split()[1:] == slow.split()[1:]
 
 
 def test_every_row_of_a_table_is_as_long_as_its_header():
     found = [section for section in tables.sections(examination()) if section.rows]
-    assert [section.title for section in found] == [
-        tables.TITLES[n] for n in ("conditions", "itself", "delays", "duel")
-    ]
+    assert [section.title for section in found] == [tables.TITLES[n] for n in ("conditions", "itself", "delays")]
     assert all({len(section.header)} == set(map(len, section.rows)) for section in found)
 
 
@@ -102,15 +101,14 @@ def test_as_json_there_are_the_recorded_values_and_no_infinities():
 @pytest.mark.slow
 @pytest.mark.frameworks
 def test_the_doctor_examines_whatever_it_finds_in_the_time_that_it_is_given(tmp_path):
-    """On a busy machine every launch may be void; then it must say so, and still be done."""
+    """On a busy machine there may be no time for a block; then it must say so, and still be done."""
     words = ["-P", "-m", "levelfield.harness.cli.main", "doctor", "--quick", "--json", "--budget", "6s"]
     done = subprocess.run(
         [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True
     )
     found = json.loads(done.stdout)
     assert {c["name"] for c in found["conditions"]} >= {"governor", "virtual machine", "CPU quota", "others"}
-    assert [trial["part"] for trial in found["trials"]] == ["itself", "duel"]
-    series, duel = found["trials"]
+    (series,) = found["trials"]
+    assert series["part"] == "itself"
     assert series["reason"] or [d["delay"] for d in series["delays"]] == [0.01, 0.02, 0.05]
-    assert duel["reason"] or [d["delay"] for d in duel["delays"]] == [0.0, 0.01, 0.02, 0.05]
     assert found["frameworks"]["numpy"] == np.__version__

@@ -90,3 +90,14 @@ def test_a_process_dies_with_the_one_that_started_it():
     ended, _, _ = select.select([watch], [], [], 60)
     os.close(watch)
     assert ended
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins nothing")
+def test_what_is_started_while_pinned_keeps_to_its_core_and_the_starter_does_not():
+    before = os.sched_getaffinity(0)
+    core = max(before)
+    with processes.pinned([core]):
+        code = "import os; print(os.sched_getaffinity(0))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{{{core}}}"
+    assert os.sched_getaffinity(0) == before

@@ -1,7 +1,7 @@
 """Record series: every tool measures the same work under four labels, again and again, each run in equal time.
 
 A run of a peer is its own command from start to end, so that start-up counts as it does for its user. levelfield is
-there twice: launches in blocks by a warm parent, as `levelfield run` makes them, and pairs in turns, as `levelfield
+there twice: blocks of all labels, as `levelfield run` makes them, and pairs in turns, as `levelfield
 duel` does.
 """
 
@@ -26,9 +26,9 @@ from levelfield.adapters.registry import find
 from levelfield.harness.doctor import series
 from levelfield.harness.doctor.against_itself import CALIBRATION
 from levelfield.harness.doctor.neighbour import neighbour
-from levelfield.harness.doctor.series import Bench, Series
+from levelfield.harness.doctor.series import TIME_LIMIT, Bench
 from levelfield.harness.measure.delay import Delay
-from levelfield.harness.run.duel import THREADS, Side
+from levelfield.harness.run.duel import THREADS, Side, ground
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -72,8 +72,8 @@ def _step(bench: Bench) -> float:
     """Seconds of one undelayed step: the median over some launches."""
     info = find().adapters[ADAPTER]
     with bench.launcher({info.name: info}) as launcher:
-        work = series.cell(info, MODE, bench.threads)
-        found = series.record(launcher, bench, work, {info.name: ()}, 9, lambda: False)
+        side = Side(info, series.cell(info, MODE, bench.threads))
+        found = series.record(launcher, bench, {info.name: side}, 9, lambda: False)
     if info.name not in found.values:
         raise SystemExit(f"the step could not be calibrated: {found.failure or found.nothing()}")
     return median(found.values[info.name].values()) / (len(bench.task.train.x) // series.RECIPE.batch_size)
@@ -81,15 +81,15 @@ def _step(bench: Bench) -> float:
 
 def _run(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
     info = find().adapters[ADAPTER]
-    labels = {label: (Delay(seconds=share * step),) for label, share in LABELS.items()}
     work = series.cell(info, MODE, bench.threads)
+    sides = {label: Side(info, work, (Delay(seconds=share * step),)) for label, share in LABELS.items()}
     with bench.launcher({info.name: info}) as host:
         first = 0
         while time.monotonic() < until:
-            found = series.record(host, bench, work, labels, BLOCKS, lambda: time.monotonic() >= until, first)
+            found = series.record(host, bench, sides, BLOCKS, lambda: time.monotonic() >= until, first)
             if found.failure is not None:
                 raise SystemExit(f"a launch failed: {found.failure}")
-            yield {"values": found.values, "wall": found.wall, "disturbed": found.disturbed}
+            yield {"values": found.values, "wall": found.wall, "short": found.short}
             first += BLOCKS
 
 
@@ -101,17 +101,22 @@ def _duel(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
     def side(label: str) -> Side:
         return Side(info, work, wrap=(Delay(seconds=LABELS[label] * step),))
 
-    with bench.ground(Side(info, work), Side(info, work)) as ground:
-        first = [ground.pair(side("base"), side("base"), block) for block in range(CALIBRATION)]
+    plain = Side(info, work)
+    with ground(plain, plain, bench.task, bench.machine, bench.cores, TIME_LIMIT) as meeting:
+        first = [meeting.pair(side("base"), side("base"), block) for block in range(CALIBRATION)]
         step = median(pair.second for pair in first if pair) / (len(bench.task.train.x) // series.RECIPE.batch_size)
         for block in count():
-            found = Series()
+            values: dict[str, dict[int, float]] = {}
+            wall: dict[str, dict[int, float]] = {}
             others = [label for label in LABELS if label != "base"]
             for label in shuffle.sample(others, len(others)):
                 if time.monotonic() >= until:
                     return
-                found.add_pair(label, ground.pair(side(label), side("base"), block), block)
-            yield {"values": found.values, "wall": found.wall, "step_seconds": step}
+                pair = meeting.pair(side(label), side("base"), block)
+                wall |= {label: {block: 0.0 if pair is None else pair.wall}, f"{label} base": {block: 0.0}}
+                if pair is not None:
+                    values |= {label: {block: pair.first}, f"{label} base": {block: pair.second}}
+            yield {"values": values, "wall": wall, "step_seconds": step}
 
 
 def _peer(bench: Bench, tool: str, data: Path, step: float, until: float) -> Iterator[dict[str, Any]]:
