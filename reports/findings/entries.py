@@ -144,4 +144,5 @@ class Workload:
             self.replicas,
             self.replication or "",
         )
-        return (*where, self.task, self.model.name, self.recipe.name, str(self.variant))
+        # Data as they are before variants of them: the first is drawn at the head of a section
+        return (*where, bool(self.variant.label), self.task, self.model.name, self.recipe.name, str(self.variant))

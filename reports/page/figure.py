@@ -229,6 +229,13 @@ def marker(entry: Entry, colour: str | None = None) -> dict[str, Any]:
     }
 
 
+def shared_marker(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Of a mark that stands for all of these: that of one, else one of no family."""
+    if len(entries) == 1:
+        return marker(entries[0])
+    return {"marker": "o", "markerfacecolor": MUTED, "markeredgecolor": INK, "markeredgewidth": 0.8}
+
+
 def gap_reason(axes: Axes, y: float, text: str) -> None:
     """In place of a point: why there is none."""
     axes.text(
@@ -290,13 +297,14 @@ def log_axis(axes: Axes, which: str, text: Any, *, whole: bool = False) -> None:
 
 
 def legend(figure: Figure, entries: Sequence[Entry]) -> None:
-    """Two rows above the axes: colours of the families present; markers of the APIs, hollow for eager."""
+    """Two rows above the axes: colours of the families present; markers of the APIs, hollow for eager. `entries`: those
+    that have a mark of their own."""
     families = [key("o", family_colour(f), INK, label(f)) for f in sorted({e.family for e in entries})]
     forms = [key(MARKERS[a], MUTED, MUTED, f"{a} API") for a in MARKERS if any(e.api == a for e in entries)]
     if len({e.compiled for e in entries}) == 2:
         forms += [key("o", MUTED, MUTED, "filled: compiled"), key("o", PAPER, MUTED, "hollow: eager")]
     height = figure.get_size_inches()[1]
-    for row, handles in enumerate((families, forms)):
+    for row, handles in enumerate(filter(None, (families, forms))):
         figure.legend(
             handles=handles,
             loc="upper left",

@@ -158,7 +158,8 @@ def draw(race: Race, name: str) -> figure.Markup:
         groups.setdefault((reach.epochs, reach.missed), []).append(reach)
     rows = [own[0] for own in groups.values()]
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    figure.name_rows(axes, [alike_label([r.learner.entry for r in own], len(rows) == 1) for own in groups.values()])
+    entries = [[r.learner.entry for r in own] for own in groups.values()]
+    figure.name_rows(axes, [alike_label(own, len(rows) == 1) for own in entries])
     trained = [s.epoch for r in rows if r.missed for c in r.learner.curves.values() for s in c[-1:]]
     last = max([1, *trained, *(e for r in rows for e in r.epochs)])
     for row, reach in enumerate(rows):
@@ -175,7 +176,7 @@ def draw(race: Race, name: str) -> figure.Markup:
             )
         if reach.middle is not None:
             axes.plot(
-                [reach.middle], [row], linestyle="none", **figure.marker(reach.learner.entry), markersize=6.5, zorder=3
+                [reach.middle], [row], linestyle="none", **figure.shared_marker(entries[row]), markersize=6.5, zorder=3
             )
         if reach.missed:
             axes.text(
@@ -191,7 +192,7 @@ def draw(race: Race, name: str) -> figure.Markup:
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlim(-0.02 * last, last * 1.04 + 1e-9)
     axes.set_xlabel("epochs")
-    figure.legend(drawing, [r.learner.entry for r in rows])
+    figure.legend(drawing, [own[0] for own in entries if len(own) == 1])
     return figure.to_svg(drawing, name, race.sentence)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from levelfield.harness.judge.equivalence import MARGIN, Equivalence
 from levelfield.harness.judge.statistics import Interval
 from levelfield.reports.findings import intervals
+from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import (
     JUDGED,
@@ -235,17 +236,17 @@ def differences_picture(found: Gaps, number_: int) -> Picture:
     )
 
 
-def shared(gaps: Sequence[Gap], shown: Callable[[Gap], Hashable]) -> tuple[list[Gap], list[str]]:
-    """One of each group that looks the same, and the names of the groups."""
+def shared(gaps: Sequence[Gap], shown: Callable[[Gap], Hashable]) -> tuple[list[Gap], list[list[Entry]], list[str]]:
+    """One of each group that looks the same, the entries of the groups, and their names."""
     groups: dict[Hashable, list[Gap]] = {}
     for gap in gaps:
         groups.setdefault(shown(gap), []).append(gap)
-    names = [alike_label([g.learner.entry for g in own], len(groups) == 1) for own in groups.values()]
-    return [own[0] for own in groups.values()], names
+    entries = [[g.learner.entry for g in own] for own in groups.values()]
+    return [own[0] for own in groups.values()], entries, [alike_label(own, len(groups) == 1) for own in entries]
 
 
 def draw_differences(found: Gaps, name: str) -> figure.Markup:
-    rows, names = shared([g for g in found.gaps if g.against], lambda g: g.verdicts)
+    rows, entries, names = shared([g for g in found.gaps if g.against], lambda g: g.verdicts)
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
     figure.name_rows(axes, names)
     axes.axvspan(-100 * MARGIN, 100 * MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
@@ -257,10 +258,10 @@ def draw_differences(found: Gaps, name: str) -> figure.Markup:
             _interval(axes, scaled(difference, 100), y, colour)
             mark: dict[str, Any] = {"marker": "|", "markersize": 7, "color": colour, "markeredgewidth": 1.8}
             if what == "test accuracy":
-                mark = {**figure.marker(gap.learner.entry), "markersize": 6.5}
+                mark = {**figure.shared_marker(entries[row]), "markersize": 6.5}
             axes.plot([100 * difference.estimate], [y], linestyle="none", **mark)
     axes.set_xlabel("points of accuracy, own − baseline")
-    figure.legend(drawing, [g.learner.entry for g in rows])
+    figure.legend(drawing, [own[0] for own in entries if len(own) == 1])
     return figure.to_svg(drawing, name, found.sentence)
 
 
@@ -274,7 +275,7 @@ def picture(found: Gaps, number_: int) -> Picture:
 
 
 def draw(found: Gaps, name: str) -> figure.Markup:
-    rows, names = shared(found.gaps, lambda g: g.losses)
+    rows, entries, names = shared(found.gaps, lambda g: g.losses)
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
     figure.name_rows(axes, names)
     for row, gap in enumerate(rows):
@@ -288,12 +289,16 @@ def draw(found: Gaps, name: str) -> figure.Markup:
             )
         _interval(axes, gap.best_loss, row - 0.1, figure.INK)
         axes.plot(
-            [gap.best_loss.estimate], [row - 0.1], linestyle="none", **figure.marker(gap.learner.entry), markersize=6.5
+            [gap.best_loss.estimate],
+            [row - 0.1],
+            linestyle="none",
+            **figure.shared_marker(entries[row]),
+            markersize=6.5,
         )
     if axes.get_xlim()[0] < 0:
         axes.axvline(0, color=figure.MUTED, linewidth=0.8, zorder=0)
     axes.set_xlabel("gap in loss")
-    figure.legend(drawing, [g.learner.entry for g in rows])
+    figure.legend(drawing, [own[0] for own in entries if len(own) == 1])
     return figure.to_svg(drawing, name, found.sentence)
 
 
