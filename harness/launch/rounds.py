@@ -44,7 +44,7 @@ class Alive:
     doing: Doing | None = None
     done: Done | None = None
     started: str = ""  # UTC, ISO 8601
-    starting: float = 0.0  # seconds until its process was there
+    wall: float = 0.0  # seconds that it ran in all: from before it could until it was stopped, or had ended
     compiled: Path | None = None  # where it keeps that
     filled: bool = False  # whether anything was there before
     took: list[float] = field(default_factory=list)  # seconds of each of its turns, until it was stopped again
@@ -62,23 +62,18 @@ class Alive:
         asked = ceil(self.launch.seconds / max(self.turn, 1e-6))
         return min(max(asked, LEAST_TURNS), MOST_TURNS)
 
-    @property
-    def wall(self) -> float:
-        """Seconds that it ran in all."""
-        return self.starting + (self.doing.seconds if self.doing else 0.0)
-
     def start(self, parents: WarmParents) -> None:
         """Let it come to its first turn; it is stopped then."""
         self.started = now()
         begin = time.monotonic()
         self.filled = self.compiled is not None and folders.is_filled(self.compiled)
         begun = parents.begin(self.job, self.key, compiled=self.compiled)
-        self.starting = time.monotonic() - begin
         if isinstance(begun, Done):
             self.done = begun
         else:
             self.doing = begun
             self._wait(begun)
+        self.wall += time.monotonic() - begin
 
     def look(self, sampling: Sampling, start: Callable[[Sampling, Key, int], None]) -> None:
         """Let it train through a window, while `sampling`, begun by `start`, watches it."""
@@ -97,10 +92,12 @@ class Alive:
         self.doing.running.resume()
         if command == "end":
             self.done = self.doing.ended()
-            return
-        self._wait(self.doing)
+        else:
+            self._wait(self.doing)
+        took = time.monotonic() - begin
+        self.wall += took
         if command == "turn":
-            self.took.append(time.monotonic() - begin)
+            self.took.append(took)
 
     def _wait(self, doing: Doing) -> None:
         self.done = doing.said(self.line.over)
