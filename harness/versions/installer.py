@@ -99,7 +99,8 @@ def run(command: Sequence[str], tell: Callable[[str], None], pass_fds: Collectio
 def refusal(installer: Installer, requirement: str, said: str) -> UserError:
     """Why `requirement` could not be installed, from what the installer said."""
     python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    if _OFFLINE.search(said):
+    known = _named_in(said)
+    if _OFFLINE.search(said) and not known:
         other = "; uv does not read pip's configuration: --installer pip" if installer.tool == "uv" else ""
         return UserError(
             f"{requirement} cannot be installed: {installer.tool} reaches no package index",
@@ -107,7 +108,6 @@ def refusal(installer: Installer, requirement: str, said: str) -> UserError:
         )
     if _NO_SUCH.search(said) and _same(requirement, said):
         package = requirement.partition("==")[0].partition(" @ ")[0]
-        known = _named_in(said)
         where = f"the newest here are {', '.join(known[-_NEAREST:])}; " if known else ""
         return UserError(
             f"there is no {requirement} for {python} on this machine",
