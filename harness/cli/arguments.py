@@ -201,6 +201,9 @@ def _parser() -> Parser:
         "-a", "--adapter", action="append", default=[], metavar="NAME", help="default: those of the package; repeatable"
     )
     versions.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    versions.add_argument(
+        "--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
+    )
     versions.add_argument("--threads", type=_positive, metavar="N", help="default: as the suite says")
     versions.add_argument("--blocks", type=_positive, metavar="N", help="default: 8, or as the suite says")
     versions.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")

@@ -157,7 +157,6 @@ def _duel(options: argparse.Namespace) -> int:
 def _versions(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import versions
 
-    _draw_with_own_settings()
     return versions.run(options, _write_page)
 
 

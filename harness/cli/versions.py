@@ -26,7 +26,7 @@ from levelfield.harness.system.numbers import counted
 from levelfield.harness.versions import bisect, built, installer, suite_text, wanted
 from levelfield.harness.versions.bisect import Found, Step
 from levelfield.harness.versions.built import Built
-from levelfield.tasks.errors import UserError
+from levelfield.tasks.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from levelfield.reports.findings.versions import Row
@@ -61,12 +61,18 @@ class Using:
 
     def __init__(self, options: argparse.Namespace, package: str, adapters: Sequence[AdapterInfo], page: Page) -> None:
         self.options, self.package, self.page = options, package, page
-        self.adapters = [info.name for info in adapters]
         self.needs = sorted({name for info in adapters for name in info.distributions})
         self.installer = installer.choose(options.installer)
         chosen, _ = suite.read(options.suite or "default")
-        self.suite = chosen if options.suite else suite_text.short(chosen)
+        chosen = chosen if options.suite else suite_text.short(chosen)
+        self.suite = suite_text.with_adapters(chosen, package, [info.name for info in adapters])
+        modes = {mode for info in adapters for mode in info.modes}
+        for mode in options.mode:
+            if mode not in modes:
+                raise unknown("mode", mode, modes, "levelfield list adapters")
         self.folder: Path = options.output or store.new_folder(f"versions-{package.lower()}")
+        if any(self.folder.glob("run.json")) or any(self.folder.glob("*/run.json")):
+            raise UserError(f"{self.folder} holds a run already", "choose another folder with -o")
         self.code = 0
 
     def tell(self, line: str) -> None:
@@ -82,8 +88,7 @@ class Using:
 
     def timed(self, environments: Sequence[Built]) -> Suite:
         """The suite that times these beside each other."""
-        pythons = {one.name: one.python for one in environments}
-        return suite_text.of_versions(self.suite, self.package, pythons, self.adapters)
+        return suite_text.under(self.suite, {one.name: one.python for one in environments})
 
     def measure(
         self,
@@ -98,12 +103,6 @@ class Using:
     ) -> list[Row]:
         """Run the suite in a new folder, which keeps its text, and find what it says; of so many `comparisons` the
         intervals hold together."""
-        from levelfield.reports import versions as shown
-        from levelfield.reports.findings import certificates, evidence
-        from levelfield.reports.findings import versions as findings
-
-        if (folder / "run.json").exists():
-            raise UserError(f"{folder} holds a run already", "choose another folder with -o")
         path = folder / "versions.toml"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +112,7 @@ class Using:
         asked = RunOptions(
             suite=str(path),
             mode=tuple(self.options.mode),
+            device=self.options.device,
             threads=self.options.threads,
             blocks=blocks,
             budget=self.options.budget,
@@ -127,11 +127,15 @@ class Using:
         for line in outcome.lines:
             self.tell(line)
         self.code = max(self.code, outcome.code)
+        self.tell(f"report: {self.page(folder)}")
+        from levelfield.reports import versions as shown
+        from levelfield.reports.findings import certificates, evidence
+        from levelfield.reports.findings import versions as findings
+
         stored = store.read(folder)
         proofs = [certificates.summary(one) for one in stored.certificates]
         found = evidence.gather(stored.run, stored.records, certificates=proofs)
         rows = findings.find(found, names, margin, 1 - (1 - evidence.CONFIDENCE) / comparisons)
-        self.tell(f"report: {self.page(folder)}")
         if (drawn := shown.picture(rows, self.package, stored.run)) is not None:
             write(drawn, folder / "versions.svg")
             self.tell(f"picture: {folder / 'versions.svg'}")

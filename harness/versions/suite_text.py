@@ -15,18 +15,22 @@ from levelfield.tasks.errors import UserError
 BLOCKS = 8
 
 
-def of_versions(chosen: Suite, package: str, pythons: Mapping[str, Path], adapters: Sequence[str]) -> Suite:
-    """The speed parts of `chosen` with these `adapters`, under these interpreters by name. The first of them is
-    compared with, and so is the baseline's: one of the adapters, so that there is one in every version.
+def short(chosen: Suite) -> Suite:
+    """Of the default suite the main work alone: each adapter in its first mode, without its start-up."""
+    part: SpeedPart = chosen.speed[0].model_copy(update={"modes": "default", "blocks": BLOCKS, "start_up": False})
+    return chosen.model_copy(update={"speed": (part,), "budget": None})
 
-    Raises UserError where no speed part has one of the adapters.
+
+def with_adapters(chosen: Suite, package: str, adapters: Sequence[str]) -> Suite:
+    """The speed parts of `chosen` with these `adapters`; the baseline is one of them.
+
+    Raises UserError where no speed part has one.
     """
-    names = tuple(pythons)
     parts = []
     for part in chosen.speed:
         own = tuple(name for name in adapters if "*" in part.adapters or name in part.adapters)
         if own:
-            parts.append(part.model_copy(update={"environments": names, "adapters": own}))
+            parts.append(part.model_copy(update={"adapters": own}))
     if not parts:
         raise UserError(
             f"{chosen.file}: no [[speed]] table has {' or '.join(adapters)}", "another --suite, or another --adapter"
@@ -35,16 +39,26 @@ def of_versions(chosen: Suite, package: str, pythons: Mapping[str, Path], adapte
     return chosen.model_copy(
         update={
             "name": re.sub(r"[^a-z0-9]+", "-", f"versions-{package.lower()}")[:40].rstrip("-"),
-            "summary": f"{', '.join(names[1:])} against {names[0]}",
             "baseline": chosen.baseline if chosen.baseline in parts[0].adapters else parts[0].adapters[0],
             "study": None,
             "peaks": False,
-            "environments": {name: EnvironmentTable(python=python) for name, python in pythons.items()},
             "tasks": {name: task for name, task in chosen.tasks.items() if name in used["task"]},
             "models": {name: model for name, model in chosen.models.items() if name in used["model"]},
             "recipes": {name: recipe for name, recipe in chosen.recipes.items() if name in used["recipe"]},
             "learning": (),
             "speed": tuple(parts),
+        }
+    )
+
+
+def under(chosen: Suite, pythons: Mapping[str, Path]) -> Suite:
+    """The same under these interpreters by name. The first of them is the baseline's."""
+    names = tuple(pythons)
+    return chosen.model_copy(
+        update={
+            "summary": f"{', '.join(names[1:])} against {names[0]}",
+            "environments": {name: EnvironmentTable(python=python) for name, python in pythons.items()},
+            "speed": tuple(part.model_copy(update={"environments": names}) for part in chosen.speed),
         }
     )
 
@@ -69,12 +83,6 @@ def _holds(part: SpeedPart, cell: Cell) -> bool:
     given = ((cell.task, part.task), (cell.model.name, part.model), (cell.recipe.name, part.recipe))
     among = ((cell.adapter, part.adapters), (cell.track, part.track), (cell.precision, part.precision))
     return all(one in several for one, several in (*given, *among, (cell.replicas, part.replicas)))
-
-
-def short(chosen: Suite) -> Suite:
-    """Of the default suite the main work alone: each adapter in its first mode, without its start-up."""
-    part: SpeedPart = chosen.speed[0].model_copy(update={"modes": "default", "blocks": BLOCKS, "start_up": False})
-    return chosen.model_copy(update={"speed": (part,), "budget": None})
 
 
 def text(suite: Suite) -> str:

@@ -14,7 +14,7 @@ from levelfield.tasks.errors import UserError
 
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _RELEASE = re.compile(r"[0-9][A-Za-z0-9.+!_-]*")
-_MADE = {"build", "dist", "__pycache__", "node_modules"}  # in a checkout: what was made from the rest of it
+_MADE = ("build", "dist")  # at the top of a checkout: what was made from the rest of it
 _LONGEST = 40  # as names in a suite are
 
 
@@ -100,10 +100,10 @@ def _digest(path: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
-        folders[:] = [
-            name for name in folders if name not in _MADE and not name.endswith(".egg-info") and name[0] != "."
-        ]
-        yield from (Path(place, name) for name in files if not name.endswith((".pyc", ".so")))
+        made = _MADE if Path(place) == folder else ()
+        folders[:] = [name for name in folders if not (name in made or name.endswith((".egg-info", "__pycache__")))]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files if not name.endswith(".pyc"))
 
 
 def _named(package: str, version: str, text: str) -> str:

@@ -172,6 +172,8 @@ def test_another_interpreter_version_or_need_is_another_environment(monkeypatch)
         ["to rch", "2.9.1", "2.10"],
         ["torch", "2.9.1", "2.10", "-a", "nobody"],
         ["torch", "2.9.1", "2.10", "--suite", "nothing"],
+        ["torch", "2.9.1", "2.10", "--suite", "samples"],
+        ["torch", "2.9.1", "2.10", "--mode", "slow"],
         ["torch", "2.9.1", "2.10", "2.11", "--bisect", "slower:3%"],
         ["torch", "2.9.1", "2.10", "--bisect", "faster:3%"],
         ["torch", "2.9.1", "2.10", "--bisect", "slower:300%"],

@@ -16,7 +16,7 @@ from levelfield.harness.cli.versions import text as told
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.launches import Surroundings, baseline_of, plan
+from levelfield.harness.plan.launches import Selection, Surroundings, baseline_of, plan
 from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.versions import bisect, installer, suite_text, wanted
@@ -218,25 +218,17 @@ PYTHONS = {"numpy-1": Path("/one/bin/python"), "numpy-2": Path("/two/bin/python"
 ADAPTERS = ("numpy-manual", "sklearn-mlp")
 
 
-def timed(*, modes: str | tuple[str, ...] = "default"):
+def timed():
     chosen, _ = suite.read("default")
-    short = suite_text.short(chosen)
-    part = short.speed[0].model_copy(update={"modes": modes})
-    return suite_text.of_versions(short.model_copy(update={"speed": (part,)}), "numpy", PYTHONS, ADAPTERS)
+    return suite_text.under(suite_text.with_adapters(suite_text.short(chosen), "numpy", ADAPTERS), PYTHONS)
 
 
 def planned(chosen):
     """The launches, where both versions are installed and nothing is here."""
     own_ = Environment(DEFAULT, own().python, lambda name: None)
     others = {name: Environment(name, str(python), lambda name: "1.0") for name, python in PYTHONS.items()}
-    tasks = load_tasks(chosen, suite_selection(), None)
+    tasks = load_tasks(chosen, Selection(), None)
     return plan(chosen, Surroundings(find().adapters, tasks, 2, {DEFAULT: own_, **others}))
-
-
-def suite_selection():
-    from levelfield.harness.plan.launches import Selection
-
-    return Selection()
 
 
 def test_every_version_is_in_every_block_and_the_first_is_the_baseline():
@@ -277,4 +269,4 @@ def test_a_suite_without_the_adapters_is_refused():
     chosen, _ = suite.read("default")
     part = chosen.speed[0].model_copy(update={"adapters": ("torch-nn",)})
     with pytest.raises(UserError, match=r"no \[\[speed\]\] table has numpy-manual"):
-        suite_text.of_versions(chosen.model_copy(update={"speed": (part,)}), "numpy", PYTHONS, ["numpy-manual"])
+        suite_text.with_adapters(chosen.model_copy(update={"speed": (part,)}), "numpy", ["numpy-manual"])
