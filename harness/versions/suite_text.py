@@ -104,9 +104,13 @@ def _toml(value: Any) -> str:
         return "{ " + ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items() if one is not None) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    # JSON writes strings, numbers, true and false as TOML does
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return _json(value)
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _json(name)
+
+
+def _json(value: Any) -> str:
+    """Strings, numbers, true and false, which TOML writes alike but for one control character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
