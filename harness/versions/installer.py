@@ -113,10 +113,15 @@ def refusal(installer: Installer, requirement: str, said: str) -> UserError:
             f"there is no {requirement} for {python} on this machine",
             f"{where}run levelfield under another Python for others; pip index versions {package} lists all",
         )
-    told = [line for line in said.splitlines() if re.match(r"\s*(error|×|╰)", line, re.IGNORECASE)]
-    lines = [line for line in said.splitlines() if line.strip()]
-    reason = (told or lines or ["it said nothing"])[0].strip()
-    return UserError(f"{requirement} cannot be installed: {reason[:300]}", "--verbose shows all that was said")
+    return UserError(f"{requirement} cannot be installed: {_reason(said)[:300]}", "--verbose shows all that was said")
+
+
+def _reason(said: str) -> str:
+    """The first error in what was said, with the first cause that uv gives for it."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"error|×", line, re.IGNORECASE)]
+    causes = [line.partition(" ")[2] for line in lines if line.startswith(("cause: ", "╰─▶ "))]
+    return ": ".join([*errors[:1], *causes[:1]] or lines[-1:] or ["it said nothing"])
 
 
 def _same(requirement: str, said: str) -> bool:

@@ -114,7 +114,23 @@ def test_the_adapters_of_a_package_are_those_whose_framework_it_is_else_those_th
 PIP = "ERROR: Could not find a version that satisfies the requirement mine==9 (from versions: {})\nERROR: No matching "
 PIP += "distribution found for mine==9"
 DOWN = "WARNING: Retrying after connection broken by 'NewConnectionError(…: Failed to establish a new connection)'\n"
+UV = "Using Python 3.11.7 environment at: new\nerror: No solution found when resolving dependencies\n  cause: Because {}, we "
+UV += "can conclude that your requirements are unsatisfiable.\n"
+UV_DOWN = "error: Failed to fetch: …\n  cause: error sending request for url (…)\n  cause: client error (Connect)"
 SAID = [
+    ("uv", UV.format("there is no version of mine==9 and you require mine==9"), "there is no mine==9 for Python 3"),
+    ("uv", UV.format("mine was not found in the package registry and you require mine==9"), "there is no mine==9 for"),
+    (
+        "uv",
+        UV.format("mine==9 has no wheels with a matching Python ABI tag (e.g., `cp311`)"),
+        "there is no mine==9 for",
+    ),
+    (
+        "uv",
+        UV.format("needed==3 depends on numpy<1 and mine==9 on numpy>2"),
+        "dependencies: Because needed==3 depends on",
+    ),
+    ("uv", UV_DOWN, "uv reaches no package index"),
     ("pip", PIP.format("1.0, 2.0"), "there is no mine==9 for Python 3"),
     ("pip", DOWN + PIP.format("none"), "pip reaches no package index"),
     ("pip", DOWN + PIP.format("1.0, 2.0"), "there is no mine==9 for Python 3"),
