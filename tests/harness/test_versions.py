@@ -114,7 +114,8 @@ def test_the_adapters_of_a_package_are_those_whose_framework_it_is_else_those_th
 PIP = "ERROR: Could not find a version that satisfies the requirement mine==9 (from versions: {})\nERROR: No matching "
 PIP += "distribution found for mine==9"
 DOWN = "WARNING: Retrying after connection broken by 'NewConnectionError(…: Failed to establish a new connection)'\n"
-UV = "Using Python 3.11.7 environment at: new\nerror: No solution found when resolving dependencies\n  cause: Because {}, we "
+UV = "Using Python 3.11.7 environment at: new\nerror: No solution found when resolving dependencies\n"
+UV += "  cause: Because {}, we "
 UV += "can conclude that your requirements are unsatisfiable.\n"
 UV_DOWN = "error: Failed to fetch: …\n  cause: error sending request for url (…)\n  cause: client error (Connect)"
 SAID = [
