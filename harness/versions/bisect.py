@@ -47,14 +47,17 @@ def word(ratio: Interval | None, by: float) -> Word:
 
 
 def span(known: Sequence[str], first: str, last: str) -> list[str]:
-    """The releases from `first` to `last`, of all that are `known` in their order. Raises UserError."""
+    """The releases from `first` to `last`, of all that are `known` in their order: a build of a release that is itself
+    among them (``2.13.0+cpu``) is no other one. Raises UserError."""
     for release in (first, last):
         if release not in known:
             raise unknown("release", release, known, "the search needs two releases that pip lists")
     begin, end = known.index(first), known.index(last)
     if begin >= end:
         raise UserError(f"{first} is not older than {last}", "name the older release first")
-    return list(known[begin : end + 1])
+    public = {release for release in known if "+" not in release}
+    between = [release for release in known[begin + 1 : end] if release.partition("+")[0] not in public - {release}]
+    return [first, *between, last]
 
 
 def most_steps(releases: int) -> int:

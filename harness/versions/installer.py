@@ -53,7 +53,7 @@ class Installer:
         """All of them into the environment in `folder`."""
         python = str(folder / "bin" / "python")
         if self.tool == "uv":
-            return ["uv", "pip", "install", "--python", python, *requirements]
+            return ["uv", "pip", "install", "--compile-bytecode", "--python", python, *requirements]
         pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         return [*pip, "--progress-bar", "off", *requirements]
 

@@ -197,6 +197,7 @@ def test_there_is_nothing_to_search_for_unless_the_last_release_is_slower(word):
 def test_the_span_of_a_search_is_between_two_known_releases_in_their_order():
     known = ["1.0", "1.1", "2.0", "2.1"]
     assert bisect.span(known, "1.1", "2.1") == ["1.1", "2.0", "2.1"]
+    assert bisect.span(["1", "1+cpu", "2+cpu", "3", "3+cpu"], "1", "3+cpu") == ["1", "2+cpu", "3", "3+cpu"]
     for first, last, why in (("2.0", "1.1", "is not older"), ("1.1", "1.1", "is not older"), ("9", "2.1", "unknown")):
         with pytest.raises(UserError, match=why):
             bisect.span(known, first, last)
