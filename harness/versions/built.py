@@ -139,7 +139,9 @@ def _describe(new: Path, wanted: Wanted, using: Installer) -> None:
 
 
 def _keep(new: Path, final: Path) -> None:
-    """Under its own name from now on, unless another process was quicker."""
+    """Under its own name from now on, unless another process was quicker. What is there and is not whole goes."""
+    if final.exists() and _read(final) is None:
+        final.rename(new.with_name("damaged"))
     try:
         new.rename(final)
     except OSError:

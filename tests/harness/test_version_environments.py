@@ -5,6 +5,7 @@ What a worker needs is replaced by empty packages of the same names, so that onl
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -98,9 +99,21 @@ def test_a_build_that_is_killed_leaves_nothing_that_is_believed(cache):
     done = subprocess.run([sys.executable, "-c", KILLED], env=environment, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert built.kept() == before
+    (lock,) = cache.glob("environments/*/launches.lock")
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until pip has noticed, too
     obtain("2.0", needs=("mine",))
     assert len(built.kept()) == len(before) + 1
     assert left(cache) == sorted(one.folder.name for one in built.kept())  # what the killed one left is gone
+
+
+@pytest.mark.slow
+def test_one_that_was_damaged_is_built_again():
+    one = obtain("1.0")
+    (one.folder / "about.json").write_text('{"name": "mine-1.0"')
+    assert one not in built.kept()
+    assert obtain("1.0").folder == one.folder
+    assert built.kept() != []
 
 
 @pytest.mark.slow
