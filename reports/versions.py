@@ -57,16 +57,17 @@ def picture(rows: Sequence[Row], package: str, run: Run) -> bytes | None:
     if not timed:
         return None
     names = [short(point.version, package) for point in timed[0].points]
+    turned = max(map(len, names)) * len(names) > 24
     several = len({row.workload for row in timed}) > 1
     with figure.style():
-        drawing, panels = figure.grid(len(timed), min(len(timed), 3), 1.6, top=0.35, bottom=0.95)
+        drawing, panels = figure.grid(len(timed), min(len(timed), 3), 1.6, top=0.35, bottom=0.95 if turned else 0.6)
         for axes, row in zip(panels, timed, strict=True):
             _draw(axes, row)
             figure.title(axes, f"{row.label}, {row.workload.label}" if several else row.label)
         panels[0].set_xlim(-0.5, len(names) - 0.5)
         panels[0].set_xticks(range(len(names)), [figure.label(name) for name in names])
         for axes in panels:
-            axes.tick_params(axis="x", labelrotation=35 if max(map(len, names)) * len(names) > 24 else 0)
+            axes.tick_params(axis="x", labelrotation=35 if turned else 0)
         figure.log_times(panels[0], "y")
         height = drawing.get_size_inches()[1]
         head = f"{package}: time of a steady step" + ("" if several else f", {timed[0].workload.label}")

@@ -315,11 +315,11 @@ def _list(as_json: bool) -> int:
     if not found:
         print(f"no environment in {built.folder()}", file=sys.stderr)
         return 0
-    table = [["name", "requirement", "Python", "built", "size"]]
+    table = [["name", "Python", "built", "size", "requirement"]]
     for one in found:
         about = one.about
         size = f"{one.size / 1e6:,.0f} MB"
-        table.append([one.folder.name, about.requirement, about.python, about.built[:10], size])
+        table.append([one.folder.name, about.python, about.built[:10], size, about.requirement])
     print("\n".join(columns(table)))
     print(f"remove one: levelfield versions --remove {shlex.quote(found[0].folder.name)}", file=sys.stderr)
     return 0
