@@ -47,15 +47,22 @@ class Installer:
         """A new environment in `folder`."""
         if self.tool == "uv":
             return ["uv", "venv", "--no-project", "--python", sys.executable, str(folder)]
-        return [sys.executable, "-I", "-m", "venv", str(folder)]
+        return [sys.executable, "-m", "venv", *(["--without-pip"] if _has_pip() else []), str(folder)]
 
     def install(self, folder: Path, requirements: Sequence[str]) -> list[str]:
         """All of them into the environment in `folder`."""
         python = str(folder / "bin" / "python")
         if self.tool == "uv":
             return ["uv", "pip", "install", "--compile-bytecode", "--python", python, *requirements]
-        pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        return [*pip, "--progress-bar", "off", *requirements]
+        # The own pip does it for another interpreter, which then needs none
+        pip = [sys.executable, "-m", "pip", "--python", python] if _has_pip() else [python, "-m", "pip"]
+        quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+        return [*pip, "install", *quiet, *requirements]
+
+
+def _has_pip() -> bool:
+    """Whether the interpreter that this process runs in has one; one that uv made has none."""
+    return importlib.util.find_spec("pip") is not None
 
 
 def choose(tool: Tool | None) -> Installer:
@@ -142,7 +149,7 @@ def releases(package: str) -> list[str]:
     Raises UserError where it finds none, or where there is no pip.
     """
     pip = ["-m", "pip", "index", "versions", "--disable-pip-version-check", package]
-    if importlib.util.find_spec("pip") is not None:
+    if _has_pip():
         command = [sys.executable, *pip]
     elif shutil.which("uv"):
         command = ["uv", "run", "--no-project", "--python", sys.executable, "--with", "pip", "python", *pip]

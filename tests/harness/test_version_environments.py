@@ -82,6 +82,11 @@ def test_an_environment_has_the_version_and_what_is_needed_and_is_built_once(cac
     assert left(cache) == [one.folder.name]
     assert built.kept() == [one]
 
+    (one.folder / "about.json").write_text('{"name": "mine-1.0"')  # as if the disk had been full
+    assert built.kept() == []
+    assert obtain("1.0").folder == one.folder
+    assert left(cache) == [one.folder.name]
+
 
 @pytest.mark.slow
 def test_what_differs_between_environments_is_told_besides_the_version(index):
@@ -105,15 +110,6 @@ def test_a_build_that_is_killed_leaves_nothing_that_is_believed(cache):
     obtain("2.0", needs=("mine",))
     assert len(built.kept()) == len(before) + 1
     assert left(cache) == sorted(one.folder.name for one in built.kept())  # what the killed one left is gone
-
-
-@pytest.mark.slow
-def test_one_that_was_damaged_is_built_again():
-    one = obtain("1.0")
-    (one.folder / "about.json").write_text('{"name": "mine-1.0"')
-    assert one not in built.kept()
-    assert obtain("1.0").folder == one.folder
-    assert built.kept() != []
 
 
 @pytest.mark.slow

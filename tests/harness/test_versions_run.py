@@ -38,7 +38,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rest = [name for name in WORKER if name != "numpy"]
     subprocess.run([*pip, f"numpy=={VERSIONS[1]}", *rest], check=True, capture_output=True)
     subprocess.run([*pip, "--no-deps", f"numpy=={VERSIONS[0]}"], check=True, capture_output=True)
-    for version, seconds in (("1.0", 0.0), ("1.1", 0.004), ("1.2", 0.004)):
+    for version, seconds in (("1.0", 0.0), ("1.1", 0.02), ("1.2", 0.02)):
         text = f"import time\n\ndef wait():\n    time.sleep({seconds})\n"
         wheels.make(folder, "slow-step", version, {"slow_step.py": text})
     return folder
@@ -78,16 +78,14 @@ def test_two_versions_are_certified_timed_in_turns_and_compared(command, records
     again = command(*words)
     assert again.returncode == 2
     assert "out holds a run already" in again.stderr
-    more = command("run", "out/versions.toml", "--blocks", "1", "-o", "more", "--no-certify")
-    assert more.returncode in (0, 1), more.stderr
     resumed = command("run", "--resume", "out")
     assert resumed.returncode == 0, resumed.stderr
     assert len(records_of(command.folder / "out")) == len(records)
 
 
 def test_the_release_that_became_slower_is_found(command):
-    """It waits for many times as long as a step takes: no load hides that."""
-    words = ["-a", "slow-numpy", "--suite", "tiny.toml", "--blocks", "3", "-o", "out"]
+    """It waits for hundreds of times as long as a step takes: no load hides that."""
+    words = ["-a", "slow-numpy", "--suite", "tiny.toml", "--blocks", "5", "-o", "out"]
     done = command("versions", "slow-step", "1.0", "1.2", "--bisect", "slower:10%", *words)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -95,12 +93,3 @@ def test_the_release_that_became_slower_is_found(command):
     assert lines[1] == "1.0 is the last one that is not"
     assert [line.split()[0] for line in lines[4:]] == ["1.2", "1.1"]
     assert sorted(path.parent.name for path in (command.folder / "out").glob("*/run.json")) == ["1-1.2", "2-1.1"]
-
-
-def test_a_wheel_on_the_disk_is_compared_with_a_release(command, index):
-    path = index / "slow_step-1.2-py3-none-any.whl"
-    done = command("versions", "slow-step", "1.0", path, "-a", "slow-numpy", "--suite", "tiny.toml", "-o", "wheel")
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.lstrip().startswith(("slow-numpy", "1.2-"))]
-    assert len(rows) == 2
-    assert rows[1].endswith("▼ slower, materially")
