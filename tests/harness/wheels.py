@@ -27,5 +27,5 @@ def make(folder: Path, name: str, version: str, modules: Mapping[str, str]) -> P
 
 
 def only(folder: Path) -> dict[str, str]:
-    """Variables by which pip looks nowhere else."""
-    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    """Variables by which pip looks nowhere else, and compiles nothing, which takes longer than all the rest."""
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_NO_COMPILE": "1"}
