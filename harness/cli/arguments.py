@@ -373,6 +373,7 @@ def _in_percent(value: float) -> str:
 WRITTEN: dict[object, Callable[[Any], str]] = {
     _duration: _in_seconds,
     _percent: _in_percent,
+    _slower: lambda value: f"slower:{_in_percent(value)}",
     _names: ",".join,
     _variable: "=".join,
 }
