@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ class Runtime(ABC):
     @abstractmethod
     def addition(self, setting: Setting, n: int) -> Callable[[], object]:
         """A function that adds two vectors of n elements into a third and returns when it is done."""
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        """For ``levelfield explain``: a function that makes these products and sums, in the setting's mode and
+        precision, and returns arrays whose work may still be under way.
+
+        A product (n, k, m) is of matrices (n, k) and (k, m), each of its own; a sum (n, m) is over the n rows.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no bare arithmetic")
 
     def preload(self) -> None:  # noqa: B027 - by default there is nothing to do
         """Import what the framework imports lazily, so that warm launches share it; touches no device."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -81,6 +81,16 @@ class JaxRuntime(Runtime):
         a, b = _arrays(setting, (n,))
         add = jax.jit(jnp.add)
         return lambda: self.synchronize([add(a, b)])
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        dtype = operands(setting.precision)
+        # Each of its own numbers, or equal products would be made once
+        factors = [(jnp.full((n, k), i, dtype), jnp.ones((k, m), dtype)) for i, (n, k, m) in enumerate(products)]
+        terms = [jnp.full(shape, i, dtype) for i, shape in enumerate(sums)]
+        every = jax.jit(lambda factors, terms: ([a @ b for a, b in factors], [term.sum(axis=0) for term in terms]))
+        return lambda: every(factors, terms)
 
 
 def _keep_compiled(folder: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -80,6 +80,22 @@ class TensorFlowRuntime(Runtime):
             self.synchronize()
 
         return call
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        dtype = tf.as_dtype(operands(setting.precision))
+        # Variables: what is made of constants is computed when the graph is
+        factors = [(tf.Variable(tf.ones((n, k), dtype)), tf.Variable(tf.ones((k, m), dtype))) for n, k, m in products]
+        terms = [tf.Variable(tf.ones(shape, dtype)) for shape in sums]
+
+        def every() -> list[tf.Tensor]:
+            return [tf.matmul(a, b) for a, b in factors] + [tf.reduce_sum(term, axis=0) for term in terms]
+
+        if setting.mode == "eager":
+            return every
+        function: Callable[[], Iterable[Any]] = tf.function(every, jit_compile=setting.mode == "xla", autograph=False)
+        return function
 
 
 def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[tf.Tensor]:

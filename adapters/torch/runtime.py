@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -78,6 +78,24 @@ class TorchRuntime(Runtime):
             self.synchronize()
 
         return call
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        how: dict[str, Any] = {"dtype": getattr(torch, operands(setting.precision)), "device": device(setting)}
+        factors = [(torch.ones(n, k, **how), torch.ones(k, m, **how)) for n, k, m in products]
+        results = [torch.empty(n, m, **how) for n, _, m in products]
+        terms = [(torch.ones(shape, **how), torch.empty(shape[1], **how)) for shape in sums]
+
+        @torch.no_grad()
+        def call() -> Iterable[Any]:
+            for (a, b), c in zip(factors, results, strict=True):
+                torch.mm(a, b, out=c)
+            for array, total in terms:
+                torch.sum(array, 0, out=total)
+            return ()
+
+        return torch.compile(call, dynamic=False) if setting.mode == "compile" else call
 
 
 def _gpus() -> list[str] | str:

@@ -154,6 +154,12 @@ def _duel(options: argparse.Namespace) -> int:
     return duel.run(options)
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import explain
+
+    return explain.run(options)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import doctor
 
@@ -375,6 +381,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "table": _table,
     "run": _run,
     "duel": _duel,
+    "explain": _explain,
     "doctor": _doctor,
     "certify": _certify,
     "new-adapter": _new_adapter,

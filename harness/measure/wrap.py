@@ -1,0 +1,8 @@
+"""What can go around the training of a launch, as data of its job."""
+
+from __future__ import annotations
+
+from levelfield.harness.measure.delay import Delay
+from levelfield.harness.measure.instead import Instead
+
+Wrap = Delay | Instead
