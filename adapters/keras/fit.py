@@ -64,6 +64,12 @@ class KerasFit(model.OverLayers):
             how = {"epochs": order.epochs, "shuffle": False, "verbose": 0}
             self.network.fit(batches, **how, callbacks=[Watcher(watch, batches)])
 
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.network.predict_on_batch(x.astype(self.dtype, copy=False)))
+
+    def synchronize(self) -> None:
+        self.runtime.synchronize(v.value for v in self.network.variables)
+
     def fit_placed(self, train: Split, order: BatchOrder, watch: Watch) -> None:
         if keras.backend.backend() == "jax" or self.network.steps_per_execution > 1:
             raise NotImplementedError("its step is made of the loader's batches only on this backend, in this mode")
@@ -79,12 +85,6 @@ class KerasFit(model.OverLayers):
                 self.network.train_function([batch])
             if not watch.epoch_end(epoch):
                 break
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.network.predict_on_batch(x.astype(self.dtype, copy=False)))
-
-    def synchronize(self) -> None:
-        self.runtime.synchronize(v.value for v in self.network.variables)
 
     def build(self, setting: Setting) -> keras.Sequential:
         return model.build(setting, self.dense)
