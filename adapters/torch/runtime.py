@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import Runtime, operands
+from levelfield.adapters.runtime import Operation, Runtime, operands
+
+# Operations that only arrange what is there, or make room
+ARRANGE = {"alias", "as_strided", "detach", "detach_", "empty", "empty_like", "empty_strided", "expand", "permute"}
+ARRANGE |= {"reshape", "resize_", "select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unbind"}
+ARRANGE |= {"unsqueeze", "view", "_unsafe_view", "result_type", "resolve_conj", "resolve_neg", "narrow", "lift_fresh"}
 
 
 def device(setting: Setting) -> torch.device:
@@ -78,6 +85,22 @@ class TorchRuntime(Runtime):
             self.synchronize()
 
         return call
+
+    @contextmanager
+    def watched(self, trace: Path) -> Iterator[list[Operation]]:
+        from torch.profiler import ProfilerActivity, profile
+
+        kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_initialized() else [])]
+        found: list[Operation] = []
+        with profile(activities=kinds) as seen:
+            yield found
+            self.synchronize()
+        seen.export_chrome_trace(str(trace))
+        events = seen.events() or []
+        main = events[0].thread if events else 0
+        for one in events:
+            kernel = one.name.startswith("aten::") and one.name.removeprefix("aten::") not in ARRANGE
+            found.append(Operation(one.name, one.self_cpu_time_total / 1e6, kernel, one.thread == main))
 
     def arithmetic(
         self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]

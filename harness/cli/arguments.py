@@ -194,6 +194,7 @@ def _parser() -> Parser:
         metavar="P",
         help="stop at ± this of the longest step (default: 2%%)",
     )
+    explain.add_argument("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
     explain.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     explain.add_argument("--json", action="store_true", help="for programs; times in seconds")
 

@@ -8,15 +8,18 @@ import os
 import sys
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.cli.duel import named, parse, unproved, workload
-from levelfield.harness.cli.explain_text import text
+from levelfield.harness.cli.explain_text import Explained, text
 from levelfield.harness.explain.ladder import Climb, Ladder
 from levelfield.harness.explain.rungs import Side, counterpart, rungs
+from levelfield.harness.explain.spent import look
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.measure.profile import Profile
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Selection, Surroundings, plan
@@ -65,6 +68,9 @@ def run(options: argparse.Namespace) -> int:
         )
         return 1
     here, stopped = machine.describe(True), False
+    looked: dict[str, Profile | str] = {}
+    if options.trace is not None:
+        make_folder(options.trace)
     infos = {info.name: info for info, _ in names}
     where = surroundings.environments
     try:
@@ -76,6 +82,9 @@ def run(options: argparse.Namespace) -> int:
                     break
                 climb.block(host, number)
                 tell(f"block {number + 1} of at most {options.blocks}")
+            for one in filter(None, (side, other)):
+                tell(f"looking at {one.label}")
+                looked[one.label] = look(host, one, options.trace)
     except KeyboardInterrupt:
         stopped = True
     ladder = climb.ladder
@@ -86,12 +95,13 @@ def run(options: argparse.Namespace) -> int:
             "workload": named(side.cell),
             "threads": THREADS,
             "ladder": as_data(ladder),
+            "profiles": {label: one if isinstance(one, str) else one.model_dump() for label, one in looked.items()},
             "machine": here.model_dump(mode="json"),
             "variables": variables.kept(os.environ, given) | dict(given),
         }
         print(json.dumps(about, indent=1))
     else:
-        print("\n".join(text(side, other, named(side.cell), ladder)))
+        print("\n".join(text(Explained(side, other, named(side.cell), ladder, looked))))
     return 130 if stopped else 0 if len(ladder.rungs) > 1 else 1
 
 
@@ -106,6 +116,14 @@ def sides(first: str, against: str | None, registry: Registry) -> list[tuple[Ada
     if below is None:
         return [(info, mode)]
     return [(info, mode), (below, mode if mode in below.modes else below.modes[0])]
+
+
+def make_folder(path: Path) -> None:
+    """For traces. Raises UserError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--trace {path}: {error.strerror}", "name a folder that can be written") from None
 
 
 def trained(climb: Climb) -> list[Any]:

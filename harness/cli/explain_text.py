@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import floor, inf, log10
 
 from levelfield.harness.explain.ladder import Ladder, Measured
 from levelfield.harness.explain.rungs import Side
+from levelfield.harness.explain.spent import Spent, differences, spent, totals
 from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.measure.profile import Profile
 from levelfield.harness.system.console import columns
 from levelfield.harness.system.numbers import counted
 from levelfield.reports.findings.text import fixed, percent, unit_for
@@ -40,9 +44,74 @@ class Unit:
         return f"{self.signed(found.estimate)}{self.half(found)} {self.name}"
 
 
-def text(side: Side, other: Side | None, work: str, ladder: Ladder) -> list[str]:
+@dataclass(frozen=True)
+class Explained:
+    """What is told: `looked` holds a profile, or why there is none, by the label of each side."""
+
+    side: Side
+    other: Side | None
+    work: str
+    ladder: Ladder
+    looked: Mapping[str, Profile | str]
+
+    def timed(self, side: Side) -> Interval | None:
+        """The step of a side as a run on the matched track times it."""
+        name = "other" if side is self.other else "step" if side.resident else "loader"
+        return next((one.step for one in self.ladder.rungs if one.rung.name == name), None)
+
+
+def text(found: Explained) -> list[str]:
+    side, other = found.side, found.other
     against = f" against {other.label}" if other else ""
-    return [f"{side.label}{against}: {work}, one thread, in turns on one core", "", *ladder_lines(side, other, ladder)]
+    lines = [f"{side.label}{against}: {found.work}, one thread, in turns on one core"]
+    lines += ["", *ladder_lines(side, other, found.ladder)]
+    for one in filter(None, (side, other)):
+        if (profile := found.looked.get(one.label)) is not None:
+            lines += ["", *profile_lines(one, profile, found.timed(one))]
+    own, base = (found.looked.get(one.label) if one else None for one in (side, other))
+    if isinstance(own, Profile) and isinstance(base, Profile) and other is not None:
+        lines += ["", *count_lines(side, other, own, base)]
+    return lines
+
+
+def profile_lines(side: Side, profile: Profile | str, timed: Interval | None) -> list[str]:
+    """Who spends a step, what it adds up to, and the dearest callers."""
+    if isinstance(profile, str):
+        return [f"{side.label} was not looked at: {profile}"]
+    found = spent(profile, timed)
+    unit = Unit(max(found.step, *found.kinds.values()))
+    rows = [
+        (f"  {name}", f"{unit.number(seconds)} {unit.name}", percent(seconds / found.step))
+        for name, seconds in found.kinds.items()
+    ]
+    lines = [f"Who spends a step of {side.label}", *columns(rows), f"  {adds_up(found, unit)}"]
+    slower = ", ".join(f"{name} {factor:.2f}" for name, factor in found.factors.items())
+    lines.append(f"  looking at it took times as long: {slower}")
+    if found.unwatched is not None:
+        lines.append(f"  kernels are part of dispatch: {found.unwatched}")
+    if found.hidden:
+        lines.append(f"  besides {unit.number(found.hidden)} {unit.name} of kernels on other threads, beside all this")
+    callers = [(f"  {percent(one.share)}", one.kind, one.name) for one in found.callers]
+    return [*lines, f"The dearest callers, of {profile.samples} samples", *columns(callers)]
+
+
+def adds_up(found: Spent, unit: Unit) -> str:
+    total = f"adds up to {unit.number(found.step)} {unit.name}"
+    if found.timed is None:
+        return f"{total}; the step was not timed in turns"
+    if not found.off:
+        return f"{total}, within the timed {unit.span(found.timed)}"
+    word = "more" if found.off > 0 else "less"
+    why = "it is another launch, and looking costs time"
+    return f"{total}, {unit.number(abs(found.off))} {unit.name} {word} than the timed {unit.span(found.timed)}: {why}"
+
+
+def count_lines(side: Side, other: Side, own: Profile, base: Profile) -> list[str]:
+    """What one does and the other does not, in a step."""
+    head = ("  in a step", side.label, other.label)
+    counts = [*totals(own, base), *differences(own, base)]
+    rows = [(f"  {one.name}", fixed(one.own, 1), fixed(one.other, 1)) for one in counts]
+    return [f"What {side.label} does and {other.label} does not", *columns([head, *rows])]
 
 
 def ladder_lines(side: Side, other: Side | None, ladder: Ladder) -> list[str]:

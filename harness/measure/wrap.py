@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from levelfield.harness.measure.delay import Delay
 from levelfield.harness.measure.instead import Instead
+from levelfield.harness.measure.profile import Profiled
 
-Wrap = Delay | Instead
+Wrap = Delay | Instead | Profiled
