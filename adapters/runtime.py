@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from levelfield.adapters.adapter import Adapter, Literals, Setting
@@ -35,7 +35,7 @@ class Operation(NamedTuple):
 
     name: str
     seconds: float  # of its own, without the operations inside it
-    kernel: bool  # computes or moves data, where others only arrange what is there
+    kind: Literal["kernel", "wait", "other"]  # computes or moves data; waits for another thread; else
     main: bool  # on the thread that trains; what is beside it may be hidden behind other work
 
 

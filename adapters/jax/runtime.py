@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -121,7 +121,8 @@ def _operations(events: list[dict[str, Any]]) -> list[Operation]:
     found = []
     for one, seconds in own_seconds(events):
         main = names.get((one["pid"], one["tid"])) == "python"
-        found.append(Operation(one["name"], seconds, "hlo_op" in one.get("args", {}), main))
+        kind: Literal["kernel", "other"] = "kernel" if "hlo_op" in one.get("args", {}) else "other"
+        found.append(Operation(one["name"], seconds, kind, main))
     return found
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -100,7 +100,8 @@ class TorchRuntime(Runtime):
         main = events[0].thread if events else 0
         for one in events:
             kernel = one.name.startswith("aten::") and one.name.removeprefix("aten::") not in ARRANGE
-            found.append(Operation(one.name, one.self_cpu_time_total / 1e6, kernel, one.thread == main))
+            kind: Literal["kernel", "other"] = "kernel" if kernel else "other"
+            found.append(Operation(one.name, one.self_cpu_time_total / 1e6, kind, one.thread == main))
 
     def arithmetic(
         self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]

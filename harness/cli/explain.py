@@ -52,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     for launch in found:
         if launch.skip:
             raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
+    if options.trace is not None:
+        make_folder(options.trace)
     side, *others = (Side(info, launch.cell) for (info, _), launch in zip(names, found, strict=False))
     other = others[0] if others else None
     task = whole_batches(tasks[side.cell.task], side.cell.recipe.batch_size)
@@ -69,8 +71,6 @@ def run(options: argparse.Namespace) -> int:
         return 1
     here, stopped = machine.describe(True), False
     looked: dict[str, Profile | str] = {}
-    if options.trace is not None:
-        make_folder(options.trace)
     infos = {info.name: info for info, _ in names}
     where = surroundings.environments
     try:

@@ -21,10 +21,11 @@ PARTS = {"other": "the step of the other", "step": "its step", "loader": "its lo
 class Unit:
     """Times beside each other, with the same unit and the same decimals: sums stay sums."""
 
-    def __init__(self, longest: float) -> None:
-        """`longest` of them, in seconds."""
+    def __init__(self, longest: float, shortest: float = 0.0) -> None:
+        """Of these seconds, the longest has three digits, the shortest two, with at most three behind the point."""
         self.scale, self.name = unit_for(longest)
-        self.decimals = max(0, 2 - floor(log10(max(longest / self.scale, 1.0))))
+        least = 2 - floor(log10(max(longest / self.scale, 1.0)))
+        self.decimals = max(0, least, min(3, 1 - floor(log10(shortest / self.scale))) if shortest > 0 else 0)
 
     def number(self, seconds: float) -> str:
         return fixed(seconds / self.scale, self.decimals)
@@ -102,7 +103,7 @@ def adds_up(found: Spent, unit: Unit) -> str:
     if not found.off:
         return f"{total}, within the timed {unit.span(found.timed)}"
     word = "more" if found.off > 0 else "less"
-    why = "it is another launch, and looking costs time"
+    why = "it is another launch, which took no turns"
     return f"{total}, {unit.number(abs(found.off))} {unit.name} {word} than the timed {unit.span(found.timed)}: {why}"
 
 
@@ -119,7 +120,8 @@ def ladder_lines(side: Side, other: Side | None, ladder: Ladder) -> list[str]:
     missing = [f"  not timed: {label}: {why}" for label, why in ladder.missing.items()]
     if not ladder.rungs:
         return ["No ladder: no block has all of its rungs", *missing]
-    unit = Unit(max(one.step.estimate for one in ladder.rungs))
+    steps = [one.step.estimate for one in ladder.rungs]
+    unit = Unit(max(steps), min(steps))
     rows = [("  rung", "a step", "more than the rung above")]
     for one in ladder.rungs:
         rows.append((f"  {one.rung.label}", unit.span(one.step), "" if one.more is None else unit.more(one.more)))

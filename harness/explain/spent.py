@@ -24,7 +24,7 @@ class Spent:
     """Seconds of a step by `kinds`; without `kernels` where nothing told them apart from dispatch, for the reason
     `unwatched`. `hidden`: seconds of kernels on other threads, beside what this one did.
 
-    `step` is what they add up to, `timed` the same step in turns, if that is known. `factors`: way of looking → by how
+    `step` is what they add up to: that of the same launch while nobody looked. `timed`: in turns, if that is known. `factors`: way of looking → by how
     much it slowed the step down.
     """
 
@@ -66,14 +66,18 @@ def look(host: LocalHost, side: Side, trace: Path | None = None) -> Profile | st
 
 
 def spent(profile: Profile, timed: Interval | None) -> Spent:
-    """Kernels are taken from dispatch where they ran on the thread that trains, else from its waiting."""
-    step = profile.sampled.step
+    """Kernels are taken from dispatch where they ran on the thread that trains, else from its waiting; so is what it
+    waits inside a call."""
+    step = profile.plain.step
     of = {kind: profile.kinds.get(kind, 0.0) * step for kind in ("dispatch", "data", "waiting", "rest")}
     kinds: dict[Kind, float] = {"dispatch": of["dispatch"]}
     hidden = 0.0
     if profile.unwatched is None:
-        own, beside = min(profile.kernels, of["dispatch"]), min(profile.beside, of["waiting"])
-        kinds = {"dispatch": of["dispatch"] - own, "kernels": own + beside}
+        own = min(profile.kernels, of["dispatch"])
+        waits = min(profile.waits, of["dispatch"] - own)
+        of["waiting"] += waits
+        beside = min(profile.beside, of["waiting"])
+        kinds = {"dispatch": of["dispatch"] - own - waits, "kernels": own + beside}
         of["waiting"] -= beside
         hidden = profile.beside - beside
     kinds |= {"data": of["data"], "waiting": of["waiting"], "rest": of["rest"]}

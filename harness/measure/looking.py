@@ -77,7 +77,8 @@ class Sampled(Way):
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self.weights: dict[tuple[str, Kind], float] = {}
-        self.samples, self.active, self.last, self.since = 0, False, 0.0, 0.0
+        self.samples, self.active, self.taking = 0, False, False
+        self.last = self.since = 0.0
         self.about: dict[CodeType, About] = {}
         self.before: Any = None
 
@@ -112,13 +113,14 @@ class Sampled(Way):
         return sum(self.weights.values()) or 1.0
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        now = clock()
-        weight = min(now - self.last, now - self.since + PERIOD)
-        self.last = now
-        if self.active and frame is not None:
+        if self.taking or frame is None:  # a signal may interrupt this too
+            return
+        self.taking, now = True, clock()
+        if self.active:
             key = self._told(frame)
-            self.weights[key] = self.weights.get(key, 0.0) + weight
+            self.weights[key] = self.weights.get(key, 0.0) + min(now - self.last, now - self.since + PERIOD)
             self.samples += 1
+        self.taking, self.last = False, clock()  # what this has taken is nobody's
 
     def _told(self, frame: FrameType) -> tuple[str, Kind]:
         """The innermost function, and what kind of work its stack does."""
@@ -202,7 +204,11 @@ class Watched(Way):
 
     def kernels(self, steps: int, main: bool) -> float:
         """Seconds in a step, on the thread that trains or beside it."""
-        return sum(one.seconds for one in self.operations if one.kernel and one.main == main) / steps
+        return sum(one.seconds for one in self.operations if one.kind == "kernel" and one.main == main) / steps
+
+    def waits(self, steps: int) -> float:
+        """Seconds in a step that the thread which trains waits below Python."""
+        return sum(one.seconds for one in self.operations if one.kind == "wait" and one.main) / steps
 
 
 class Traced(Way):

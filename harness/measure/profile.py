@@ -46,7 +46,8 @@ class Operations(Frozen):
 class Profile(Frozen):
     """What was seen. Calls, operations and seconds are of one step; `unwatched`: why there are no operations.
 
-    `kernels`: seconds of kernels on the thread that trains, and `beside` on others at the same time.
+    `kernels`: seconds of kernels on the thread that trains, and `beside` on others at the same time; `waits`: seconds
+    that it waits for others below Python, inside a call.
     """
 
     plain: Look
@@ -62,6 +63,7 @@ class Profile(Frozen):
     operations: dict[str, Operations] = Field(default_factory=dict)
     kernels: float = 0.0
     beside: float = 0.0
+    waits: float = 0.0
 
 
 class Profiled(Frozen):
@@ -145,10 +147,11 @@ class Looking:
                 name: Operations(
                     count=len(ones) / self.steps,
                     seconds=sum(one.seconds for one in ones) / self.steps,
-                    kernel=ones[0].kernel,
+                    kernel=ones[0].kind == "kernel",
                 )
                 for name, ones in self.watched.by_name().items()
             },
             kernels=self.watched.kernels(self.steps, main=True),
             beside=self.watched.kernels(self.steps, main=False),
+            waits=self.watched.waits(self.steps),
         )

@@ -191,7 +191,8 @@ def levelfield(command_line, install, tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def explained(levelfield):
-    done = levelfield("explain", "outside", "--suite", "mine.toml", "--blocks", "2", "--budget", "10m", "--json")
+    how = ("--suite", "mine.toml", "--blocks", "2", "--budget", "10m", "--trace", "traces", "--json")
+    done = levelfield("explain", "outside", *how)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -213,6 +214,18 @@ def test_what_is_printed_adds_up(explained):
     assert found["blocks"] == others[-1]["step"]["n"]
 
 
+def test_a_plug_in_is_looked_at_as_far_as_python_goes(explained, levelfield):
+    assert list(explained["profiles"]) == ["outside (eager)", "numpy-manual (eager)"]
+    for found in explained["profiles"].values():
+        assert found["samples"] > 0
+        assert sum(found["kinds"].values()) == pytest.approx(1)
+        assert found["callers"][0]["share"] >= found["callers"][-1]["share"]
+        assert found["unwatched"] == "levelfield knows no profiler of this framework"
+    traces = {path.name: json.loads(path.read_text()) for path in (levelfield.folder / "traces").iterdir()}
+    assert set(traces) == {"outside-eager-python.json", "numpy-manual-eager-python.json"}
+    assert all(trace["traceEvents"] for trace in traces.values())
+
+
 @pytest.mark.slow
 def test_for_people_each_rung_is_a_line_and_the_sum_is_written_out(levelfield):
     done = levelfield("explain", "numpy-manual", "--suite", "mine.toml", "--blocks", "2", "--budget", "10m", "-q")
@@ -221,6 +234,8 @@ def test_for_people_each_rung_is_a_line_and_the_sum_is_written_out(levelfield):
     assert "numpy-manual (eager): iris small momentum, one thread, in turns on one core" in done.stdout
     assert "the products and sums of a step, called through numpy" in done.stdout
     assert "adds up: " in done.stdout
+    assert "Who spends a step of numpy-manual (eager)" in done.stdout
+    assert "looking at it took times as long: sampling " in done.stdout
     assert "not timed: numpy-manual (eager): with its loader: its documentation trains from arrays" in done.stdout
 
 
@@ -240,6 +255,7 @@ def test_who_computes_something_else_is_not_explained(levelfield):
         (("numpy-manual", "--against", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual"),
         (("numpy-manual", "--workload", "tall"), "iris small momentum"),
         (("numpy-manual", "--blocks", "0"), "at least 1"),
+        (("numpy-manual", "--trace", "mine.toml"), "--trace mine.toml: "),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, told):
