@@ -122,7 +122,8 @@ def _operations(events: list[dict[str, Any]]) -> list[Operation]:
     for one, seconds in own_seconds(events):
         main = names.get((one["pid"], one["tid"])) == "python"
         kind: Literal["kernel", "other"] = "kernel" if "hlo_op" in one.get("args", {}) else "other"
-        found.append(Operation(one["name"], seconds, kind, main))
+        if one["dur"] and not one["name"].startswith("end: "):  # else a mark
+            found.append(Operation(one["name"].rstrip("0123456789").rstrip("."), seconds, kind, main))
     return found
 
 

@@ -8,7 +8,7 @@ from math import floor, inf, log10
 
 from levelfield.harness.explain.ladder import Ladder, Measured
 from levelfield.harness.explain.rungs import Side
-from levelfield.harness.explain.spent import Spent, differences, spent, totals
+from levelfield.harness.explain.spent import Spent, differences, more, spent, totals
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure.profile import Profile
 from levelfield.harness.system.console import columns
@@ -71,7 +71,12 @@ def text(found: Explained) -> list[str]:
             lines += ["", *profile_lines(one, profile, found.timed(one))]
     own, base = (found.looked.get(one.label) if one else None for one in (side, other))
     if isinstance(own, Profile) and isinstance(base, Profile) and other is not None:
-        lines += ["", *count_lines(side, other, own, base)]
+        lines += [
+            "",
+            by_kind(side, other, spent(own, None), spent(base, None)),
+            "",
+            *count_lines(side, other, own, base),
+        ]
     return lines
 
 
@@ -105,6 +110,13 @@ def adds_up(found: Spent, unit: Unit) -> str:
     word = "more" if found.off > 0 else "less"
     why = "it is another launch, which took no turns"
     return f"{total}, {unit.number(abs(found.off))} {unit.name} {word} than the timed {unit.span(found.timed)}: {why}"
+
+
+def by_kind(side: Side, other: Side, own: Spent, base: Spent) -> str:
+    """The two kinds by which the steps differ most."""
+    unit = Unit(max(own.step, base.step))
+    parts = " and ".join(f"{unit.signed(seconds)} {unit.name} of {kind}" for kind, seconds in more(own, base)[:2])
+    return f"While nobody looked, {side.label} spent {parts} a step beside {other.label}."
 
 
 def count_lines(side: Side, other: Side, own: Profile, base: Profile) -> list[str]:
@@ -145,9 +157,9 @@ def sum_of(ladder: Ladder, unit: Unit) -> str:
 def causes(side: Side, other: Side | None, ladder: Ladder, added: Interval, unit: Unit) -> str:
     """What the difference is made of, the two dearest parts."""
     than = other.label if other else "the bare arithmetic"
-    more = "more" if added.estimate >= 0 else "less"
+    word = "more" if added.estimate >= 0 else "less"
     amount = f"{unit.number(abs(added.estimate))}{unit.half(added)} {unit.name}"
-    head = f"{side.label} takes {amount} {more} a step than {than}"
+    head = f"{side.label} takes {amount} {word} a step than {than}"
     if len(found := ladder.causes[:2]) < 2:
         return f"{head}, and all of it is {part(found[0])}."
     of = [f"{unit.more(one.more)} ({share(one.more, added)}) are {part(one)}" for one in found if one.more]

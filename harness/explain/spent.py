@@ -24,8 +24,8 @@ class Spent:
     """Seconds of a step by `kinds`; without `kernels` where nothing told them apart from dispatch, for the reason
     `unwatched`. `hidden`: seconds of kernels on other threads, beside what this one did.
 
-    `step` is what they add up to: that of the same launch while nobody looked. `timed`: in turns, if that is known. `factors`: way of looking → by how
-    much it slowed the step down.
+    `step` is what they add up to: that of the same launch while nobody looked. `timed`: the same in turns, if that is
+    known. `factors`: way of looking → by how much it slowed the step down.
     """
 
     kinds: Mapping[Kind, float]
@@ -88,6 +88,19 @@ def spent(profile: Profile, timed: Interval | None) -> Spent:
     }
     factors = {name: one.step / profile.plain.step for name, one in looks.items() if one is not None}
     return Spent(kinds, tuple(profile.callers[:DEAREST]), step, timed, factors, profile.unwatched, hidden)
+
+
+def more(own: Spent, other: Spent) -> list[tuple[Kind, float]]:
+    """Seconds that one spends more than the other, by kind, the largest first. Kernels are dispatch unless both tell
+    them apart."""
+    both = "kernels" in own.kinds and "kernels" in other.kinds
+    ours, theirs = (dict(one.kinds) if both else _merged(one.kinds) for one in (own, other))
+    return sorted(((kind, ours[kind] - theirs[kind]) for kind in ours), key=lambda item: -item[1])
+
+
+def _merged(kinds: Mapping[Kind, float]) -> dict[Kind, float]:
+    merged = {kind: seconds for kind, seconds in kinds.items() if kind != "kernels"}
+    return merged | {"dispatch": kinds["dispatch"] + kinds.get("kernels", 0.0)}
 
 
 def totals(own: Profile, other: Profile) -> list[Count]:

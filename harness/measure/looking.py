@@ -124,6 +124,8 @@ class Sampled(Way):
 
     def _told(self, frame: FrameType) -> tuple[str, Kind]:
         """The innermost function, and what kind of work its stack does."""
+        if frame.f_code is Sampled._take.__code__ and frame.f_back is not None:  # it has just begun, or is about to end
+            frame = frame.f_back
         inner = about = self._of(frame.f_code)
         feeds, waits = about.feeds, about.waits
         outer = frame.f_back

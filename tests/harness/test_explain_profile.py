@@ -16,7 +16,7 @@ from levelfield.adapters.chrome import own_seconds
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.numpy.runtime import NumpyRuntime
 from levelfield.adapters.runtime import Operation
-from levelfield.harness.explain.spent import differences, spent, totals
+from levelfield.harness.explain.spent import differences, more, spent, totals
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure import looking
 from levelfield.harness.measure.profile import Look, Looking, Operations, Profile, Profiled
@@ -184,6 +184,14 @@ def test_how_far_the_kinds_are_from_the_timed_step_is_told():
     assert off(0.9, 1.3) == 0
     assert off(0.5, 0.9) == pytest.approx(0.3)
     assert off(1.1, 1.3) == pytest.approx(-0.2)
+
+
+def test_where_one_cannot_tell_kernels_apart_both_count_them_as_dispatch():
+    plain = spent(profile(kinds={"dispatch": 0.5, "data": 0.5}), None)
+    watched = spent(profile(kinds={"dispatch": 0.9, "data": 0.1}, kernels=0.4, unwatched=None), None)
+    assert watched.kinds["kernels"] == pytest.approx(0.4)
+    assert [(kind, round(seconds, 9)) for kind, seconds in more(watched, plain)][0] == ("dispatch", 0.4)
+    assert sum(seconds for _, seconds in more(watched, watched)) == 0
 
 
 def operations(**counts: float) -> dict[str, Operations]:
