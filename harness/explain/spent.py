@@ -99,7 +99,7 @@ def more(own: Spent, other: Spent) -> list[tuple[Kind, float]]:
 
 
 def _merged(kinds: Mapping[Kind, float]) -> dict[Kind, float]:
-    merged = {kind: seconds for kind, seconds in kinds.items() if kind != "kernels"}
+    merged: dict[Kind, float] = {kind: seconds for kind, seconds in kinds.items() if kind != "kernels"}
     return merged | {"dispatch": kinds["dispatch"] + kinds.get("kernels", 0.0)}
 
 
