@@ -156,7 +156,8 @@ def sum_of(ladder: Ladder, unit: Unit) -> str:
 
 def causes(side: Side, other: Side | None, ladder: Ladder, added: Interval, unit: Unit) -> str:
     """What the difference is made of, the two dearest parts."""
-    than = other.label if other else "the bare arithmetic"
+    timed = any(one.rung.name == "other" for one in ladder.rungs)
+    than = other.label if other and timed else ladder.rungs[0].rung.label
     word = "more" if added.estimate >= 0 else "less"
     amount = f"{unit.number(abs(added.estimate))}{unit.half(added)} {unit.name}"
     head = f"{side.label} takes {amount} {word} a step than {than}"

@@ -35,9 +35,10 @@ class Instead(Frozen):
     @contextmanager
     def around(self, model: Adapter, watch: Led, setting: Setting, steps: int) -> Iterator[Led]:
         fit = model.fit
+        kept: list[object] = []  # with the model: what is compiled is counted as long as it lives
 
         def arithmetic(train: Split, order: BatchOrder | None, watch: Watch) -> None:
-            bare(load(self.runtime), setting, steps, watch)
+            kept.append(bare(load(self.runtime), setting, steps, watch))
 
         def loader(train: Split, order: BatchOrder | None, watch: Watch) -> None:
             fit(train, None, watch)
@@ -47,8 +48,8 @@ class Instead(Frozen):
         yield watch
 
 
-def bare(runtime: Runtime, setting: Setting, steps: int, watch: Watch) -> None:
-    """Epochs of `steps` times the arithmetic of one step, until `watch` ends them."""
+def bare(runtime: Runtime, setting: Setting, steps: int, watch: Watch) -> object:
+    """Epochs of `steps` times the arithmetic of one step, until `watch` ends them; the function that makes it."""
     batch = setting.recipe.batch_size
     call = runtime.arithmetic(setting, products(setting.model, batch), sums(setting.model, batch))
     watch.ready()
@@ -58,6 +59,7 @@ def bare(runtime: Runtime, setting: Setting, steps: int, watch: Watch) -> None:
         runtime.synchronize(arrays)
         if not watch.epoch_end(epoch):
             break
+    return call
 
 
 def products(model: MLP, batch: int) -> list[tuple[int, int, int]]:

@@ -282,3 +282,34 @@ def test_who_stops_it_gets_what_the_blocks_say_until_then(levelfield):
     assert "Traceback" not in err
     assert "adds up: " in out
     assert levelfield.left_behind() == []
+
+
+ALL = ["arithmetic", "other", "step", "loader", "defaults"]
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+@pytest.mark.parametrize(
+    ("name", "rungs", "kernel"),
+    [
+        ("torch-nn", ALL, "aten::mm"),
+        ("keras-tensorflow", ALL, "MatMul"),
+        ("jax-grad", [name for name in ALL if name != "other"], "fusion"),
+    ],
+)
+def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, kernel):
+    how = ("--suite", "mine.toml", "--blocks", "1", "--budget", "10m", "--trace", name, "--json")
+    done = levelfield("explain", name, *how)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [one["rung"] for one in found["ladder"]["rungs"]] == rungs, found["ladder"]["missing"]
+    own = found["profiles"][found["adapter"]]
+    assert own["unwatched"] is None
+    kernels = {operation for operation, about in own["operations"].items() if about["kernel"]}
+    assert any(kernel in operation for operation in kernels), kernels
+    assert own["kernels"] + own["beside"] > 0
+    traces = {
+        path.name.rpartition("-")[2]: json.loads(path.read_text()) for path in (levelfield.folder / name).iterdir()
+    }
+    assert set(traces) == {"python.json", "framework.json"}
+    assert all(trace["traceEvents"] for trace in traces.values())
