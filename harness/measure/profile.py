@@ -111,7 +111,9 @@ class Looking:
                 self.begin = clock()
                 self.left[0].resume()
                 return True
-            self.job.to.write_text(self._profile().model_dump_json(), encoding="utf-8")
+            partial = self.job.to.with_suffix(".partial")
+            partial.write_text(self._profile().model_dump_json(), encoding="utf-8")
+            partial.replace(self.job.to)
         return self.watch.epoch_end(epoch - self.hidden)
 
     def resume(self) -> None:
