@@ -178,6 +178,31 @@ def _parser() -> Parser:
     duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     duel.add_argument("--json", action="store_true", help="the verdict and every pair")
 
+    explain = add("explain", "Why is it slower? Where the time of a training step goes, from arithmetic upwards.", env)
+    explain.add_argument("adapter", metavar="ADAPTER[:MODE]", help="the one to explain; without a mode its first one")
+    below = "compare with this one (default: the low-level API of the same framework, if it has one)"
+    explain.add_argument("--against", metavar="ADAPTER[:MODE]", help=below)
+    explain.add_argument(
+        "--suite", metavar="SUITE", help="whose speed work it does (default: the first of suite default)"
+    )
+    explain.add_argument(
+        "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
+    )
+    explain.add_argument(
+        "--budget", type=_duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)"
+    )
+    explain.add_argument("--blocks", type=_positive, default=20, metavar="N", help="at most so many")
+    explain.add_argument(
+        "--precision",
+        type=_percent,
+        default=0.02,
+        metavar="P",
+        help="stop at ± this of the longest step (default: 2%%)",
+    )
+    explain.add_argument("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
+    explain.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    explain.add_argument("--json", action="store_true", help="for programs; times in seconds")
+
     doctor = add("doctor", "How far this machine can be trusted: what disturbs it, false verdicts, what is found.")
     much = doctor.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")

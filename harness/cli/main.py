@@ -160,6 +160,12 @@ def _versions(options: argparse.Namespace) -> int:
     return versions.run(options, _write_page)
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import explain
+
+    return explain.run(options)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import doctor
 
@@ -381,6 +387,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "table": _table,
     "run": _run,
     "duel": _duel,
+    "explain": _explain,
     "doctor": _doctor,
     "versions": _versions,
     "certify": _certify,

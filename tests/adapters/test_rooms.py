@@ -30,6 +30,7 @@ FLOORS = (
     "certify",
     "launch",
     "run",
+    "explain",
     "results",
     "doctor",
     "versions",
