@@ -153,11 +153,11 @@ def told(pair: Pair) -> list[str]:
 
 def again(pair: Pair) -> list[str]:
     """A sentence for every cell whose verdict is that of launches in turns: what it had looked like."""
+    looked = [(c, words.speed_phrase(c.across), words.speed_phrase(c.verdict)) for c in pair.found.again if c.across]
     return [
-        f"{Entry.of(c.cell).label} on {workload(c.cell)} looked {words.speed_phrase(c.across)} across the runs, and was "
-        f"measured again with both environments in turns: {words.speed_phrase(c.verdict)}."
-        for c in pair.found.again
-        if c.across
+        f"{Entry.of(c.cell).label} on {workload(c.cell)} looked {before} across the runs. "
+        f"Measured again with both environments in turns, it is {now}."
+        for c, before, now in looked
     ]
 
 
