@@ -201,7 +201,7 @@ def _write_history(options: argparse.Namespace) -> Path:
     from levelfield.reports import history_page
 
     path: Path = options.output or options.history / "history.html"
-    export.write(history_page.build(run_series.read(options.history)).encode(), path)
+    export.write(history_page.build(run_series.read(options.history, _adapters())).encode(), path)
     return path
 
 
