@@ -66,10 +66,8 @@ def tell(options: argparse.Namespace, found: RunComparison) -> int:
         lost = [{"cell": one.cell.id, "how": one.how, "reason": one.reason} for one in found.lost]
         about = {"changes": rows, "lost": lost, "differences": found.differences, "decided": found.decided}
         print(json.dumps(about, indent=1))
-    elif options.output is None:
-        print(compare_runs.text(found), end="")
-    else:
-        print(found.decided, file=sys.stderr)
+    else:  # beside a page, of which stdout has the name
+        print(compare_runs.text(found), end="", file=sys.stdout if options.output is None else sys.stderr)
     if "slower" in options.fail_on and (found.broken or any(change.fails for change in found.changes)):
         return FAILED
     if "undecided" in options.fail_on and found.undecided:
