@@ -28,7 +28,8 @@ from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import SECONDS, LaunchFailed, Pair, Side
 from levelfield.harness.run.options import RunOptions
 from levelfield.harness.run.prepare import read_suite
-from levelfield.harness.system import machine
+from levelfield.harness.system import machine, variables
+from levelfield.harness.system.variables import shown
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
@@ -55,13 +56,12 @@ class RunSide:
 
     def interpreter(self, environment: str) -> Path:
         """Of a cell's environment. Raises UserError where it is not known, or not there."""
-        if self.python is not None:
-            return self.python
         run = self.stored.run
         named = None if environment == DEFAULT else self._suite().environments[environment].python
-        if named is None and run.python is None:
+        path = self.python or named or (None if run.python is None else self.folder.resolve() / run.python)
+        if path is None:
             raise self.refused(f"{self.folder} does not say which interpreter made it")
-        path = named or Path(os.path.abspath(self.folder.resolve() / str(run.python)))
+        path = Path(os.path.abspath(path))
         if not path.is_file():
             raise self.refused(f"its interpreter {path} is not there")
         return path
@@ -82,6 +82,13 @@ class RunSide:
         found = environments.find({self.name: asked}, info.distributions)[self.name]
         there = info.versions(found.installed)
         records = [r for r in self.stored.records if r.cell == cell and r.status == "ok"]
+        now = variables.kept(os.environ, found.passed)
+        if records[-1].kept != now:
+            raise UserError(
+                f"the {self.name} run cannot be measured again: a launch gets {shown(tuple(now.items())) or 'nothing'} "
+                f"of this machine's variables, it got {shown(tuple(records[-1].kept.items())) or 'nothing'}",
+                "set them as they were",
+            )
         measured = {name: version for record in records for name, version in record.versions.items()}
         other = [name for name in sorted(measured) if there.get(name) != measured[name]]
         if other:
