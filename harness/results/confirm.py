@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from levelfield.adapters.registry import Registry
-from levelfield.harness.judge.statistics import Verdict
+from levelfield.harness.judge.statistics import LEAST_BLOCKS, Verdict
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, Environment
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings
@@ -126,7 +126,7 @@ def again(
     budget: float,
     tell: Callable[[str], None],
 ) -> RunComparison:
-    """The same with the verdicts of duels where cells looked slower, each of at most `budget` seconds.
+    """The same with the verdicts of duels where cells looked slower, each of `budget` seconds, or of three pairs.
 
     `sides` are the base and the new run, `options` those that the new one was made with. Raises UserError where a cell
     cannot be measured again.
@@ -153,8 +153,8 @@ def again(
         verdict = duel.verdict(pairs, margin)
         if verdict.ratio is None:
             raise UserError(
-                f"{what(change.cell)} could not be judged again: {len(pairs)} pairs in {budget:g} s",
-                f"--budget {3 * budget:g}s, or longer",
+                f"{what(change.cell)} could not be judged again: its launches had too few turns",
+                "a machine that is less busy",
             )
         told[change.cell, change.cold] = verdict
     return replace(found, changes=[_replaced(change, told.get((change.cell, change.cold))) for change in found.changes])
@@ -204,7 +204,7 @@ def _meet(
         with duel.ground(
             new, base, tasks[change.cell.task], *limits, environments=there.environments, cold=change.cold
         ) as ground:
-            for pairs in duel.meet(ground, new, base, budget=budget, precision=precision):
+            for pairs in duel.meet(ground, new, base, budget=budget, precision=precision, least=LEAST_BLOCKS):
                 tell(duel.progress(pairs))
     except LaunchFailed as error:
         raise UserError(f"{what(change.cell)} could not be measured again: {error}", "levelfield show NEW") from None

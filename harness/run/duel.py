@@ -125,14 +125,16 @@ def ground(
 
 
 def meet(
-    ground: Ground, first: Side, second: Side, *, budget: float, precision: float, most: int = 1000
+    ground: Ground, first: Side, second: Side, *, budget: float, precision: float, most: int = 1000, least: int = 0
 ) -> Iterator[list[Pair]]:
     """All pairs so far, after each block: until the ratio is as precise as asked for, there were `most` blocks, or the
-    `budget` (seconds) is spent. Raises LaunchFailed."""
+    `budget` (seconds) is spent and there are at least so many pairs, if three times as many blocks can give them.
+    Raises LaunchFailed."""
     pairs: list[Pair] = []
     end = time.monotonic() + budget
     for block in range(most):
-        if time.monotonic() >= end or decided(pairs, precision):
+        enough = len(pairs) >= least or block >= 3 * least
+        if (enough and time.monotonic() >= end) or decided(pairs, precision):
             return
         if (pair := ground.pair(first, second, block)) is not None:
             pairs.append(pair)
