@@ -125,7 +125,9 @@ def summary(history: History) -> str:
         return f"{told}: no run has a clean time of its baseline, beside which steps could be looked for."
     if longest < LEAST_SERIES:
         return f"{told}: steps are looked for from {LEAST_SERIES} runs on."
-    return f"{told}: {count(len(shown(history)), 'step')}."
+    found = shown(history)
+    newest = f", the newest from {history.runs[found[0][1].first].name} on" if found else ""
+    return f"{told}: {count(len(found), 'step')}{newest}."
 
 
 def draw(history: History, places: Sequence[Place], name: str, told: str) -> figure.Markup:
@@ -147,7 +149,7 @@ def draw(history: History, places: Sequence[Place], name: str, told: str) -> fig
     panels[0].set_xlim(0.5, runs + 0.5)
     panels[0].set_xticks(range(1, runs + 1, -(-runs // 6)))
     figure.log_ratios(panels[0], "y")
-    figure.outer_labels(drawing, "run", f"step time over {Entry.of(history.controls[places[0]]).label}")
+    figure.outer_labels(drawing, "run", "ratio to the control")
     found = count(sum(len(of(history, place)) for place in places), "step")
     return figure.to_svg(drawing, name, f"{count(len(places), 'cell')} beside the control on {told}: {found}.")
 

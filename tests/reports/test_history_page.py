@@ -61,7 +61,7 @@ CHANGED = [*(run(day) for day in (1, 2, 3)), *(run(day, 1.4, version="2.0.0") fo
 
 def test_a_step_is_told_once_with_its_size_and_the_versions_that_changed_there():
     text = built(*CHANGED)
-    assert "3 cells over 5 runs: 2 steps." in text
+    assert "3 cells over 5 runs: 2 steps, the newest from day-4 on." in text
     told = (
         r"torch-autograd compile on digits · multi is 1\.40 × slower than before \([\d.]+–[\d.]+\) beside numpy-manual"
     )
