@@ -36,7 +36,8 @@ EXIT_CODES = {
   1    what --fail-on names was found: a cell is materially slower, or its
        launches fail or are not made any more (slower); a cell common to both
        could not be decided (undecided)
-  2    wrong usage, or runs of different machines
+  2    wrong usage, runs of different machines, or a cell that looks slower
+       cannot be measured again (--confirm)
   3    internal error
   5    nothing could be compared""",
 }
@@ -290,6 +291,20 @@ def _parser() -> Parser:
         metavar="WHAT,…",
         help="exit with 1 for: slower, undecided",
     )
+    again = "measure what looks slower again: both environments in turns; only what that shows counts as slower"
+    compare.add_argument("--confirm", action="store_true", help=again)
+    compare.add_argument(
+        "--environment",
+        action="append",
+        type=_environment,
+        default=[],
+        metavar="SIDE=PYTHON",
+        help="of the side base or new, to measure again (default: the interpreter that made the run)",
+    )
+    compare.add_argument(
+        "--budget", type=_duration, default=60.0, metavar="TIME", help="for each cell measured again (default: 60s)"
+    )
+    compare.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, to measure again")
     compare.add_argument("--force", action="store_true", help="compare runs of different machines")
     compare.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
     compare.add_argument("--json", action="store_true", help="for programs")
@@ -319,6 +334,13 @@ def _failures(text: str) -> list[str]:
         if word not in FAILURES:
             raise unknown("fail-on", word, FAILURES)
     return words
+
+
+def _environment(text: str) -> tuple[str, Path]:
+    side, _, python = text.partition("=")
+    if side not in ("base", "new") or not python:
+        raise argparse.ArgumentTypeError(f"{text!r} is not base=PYTHON or new=PYTHON")
+    return side, Path(python)
 
 
 def _positive(text: str) -> int:
@@ -401,6 +423,7 @@ WRITTEN: dict[object, Callable[[Any], str]] = {
     _slower: lambda value: f"slower:{_in_percent(value)}",
     _names: ",".join,
     _variable: "=".join,
+    _environment: lambda given: f"{given[0]}={given[1]}",
 }
 
 

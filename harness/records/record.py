@@ -204,6 +204,9 @@ class Run(Frozen):
     suite_folder: str | None = Field(
         default=None, description="seen from the run's folder, where the suite names files of its own"
     )
+    python: str | None = Field(
+        default=None, description="the interpreter that made it, seen from the run's folder; of anonymous runs none"
+    )
     folder: str | None = Field(default=None, exclude=True, description="where it was read from; never written down")
     tasks: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

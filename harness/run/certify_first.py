@@ -23,6 +23,8 @@ from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
+TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes minutes
+
 
 class Piece(NamedTuple):
     """One certificate to obtain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str
     installed = surroundings.environments[environment].installed
     baseline, about_baseline = choose_baseline(suite.baseline, prepared.adapters, installed)
     own_files = bool(suite.tasks or suite.environments)
+    here = folder.resolve()
     return Run(
         name=folder.name,
         suite=str(prepared.options.suite),
@@ -39,7 +41,9 @@ def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str
         machine=prepared.machine,
         warnings=[*about_baseline, *warnings, *machine.warnings()],
         suite_text=prepared.text,
-        suite_folder=os.path.relpath(Path(suite.file).resolve().parent, folder.resolve()) if own_files else None,
+        suite_folder=os.path.relpath(Path(suite.file).resolve().parent, here) if own_files else None,
+        # Links are not followed: that of a virtual environment is what makes it one
+        python=None if prepared.options.anonymous else os.path.relpath(sys.executable, here),
         study=suite.study,
         tasks={name: data.facts(task) for name, task in surroundings.tasks.items()},
     )
