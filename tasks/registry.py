@@ -26,6 +26,11 @@ _TASKS = {
     "breast-cancer": ("levelfield.tasks.breast_cancer", "malignant or benign tumours, 30 features, 569 samples"),
     "blobs": ("levelfield.tasks.blobs", "two clouds of points in the plane, 2 features, 1,000 samples"),
     "five-points": ("levelfield.tasks.five_points", "a regression on five points, 1 feature, 15 samples"),
+    "iris-whole": ("levelfield.tasks.iris_whole", "all of iris between 0 and 1, as published figures have it; no test"),
+    "digits-whole": (
+        "levelfield.tasks.digits_whole",
+        "all of digits between 0 and 1, as published figures have it; no test",
+    ),
     "clouds": (
         "levelfield.tasks.clouds",
         "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths",

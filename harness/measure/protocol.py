@@ -13,7 +13,7 @@ import numpy as np
 
 from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.adapters.runtime import Runtime
-from levelfield.harness.measure import disturbance, train_in_ranks
+from levelfield.harness.measure import disturbance, replay, train_in_ranks
 from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights, programs
 from levelfield.harness.measure.learning import (
     CHUNK,
@@ -33,6 +33,7 @@ from levelfield.harness.records.cell import LaunchKind
 from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score
 from levelfield.tasks.recipe import BatchOrder
+from levelfield.tasks.replay import step_order
 from levelfield.tasks.task import Task
 
 MOST_EPOCHS = 1_000_000
@@ -78,7 +79,7 @@ def launch(
     start = clock()
     model = adapter(setting)
     if setting.track == "matched":
-        model.set_weights(setting.model.initial_weights(setting.seed))
+        model.set_weights(replay.initial_weights(setting))
     model.synchronize()
     build = clock() - start
     if ranks is not None and ranks.rank:
@@ -121,7 +122,7 @@ def _fit(
         for wrapper in reversed(wrap):
             outer = stack.enter_context(wrapper.around(model, outer, steps(setting, order, len(task.train.x))))
         model.fit(task.train, order, outer if ranks is None else train_in_ranks.Leading(outer, ranks))
-    watch.calls.returned(setting.recipe.epochs)
+    watch.calls.returned(setting.recipe.epochs if order is None else order.epochs)
     return {"placement": train_in_ranks.placement(model, setting, ranks)} if setting.replicas > 1 else {}
 
 
@@ -270,10 +271,15 @@ def _predict_times(model: Adapter, batch: int, task: Task) -> list[float]:
 def _learning(
     model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None, wrap: Sequence[Wrapper]
 ) -> dict[str, object]:
-    order = given_order(setting, len(task.train.x), partial=True)
     check_weights(model.get_weights(), setting.model)
     how = replace(how, stopping=stopping(type(model), setting, how.stopping))
-    watch = LearningWatch(model, task, setting.recipe.epochs, how)
+    order: BatchOrder | None
+    if setting.replays is None:
+        order = given_order(setting, len(task.train.x), partial=True)
+        watch = LearningWatch(model, task, setting.recipe.epochs, how)
+    else:
+        order = step_order(setting.model, setting.recipe, len(task.train.x), setting.seed)
+        watch = replay.ReplayWatch(model, task, setting, order, how)
     placed = _fit(model, setting, task, order, watch, ranks, wrap)
     check_finite(watch.epochs[-1])
     final = watch.restore()
@@ -283,9 +289,11 @@ def _learning(
         kept["test_classes"] = task.test.y.tolist()
     if task.kind == "regression" and task.features == task.outputs == 1:
         kept["curve"] = fitted_curve(model.predict, task)
+    if isinstance(watch, replay.ReplayWatch):
+        kept["running_losses"] = watch.losses
     return kept | {
         "phases": {},
-        "steps_per_epoch": steps(setting, order, len(task.train.x)),
+        "steps_per_epoch": -(-len(task.train.x) // setting.recipe.batch_size),
         "epochs": [scores.model_dump() for scores in watch.epochs],
         "final": final.model_dump(),
     }
