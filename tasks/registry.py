@@ -31,6 +31,10 @@ _TASKS = {
         "levelfield.tasks.digits_whole",
         "all of digits between 0 and 1, as published figures have it; no test",
     ),
+    "mnist-filters": (
+        "levelfield.tasks.mnist_filters",
+        "21,000 images of MNIST between 0 and 1, as published figures have it, 49,000 for the test; downloaded once",
+    ),
     "clouds": (
         "levelfield.tasks.clouds",
         "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths",
@@ -49,16 +53,13 @@ def describe() -> dict[str, str]:
 
 
 def load(name: str, *, data_dir: Path | None = None, seed: int = 0) -> Task:
-    """The task called `name`, split by `seed`; `data_dir` is where the files of `mnist` are or shall be.
+    """The task called `name`, split by `seed`; `data_dir` is where the files of MNIST are or shall be.
 
     Raises UserError for an unknown name, and when a task's files can be neither found nor fetched.
     """
     if name not in _TASKS:
         raise unknown("task", name, _TASKS, "levelfield list tasks")
-    if name == "mnist":
-        from levelfield.tasks import mnist
-
-        return mnist.load(seed, data_dir=data_dir)
     module, _ = _TASKS[name]
-    task: Task = importlib.import_module(module).load(seed)
+    files = {"data_dir": data_dir} if name.startswith("mnist") else {}
+    task: Task = importlib.import_module(module).load(seed, **files)
     return task

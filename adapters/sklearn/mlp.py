@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
@@ -23,10 +23,15 @@ class SklearnMLP(Adapter):
         {"optimizer": "adam", "track": "matched", "because": "its Adam adds epsilon before the bias correction"},
         {"optimizer": "adamw", "because": "MLPClassifier has no AdamW"},
         {"dropout": True, "because": "MLPClassifier has no dropout"},
-        {"l2": True, "because": "MLPClassifier divides its penalty by the size of each batch"},
+        {
+            "l2": True,
+            "track": "idiomatic",
+            "because": "MLPClassifier divides its penalty by the size of each batch, and the last one may be smaller",
+        },
     )
     notes = (
         "predict_proba gives probabilities, so predict returns their logarithm, equal to logits up to a constant.",
+        "MLPClassifier divides its L2 penalty by the size of each batch; a smaller last batch has a call of its own.",
     )
     defaults = {
         "initialiser": "kernels and biases uniform on ±√(6/(inputs + outputs)), with sigmoid √(2/(inputs + outputs))",
@@ -74,10 +79,20 @@ class SklearnMLP(Adapter):
         x, y = train.x.astype(self.dtype), train.y
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
-            indices = order.epoch(epoch) if order else slice(None)
-            self.network.partial_fit(x[indices], y[indices])
+            for indices in self.calls(order.epoch(epoch)) if order else [slice(None)]:
+                self.network.partial_fit(x[indices], y[indices])
             if not watch.epoch_end(epoch):
                 break
+
+    def calls(self, indices: np.ndarray) -> Iterator[np.ndarray]:
+        """What one epoch is given to partial_fit by: all at once; with a penalty, the smaller last batch by itself."""
+        size = self.recipe.batch_size
+        whole = len(indices) - len(indices) % size if self.model.l2 else len(indices)
+        for part in (indices[:whole], indices[whole:]):
+            if len(part):
+                self.network.batch_size = min(size, len(part))
+                self.network.alpha = 2 * self.model.l2 * self.network.batch_size  # it has half of alpha / size
+                yield part
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):  # a probability may underflow to 0
