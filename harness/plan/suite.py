@@ -47,7 +47,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    model_validator,
 )
 
 from levelfield.adapters.choices import DEVICE_KINDS, Precision, Replication, TimedPrecision, Track
@@ -190,12 +189,6 @@ class LearningPart(Part):
     input_noise: Annotated[tuple[InputNoise, ...], Field(min_length=1)] = (0.0,)
     parts: Whole = Field(1, ge=1, le=100, description="disjoint training splits, a fit on each")
     replays: Replay | None = Field(None, description="whose initial weights and orders are used, see `tasks.replay`")
-
-    @model_validator(mode="after")
-    def _replayable(self) -> LearningPart:
-        if self.replays and (self.track != ("matched",) or self.replicas != (1,)):
-            raise ValueError("what is replayed is on the matched track and on one device")
-        return self
 
     def variants(self) -> list[Variant]:
         return [
@@ -357,9 +350,20 @@ def _check_names(suite: Suite, path: Path) -> None:
         check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])
         check("model", f"{kind}.model", part.model, suite.models)
         check("recipe", f"{kind}.recipe", part.recipe, suite.recipes)
-        if kind == "learning" and part.replays and any(suite.recipes[name].early_stopping for name in part.recipe):
-            raise UserError(
-                f"{path}: learning.recipe: a recipe with early-stopping is replayed",
-                f"leave early-stopping out: training ends as in {part.replays}",
-            )
+        if kind == "learning" and part.replays:
+            _check_replayed(suite, part, path)
         check("environment", f"{kind}.environments", part.environments, ["default", *suite.environments])
+
+
+def _check_replayed(suite: Suite, part: LearningPart, path: Path) -> None:
+    """What is replayed is one training, which ends as it ended."""
+    if part.track != ("matched",) or part.replicas != (1,):
+        raise UserError(
+            f"{path}: learning.replays: is on the matched track and on one device",
+            "leave out track and replicas, or replays",
+        )
+    if stopped := [name for name in part.recipe if suite.recipes[name].early_stopping]:
+        raise UserError(
+            f"{path}: learning.replays: the recipe {stopped[0]!r} has early-stopping",
+            f"leave early-stopping out: training ends as in {part.replays}",
+        )
