@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
@@ -79,20 +79,10 @@ class SklearnMLP(Adapter):
         x, y = train.x.astype(self.dtype), train.y
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
-            for indices in self.calls(order.epoch(epoch)) if order else [slice(None)]:
-                self.network.partial_fit(x[indices], y[indices])
+            indices = order.epoch(epoch) if order else slice(None)
+            self.step(x[indices], y[indices])
             if not watch.epoch_end(epoch):
                 break
-
-    def calls(self, indices: np.ndarray) -> Iterator[np.ndarray]:
-        """What one epoch is given to partial_fit by: all at once; with a penalty, the smaller last batch by itself."""
-        size = self.recipe.batch_size
-        whole = len(indices) - len(indices) % size if self.model.l2 else len(indices)
-        for part in (indices[:whole], indices[whole:]):
-            if len(part):
-                self.network.batch_size = min(size, len(part))
-                self.network.alpha = 2 * self.model.l2 * self.network.batch_size  # it has half of alpha / size
-                yield part
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore"):  # a probability may underflow to 0
@@ -100,3 +90,13 @@ class SklearnMLP(Adapter):
 
     def synchronize(self) -> None:
         pass  # scikit-learn returns when the work is done
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> None:
+        """An epoch. The penalty is half of alpha over the size of a batch: with one, a smaller last batch is a call."""
+        size = self.recipe.batch_size
+        whole = len(x) - len(x) % size if self.model.l2 else len(x)
+        for part in (slice(whole), slice(whole, len(x))):
+            if part.stop > (part.start or 0):
+                self.network.batch_size = min(size, len(x[part]))
+                self.network.alpha = 2 * self.model.l2 * self.network.batch_size
+                self.network.partial_fit(x[part], y[part])

@@ -18,6 +18,5 @@ def epochs(x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, setting: Settin
         return
     for epoch in range(order.epochs):
         indices = order.epoch(epoch)
-        whole, rest = divmod(len(indices), order.batch_size)
-        sizes = [order.batch_size] * whole + [rest] * (rest > 0)
+        sizes = [len(indices[batch]) for batch in order.slices()]
         yield zip(tf.split(tf.gather(x, indices), sizes), tf.split(tf.gather(y, indices), sizes), strict=True)
