@@ -14,11 +14,11 @@ from levelfield.adapters.choices import Precision
 from levelfield.harness.records.record import Record
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, holds_certificate
-from levelfield.reports.findings.text import listing
 from levelfield.tasks.replay import Replay
 
 Measure = Literal["score", "test-score", "loss"]
 UNKNOWN = "no cause is known"
+USUAL: Precision = "float64"  # that of the programs that are replayed
 
 
 class Source(NamedTuple):
@@ -67,15 +67,28 @@ class Figure:
         return (record.final.train if self.measure == "score" else record.final.test).accuracy
 
 
+class Member(NamedTuple):
+    """An entry that has a number. `certified`: None where no certificates were looked for."""
+
+    entry: Entry
+    precision: Precision
+    certified: bool | None
+
+    @property
+    def label(self) -> str:
+        """With what sets it apart, in brackets."""
+        apart: list[str] = [self.precision] if self.precision != USUAL else []
+        apart += ["not certified"] if self.certified is False else []
+        return f"{self.entry.label} ({', '.join(apart)})" if apart else self.entry.label
+
+
 @dataclass(frozen=True)
 class Row:
-    """A figure, and the entries that have one number in its place. `uncertified`: those of them without a proof."""
+    """A figure, and who has one number in its place: of those that differ, only those of one precision."""
 
     figure: Figure
     here: str
-    entries: tuple[Entry, ...]
-    uncertified: tuple[Entry, ...] = ()
-    rounded: Precision | None = None  # the precision, where it is a lower one than the source's
+    members: tuple[Member, ...]
 
     @property
     def same(self) -> bool:
@@ -86,12 +99,8 @@ class Row:
         """Of a difference; nothing where there is none."""
         if self.same:
             return ""
-        return self.figure.cause or (f"computed in {self.rounded}" if self.rounded else UNKNOWN)
-
-    @property
-    def who(self) -> str:
-        names = [f"{e.label} (not certified)" if e in self.uncertified else e.label for e in self.entries]
-        return listing(names, most=len(names))
+        precision = self.members[0].precision
+        return self.figure.cause or (f"computed in {precision}" if precision != USUAL else UNKNOWN)
 
 
 @cache
@@ -117,16 +126,15 @@ def compare(evidence: Evidence, known: Sequence[Figure]) -> tuple[Row, ...]:
     """The figures of which this run has a number, the same ones first of each."""
     rows = []
     for figure in known:
-        found: dict[tuple[str, Precision | None], list[Record]] = {}
+        found: dict[tuple[str, Precision], set[Member]] = {}
         for record in evidence.latest:
             here = figure.here(record) if record.status == "ok" and figure.of(record) else None
             if here is not None:
-                rounded: Precision | None = record.cell.precision if record.cell.precision != "float64" else None
-                found.setdefault((here, rounded), []).append(record)
-        for (here, rounded), own in sorted(found.items(), key=lambda item: (item[0][0] != figure.printed, item[0][0])):
-            proved = {Entry.of(record.cell): _certified(evidence, record) for record in own}
-            lacking = tuple(sorted(entry for entry, held in proved.items() if held is False))
-            rows.append(Row(figure, here, tuple(sorted(proved)), lacking, rounded))
+                member = Member(Entry.of(record.cell), record.cell.precision, _certified(evidence, record))
+                key = here, USUAL if here == figure.printed else member.precision
+                found.setdefault(key, set()).add(member)
+        ordered = sorted(found.items(), key=lambda item: (item[0][0] != figure.printed, item[0]))
+        rows += [Row(figure, here, tuple(sorted(own, key=lambda m: m.entry))) for (here, _), own in ordered]
     return tuple(rows)
 
 

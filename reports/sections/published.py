@@ -32,7 +32,7 @@ def sentence(rows: Sequence[Row]) -> str:
     """How many figures are the same wherever they were computed."""
     known = list(dict.fromkeys(row.figure for row in rows))
     differing = {row.figure for row in rows if not row.same}
-    entries = {entry for row in rows for entry in row.entries}
+    entries = {member.entry for row in rows for member in row.members}
     same = len(known) - len(differing)
     told = f"{same} of {count(len(known), 'published figure')} came out the same to the last printed digit"
     if len(entries) == 1:
@@ -44,7 +44,7 @@ def differences(rows: Sequence[Row]) -> list[str]:
     """A sentence for each figure that came out otherwise, with the cause."""
     return [
         f"{row.figure.task}, {row.figure.recipe}: {row.figure.what} {row.figure.printed} was published, "
-        f"{listing([e.label for e in row.entries], most=3)} {'has' if len(row.entries) == 1 else 'have'} {row.here}: "
+        f"{listing([m.label for m in row.members], most=3)} {'has' if len(row.members) == 1 else 'have'} {row.here}: "
         f"{row.cause}."
         for row in rows
         if not row.same
@@ -53,10 +53,12 @@ def differences(rows: Sequence[Row]) -> list[str]:
 
 def in_words(row: Row) -> Value:
     """Who has the number; of more than two, how many, and who that is in small."""
-    if len(row.entries) <= 2:
-        return text(row.who)
-    lacking = f", {len(row.uncertified)} not certified" if row.uncertified else ""
-    return text(f"{len(row.entries)} entries{lacking}", detail=row.who)
+    names = [member.label for member in row.members]
+    if len(names) <= 2:
+        return text(listing(names))
+    lacking = sum(member.certified is False for member in row.members)
+    told = f", {lacking} not certified" if lacking else ""
+    return text(f"{len(names)} entries{told}", detail=listing(names, most=len(names)))
 
 
 def table(rows: Sequence[Row]) -> Table:

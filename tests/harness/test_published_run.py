@@ -38,8 +38,8 @@ def test_iris_losses_come_out_to_the_last_digit_in_every_adapter_and_each_is_cer
     assert {row.figure.recipe: row.here for row in found} == LOSSES
     for row in found:
         assert row.same
-        assert [entry.adapter for entry in row.entries] == sorted(ADAPTERS)
-        assert not row.uncertified
+        assert [member.entry.adapter for member in row.members] == sorted(ADAPTERS)
+        assert all(member.certified for member in row.members)
 
 
 def test_the_run_prints_the_table_the_source_and_the_cause_of_the_one_difference(ran):

@@ -81,12 +81,17 @@ def test_a_known_cause_is_told_and_a_lower_precision_is_one():
     assert row.cause == "computed in float32"
 
 
+def test_a_lower_precision_that_has_the_same_digits_shares_their_line_and_says_so():
+    (row,) = rows([replayed(), replayed(entry=factory.ENTRIES[3], precision="float32")])
+    assert [m.label.endswith("(float32)") for m in row.members].count(True) == 1
+
+
 def test_entries_that_agree_share_a_line_and_others_have_their_own():
     records = [replayed(entry=entry) for entry in factory.ENTRIES[:3]]
     records.append(replayed(value=0.5, entry=factory.ENTRIES[3]))
     agreeing, other = rows(records)
-    assert len(agreeing.entries) == 3
-    assert [e.adapter for e in other.entries] == [factory.ENTRIES[3][0]]
+    assert len(agreeing.members) == 3
+    assert [m.entry.adapter for m in other.members] == [factory.ENTRIES[3][0]]
 
 
 @pytest.mark.parametrize("changes", [{"replays": None}, {"task": "iris"}, {"model": factory.MLP}])
@@ -102,7 +107,7 @@ def test_a_launch_that_failed_or_has_another_seed_is_not_compared():
 def test_an_entry_without_a_certificate_says_so():
     evidence = gather(factory.make_run(suite="published"), [replayed()], certificates=[])
     (row,) = published.compare(evidence, [LOSS])
-    assert row.who.endswith("(not certified)")
+    assert row.members[0].label.endswith("(not certified)")
 
 
 def test_the_page_and_the_terminal_show_the_panel_with_source_and_date():
