@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "published.md"
 OPENING = """# Published figures, reproduced
 
+<!-- written by tests/studies/published_page.py from two runs; a test holds its words -->
+
 For anyone who doubts that levelfield's adapters do what other programs do. The documentation of scikit-learn prints
 scores and losses of its examples. Here every adapter that can trains the same networks, and the digits are compared.
 
