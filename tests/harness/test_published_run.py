@@ -12,7 +12,7 @@ from levelfield.reports.findings.certificates import summary
 from levelfield.reports.findings.evidence import Evidence, gather
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow]
-ADAPTERS = ("numpy-manual", "torch-nn", "tensorflow-tape", "sklearn-mlp")
+ADAPTERS = ("numpy-manual", "torch-nn", "sklearn-mlp")
 LOSSES = {"sgd-400": "0.096950", "momentum-400": "0.049530", "nesterov-400": "0.049540"}
 
 
