@@ -36,7 +36,8 @@ A run prints its table, and its report shows the same one.
 * **Data** as the example has them: scaled to 0 … 1, in float64, and no split set aside where it sets none aside.
 * **Initial weights and orders** that `MLPClassifier` draws from the example's `random_state`.
 * **The end**: after the same epoch, by the same rule on the training loss.
-* **Precision**: float64 throughout. Each adapter is certified in it before it trains.
+* **Precision**: float64. `keras-jax` and `keras-torch` have float32, since Keras promotes float64 to it in products on
+  these backends; their line says so. Each adapter is certified in its precision before it trains.
 
 The **loss** is the one that the example tells: the mean over an epoch of each batch's loss before its update, penalty
 included. It is computed from the adapter's own logits and weights. To see them before every step, levelfield hands each
@@ -50,7 +51,8 @@ CLOSING = """
 ## What differs, and why
 
 **Adam.** scikit-learn adds epsilon before the bias correction, the specification after it. That is the whole cause:
-with epsilon moved, NumPy gives the published digits, which `tests/tasks/test_replay.py` holds.
+with epsilon moved, NumPy gives the published digits, which `tests/tasks/test_replay.py` holds. Some gradients are as
+small as epsilon there, so float32 gives yet another number.
 
 **The last batch of digits.** `MLPClassifier` divides its penalty by the samples of each batch, and the last batch has
 197 instead of 200. The specification has one penalty for all batches. That changes the loss by 1.3 · 10⁻⁸ at most,
@@ -60,7 +62,6 @@ and six digits were printed. Keras holds its constants in float32, which changes
 
 | what | why |
 | --- | --- |
-| `keras-jax`, `keras-torch` | Keras promotes float64 to float32 in products on these backends |
 | the examples' `invscaling` rows | no recipe has a learning rate that falls |
 | the examples' circles and moons | `MLPClassifier` has one logistic output for two classes, the specification two |
 | Keras' `mnist_mlp`, 98.40 % | RMSprop is not in the specification |
