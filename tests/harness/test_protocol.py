@@ -91,7 +91,7 @@ def test_evaluation_before_training_is_that_of_the_canonical_weights():
 
 
 def test_large_splits_are_evaluated_in_chunks(monkeypatch):
-    monkeypatch.setattr(protocol, "CHUNK", 10)
+    monkeypatch.setattr(learning, "CHUNK", 10)
     result = launch("learning", epochs=1)
     assert max(noted[-1].predicted) == 10
     assert sum(noted[-1].predicted) == 2 * 150
