@@ -26,6 +26,11 @@ EXIT_CODES = {
        though three blocks or more were planned
   2    wrong usage or configuration     3    internal error
   5    nothing selected                 130  interrupted""",
+    "versions": """exit codes:
+  0    done, and with --bisect: found
+  1    done, and a launch failed or nothing is judged; or the search found nothing
+  2    wrong usage, or an environment cannot be built
+  3    internal error                   130  interrupted""",
     "compare": """exit codes:
   0    compared
   1    what --fail-on names was found: a cell is materially slower, or its
@@ -184,6 +189,35 @@ def _parser() -> Parser:
     doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
     doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
 
+    versions = add("versions", "Since which version is it slower? Build environments, and time them beside each other.")
+    versions.add_argument("package", nargs="?", metavar="PACKAGE", help="torch, jax, numpy, …")
+    versions.add_argument(
+        "versions", nargs="*", metavar="VERSION", help="a release, a requirement, the path of a wheel or a checkout"
+    )
+    versions.add_argument(
+        "--suite", metavar="SUITE", help="its speed parts (default: the first of suite default, short)"
+    )
+    versions.add_argument(
+        "-a", "--adapter", action="append", default=[], metavar="NAME", help="default: those of the package; repeatable"
+    )
+    versions.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    versions.add_argument(
+        "--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
+    )
+    versions.add_argument("--threads", type=_positive, metavar="N", help="default: as the suite says")
+    versions.add_argument("--blocks", type=_positive, metavar="N", help="default: 8, or as the suite says")
+    versions.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
+    versions.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 1%%")
+    versions.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    search = "between two releases, find the one that became slower by more than this: slower:3%%"
+    versions.add_argument("--bisect", type=_slower, metavar="slower:P", help=search)
+    versions.add_argument("--installer", choices=["uv", "pip"], help="default: uv if it is on the PATH, else pip")
+    versions.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    versions.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/TIME-versions-PACKAGE")
+    versions.add_argument("--list", action="store_true", help="the environments that were built, and their size")
+    versions.add_argument("--remove", metavar="NAME", help="remove this environment, or all")
+    versions.add_argument("--json", action="store_true", help="for programs")
+
     certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
     certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
@@ -240,6 +274,13 @@ def _parser() -> Parser:
     show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
     show.add_argument("--json", action="store_true", help="the records, one JSON object a line")
     return parser
+
+
+def _slower(text: str) -> float:
+    what, _, share = text.partition(":")
+    if what != "slower" or not share:
+        raise argparse.ArgumentTypeError(f"{text!r} is nothing to search for; write slower:3%")
+    return _percent(share)
 
 
 def _names(text: str) -> list[str]:
@@ -332,6 +373,7 @@ def _in_percent(value: float) -> str:
 WRITTEN: dict[object, Callable[[Any], str]] = {
     _duration: _in_seconds,
     _percent: _in_percent,
+    _slower: lambda value: f"slower:{_in_percent(value)}",
     _names: ",".join,
     _variable: "=".join,
 }

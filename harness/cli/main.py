@@ -156,6 +156,12 @@ def _duel(options: argparse.Namespace) -> int:
     return duel.run(options)
 
 
+def _versions(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import versions
+
+    return versions.run(options, _write_page)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import doctor
 
@@ -239,9 +245,9 @@ def _adapters() -> Mapping[str, AdapterInfo]:
 
 def _draw_with_own_settings() -> None:
     """Before the import of matplotlib: where it keeps its list of fonts, and would find a user's style."""
-    from levelfield.harness.run import certify_first
+    from levelfield.harness.system import folders
 
-    os.environ.setdefault("MPLCONFIGDIR", str(certify_first.folder().parent / "matplotlib"))
+    os.environ.setdefault("MPLCONFIGDIR", str(folders.cache() / "matplotlib"))
 
 
 def _page(stored: Contents, baseline: str | None, form: str) -> str:
@@ -378,6 +384,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "duel": _duel,
     "doctor": _doctor,
+    "versions": _versions,
     "certify": _certify,
     "new-adapter": _new_adapter,
     "report": _report,

@@ -210,6 +210,7 @@ class LocalHost:
         job = CertifyJob(**common, **how, needs=needs, core=core, distribution=distribution)
         done = self.parents.run(job, self.key(subject))
         about: dict[str, Any] = {
+            "environment": subject.environment,
             "machine": str(self.machine.type),
             "variables": dict(subject.variables) | variables.kept(os.environ, subject.variables),
         }

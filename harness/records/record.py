@@ -197,6 +197,7 @@ class Run(Frozen):
     started: str
     command: str = Field(description="the command that repeats the run")
     baseline: str
+    baseline_environment: str = Field("default", description="in which the baseline is timed")
     plan_seed: Whole
     machine: Machine
     warnings: list[str] = Field(default_factory=list, description="on the quality of the data")

@@ -32,6 +32,7 @@ FLOORS = (
     "run",
     "results",
     "doctor",
+    "versions",
     "reports",
     "cli",
 )

@@ -22,6 +22,7 @@ from levelfield.harness.cli.arguments import (
     _parser,
     _percent,
     _positive,
+    _slower,
     _variable,
     parse,
 )
@@ -38,6 +39,7 @@ TYPED = {
     Path: WORDS,
     _positive: st.integers(1, 10**6).map(str),
     _percent: st.builds("{}{}".format, NUMBERS, st.sampled_from(["%", ""])),
+    _slower: st.builds("slower:{}%".format, NUMBERS),
     _duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
     _device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
     _image: st.sampled_from(["a.svg", "b c.png", "../d.PNG"]),
