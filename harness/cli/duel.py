@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
         print(f"warning: {warning}", file=sys.stderr)
     tell("certifying both, where not done before")
-    if failed := [f"{one.adapter} ({one.mode})" for one in duel.proofs(launches, surroundings) if not one.passed]:
+    if failed := duel.unproved(launches, surroundings):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
         return 1
     pairs: list[Pair] = []
