@@ -25,6 +25,7 @@ from levelfield.adapters.keras.words import (
 )
 from levelfield.adapters.runtime import load, place
 from levelfield.adapters.tensorflow.words import NO_TPU as NO_TPU_IN_TENSORFLOW
+from levelfield.adapters.torch.words import COMPILER
 from levelfield.adapters.torch.words import NO_TPU as NO_TPU_IN_TORCH
 
 
@@ -49,6 +50,7 @@ class KerasFit(model.OverLayers):
             optimizer=model.optimizer(setting),
             loss=model.loss(setting.kind),
             steps_per_execution=16 if setting.mode == "steps-per-execution" else 1,
+            jit_compile=True if setting.mode == "jit_compile" else "auto",
         )
         self.runtime = load(place(self))
 
@@ -90,6 +92,18 @@ class KerasTensorFlow(KerasFit):
         },
     )
     notes = (EPSILON, "steps-per-execution runs 16 steps in one call.", SEEDLESS)
+    fast_modes = {
+        "steps-per-execution": {
+            "does": "compile(steps_per_execution=16): 16 steps in one call",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Callbacks hear of every sixteenth step only.",
+        },
+        "jit_compile": {
+            "does": "compile(jit_compile=True): the step compiled by XLA",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Keras' 'auto' leaves XLA off where TensorFlow sees CPUs only.",
+        },
+    }
     replication = ("devices",)
     replicated = "levelfield.adapters.keras.fit_replicas:KerasTensorFlowReplicas"
 
@@ -108,6 +122,13 @@ class KerasJax(KerasFit):
         },
     )
     notes = (EPSILON,)
+    fast_modes = {
+        "steps-per-execution": {
+            "does": "compile(steps_per_execution=16): 16 steps in one call",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Callbacks hear of every sixteenth step only.",
+        },
+    }
     replication = ("devices",)
     replicated = "levelfield.adapters.keras.fit_replicas:KerasJaxReplicas"
 
@@ -121,5 +142,13 @@ class KerasTorch(KerasFit):
         FLOAT64,
         NO_TPU_IN_TORCH,
         {"replication": "devices", "because": "keras.distribution does not support torch"},
+        COMPILER,
     )
     notes = (EPSILON,)
+    fast_modes = {
+        "jit_compile": {
+            "does": "compile(jit_compile=True): the step compiled by torch.compile",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Keras' 'auto' leaves torch eager.",
+        },
+    }

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import Runtime, operands
+from levelfield.adapters.runtime import TORCH_COMPILES, Runtime, operands
 
 
 def device(setting: Setting) -> torch.device:
@@ -21,7 +21,7 @@ class TorchRuntime(Runtime):
     def configure(self, setting: Setting) -> None:
         torch.set_num_threads(setting.threads)
         torch.set_float32_matmul_precision("high" if setting.precision == "tf32" else "highest")
-        if setting.mode == "compile":
+        if setting.mode in TORCH_COMPILES:
             torch._dynamo.reset()  # beyond eight compilations of one function in a process it would run eagerly
 
     def preload(self) -> None:

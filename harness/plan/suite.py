@@ -153,7 +153,7 @@ class Part(Table):
     recipe: Names
     adapters: Names = ("*",)
     environments: Names = ("default",)
-    modes: Literal["all", "default"] | tuple[str, ...] = "default"
+    modes: Literal["all", "default", "guides"] | tuple[str, ...] = "default"
     track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
     device: Device = "cpu"
     precision: Precisions = ("float32",)
@@ -166,7 +166,7 @@ class Part(Table):
 class SpeedPart(Part):
     """`seconds` of turns in each of `blocks` launches."""
 
-    modes: Literal["all", "default"] | tuple[str, ...] = "all"
+    modes: Literal["all", "default", "guides"] | tuple[str, ...] = "all"
     blocks: Whole = Field(6, ge=1, le=10_000)
     threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"
     seconds: Real = Field(0.3, gt=0, le=3600)
