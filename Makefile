@@ -50,6 +50,7 @@ soak-ray: $(VENV)/.test ## 10,000 launches through a Ray cluster of two nodes on
 
 docs: $(VENV)/.test ## write the pages that are made from the code
 	$(BIN)/python tests/docs/reference.py
+	$(BIN)/python tests/docs/fast_modes.py
 	$(BIN)/python tests/kit/phrase_book.py
 
 audit: $(VENV)/.test $(VENV)/audit/bin/pip-audit ## known vulnerabilities of what is pinned, and the linter's security rules

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, Protocol
 
+from levelfield.adapters.optional import FastMode
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.judge.tiers import tiers
@@ -46,6 +47,8 @@ class Described(Protocol):
     def limits(self) -> Sequence[Mapping[str, Any]]: ...
     @property
     def defaults(self) -> Mapping[str, str]: ...
+    @property
+    def fast_modes(self) -> Mapping[str, FastMode]: ...
 
 
 @dataclass(frozen=True)

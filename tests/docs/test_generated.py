@@ -8,6 +8,7 @@ from pages import DOCS, ROOT
 
 sys.path.append(str(ROOT / "tests" / "studies"))
 import defaults_page
+import fast_modes
 import page
 
 
@@ -21,6 +22,10 @@ def test_the_page_of_the_defaults_begins_as_its_program_writes_it() -> None:
     text = (DOCS / "results" / "defaults.md").read_text(encoding="utf-8")
     by_default, like = [line for line in text.splitlines() if line.startswith("levelfield run ")]
     assert text.startswith(defaults_page.OPENING.format(by_default=by_default, like=like))
+
+
+def test_the_table_of_fast_modes_is_what_the_adapters_declare() -> None:
+    assert fast_modes.PAGE.read_text(encoding="utf-8") == fast_modes.page(), "run tests/docs/fast_modes.py"
 
 
 def test_pictures_that_programs_draw_lie_beside_their_page() -> None:
