@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Literal, Protocol
 
-from levelfield.adapters.optional import FastMode
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.judge.tiers import tiers
@@ -48,7 +47,7 @@ class Described(Protocol):
     @property
     def defaults(self) -> Mapping[str, str]: ...
     @property
-    def fast_modes(self) -> Mapping[str, FastMode]: ...
+    def fast_modes(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True)
