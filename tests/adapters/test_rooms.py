@@ -141,7 +141,7 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def outside(path: Path) -> list[str]:
-    """Paths into folders that only a checkout has, as a file of the product names them; sentences and links are no paths."""
+    """Paths into folders that only a checkout has, as a file of the product names them; no sentences, no links."""
     folders = re.compile(r"(?!https://)(.*/)?(tests|docs)(/\S*)?")
     return [text for text in texts(path) if folders.fullmatch(text)]
 
