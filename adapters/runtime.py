@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from levelfield.adapters.adapter import Adapter, Literals, Setting
 
 # Modes for which torch compiles: C++ on a CPU, ten seconds a launch
-TORCH_COMPILES = ("compile", "compile-optimizer", "reduce-overhead", "max-autotune", "jit_compile")
+TORCH_COMPILES = ("compile", "compile-optimizer", "reduce-overhead", "max-autotune")
 # Modes that say that something is compiled
-COMPILERS = frozenset({*TORCH_COMPILES, "jit", "scan", "donate", "cached_partial", "split-merge", "graph", "xla"})
+COMPILERS = frozenset(
+    {*TORCH_COMPILES, "jit", "jit_compile", "scan", "donate", "cached_partial", "split-merge", "graph", "xla"}
+)
 _EAGER = frozenset({"eager", "foreach", "fused", "barebones", "fabric"})
 _EAGER_DEFAULTS = frozenset({"torch", "scikit-learn", "numpy"})  # whose mode "default" compiles nothing
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

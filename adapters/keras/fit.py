@@ -25,7 +25,6 @@ from levelfield.adapters.keras.words import (
 )
 from levelfield.adapters.runtime import load, place
 from levelfield.adapters.tensorflow.words import NO_TPU as NO_TPU_IN_TENSORFLOW
-from levelfield.adapters.torch.words import COMPILER
 from levelfield.adapters.torch.words import NO_TPU as NO_TPU_IN_TORCH
 
 
@@ -142,13 +141,5 @@ class KerasTorch(KerasFit):
         FLOAT64,
         NO_TPU_IN_TORCH,
         {"replication": "devices", "because": "keras.distribution does not support torch"},
-        COMPILER,
     )
     notes = (EPSILON,)
-    fast_modes = {
-        "jit_compile": {
-            "does": "compile(jit_compile=True): the step compiled by torch.compile",
-            "page": "https://keras.io/api/models/model_training_apis/",
-            "why_not_default": "Keras' 'auto' leaves torch eager.",
-        },
-    }

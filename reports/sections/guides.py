@@ -99,10 +99,9 @@ def find(comparison: Comparison, evidence: Evidence) -> tuple[Advice, ...]:
         margin=MARGIN,
     )
     found = []
-    for default in dict.fromkeys(default.entry for default, _ in pairs):
-        own = [(one, place) for one, place in pairs if one.entry == default]
-        followed = sorted(((place, verdicts[place.entry]) for _, place in own), key=_size)
-        found.append(Advice(own[0][0], tuple(followed)))
+    for default in {default.entry: default for default, _ in pairs}.values():
+        own = [(place, verdicts[place.entry]) for one, place in pairs if one is default]
+        found.append(Advice(default, tuple(sorted(own, key=_size))))
     return tuple(sorted(found, key=lambda a: _size((a.best, a.verdict))))
 
 

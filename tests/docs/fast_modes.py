@@ -49,6 +49,8 @@ LEFT_OUT = {
     "Keras: arrays in place of a dataset": "`fit` shuffles arrays by itself and takes no order, so that no batch could "
     "be matched. The idiomatic track [gives it arrays](results/defaults.md)",
     "Keras on torch: `steps_per_execution`": "Keras refuses it on this backend",
+    "Keras on torch: `jit_compile=True`": "No certificate yet: torch.compile of Keras' whole step takes minutes, even "
+    "for the smallest network",
     "TensorFlow: `reduce_retracing=True`": "Batches have one shape, the last of an epoch perhaps another: there is "
     "nothing to save. Keras sets it already",
     "Hugging Face Accelerate": "Not written yet. On one device its loop is that of `torch-nn` with a wrapped backward",
