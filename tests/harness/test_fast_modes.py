@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,8 +12,12 @@ from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import find
 from levelfield.adapters.runtime import TORCH_COMPILES, compiles
 from levelfield.harness.cli import main
+from levelfield.harness.cli.certify import TIME_LIMIT, failures
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
-from levelfield.harness.plan.launches import Selection, Surroundings, plan
+from levelfield.harness.plan.launches import Selection, Surroundings, has_compiler, plan
+from levelfield.harness.run.certify_first import needed
+from levelfield.harness.system import machine
 from levelfield.tasks import registry as tasks
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -89,27 +93,24 @@ def test_the_list_of_adapters_has_them_behind_the_usual_modes(capsys):
     assert nn["fast_modes"]["fused"]["page"] == "https://docs.pytorch.org/docs/stable/optim.html"
 
 
+@pytest.fixture(scope="module")
+def host() -> Iterator[LocalHost]:
+    with LocalHost(OURS, {}, machine.describe(True), machine.cores(), TIME_LIMIT) as found:
+        yield found
+
+
+@pytest.mark.slow
 @pytest.mark.frameworks
 @pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        pytest.param(
-            info.name,
-            mode,
-            id=f"{info.name}-{mode}",
-            marks=[pytest.mark.slow] if mode in TORCH_COMPILES else [],
-        )
-        for info, mode in ASKED
-        if not unsupported(info, mode)
-    ],
+    ("name", "mode"), [(info.name, mode) for info, mode in ASKED if not unsupported(info, mode)], ids=str
 )
-def test_each_is_certified(name, mode, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("LEVELFIELD_CACHE", str(tmp_path))
+def test_each_has_the_certificate_that_the_suite_guides_needs(name, mode, host):
     if (missing := OURS[name].missing()) is not None:
         pytest.skip(missing)
-    if mode in TORCH_COMPILES and shutil.which("g++") is None:
+    if mode in TORCH_COMPILES and not has_compiler():
         pytest.skip("torch.compile needs a C++ compiler")
-    code = main.main(["certify", name, "--mode", mode, "--quick"])
-    told = capsys.readouterr()
-    assert code == 0, told.out + told.err
-    assert "certified" in told.out
+    launches = planned("guides", adapters=(name,), modes=(mode,))
+    [(subject, words)] = needed(launches, {"digits": tasks.load("digits")}).items()
+    certificate = host.certify(subject, True, words)
+    assert certificate.passed, failures(certificate, verbose=True)
+    assert certificate.mode == mode
