@@ -34,18 +34,6 @@ class KerasCustomLayer(KerasFit):
     modes = ("default",)
     limits = (NO_TPU, UNEVEN, MASKS)
     notes = (EPSILON, SEEDLESS)
-    fast_modes = {
-        "steps-per-execution": {
-            "does": "compile(steps_per_execution=16): 16 steps in one call",
-            "page": "https://keras.io/api/models/model_training_apis/",
-            "why_not_default": "Callbacks hear of every sixteenth step only.",
-        },
-        "jit_compile": {
-            "does": "compile(jit_compile=True): the step compiled by XLA",
-            "page": "https://keras.io/api/models/model_training_apis/",
-            "why_not_default": "Keras' 'auto' leaves XLA off where TensorFlow sees CPUs only.",
-        },
-    }
     replication = ("devices",)
     replicated = "levelfield.adapters.keras.custom_layer_replicas:KerasCustomLayerReplicas"
     dense = staticmethod(TensorDense)
