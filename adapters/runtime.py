@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from levelfield.adapters.adapter import Adapter, Literals, Setting
 
 # Modes for which torch compiles: C++ on a CPU, ten seconds a launch
-TORCH_COMPILES = ("compile", "compile-optimizer", "reduce-overhead", "max-autotune")
+TORCH_COMPILES = ("compile", "reduce-overhead", "max-autotune")
 # Modes that say that something is compiled
 COMPILERS = frozenset(
     {*TORCH_COMPILES, "jit", "jit_compile", "scan", "donate", "cached_partial", "split-merge", "graph", "xla"}

@@ -43,11 +43,6 @@ class TorchNN(model.OverLayers):
             "page": "https://docs.pytorch.org/tutorials/intermediate/torch_compile_tutorial.html",
             "why_not_default": "Compiling takes seconds to minutes, and on a CPU needs a C++ compiler.",
         },
-        "compile-optimizer": {
-            "does": "compile, and torch.compile of the optimizer's step",
-            "page": "https://docs.pytorch.org/tutorials/recipes/compiling_optimizer.html",
-            "why_not_default": "The recipe is a beta, and there is more to compile.",
-        },
         "reduce-overhead": {
             "does": "compile, replayed as CUDA graphs",
             "page": "https://docs.pytorch.org/docs/stable/generated/torch.compile.html",

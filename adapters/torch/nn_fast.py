@@ -15,8 +15,5 @@ class NNFast(TorchNN):
         match setting.mode:
             case "foreach" | "fused":
                 self.optimizer = model.optimizer(self.network, setting, **{setting.mode: True})
-            case "compile-optimizer":
-                self.loss = torch.compile(self.loss, dynamic=False)  # type: ignore[method-assign]
-                self.optimizer.step = torch.compile(self.optimizer.step, dynamic=False)  # type: ignore[method-assign]
             case "reduce-overhead" | "max-autotune":
                 self.loss = torch.compile(self.loss, dynamic=False, mode=setting.mode)  # type: ignore[method-assign]

@@ -42,8 +42,8 @@ Modes that are not usual ones run on one device only.
 LEFT_OUT = {
     "`torch.set_flush_denormal(True)`": "It changes arithmetic: numbers below 1e-38 become 0. A mode must compute what "
     "was specified. Where there are no such numbers it brings nothing, and the default suite [has none](statistics.md)",
-    "torch: the whole step under one `torch.compile`": "Unless a switch inside of torch is set, `backward()` ends a "
-    "compiled program, so that the programs are those of `compile-optimizer`",
+    "torch: the optimizer compiled, or the whole step": "No certificate yet: compiling it takes minutes here. "
+    "Unless a switch inside of torch is set, `backward()` ends a compiled program in any case",
     "Keras on JAX: `jit_compile=True`, donated buffers": 'Keras does both already: `"auto"` compiles there, and `fit` '
     "donates",
     "Keras: arrays in place of a dataset": "`fit` shuffles arrays by itself and takes no order, so that no batch could "
