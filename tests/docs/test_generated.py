@@ -8,6 +8,7 @@ from pages import DOCS, ROOT
 
 sys.path.append(str(ROOT / "tests" / "studies"))
 import defaults_page
+import fast_modes
 import page
 import published_page
 
@@ -29,6 +30,10 @@ def test_the_page_of_published_figures_begins_and_ends_as_its_program_writes_it(
     assert text.startswith(published_page.OPENING)
     assert text.endswith(published_page.CLOSING)
     assert published_page.PAGE == DOCS / "published.md"
+
+
+def test_the_table_of_fast_modes_is_what_the_adapters_declare() -> None:
+    assert fast_modes.PAGE.read_text(encoding="utf-8") == fast_modes.page(), "run tests/docs/fast_modes.py"
 
 
 def test_pictures_that_programs_draw_lie_beside_their_page() -> None:
