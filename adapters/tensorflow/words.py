@@ -2,5 +2,5 @@
 
 NO_TPU = {
     "device": "tpu",
-    "because": "TensorFlow reaches a TPU through tensorflow-tpu, which takes its place and which its adapters do not use",
+    "because": "TensorFlow reaches a TPU through tensorflow-tpu, which takes its place and no adapter uses",
 }

@@ -1,0 +1,123 @@
+"""Compile every JAX adapter for chips that are not here, and write docs/results/previews.md: ``make preview``.
+
+With ``--page`` alone the page is rendered from the previews that are kept beside it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from levelfield.harness.preview.chips import CHIPS, GIB
+from levelfield.harness.preview.preview import Preview, Program
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "results" / "previews.md"
+KEPT = PAGE.with_suffix("") / "previews.jsonl"
+ASKED = (  # words behind ``levelfield preview``
+    *((chip,) for chip in CHIPS),
+    ("tpu:v5e", "--matmul-precision", "bfloat16"),
+    ("gpu:h100", "--matmul-precision", "bfloat16"),
+    ("gpu:h100", "--matmul-precision", "tf32"),
+    ("tpu:v5e", "--mode", "jit", "--mode", "default", "--replicas", "4"),
+    ("tpu:v5e", "--mode", "jit", "--mode", "default", "--replicas", "4", "--matmul-precision", "bfloat16"),
+    ("gpu:h100", "--mode", "jit", "--mode", "default", "--replicas", "4", "--matmul-precision", "bfloat16"),
+)
+OPENING = """# Compiled for chips that are not here
+
+<!-- written by tests/previews/previews.py from previews/previews.jsonl: make preview -->
+
+For anyone who wants to know what a TPU's or a GPU's compiler makes of the certified step, before having the chip.
+
+**Nothing here was run.** These programs *compile*. Of their speed and their numbers nothing is known, and none of this
+is in a comparison. [What a preview is](../devices.md#for-a-chip-that-is-not-here)
+"""
+READING = """
+## How to read it
+
+* **as certified**: the StableHLO is, to the last letter, what the adapter compiles on the CPU.
+* **products**: their arithmetic. A GPU has two ways, XLA's own kernels (triton) and cuBLAS.
+* **largest copy**: of an array within a step. The features of the training set are 188 MB.
+* **cycles**: shares as the TPU's compiler estimates them, a loop's times its rounds. A model, no time.
+* **fault**: what levelfield does not accept, see the command's exit code.
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    code = 0
+    if "--page" not in words:
+        lines: list[str] = []
+        for asked in ASKED:
+            command = [sys.executable, "-P", "-m", "levelfield", "preview", "--json", *asked]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+            if done.returncode not in (0, 1):
+                return done.returncode
+            code = max(code, done.returncode)
+            lines += done.stdout.splitlines()
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        KEPT.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    PAGE.write_text(page(kept()), encoding="utf-8")
+    print(PAGE)
+    return code
+
+
+def kept() -> list[Preview]:
+    return [Preview.model_validate_json(line) for line in KEPT.read_text(encoding="utf-8").splitlines()]
+
+
+def page(previews: Sequence[Preview]) -> str:
+    """The whole page."""
+    one = [each for each in previews if each.subject.replicas == 1]
+    parts = {
+        "One device, float32": [each for each in one if each.subject.precision == "float32"],
+        "One device, in lower precision": [each for each in one if each.subject.precision != "float32"],
+        "Four devices share each batch": [each for each in previews if each.subject.replicas > 1],
+    }
+    (work,) = {each.subject.work for each in previews}
+    versions = {f"{name} {version}" for each in previews for name, version in each.versions.items()}
+    lines = [OPENING, f"Data, network and recipe: {work}. Compiled by {', '.join(sorted(versions))}.", READING]
+    for title, chosen in parts.items():
+        lines += [f"## {title}", "", *table(chosen, several=title.startswith("Four")), ""]
+    lines += ["## Faults", "", *(faults(previews) or ["None."]), ""]
+    return "\n".join(lines)
+
+
+def table(previews: Iterable[Preview], several: bool) -> list[str]:
+    head = ["chip", "adapter", "precision", "as certified", "products", "memory", "largest copy"]
+    head += ["exchanged", "with the host"] if several else ["with the host", "cycles"]
+    rows = [row(each, one, several) for each in previews for one in each.programs]
+    rows += [[*who(each), "**does not compile**", *[""] * (len(head) - 4)] for each in previews if not each.programs]
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def who(each: Preview) -> list[str]:
+    return [each.subject.chip, f"{each.subject.adapter} ({each.subject.mode})", each.subject.precision]
+
+
+def row(each: Preview, one: Program, several: bool) -> list[str]:
+    if one.error:
+        return [*who(each), "", f"**does not compile**: {one.error}", *[""] * 4]
+    products = ", ".join(f"{n} {kind}" for kind, n in one.products.items())
+    way = f" ({one.variant})" if each.subject.chip.startswith("gpu") else ""
+    room = "not told" if one.needs is None else f"{one.needs / 1e6:,.1f} MB of {each.memory / GIB:,.0f} GiB"
+    copied = f"{one.copied / 1e6:,.1f} MB" if one.copied else "none"
+    host = ", ".join(one.host) or "none"
+    exchanged = ", ".join(f"{n} {what}" for what, n in one.collectives.items()) or "none"
+    cycles = ", ".join(f"{kind} {share:.0%}" for kind, share in one.cycles.items()) or "not told"
+    rest = [exchanged, host] if several else [host, cycles]
+    return [*who(each), "yes" if one.same else "**no**", products + way, room, copied, *rest]
+
+
+def faults(previews: Iterable[Preview]) -> list[str]:
+    return [
+        f"* {each.subject.chip}, {each.subject.adapter} ({each.subject.mode}), {each.subject.precision}, "
+        f"{each.subject.replicas} device{'s' * (each.subject.replicas > 1)}: {fault}"
+        for each in previews
+        for fault in each.faults
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
