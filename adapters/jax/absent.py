@@ -136,14 +136,14 @@ class Recorder:
         return Argument(tuple(leaf.shape), leaf.dtype, bool(leaf.weak_type), mesh, spec, layout)
 
     @contextmanager
-    def on(self, devices: Sequence[Any]) -> Iterator[None]:
-        """Trace anew, for these devices."""
+    def on(self, devices: Sequence[Any], backend: str) -> Iterator[None]:
+        """Trace anew, for these devices; what is traced is told that it is on that backend."""
         jax.clear_caches()
-        self.devices = devices
+        before, self.devices, self.backend = self.backend, devices, backend
         try:
             yield
         finally:
-            self.devices = ()
+            self.devices, self.backend = (), before
 
 
 class Recorded:
@@ -190,10 +190,9 @@ def main(job: dict[str, Any], dump: Path) -> dict[str, Any]:
     runtime.configure(on_cpu)
     window = Window(recorder, runtime)
     train(job, on_cpu, window)
+    here = jax.devices("cpu")[: setting.replicas] if on_cpu is setting else []
     runtime.configure(setting)
-    here = jax.devices("cpu")[: setting.replicas]
     return {
-        "versions": {"jax": jax.__version__},
         "compilations": window.compilations,
         "programs": [compiled(call, recorder, here, chips, job["variants"], dump) for call in recorder.calls.values()],
     }
@@ -214,20 +213,23 @@ def train(job: dict[str, Any], setting: Setting, window: Window) -> None:
 def compiled(
     call: Call, recorder: Recorder, here: Sequence[Any], chips: Sequence[Any], variants: dict[str, Any], dump: Path
 ) -> dict[str, Any]:
-    """One program: its StableHLO here and for the chip, and what each variant of the compiler made of it."""
-    jax.clear_caches()
-    cpu = call.lower(here, own_layout=False).as_text()
-    with recorder.on(chips):
-        plain = call.lower(chips, own_layout=False).as_text()
+    """One program: its StableHLO for the chip and on the CPU, if it exists there, and what each variant of the compiler
+    made of it. Both are compared as they are before an adapter's own layouts, which a CPU has in any case."""
+    cpu = None
+    if here:
+        with recorder.on(here, "cpu"):
+            cpu = digest(call.lower(here, own_layout=False))
+    with recorder.on(chips, recorder.backend):
+        plain = digest(call.lower(chips, own_layout=False))
         lowered = call.lower(chips)
         found = {name: one(lowered, options, dump) for name, options in variants.items()}
-    return {
-        "name": getattr(call.function, "__name__", "?"),
-        "calls": call.times,
-        "on_cpu": hashlib.sha256(cpu.encode()).hexdigest(),
-        "stablehlo": hashlib.sha256(plain.encode()).hexdigest(),
-        "variants": found,
-    }
+    about = {"name": getattr(call.function, "__name__", "?"), "calls": call.times}
+    return about | {"on_cpu": cpu, "stablehlo": plain, "variants": found}
+
+
+def digest(lowered: Any) -> str:
+    """SHA-256 of the StableHLO."""
+    return hashlib.sha256(lowered.as_text().encode()).hexdigest()
 
 
 def one(lowered: Any, options: dict[str, Any], dump: Path) -> dict[str, Any]:

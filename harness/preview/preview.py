@@ -36,7 +36,7 @@ class Program(Frozen):
     calls: int  # in two batches
     variant: str
     stablehlo: str  # SHA-256
-    same: bool  # as what the adapter compiles on the CPU, where it is certified
+    same: bool | None  # as what the adapter compiles on the CPU, where it is certified; None: it does not exist there
     error: str = ""  # why it does not compile
     products: Counts = Field(default_factory=dict)  # arithmetic → how many products
     left: Counts = Field(default_factory=dict)  # operands and precision, in XLA's words → how many products
@@ -80,7 +80,7 @@ def read(subject: Subject, chip: Chip, versions: Mapping[str, str], answer: Mapp
     ]
     return Preview(
         subject=subject,
-        versions={**versions, **answer["versions"]},
+        versions=dict(versions),
         programs=tuple(programs),
         compilations=answer["compilations"],
         memory=chip.memory,
@@ -88,7 +88,7 @@ def read(subject: Subject, chip: Chip, versions: Mapping[str, str], answer: Mapp
 
 
 def _program(one: Mapping[str, Any], variant: str, found: Mapping[str, Any], kind: str) -> Program:
-    same = {"stablehlo": one["stablehlo"], "same": one["stablehlo"] == one["on_cpu"]}
+    same = {"stablehlo": one["stablehlo"], "same": one["on_cpu"] and one["stablehlo"] == one["on_cpu"]}
     about = {"function": one["name"], "calls": one["calls"], "variant": variant, **same}
     if "error" in found:
         return Program(**about, error=refusal(found["error"]))
@@ -171,6 +171,8 @@ def faults(preview: Preview) -> list[str]:
 
 def _of(one: Program, subject: Subject, memory: int) -> Sequence[str]:
     found = []
+    if one.same is False:
+        found.append("is another StableHLO than on the CPU, where it is certified")
     wrong = {kind: n for kind, n in one.products.items() if kind != subject.precision}
     if wrong:
         told = ", ".join(f"{n} in {kind}" for kind, n in wrong.items())

@@ -107,7 +107,14 @@ def row(each: Preview, one: Program, several: bool) -> list[str]:
     exchanged = ", ".join(f"{n} {what}" for what, n in one.collectives.items()) or "none"
     cycles = ", ".join(f"{kind} {share:.0%}" for kind, share in one.cycles.items()) or "not told"
     rest = [exchanged, host] if several else [host, cycles]
-    return [*who(each), "yes" if one.same else "**no**", products + way, room, copied, *rest]
+    return [
+        *who(each),
+        {True: "yes", False: "**no**"}.get(one.same, "TF32: not on a CPU"),
+        products + way,
+        room,
+        copied,
+        *rest,
+    ]
 
 
 def faults(previews: Iterable[Preview]) -> list[str]:
