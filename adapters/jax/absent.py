@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,9 @@ class Recorded:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.recorder.called(self.jitted, args, kwargs)
         return self.jitted(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else partial(self, instance)  # of a jitted method
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.jitted, name)
