@@ -13,10 +13,10 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from levelfield.tasks.task import Split
 
 # Instructions of NVIDIA's tensor cores, and the type that they multiply
 _TENSOR_CORE = re.compile(r"\b(?:wgmma\.mma_async|mma)\.sync\.[\w.]*?\.(tf32|bf16|f16)\b")
+_ADDRESS = re.compile(r'(@InspectSharding\([^)]*\)) \{backend_config = "[^"]*"')
+_PLACES = ("in_shardings", "out_shardings")
 _PLAIN_FLOAT = re.compile(r"\bfma\.rn(?:\.ftz)?\.f32\b")
 
 
@@ -62,19 +64,13 @@ class Argument:
 
 @dataclass
 class Call:
-    """One jitted function with arguments of one kind, and how often it was called with such."""
+    """A jitted function with arguments of one kind: lowered for the chip, and how often it was called with such."""
 
-    function: Any
-    arguments: Any  # (args, kwargs), with an `Argument` in the place of each array
+    name: str
+    on_cpu: str | None  # SHA-256 of its StableHLO there, where the precision exists on a CPU
+    stablehlo: str  # and for the chip
+    lowered: Any
     times: int = 0
-
-    def lower(self, devices: Sequence[Any], **how: bool) -> Any:
-        args, kwargs = jax.tree.map(
-            lambda a: a.on(devices, **how) if isinstance(a, Argument) else a,
-            self.arguments,
-            is_leaf=lambda a: isinstance(a, Argument),
-        )
-        return self.function.lower(*args, **kwargs)
 
 
 def moved(mesh: Mesh, devices: Sequence[Any]) -> Mesh:
@@ -82,15 +78,20 @@ def moved(mesh: Mesh, devices: Sequence[Any]) -> Mesh:
     return Mesh(np.array(devices[: mesh.size], dtype=object).reshape(mesh.devices.shape), mesh.axis_names)
 
 
-@dataclass
 class Recorder:
     """Stands between an adapter and JAX, see the module's text."""
 
-    backend: str  # that the adapter is told it is on
-    calls: dict[Any, Call] = field(default_factory=dict)
-    layouts: dict[int, tuple[Any, Layout]] = field(default_factory=dict)  # by id, beside the array that it is of
-    devices: Sequence[Any] = ()  # to which meshes are moved while something is lowered
-    watching: bool = False
+    def __init__(self, backend: str, chips: Sequence[Any], setting: Setting, runtime: Runtime) -> None:
+        self.backend, self.chips, self.setting, self.runtime = backend, chips, setting, runtime
+        self.calls: dict[Any, Call] = {}
+        self.layouts: dict[int, tuple[Any, Layout]] = {}  # by id, beside the array that it is of
+        self.devices: Sequence[Any] = ()  # to which meshes are moved while something is lowered
+        self.watching = False
+
+    @property
+    def on_cpu(self) -> Setting:
+        """How the adapter trains: a CPU has no TF32, which is asked for when a program is lowered for the chip."""
+        return replace(self.setting, precision="float32") if self.setting.precision == "tf32" else self.setting
 
     def install(self) -> None:
         """Before the import of the adapter."""
@@ -98,8 +99,8 @@ class Recorder:
 
         def recorded_jit(*args: Any, **options: Any) -> Any:
             if not args:
-                return lambda function: Recorded(jit(function, **options), self)
-            return Recorded(jit(*args, **options), self)
+                return lambda function: recorded_jit(function, **options)
+            return Recorded(jit, args[0], options, self)
 
         def remembering_put(x: Any, device: Any = None, **more: Any) -> Any:
             placed = put(x, device, **more)
@@ -108,21 +109,51 @@ class Recorder:
             return placed
 
         def moved_constraint(x: Any, where: Any, *more: Any) -> Any:
-            if self.devices and isinstance(where, NamedSharding):
-                where = NamedSharding(moved(where.mesh, self.devices), where.spec)
-            return constrain(x, where, *more)
+            return constrain(x, self.there(where), *more)
 
         jax.jit, jax.device_put, jax.lax.with_sharding_constraint = recorded_jit, remembering_put, moved_constraint
         jax.default_backend = lambda: self.backend
 
-    def called(self, function: Any, args: Any, kwargs: Any) -> None:
+    def there(self, where: Any) -> Any:
+        """The same place on the devices that something is lowered for."""
+        if self.devices and isinstance(where, NamedSharding):
+            return NamedSharding(moved(where.mesh, self.devices), where.spec)
+        return where
+
+    def called(self, function: Recorded, args: Any, kwargs: Any) -> None:
+        """Lower what is called for the first time so: here, since frameworks have a context around their calls."""
         leaves, tree = jax.tree.flatten((args, kwargs))
         if not self.watching or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return
         found = [self.argument(leaf) for leaf in leaves]
         committed = [getattr(leaf, "committed", None) for leaf in leaves]
         key = (id(function), str(tree), str(found), str(committed))
-        self.calls.setdefault(key, Call(function, jax.tree.unflatten(tree, found))).times += 1
+        if key not in self.calls:
+            self.calls[key] = self.lower(function, jax.tree.unflatten(tree, found))
+        self.calls[key].times += 1
+
+    def lower(self, function: Recorded, arguments: Any) -> Call:
+        cpu = None
+        if self.on_cpu is self.setting:
+            cpu = digest(self.traced(function, arguments, jax.devices("cpu")[: self.setting.replicas], "cpu", False))
+        self.runtime.configure(self.setting)
+        plain = digest(self.traced(function, arguments, self.chips, self.backend, False))
+        lowered = self.traced(function, arguments, self.chips, self.backend, True)
+        self.runtime.configure(self.on_cpu)
+        return Call(function.name, cpu, plain, lowered)
+
+    def traced(self, function: Recorded, arguments: Any, devices: Sequence[Any], backend: str, layouts: bool) -> Any:
+        """Lowered for these devices; what is traced is told that it is on that backend."""
+        args, kwargs = jax.tree.map(
+            lambda a: a.on(devices, own_layout=layouts) if isinstance(a, Argument) else a,
+            arguments,
+            is_leaf=lambda a: isinstance(a, Argument),
+        )
+        before, self.devices, self.backend = self.backend, devices, backend
+        try:
+            return function.anew(self.there).lower(*args, **kwargs)
+        finally:
+            self.devices, self.backend = (), before
 
     def argument(self, leaf: Any) -> Any:
         """What is no array stays as it is: it is a part of the program."""
@@ -136,25 +167,26 @@ class Recorder:
         layout = self.layouts.get(id(leaf), (None, None))[1]
         return Argument(tuple(leaf.shape), leaf.dtype, bool(leaf.weak_type), mesh, spec, layout)
 
-    @contextmanager
-    def on(self, devices: Sequence[Any], backend: str) -> Iterator[None]:
-        """Trace anew, for these devices; what is traced is told that it is on that backend."""
-        jax.clear_caches()
-        before, self.devices, self.backend = self.backend, devices, backend
-        try:
-            yield
-        finally:
-            self.devices, self.backend = (), before
-
 
 class Recorded:
     """A jitted function whose calls are kept."""
 
-    def __init__(self, jitted: Any, recorder: Recorder) -> None:
-        vars(self).update(jitted=jitted, recorder=recorder)
+    def __init__(self, jit: Any, function: Any, options: dict[str, Any], recorder: Recorder) -> None:
+        vars(self).update(jit=jit, function=function, options=options, recorder=recorder)
+        vars(self).update(jitted=jit(function, **options), name=getattr(function, "__name__", "?"))
+
+    def anew(self, there: Callable[[Any], Any]) -> Any:
+        """Jitted for other devices, and traced again: JAX keeps what it has traced by the function."""
+
+        @wraps(self.function)
+        def again(*args: Any, **kwargs: Any) -> Any:
+            return self.function(*args, **kwargs)
+
+        places = {name: jax.tree.map(there, self.options[name]) for name in _PLACES if name in self.options}
+        return self.jit(again, **{**self.options, **places})
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.recorder.called(self.jitted, args, kwargs)
+        self.recorder.called(self, args, kwargs)
         return self.jitted(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -164,11 +196,16 @@ class Recorded:
         return getattr(self.jitted, name)
 
 
+def digest(lowered: Any) -> str:
+    """SHA-256 of the StableHLO, without the addresses that an inspection of places has in it."""
+    return hashlib.sha256(_ADDRESS.sub(r"\1", lowered.as_text()).encode()).hexdigest()
+
+
 class Window:
     """The watch of a `fit` whose calls are kept."""
 
-    def __init__(self, recorder: Recorder, runtime: Runtime) -> None:
-        self.recorder, self.runtime = recorder, runtime
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder, self.runtime = recorder, recorder.runtime
         self.compilations = 0
 
     def ready(self) -> None:
@@ -183,22 +220,17 @@ class Window:
 def main(job: dict[str, Any], dump: Path) -> dict[str, Any]:
     """Train, record, compile; what came of it."""
     chips = topologies.get_topology_desc(**job["topology"]).devices[: job["setting"]["replicas"]]
-    recorder = Recorder(job["kind"])
-    recorder.install()
     about = dict(job["setting"])
     model, recipe = MLP(**about.pop("model")), Recipe(**about.pop("recipe"))
     setting = Setting(replace(model, widths=tuple(model.widths)), recipe, **about)
-    runtime = load(job["runtime"])
-    # A CPU has no TF32: it is asked for when the program is lowered for the chip
-    on_cpu = replace(setting, precision="float32") if setting.precision == "tf32" else setting
-    runtime.configure(on_cpu)
-    window = Window(recorder, runtime)
-    train(job, on_cpu, window)
-    here = jax.devices("cpu")[: setting.replicas] if on_cpu is setting else []
-    runtime.configure(setting)
+    recorder = Recorder(job["kind"], chips, setting, load(job["runtime"]))
+    recorder.install()
+    recorder.runtime.configure(recorder.on_cpu)
+    window = Window(recorder)
+    train(job, recorder.on_cpu, window)
     return {
         "compilations": window.compilations,
-        "programs": [compiled(call, recorder, here, chips, job["variants"], dump) for call in recorder.calls.values()],
+        "programs": [compiled(call, job["variants"], dump) for call in recorder.calls.values()],
     }
 
 
@@ -214,26 +246,12 @@ def train(job: dict[str, Any], setting: Setting, window: Window) -> None:
     adapter.synchronize()
 
 
-def compiled(
-    call: Call, recorder: Recorder, here: Sequence[Any], chips: Sequence[Any], variants: dict[str, Any], dump: Path
-) -> dict[str, Any]:
-    """One program: its StableHLO for the chip and on the CPU, if it exists there, and what each variant of the compiler
-    made of it. Both are compared as they are before an adapter's own layouts, which a CPU has in any case."""
-    cpu = None
-    if here:
-        with recorder.on(here, "cpu"):
-            cpu = digest(call.lower(here, own_layout=False))
-    with recorder.on(chips, recorder.backend):
-        plain = digest(call.lower(chips, own_layout=False))
-        lowered = call.lower(chips)
-        found = {name: one(lowered, options, dump) for name, options in variants.items()}
-    about = {"name": getattr(call.function, "__name__", "?"), "calls": call.times}
-    return about | {"on_cpu": cpu, "stablehlo": plain, "variants": found}
-
-
-def digest(lowered: Any) -> str:
-    """SHA-256 of the StableHLO."""
-    return hashlib.sha256(lowered.as_text().encode()).hexdigest()
+def compiled(call: Call, variants: dict[str, Any], dump: Path) -> dict[str, Any]:
+    """One program, and what each variant of the compiler made of it. What is compared with the CPU's has none of the
+    adapter's own layouts, which a CPU has in any case."""
+    found = {name: one(call.lowered, options, dump) for name, options in variants.items()}
+    about = {"name": call.name, "calls": call.times, "on_cpu": call.on_cpu, "stablehlo": call.stablehlo}
+    return about | {"variants": found}
 
 
 def one(lowered: Any, options: dict[str, Any], dump: Path) -> dict[str, Any]:
@@ -265,5 +283,8 @@ def _instructions(ptx: Sequence[str], kind: str) -> int:
 
 if __name__ == "__main__":
     given, answer, dumped = map(Path, sys.argv[1:])
-    result = main(json.loads(given.read_text(encoding="utf-8")), dumped)
+    try:
+        result = main(json.loads(given.read_text(encoding="utf-8")), dumped)
+    except Exception as error:  # an adapter's too
+        result = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
     answer.write_text(json.dumps(result), encoding="utf-8")

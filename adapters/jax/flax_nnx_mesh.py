@@ -18,7 +18,7 @@ class Dense(nnx.Linear):
     def __call__(self, x: jax.Array) -> jax.Array:
         if self.dtype is None:
             return super().__call__(x)
-        y = product(x.astype(self.dtype), self.kernel[...].astype(self.dtype))
+        y = product(x, self.kernel[...])
         return y + jnp.broadcast_to(self.bias[...], y.shape).astype(self.dtype)
 
 

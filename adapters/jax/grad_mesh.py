@@ -33,7 +33,7 @@ class GradMesh(JaxGrad):
         return self.replicas.place(array)
 
     def product(self, a: jax.Array, b: jax.Array) -> jax.Array:
-        return product(a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)).astype(a.dtype) if self.mixed else a @ b
+        return product(a, b).astype(a.dtype) if self.mixed else a @ b
 
     def step(self, x: jax.Array, y: jax.Array, state: State, indices: Any = ...) -> State:
         return super().step(x, y, state, self.replicas.split(indices))

@@ -21,21 +21,22 @@ from levelfield.adapters.jax.placed import by_samples
 
 @jax.custom_vjp
 def product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """``a @ b`` of samples in a and a kernel b, whose gradient is summed over the samples in float32.
+    """Samples a times a kernel b in bfloat16, with the kernel's gradient summed over the samples in float32.
 
-    On one device a product in bfloat16 sums in float32 and is rounded once. Where devices share the samples, each would
-    round its own sum, and the sums would be added up in bfloat16.
+    JAX's own gradient is in bfloat16: each device would round its sum, and these would be added up in bfloat16.
     """
-    return a @ b
+    return a.astype(jnp.bfloat16) @ b.astype(jnp.bfloat16)
 
 
 def _forward(a: jax.Array, b: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return a @ b, (a, b)
+    return product(a, b), (a, b)
 
 
 def _backward(operands: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
     a, b = operands
-    return gradient @ b.T, jnp.matmul(a.T, gradient, preferred_element_type=jnp.float32).astype(b.dtype)
+    of_a = gradient @ b.astype(gradient.dtype).T
+    of_b = jnp.matmul(a.astype(gradient.dtype).T, gradient, preferred_element_type=jnp.float32)
+    return of_a.astype(a.dtype), of_b.astype(b.dtype)
 
 
 product.defvjp(_forward, _backward)

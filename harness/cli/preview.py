@@ -41,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
         found = compiler.compiled(chip, info, setting)
         held = held and not found.faults
         print(found.model_dump_json() if options.json else "\n".join(text(found)), flush=True)
+        if options.verbose and found.trace:
+            print(found.trace, file=sys.stderr)
     return 0 if held else 1
 
 

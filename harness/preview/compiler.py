@@ -72,8 +72,8 @@ def compiled(chip: Chip, info: AdapterInfo, setting: Setting, passed: Passed = (
     }
     with folders.Temporary() as folder:
         answer = _answer(COMPILES[info.runtime], job, folder.path, environment(chip, info, folder.path), passed)
-    if isinstance(answer, str):
-        return Preview(subject=about, versions=versions, error=answer, memory=chip.memory)
+    if "error" in answer:
+        return Preview(subject=about, versions=versions, memory=chip.memory, **answer)
     return preview.read(about, chip, versions, answer)
 
 
@@ -89,10 +89,8 @@ def environment(chip: Chip, info: AdapterInfo, root: Path) -> dict[str, str]:
     return found | {"XLA_FLAGS": f"--xla_dump_to={root / 'dump'}"}
 
 
-def _answer(
-    module: str, job: Mapping[str, Any], root: Path, ours: Mapping[str, str], passed: Passed
-) -> dict[str, Any] | str:
-    """What the process answers, or why it does not."""
+def _answer(module: str, job: Mapping[str, Any], root: Path, ours: Mapping[str, str], passed: Passed) -> dict[str, Any]:
+    """What the process answers, or the ``error`` because of which it does not."""
     given, answer, dump, log = (root / name for name in ("job.json", "answer.json", "dump", "log"))
     folders.make(root)
     dump.mkdir()
@@ -108,12 +106,11 @@ def _answer(
                 timeout=TIME_LIMIT,
             )
         except subprocess.TimeoutExpired:
-            return f"compiling took longer than its limit of {TIME_LIMIT:g} s and was stopped"
+            return {"error": f"compiling took longer than its limit of {TIME_LIMIT:g} s and was stopped"}
     if done.returncode == 0:
         read: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         return read
-    told = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    last = (told[-1] if told else "it said nothing")[:_LONGEST]
-    if done.returncode < 0:
-        return f"the process that compiles was ended by signal {-done.returncode}: {last}"
-    return f"the process that compiles broke off: {last}"
+    told = log.read_text(encoding="utf-8", errors="replace").strip()
+    how = f"by signal {-done.returncode}" if done.returncode < 0 else f"with code {done.returncode}"
+    last = told.splitlines()[-1][:_LONGEST] if told else "it said nothing"
+    return {"error": f"the process that compiles was ended {how}: {last}", "trace": told}

@@ -57,6 +57,7 @@ class Preview(Frozen):
     subject: Subject
     versions: dict[str, str]
     error: str = ""  # why there are no programs
+    trace: str = ""  # where it was raised
     programs: tuple[Program, ...] = ()
     compilations: int | None = None  # on the CPU in the same two batches
     memory: int = 0  # bytes that the chip has
@@ -156,7 +157,7 @@ def shares(facts: Facts) -> dict[str, float]:
 def faults(preview: Preview) -> list[str]:
     """See `Preview.faults`."""
     if preview.error:
-        return [preview.error]
+        return [refusal(preview.error)]
     found: list[str] = []
     if not preview.programs:
         found.append("its training makes no jitted call that could be compiled")

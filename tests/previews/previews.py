@@ -16,14 +16,14 @@ from levelfield.harness.preview.preview import Preview, Program
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "results" / "previews.md"
 KEPT = PAGE.with_suffix("") / "previews.jsonl"
+STEPS = ("--mode", "jit", "--mode", "default")
 ASKED = (  # words behind ``levelfield preview``
-    *((chip,) for chip in CHIPS),
-    ("tpu:v5e", "--matmul-precision", "bfloat16"),
-    ("gpu:h100", "--matmul-precision", "bfloat16"),
-    ("gpu:h100", "--matmul-precision", "tf32"),
-    ("tpu:v5e", "--mode", "jit", "--mode", "default", "--replicas", "4"),
-    ("tpu:v5e", "--mode", "jit", "--mode", "default", "--replicas", "4", "--matmul-precision", "bfloat16"),
-    ("gpu:h100", "--mode", "jit", "--mode", "default", "--replicas", "4", "--matmul-precision", "bfloat16"),
+    *((chip, *(() if chip in ("tpu:v5e", "gpu:h100") else STEPS)) for chip in CHIPS),
+    ("tpu:v5e", *STEPS, "--matmul-precision", "bfloat16"),
+    ("gpu:h100", *STEPS, "--matmul-precision", "bfloat16"),
+    ("gpu:h100", *STEPS, "--matmul-precision", "tf32"),
+    ("tpu:v5e", *STEPS, "--replicas", "4", "--matmul-precision", "bfloat16"),
+    ("gpu:h100", *STEPS, "--replicas", "4", "--matmul-precision", "bfloat16"),
 )
 OPENING = """# Compiled for chips that are not here
 
@@ -46,21 +46,19 @@ READING = """
 
 
 def main(words: Sequence[str]) -> int:
-    code = 0
     if "--page" not in words:
         lines: list[str] = []
         for asked in ASKED:
             command = [sys.executable, "-P", "-m", "levelfield", "preview", "--json", *asked]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-            if done.returncode not in (0, 1):
+            if done.returncode not in (0, 1):  # faults are on the page
                 return done.returncode
-            code = max(code, done.returncode)
             lines += done.stdout.splitlines()
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         KEPT.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     PAGE.write_text(page(kept()), encoding="utf-8")
     print(PAGE)
-    return code
+    return 0
 
 
 def kept() -> list[Preview]:
