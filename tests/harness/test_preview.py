@@ -117,7 +117,7 @@ def preview(command_line, install, tmp_path_factory):
         needed = [name for name in CHIPS[chip].needs if version(name) is None]
         if needed:
             pytest.skip(f"{' and '.join(needed)} not installed: pip install 'levelfield[{CHIPS[chip].extra}]'")
-        done = levelfield("preview", chip, "--json", *words)
+        done = levelfield("preview", chip, *words, "--json")
         found = [Preview.model_validate_json(line) for line in done.stdout.splitlines()]
         return done.returncode, {one.subject.adapter: one for one in found}
 

@@ -1,13 +1,16 @@
 """Compile every JAX adapter for chips that are not here, and write docs/results/previews.md: ``make preview``.
 
-With ``--page`` alone the page is rendered from the previews that are kept beside it.
+With a number it runs so many commands at once, by default one a core. With ``--page`` it runs none: the page is rendered
+from the previews that are kept beside it.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from levelfield.harness.preview.chips import CHIPS, GIB
@@ -16,14 +19,13 @@ from levelfield.harness.preview.preview import Preview, Program
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "results" / "previews.md"
 KEPT = PAGE.with_suffix("") / "previews.jsonl"
-STEPS = ("--mode", "jit", "--mode", "default")
+ADAPTERS = ("jax-grad", "flax-nnx", "keras-jax")
 ASKED = (  # words behind ``levelfield preview``
-    *((chip, *(() if chip in ("tpu:v5e", "gpu:h100") else STEPS)) for chip in CHIPS),
-    ("tpu:v5e", *STEPS, "--matmul-precision", "bfloat16"),
-    ("gpu:h100", *STEPS, "--matmul-precision", "bfloat16"),
-    ("gpu:h100", *STEPS, "--matmul-precision", "tf32"),
-    ("tpu:v5e", *STEPS, "--replicas", "4", "--matmul-precision", "bfloat16"),
-    ("gpu:h100", *STEPS, "--replicas", "4", "--matmul-precision", "bfloat16"),
+    *(("tpu:v5e", name) for name in ADAPTERS),
+    *(("gpu:h100", name) for name in ADAPTERS),
+    *((chip, "jax-grad", "--mode", "jit") for chip in CHIPS if chip not in ("tpu:v5e", "gpu:h100")),
+    *(("gpu:h100", name, "--matmul-precision", "tf32") for name in ADAPTERS),
+    *(("tpu:v5e", name, "--matmul-precision", "bfloat16", "--replicas", "4") for name in ADAPTERS),
 )
 OPENING = """# Compiled for chips that are not here
 
@@ -47,18 +49,22 @@ READING = """
 
 def main(words: Sequence[str]) -> int:
     if "--page" not in words:
-        lines: list[str] = []
-        for asked in ASKED:
-            command = [sys.executable, "-P", "-m", "levelfield", "preview", "--json", *asked]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-            if done.returncode not in (0, 1):  # faults are on the page
-                return done.returncode
-            lines += done.stdout.splitlines()
+        with ThreadPoolExecutor(int(words[0]) if words else os.cpu_count()) as several:
+            lines = [line for told in several.map(asked, ASKED) for line in told]
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         KEPT.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     PAGE.write_text(page(kept()), encoding="utf-8")
     print(PAGE)
     return 0
+
+
+def asked(words: Sequence[str]) -> list[str]:
+    """What one command tells. Raises CalledProcessError where it cannot; faults are on the page."""
+    command = [sys.executable, "-P", "-m", "levelfield", "preview", *words, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    if done.returncode not in (0, 1):
+        done.check_returncode()
+    return done.stdout.splitlines()
 
 
 def kept() -> list[Preview]:
