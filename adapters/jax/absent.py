@@ -81,8 +81,10 @@ def moved(mesh: Mesh, devices: Sequence[Any]) -> Mesh:
 class Recorder:
     """Stands between an adapter and JAX, see the module's text."""
 
-    def __init__(self, backend: str, chips: Sequence[Any], setting: Setting, runtime: Runtime) -> None:
-        self.backend, self.chips, self.setting, self.runtime = backend, chips, setting, runtime
+    runtime: Runtime  # imported when the recorder is in place
+
+    def __init__(self, backend: str, chips: Sequence[Any], setting: Setting) -> None:
+        self.backend, self.chips, self.setting = backend, chips, setting
         self.calls: dict[Any, Call] = {}
         self.layouts: dict[int, tuple[Any, Layout]] = {}  # by id, beside the array that it is of
         self.devices: Sequence[Any] = ()  # to which meshes are moved while something is lowered
@@ -223,8 +225,10 @@ def main(job: dict[str, Any], dump: Path) -> dict[str, Any]:
     about = dict(job["setting"])
     model, recipe = MLP(**about.pop("model")), Recipe(**about.pop("recipe"))
     setting = Setting(replace(model, widths=tuple(model.widths)), recipe, **about)
-    recorder = Recorder(job["kind"], chips, setting, load(job["runtime"]))
+    recorder = Recorder(job["kind"], chips, setting)
     recorder.install()
+    sys.path.extend(job["paths"])
+    recorder.runtime = load(job["runtime"])
     recorder.runtime.configure(recorder.on_cpu)
     window = Window(recorder)
     train(job, recorder.on_cpu, window)
@@ -236,7 +240,6 @@ def main(job: dict[str, Any], dump: Path) -> dict[str, Any]:
 
 def train(job: dict[str, Any], setting: Setting, window: Window) -> None:
     """Two batches of `fit`; in a mode that takes an epoch in one call, the whole of one."""
-    sys.path.extend(job["paths"])
     module, _, kind = job["adapter"].partition(":")
     adapter = getattr(importlib.import_module(module), kind)(setting)
     widths, samples, size = setting.model.widths, job["samples"], setting.recipe.batch_size

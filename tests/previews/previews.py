@@ -1,7 +1,7 @@
 """Compile every JAX adapter for chips that are not here, and write docs/results/previews.md: ``make preview``.
 
-With a number it runs so many commands at once, by default one a core. With ``--page`` it runs none: the page is rendered
-from the previews that are kept beside it.
+With a number it runs so many commands at once, by default one a core. With ``--page`` it runs none: the page is
+rendered from the previews that are kept beside it.
 """
 
 from __future__ import annotations
