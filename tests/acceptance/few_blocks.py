@@ -2,8 +2,9 @@
 
     python tests/acceptance/few_blocks.py [--tables 4000] [--write]
 
-Prints tables of ``docs/results/coverage.md``, and with --write puts them there (some minutes). A row is a kind of noise,
-a column a method, each entry the worst simultaneous coverage of all numbers of blocks and comparisons, in per cent.
+Prints tables of ``docs/results/coverage.md``, and with --write puts them there (some minutes). A row is a kind of
+noise, a column a method, each entry the worst simultaneous coverage of all numbers of blocks and comparisons, in per
+cent.
 """
 
 from __future__ import annotations
