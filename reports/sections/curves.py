@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.learning import Alike, Study, mean_curve, mean_of, studies
+from levelfield.reports.findings.learning import Alike, Study, mean_curve, mean_of, studies, untrained
 from levelfield.reports.findings.text import count, fixed, listing, significant
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
@@ -41,6 +41,7 @@ def section(evidence: Evidence) -> Section:
             MOST_STUDIES,
         ),
         notes=drawn(len(found), MOST_STUDIES),
+        extra=untrained(evidence),
     )
 
 
