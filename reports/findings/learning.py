@@ -228,9 +228,10 @@ def untrained(evidence: Evidence) -> str:
     }
     if not trained or timed <= trained:
         return ""
+    both = len(timed & trained)
     return (
-        f"Of {len(timed)} timed adapters, {len(timed & trained)} are trained here: by their certificates, matched "
-        "adapters start alike and step alike, so that the others would learn the same."
+        f"Of {len(timed)} timed adapters, {both} {'is' if both == 1 else 'are'} trained here: by their certificates, "
+        "matched adapters start alike and step alike, so that the others would learn the same."
     )
 
 

@@ -31,7 +31,9 @@ def default_run() -> tuple[Run, list[Record]]:
         for entry in first_mode.values():
             cell = factory.make_cell(entry, kind="learning", task=task, model=model)
             records += [factory.learning_record(cell, seed) for seed in range(2)]
-    return factory.make_run(baseline="torch-autograd"), records
+    records += factory.cause_records()
+    run = factory.make_run(baseline="torch-autograd")
+    return run.model_copy(update={"tasks": {**run.tasks, "five-points": factory.FIVE_POINTS}}), records
 
 
 def parity_run() -> tuple[Run, list[Record]]:
@@ -128,6 +130,23 @@ def test_a_run_fills_at_most_twelve_screens_and_begins_with_its_picture(built, v
             assert seen["first"][3] <= screen + (40 if kind == "study" else 0), (kind, seen["first"])
     assert visited.said == []
     assert len(built[kind][0].encode()) <= 3_000_000
+
+
+@pytest.mark.browser
+def test_what_makes_the_gap_is_two_small_pictures_beside_each_other_or_one_above_the_other(built, visit):
+    page = visit(built["default"][0]).page
+    places = (
+        "all => all.map((e) => { const b = e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; })"
+    )
+    pair = "#studies .pair svg"
+    left, right = page.eval_on_selector_all(pair, places)
+    assert left[2] <= right[0]
+    assert abs(left[1] - right[1]) <= 2
+    assert max(left[3] - left[1], right[3] - right[1]) <= SCREEN / 2
+    page.set_viewport_size({"width": 390, "height": 844})
+    upper, lower = page.eval_on_selector_all(pair, places)
+    assert upper[3] <= lower[1]
+    assert max(upper[2], lower[2]) <= 390
 
 
 @pytest.mark.browser
