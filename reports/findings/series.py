@@ -171,7 +171,7 @@ def fits(evidence: Evidence) -> dict[StudyName, list[Record]]:
     records = [r for r in records if r.cell.replicas == 1 and _takes_part(r, evidence)]
     if study := evidence.run.study:
         return {study: records}
-    lesson = [r for r in records if r.cell.task == FIVE_POINTS]
+    lesson = [r for r in records if r.cell.task == FIVE_POINTS and r.cell.track == "matched"]
     widths: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if record.cell.task != FIVE_POINTS and len(record.cell.model.hidden) == 1:

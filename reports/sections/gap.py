@@ -119,7 +119,7 @@ class Gaps:
         others = [g.differences for g in judged if g.differences and not g.worse]
         different = f" Different, and not worse: {listing(others, most=4)}." if others else ""
         counted = self.counted(judged)
-        return f"{where} {who} shown to generalise worse than {self.baseline}: {counted}.{different} {self.spread}"
+        return f"{where} {who} shown to generalise worse than {self.baseline}. {counted}.{different} {self.spread}"
 
     @property
     def baseline(self) -> str:
@@ -134,7 +134,7 @@ class Gaps:
         left = len(self.gaps) - 1 - len(judged)
         rest = f"; {left} not judged" if left else ""
         return (
-            f"of {len(judged)} judged, {' and '.join(told)} "
+            f"Of {len(judged)} judged, {' and '.join(told)} "
             f"(±{100 * MARGIN:g} points, {count(self.study.seeds, 'seed')}){rest}"
         )
 

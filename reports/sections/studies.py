@@ -79,7 +79,8 @@ def section(evidence: Evidence) -> Section:
         sentences += own
         name = f"study-{i}"
         blocks += [Heading(part.where)] if several else []
-        drawn = None if several and part.study == "five-points" else picture(evidence, part, name, sentences[0])
+        alt = headline(part) if several else sentences[0]
+        drawn = None if several and part.study == "five-points" else picture(evidence, part, name, alt)
         blocks += [*([drawn] if drawn else []), table(part.one, part.shown, f"study-table-{i}")]
     if not several:
         return Section(tuple(sentences), tuple(blocks), glance=Glance(brief(found[0])))

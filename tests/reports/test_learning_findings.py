@@ -76,7 +76,7 @@ def test_equal_entries_are_equivalent_and_a_worse_one_is_found():
     ]
     assert found.gaps[0].learner.entry.label == "numpy-manual eager"
     assert "torch-autograd compile (test accuracy −2.00 points" in found.sentence
-    assert "is shown to generalise worse than numpy-manual eager: of 2 judged" in found.sentence
+    assert "is shown to generalise worse than numpy-manual eager. Of 2 judged" in found.sentence
     assert "test accuracy is equivalent for 1, different for 1" in found.sentence
 
 
