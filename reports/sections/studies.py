@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -15,7 +16,7 @@ from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.series import QUANTITIES, Level, Series, fits, series
 from levelfield.reports.findings.text import count, fixed, listing, significant
-from levelfield.reports.page import figure, five_points
+from levelfield.reports.page import figure, five_points, small
 from levelfield.reports.page.blocks import (
     Column,
     Glance,
@@ -57,7 +58,7 @@ def parts(evidence: Evidence) -> list[Part]:
     for study, records in fits(evidence).items():
         where = Workload.of(records[0], evidence.run) if records else None
         name = "five points" if where and where.task == five_points.TASK else where.task if where else ""
-        label = " · ".join(filter(None, (name, where.variant.label))) if where else ""
+        label = f"{name} ({where.variant.label})" if where and where.variant.label else name
         found += [Part(study, one, label) for one in series(study, records)]
     return found
 
@@ -82,10 +83,8 @@ def section(evidence: Evidence) -> Section:
         alt = headline(part) if several else sentences[0]
         drawn = None if several and part.study == "five-points" else picture(evidence, part, name, alt)
         blocks += [*([drawn] if drawn else []), table(part.one, part.shown, f"study-table-{i}")]
-    if not several:
-        return Section(tuple(sentences), tuple(blocks), glance=Glance(brief(found[0])))
-    pair = tuple(small(evidence, part, f"small-{i}") for i, part in enumerate(found, start=1))
-    return Section(tuple(sentences), tuple(blocks), pair=pair, glance=Glance(" ".join(map(brief, found))))
+    pair = tuple(half(evidence, part, f"small-{i}") for i, part in enumerate(found, start=1)) if several else ()
+    return Section(tuple(sentences), tuple(blocks), pair=pair, glance=glance(found if several else found[:1]))
 
 
 def picture(evidence: Evidence, part: Part, name: str, alt: str) -> Picture:
@@ -95,12 +94,12 @@ def picture(evidence: Evidence, part: Part, name: str, alt: str) -> Picture:
     return fitted or Picture(name, partial(draw, part.one, part.shown, name, alt), told, KEY)
 
 
-def small(evidence: Evidence, part: Part, name: str) -> Picture:
+def half(evidence: Evidence, part: Part, name: str) -> Picture:
     """The same half as wide, of the first quantity alone."""
     alt, one = headline(part), part.one
     fitted = five_points.picture(evidence, *one.main, name, alt, small=True) if part.study == "five-points" else None
-    told = f"On {part.where}: the {part.shown[0]} against {one.axis}, mean over seeds. {one.main[0]} ({one.main[1]})."
-    return fitted or Picture(name, partial(draw_small, one, part.shown[0], name, alt), told, "Bars: 95 % intervals.")
+    told = f"The {part.shown[0]} against {one.axis}: {part.where}. {one.main[0]} ({one.main[1]})."
+    return fitted or Picture(name, partial(draw_small, one, part.shown[0], name, alt), told)
 
 
 def headline(part: Part) -> str:
@@ -115,8 +114,19 @@ def headline(part: Part) -> str:
     return f"{where}, {listing(told)}." if told else f"{where}, nothing can be said: that needs two seeds."
 
 
-def brief(part: Part) -> str:
-    """Which quantities rise and which fall from one end of the axis to the other."""
+def glance(found: Sequence[Part]) -> Glance:
+    """Of each part which way it goes; of the last one, the first quantity along its axis."""
+    told = " ".join(brief(part, ends=len(found) == 1) for part in found)
+    one, quantity = found[-1].one, found[-1].shown[0]
+    means = [mean.estimate for level in one.levels if (mean := level.mean(quantity, one.main))]
+    alt = f"The {quantity} along {one.axis}"
+    ends = (one.levels[0].name, f"{one.axis} {one.levels[-1].name}")
+    return Glance(told, small.steps(means, figure.BLUE, alt, ends) if len(found) > 1 else "")
+
+
+def brief(part: Part, *, ends: bool) -> str:
+    """Which quantities rise and which fall from one end of the axis to the other. Without the `ends`, those that show no
+    change are left out beside others."""
     one, shown = part.one, part.shown
     first, end = one.levels[0], one.levels[-1]
     moved: dict[str, list[str]] = {"rises": [], "falls": [], "shows no resolved change": []}
@@ -125,8 +135,10 @@ def brief(part: Part) -> str:
         if change is not None:
             word = "rises" if change.low > 0 else "falls" if change.high < 0 else "shows no resolved change"
             moved[word].append(quantity)
+    if not ends and (moved["rises"] or moved["falls"]):
+        moved.pop("shows no resolved change")
     told = "; ".join(f"{listing(own)} {word}" for word, own in moved.items() if own)
-    where = f"Along {one.axis}, from {first.name} to {end.name}"
+    where = f"Along {one.axis}" + (f", from {first.name} to {end.name}" if ends else "")
     return f"{where}: {told}." if told else f"{where}, nothing can be said: that needs two seeds."
 
 
@@ -166,13 +178,17 @@ def _change(start: Interval | None, change: Interval) -> str:
 def _moved(start: Interval | None, change: Interval) -> str:
     if change.low <= 0 <= change.high:
         return "shows no resolved change"
-    values = f" from {_level(start.estimate)} to {_level(start.estimate + change.estimate)}" if start else ""
+    values = ""
+    if start:
+        ends = (start.estimate, start.estimate + change.estimate)
+        values = f" from {' to '.join(_level(x, max(map(abs, ends))) for x in ends)}"
     return f"{'rises' if change.estimate > 0 else 'falls'}{values}"
 
 
-def _level(value: float) -> str:
+def _level(value: float, largest: float) -> str:
     """Two decimals, or significant digits where those would hide a small value that is not nothing."""
-    return fixed(value, 2) if abs(value) >= 0.1 or abs(value) < 5e-4 else significant(value)
+    hidden = 5e-4 <= abs(value) < (0.005 if largest >= 0.1 else 0.1)
+    return significant(value) if hidden else fixed(value, 2)
 
 
 def _limits(change: Interval) -> str:
@@ -249,6 +265,11 @@ def draw_small(one: Series, quantity: str, name: str, alt: str) -> figure.Markup
     drawing, axes = figure.small_plot()
     _means(axes, one, quantity)
     axes.set_ylabel(quantity)
+    keys = [
+        figure.key("o", figure.BLUE, figure.BLUE, "mean over seeds"),
+        figure.line_key(figure.INK, "-", "95 % interval"),
+    ]
+    drawing.legend(handles=keys, loc="upper left", ncols=2, fontsize=8, labelcolor=figure.MUTED, borderaxespad=0.1)
     return figure.to_svg(drawing, name, alt)
 
 
