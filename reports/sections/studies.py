@@ -125,8 +125,10 @@ def glance(found: Sequence[Part]) -> Glance:
 
 
 def brief(part: Part, *, ends: bool) -> str:
-    """Which quantities rise and which fall from one end of the axis to the other. Without the `ends`, those that show no
-    change are left out beside others."""
+    """Which quantities rise and which fall from one end of the axis to the other.
+
+    Without the `ends`, those that show no change are left out beside others.
+    """
     one, shown = part.one, part.shown
     first, end = one.levels[0], one.levels[-1]
     moved: dict[str, list[str]] = {"rises": [], "falls": [], "shows no resolved change": []}

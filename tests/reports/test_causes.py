@@ -37,7 +37,7 @@ def test_each_cause_has_a_headline_and_a_small_picture_and_its_numbers_are_folde
     assert "along width from 2 to 512, the gap in loss rises from 0.00" in widths
     assert "% of the labels flipped" in widths
     assert [p.caption.partition(":")[0].partition(",")[0] for p in section.pair] == [
-        "What was fitted to five points", "On digits · 50 % of the samples",
+        "What was fitted to five points", "The gap in loss against width",
     ]  # fmt: skip
     assert section.head is None
     assert [t.name for t in section.tables] == ["study-table-1", "study-table-2"]
@@ -55,6 +55,17 @@ def test_the_page_does_not_call_it_missing_and_the_terminal_tells_it_too():
     assert '<li id="studies">' not in page
     assert "Study: five-points and capacity" in terminal.text(run, CAUSES)
     assert '<li id="studies">' in html.build(run, factory.speed_records(factory.ENTRIES[:1]))
+
+
+def test_the_first_screen_says_which_way_each_goes_beside_a_small_picture():
+    glance = studies.section(gathered(CAUSES)).glance
+    assert glance is not None
+    assert glance.text.startswith(
+        "Along parameters: validation loss rises; training loss falls. Along width: gap in loss"
+    )
+    assert "no resolved change" not in glance.text
+    assert glance.picture.count("<circle") == len(factory.WIDTHS)
+    assert ">width 512<" in glance.picture
 
 
 def of_widths(*widths: int) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from math import isfinite
 from typing import Any
 
@@ -85,7 +86,9 @@ def built() -> dict[str, tuple[str, list[Any]]]:
 LOOK = """() => {
   const box = (e) => { const b = e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; };
   const first = [...document.querySelectorAll("main figure svg")].find((e) => e.getBoundingClientRect().width);
+  const bar = document.querySelector(".bar ul");
   return {
+    cut: Math.max(0, bar.scrollWidth - bar.clientWidth),
     height: document.documentElement.scrollHeight,
     wide: document.documentElement.scrollWidth,
     bar: document.querySelector(".bar").getBoundingClientRect().height,
@@ -117,6 +120,7 @@ def test_a_run_fills_at_most_twelve_screens_and_begins_with_its_picture(built, v
     wide = visited.page.evaluate(LOOK)
     assert wide["height"] <= MOST_SCREENS * SCREEN
     assert wide["bar"] <= 48  # the navigation is one line
+    assert wide["cut"] <= 1
     sentences = [s for told in wide["told"] for s in re.split(r"(?<=[.!?])\s", told)]
     assert [s for s in sentences if len(s.split()) > 20] == []
     visited.page.set_viewport_size({"width": 390, "height": 844})
@@ -162,6 +166,19 @@ def test_a_row_of_the_first_picture_is_an_adapter_with_its_verdict_beside_it(bui
 
 
 # Without a browser
+
+WORDS = 35  # of a sentence, as in the pages that people write
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_sentence_of_a_page_is_long(built, kind):
+    text = built[kind][0]
+    main = text[text.index("<main>") : text.index("</main>")]
+    told = re.findall(r"<(p|li)\b[^>]*>(.*?)</\1>", main, re.DOTALL)
+    plain = [unescape(re.sub("<[^>]+>", "", inner)) for _, inner in told]
+    sentences = [s for part in plain for s in re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", part)]
+    assert len(sentences) > 20
+    assert [s for s in sentences if sum(any(c.isalnum() for c in word) for word in s.split()) > WORDS] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
