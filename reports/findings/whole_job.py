@@ -131,7 +131,7 @@ def notes(found: Sequence[Sequence[Job]]) -> tuple[str, ...]:
     if any(not w.cold for w in workloads):
         return (
             "Whole jobs of forked launches: the import was measured once, in the warm parent that the launches of a "
-            "framework are forked from. Other adapters of that parent were imported along with it. So it is shared, and "
-            "the intervals do not cover how much it varies. A run with --cold measures it for each launch.",
+            "framework are forked from. Other adapters of that parent were imported along with it. So it is shared, "
+            "and the intervals do not cover how much it varies. A run with --cold measures it for each launch.",
         )
     return ()

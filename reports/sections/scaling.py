@@ -139,7 +139,8 @@ def sentence(sweep: Sweep) -> str:
     low, high = sweep.sizes[0], sweep.sizes[-1]
     parts = [p for p in (_growth(sweep, low, high), _dispatch(sweep), _largest(sweep)) if p]
     told = ". ".join([*parts[:1], *(p[0].upper() + p[1:] for p in parts[1:])])
-    return f"By {sweep.title}: {told or 'no entry was measured at more than one size'}. These differences are described, not judged."
+    told = told or "no entry was measured at more than one size"
+    return f"By {sweep.title}: {told}. These differences are described, not judged."
 
 
 def _growth(sweep: Sweep, low: int, high: int) -> str:
