@@ -111,7 +111,8 @@ class Gaps:
             )
         if why:
             suite = f"levelfield run {SUITES.get(self.study.workload.track, 'defaults')}"
-            return f"{where} it is not judged whether one generalises worse. {why[0].upper() + why[1:]}. For both: {suite}. {self.spread}"
+            needs = f"{why[0].upper()}{why[1:]}. For both: {suite}."
+            return f"{where} it is not judged whether one generalises worse. {needs} {self.spread}"
         judged = [g for g in self.gaps if g.against and "not judged" not in g.words.values()]
         worse = [g.differences for g in judged if g.worse]
         verb = "is" if len(worse) == 1 else "are"
