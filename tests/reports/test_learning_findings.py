@@ -146,7 +146,7 @@ def test_epochs_to_accuracy_count_the_seeds_that_never_arrive():
     (race,) = accuracy.find(gather(factory.make_run(), records))
     reached = {r.learner.entry.adapter: (len(r.epochs), r.missed) for r in race.reaches}
     assert reached == {"numpy-manual": (4, 0), "torch-autograd": (0, 4)}
-    assert "never by torch-autograd eager" in race.sentence
+    assert "Never by torch-autograd eager" in race.sentence
 
 
 def test_training_time_is_estimated_only_from_speed_launches_of_the_same_recipe():
