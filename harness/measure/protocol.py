@@ -38,9 +38,9 @@ PREDICT_CALLS = 100
 
 
 class Wrapper(Protocol):
-    """What goes around the training of a launch: `harness.measure.delay.Delay`."""
+    """What goes around the training of a launch: see `harness.measure.wrap`."""
 
-    def around(self, model: Adapter, watch: Any, steps: int) -> AbstractContextManager[Any]:
+    def around(self, model: Adapter, watch: Any, setting: Setting, steps: int) -> AbstractContextManager[Any]:
         """Of one call of `fit` with `steps` an epoch: the watch that it gets in place of `watch`."""
 
 
@@ -115,7 +115,8 @@ def _fit(
     outer: Any = watch
     with ExitStack() as stack:
         for wrapper in reversed(wrap):
-            outer = stack.enter_context(wrapper.around(model, outer, steps(setting, order, len(task.train.x))))
+            count = steps(setting, order, len(task.train.x))
+            outer = stack.enter_context(wrapper.around(model, outer, setting, count))
         model.fit(task.train, order, outer if ranks is None else train_in_ranks.Leading(outer, ranks))
     watch.calls.returned(setting.recipe.epochs)
     return {"placement": train_in_ranks.placement(model, setting, ranks)} if setting.replicas > 1 else {}

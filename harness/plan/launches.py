@@ -112,6 +112,12 @@ def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) 
     return list(unique.values())
 
 
+def baseline_of(launches: Iterable[Launch]) -> Cell | None:
+    """The suite's baseline: in the default environment, or in the first of those that are timed if it is not among
+    them; and likewise in the first of its modes that is timed."""
+    return next((launch.cell for launch in launches if launch.baseline), None)
+
+
 def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
@@ -174,9 +180,10 @@ def _threads(part: Part, there: Surroundings, selection: Selection, way: Replica
 
 def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     most = selection.blocks or part.blocks
+    home = DEFAULT if DEFAULT in part.environments else part.environments[0]
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
-        first = there.adapters[cell.adapter].modes[0]
+        first = _modes(there.adapters[cell.adapter], part, selection)[0]
         for block in range(most):
             yield Launch(
                 cell,
@@ -187,7 +194,7 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
                 unsupported=limited,
                 fresh=block < FRESH_BLOCKS,
                 whole=part.start_up and block < WHOLE_BLOCKS,
-                baseline=cell.adapter == suite.baseline and cell.environment == DEFAULT and cell.mode == first,
+                baseline=cell.adapter == suite.baseline and cell.environment == home and cell.mode == first,
             )
 
 

@@ -30,8 +30,10 @@ FLOORS = (
     "certify",
     "launch",
     "run",
+    "explain",
     "results",
     "doctor",
+    "versions",
     "reports",
     "cli",
 )

@@ -60,7 +60,13 @@ def test_a_command_is_understood(line: str) -> None:
     words = COMMANDS[line]
     if words in (["--help"], ["--version"]):
         return
-    if len(words) == 1 and words[0] in ("duel", "compare", "new-adapter", "table"):  # named without its arguments
+    if len(words) == 1 and words[0] in (
+        "duel",
+        "explain",
+        "compare",
+        "new-adapter",
+        "table",
+    ):  # named without its arguments
         return
     assert options(words).command in main.COMMANDS
 
