@@ -119,7 +119,10 @@ def _functions(programs: Sequence[Program]) -> int:
 
 
 def _program(one: Program, found: Preview) -> list[str]:
-    same = {True: "the same as on the CPU, where it is certified", False: "NOT the same as on the CPU"}
+    same: dict[bool | None, str] = {
+        True: "the same as on the CPU, where it is certified",
+        False: "NOT the same as on the CPU",
+    }
     lines = [
         f"{one.function} ({one.variant}): StableHLO {one.stablehlo[:12]}, {same.get(one.same, 'TF32: not on a CPU')}"
     ]

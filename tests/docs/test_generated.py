@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from pages import DOCS, ROOT
@@ -22,7 +23,15 @@ def test_the_page_of_the_studies_begins_and_ends_as_its_program_writes_it() -> N
 def test_the_page_of_the_defaults_begins_as_its_program_writes_it() -> None:
     text = (DOCS / "results" / "defaults.md").read_text(encoding="utf-8")
     by_default, like = [line for line in text.splitlines() if line.startswith("levelfield run ")]
-    assert text.startswith(defaults_page.OPENING.format(by_default=by_default, like=like))
+    made = re.search(r"from runs of (\d{4}-\d\d-\d\d, commit \w+)\.", text)
+    assert made is not None
+    assert text.startswith(defaults_page.OPENING.format(by_default=by_default, like=like, made=made[1]))
+
+
+def test_every_study_tells_its_command_its_date_and_its_commit() -> None:
+    text = (DOCS / "results" / "studies.md").read_text(encoding="utf-8")
+    told = re.findall(r"^`levelfield run ([\w-]+)[^`]*`, \d{4}-\d\d-\d\d, commit \w+$", text, re.MULTILINE)
+    assert told == re.findall(r"^## ([a-z-]+)$", text, re.MULTILINE)
 
 
 def test_the_page_of_published_figures_begins_and_ends_as_its_program_writes_it() -> None:
