@@ -6,7 +6,7 @@ RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs preview
+.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs gate-alarms preview
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ soak: $(VENV)/.test ## 2,000 launches, and the cost of scheduling 10,000
 
 soak-ray: $(VENV)/.test ## 10,000 launches through a Ray cluster of two nodes on this machine
 	$(BIN)/python tests/acceptance/soak/soak_ray.py --json docs/clusters/soak.json
+
+gate-alarms: $(VENV)/.test ## false alarms of a gate between runs of the same, before and after confirming (half an hour)
+	$(BIN)/python tests/acceptance/gate_alarms.py $(ALARMS)
 
 docs: $(VENV)/.test ## write the pages that are made from the code
 	$(BIN)/python tests/docs/reference.py

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from levelfield.adapters.adapter import Watch
     from levelfield.adapters.choices import Feed, Replication
+    from levelfield.tasks.recipe import BatchOrder
+    from levelfield.tasks.task import Split
 
 
 class Idiomatic:
@@ -46,6 +49,14 @@ class Several:
         where the batch really was makes the check worthless.
         """
         raise NotImplementedError(f"{type(self).__name__} does not tell where it computes")
+
+
+class Placed:
+    """For ``levelfield explain``, of an adapter whose `feed` is ``loader``: what its step takes without the loader."""
+
+    def fit_placed(self, train: Split, order: BatchOrder, watch: Watch) -> None:
+        """As `fit` in the given order, by the framework's own step, from batches that are on the device already."""
+        raise NotImplementedError(f"{type(self).__name__} has no step without its loader")
 
 
 class OwnRuntime:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import importlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from levelfield.adapters.adapter import Adapter, Literals, Setting
@@ -26,6 +28,15 @@ OURS = {  # by the distribution that does the arithmetic
     "tensorflow": "levelfield.adapters.tensorflow.runtime:TensorFlowRuntime",
     "torch": "levelfield.adapters.torch.runtime:TorchRuntime",
 }
+
+
+class Operation(NamedTuple):
+    """What a framework's profiler saw once below Python."""
+
+    name: str
+    seconds: float  # of its own, without the operations inside it
+    kind: Literal["kernel", "wait", "other"]  # computes or moves data; waits for another thread; else
+    main: bool  # on the thread that trains; what is beside it may be hidden behind other work
 
 
 class Runtime(ABC):
@@ -47,6 +58,21 @@ class Runtime(ABC):
     @abstractmethod
     def addition(self, setting: Setting, n: int) -> Callable[[], object]:
         """A function that adds two vectors of n elements into a third and returns when it is done."""
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        """For ``levelfield explain``: a function that makes these products and sums, in the setting's mode and
+        precision, and returns arrays whose work may still be under way.
+
+        A product (n, k, m) is of matrices (n, k) and (k, m), each of its own; a sum (n, m) is over the n rows.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no bare arithmetic")
+
+    def watched(self, trace: Path) -> AbstractContextManager[list[Operation]]:
+        """For ``levelfield explain``: the framework's own profiler looks on. What it saw is in the list when the
+        context is left, and as a trace in Chrome's format at `trace`."""
+        raise NotImplementedError("levelfield knows no profiler of this framework")
 
     def preload(self) -> None:  # noqa: B027 - by default there is nothing to do
         """Import what the framework imports lazily, so that warm launches share it; touches no device."""

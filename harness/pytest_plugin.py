@@ -37,9 +37,10 @@ def contract(adapter: str) -> Callable[[Certify, str], None]:
 def levelfield_certify(pytestconfig: pytest.Config) -> Iterator[Certify]:
     """A function of an adapter's name and mode: its certificate, or the test fails, or skips where it cannot run."""
     from levelfield.adapters import registry
-    from levelfield.harness.cli.certify import TIME_LIMIT, failures, unsupported_mode
+    from levelfield.harness.cli.certify import failures, unsupported_mode
     from levelfield.harness.launch.local import LocalHost
     from levelfield.harness.plan.launches import CertificateSubject
+    from levelfield.harness.run.certify_first import TIME_LIMIT
     from levelfield.harness.system import machine
 
     found = registry.find()

@@ -77,7 +77,7 @@ def _row(change: Change) -> dict[str, Any]:
     limits = {"ratio": ratio.estimate, "low": ratio.low, "high": ratio.high, "pairs": ratio.n} if ratio else {}
     return embed.plain(  # type: ignore[no-any-return]
         {"cell": change.cell.model_dump(mode="python"), "verdict": verdict.word, "material": verdict.material}
-        | {"reason": verdict.reason, **limits}
+        | {"reason": verdict.reason, "again": change.across is not None, **limits}
     )
 
 
@@ -100,7 +100,7 @@ def changes(pair: Pair) -> Section:
             blocks.append(Picture(f"changes-{i}", partial(draw, own, f"changes-{i}"), caption, key))
         blocks.append(table(own, place, f"changes-table-{i}"))
     return Section(
-        sentences=(summary(pair), *told(pair), f"{pair.found.decided.capitalize()}."),
+        sentences=(summary(pair), *told(pair), *again(pair), f"{pair.found.decided.capitalize()}."),
         blocks=tuple(blocks),
         notes=drawn(len(groups)),
     )
@@ -148,6 +148,16 @@ def told(pair: Pair) -> list[str]:
         f"{Entry.of(c.cell).label} on {workload(c.cell)} is {words.speed_phrase(c.verdict, BASE)}."
         for word in ("slower", "faster")
         for c in pair.with_word(word)
+    ]
+
+
+def again(pair: Pair) -> list[str]:
+    """A sentence for every cell whose verdict is that of launches in turns: what it had looked like."""
+    looked = [(c, words.speed_phrase(c.across), words.speed_phrase(c.verdict)) for c in pair.found.again if c.across]
+    return [
+        f"{Entry.of(c.cell).label} on {workload(c.cell)} looked {before} across the runs. "
+        f"Measured again with both environments in turns, it is {now}."
+        for c, before, now in looked
     ]
 
 

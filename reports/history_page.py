@@ -1,21 +1,21 @@
-"""A series of runs: one line for each cell over versions and dates, and a verdict between neighbours."""
+"""A series of runs: one line for each cell over versions and dates, beside a control of the same run, and its steps."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from markupsafe import Markup
 
-from levelfield.harness.judge.statistics import Interval, Verdict
-from levelfield.harness.records.record import Run
-from levelfield.harness.results.run_series import History, Place
+from levelfield.harness.judge.statistics import LEAST_BLOCKS, judge
+from levelfield.harness.judge.steps import LEAST_SERIES, Step
+from levelfield.harness.results.proved import Place
+from levelfield.harness.results.run_series import MARGIN, History
 from levelfield.reports.compare_page import where, workload
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry
-from levelfield.reports.findings.text import count, duration, factor, listing, span
+from levelfield.reports.findings.text import count, duration, factor, listing
 from levelfield.reports.page import embed, figure
 from levelfield.reports.page import html as page
 from levelfield.reports.page.blocks import (
@@ -35,67 +35,57 @@ from levelfield.reports.page.blocks import (
 MOST_PANELS = 24
 
 
-@dataclass(frozen=True)
-class Move:
-    """A cell from one run to the next; `changed`: which distributions have other versions, one text each."""
-
-    place: Place
-    old: Run
-    new: Run
-    verdict: Verdict
-    changed: tuple[str, ...]
-
-    @property
-    def sentence(self) -> str:
-        cell = self.place[0]
-        phrase = words.speed_phrase(self.verdict, f"in {self.old.name}")
-        why = f" with {listing(list(self.changed))}" if self.changed else " with the same versions"
-        return f"In {self.new.name}, {label(self.place)} on {workload(cell)} is {phrase},{why}."
-
-
 def label(place: Place) -> str:
     return Entry.of(place[0]).label + (" cold" if place[1] else "")
 
 
 def build(history: History) -> str:
     """The page as HTML text: the same bytes for the same series."""
-    moves = [find(history, i) for i in range(len(history.steps))]
     rows = [
         {"cell": place[0].model_dump(mode="python"), "cold": place[1]}
         | {"step_seconds": [own[place].estimate if place in own else None for own in history.times]}
-        | {"verdicts": [own[place].verdict.word if place in own else None for own in moves]}
+        | {"to_control": [own[place].estimate if place in own else None for own in history.ratios]}
+        | {"steps": [{"run": history.runs[s.first].name, "ratio": s.ratio.estimate} for s in of(history, place)]}
         for place in history.places
     ]
     runs = [embed.plain(run.model_dump(mode="python")) for run in history.runs]
     data = {"json": embed.encode({"runs": runs, "cells": embed.plain(rows)}), "complete": True}
     with figure.style():
-        section = series(history, moves)
+        section = series(history)
         template = page.environment().get_template("history/series.html")
-        html = template.render(name="series", title="Step times from run to run", section=section, history=history)
+        html = template.render(name="series", title="From run to run", section=section, history=history)
         bodies = [{"name": "series", "short": "Series", "html": Markup(html)}]  # noqa: S704 - autoescaped
         return page.shell(
             "history/page.html", bodies, data, history=history, run=history.runs[-1], records=len(history.runs)
         )
 
 
-def find(history: History, i: int) -> dict[Place, Move]:
-    """What every cell did from run i to run i + 1."""
-    old, new = history.runs[i], history.runs[i + 1]
-    both = [p for p in history.places if p in history.times[i] and p in history.times[i + 1]]
-    own = {(c.cell, c.cold): c.verdict for c in history.steps[i].changes}
-    return {p: Move(p, old, new, own[p], _changed(history, i, p)) for p in both}
+def of(history: History, place: Place) -> list[Step]:
+    """The steps of a cell; none where it has too few runs to be searched."""
+    return history.steps.get(place, [])
 
 
-def _changed(history: History, i: int, place: Place) -> tuple[str, ...]:
-    old, new = history.versions[i].get(place, {}), history.versions[i + 1].get(place, {})
-    return tuple(
+def changed(history: History, place: Place, i: int) -> list[str]:
+    """Which distributions have other versions in run i than in the last run before it that has the cell."""
+    new = history.versions[i].get(place, {})
+    old = next((own[place] for own in reversed(history.versions[:i]) if place in own), {})
+    return [
         f"{name} {old.get(name, 'absent')} → {new.get(name, 'absent')}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
-    )
+    ]
 
 
-def series(history: History, moves: Sequence[dict[Place, Move]]) -> Section:
+def sentence(history: History, place: Place, step: Step) -> str:
+    control = Entry.of(history.controls[place]).label
+    phrase = words.speed_phrase(judge(step.ratio, MARGIN), "before")
+    found = changed(history, place, step.first)
+    why = listing(found) if found else "the same versions"
+    run = history.runs[step.first].name
+    return f"From {run} on, {label(place)} on {workload(place[0])} is {phrase} beside {control}, with {why}."
+
+
+def series(history: History) -> Section:
     if not history.places:
         return Section(missing="None of the runs has a speed launch with a clean time.")
     groups: dict[str, list[Place]] = defaultdict(list)
@@ -106,61 +96,71 @@ def series(history: History, moves: Sequence[dict[Place, Move]]) -> Section:
         if len(groups) > 1:
             blocks.append(Heading(told))
         if i <= MOST_PICTURES and len(history.runs) > 1:
-            caption = f"Time of a steady step, run by run: {told}."
-            key = "One panel for each cell, on the same log axis; bar: interval of the median. Runs from left to right."
-            drawing = partial(draw, history, own[:MOST_PANELS], f"series-{i}", told)
-            blocks.append(Picture(f"series-{i}", drawing, caption, key))
-        blocks.append(table(history, moves, own, told, f"series-table-{i}"))
+            beside = [place for place in own if any(place in ratios for ratios in history.ratios)]
+            if beside:
+                control = Entry.of(history.controls[beside[0]]).label
+                caption = f"Time of a steady step beside {control} in the same run: {told}."
+                key = "One panel for each cell, on the same log axis; bar: interval. Dashed: a step. Runs from left."
+                drawing = partial(draw, history, beside[:MOST_PANELS], f"series-{i}", told)
+                blocks.append(Picture(f"series-{i}", drawing, caption, key))
+        blocks.append(table(history, own, told, f"series-table-{i}"))
     left = (f"Left out, because they come from other machines: {listing(list(history.elsewhere), most=8)}.",)
     return Section(
-        sentences=(summary(history, moves), *(m.sentence for m in shown(moves))),
+        sentences=(summary(history), *(sentence(history, place, step) for place, step in shown(history))),
         blocks=tuple(blocks),
         notes=drawn(len(groups)) + (left if history.elsewhere else ()),
     )
 
 
-def shown(moves: Sequence[dict[Place, Move]]) -> list[Move]:
-    """The moves that are shown to be one, the newest first, and the slower ones first among those of a run."""
-    found = [m for own in reversed(moves) for m in own.values() if m.verdict.word in ("slower", "faster")]
-    rank = {run: i for i, run in enumerate(dict.fromkeys(m.new.name for m in found))}
-    return sorted(found, key=lambda m: (rank[m.new.name], m.verdict.word != "slower", label(m.place)))
+def shown(history: History) -> list[tuple[Place, Step]]:
+    """All steps, the newest first, and the slower ones first among those of a run."""
+    found = [(place, step) for place, own in history.steps.items() for step in own]
+    return sorted(found, key=lambda one: (-one[1].first, one[1].ratio.estimate < 1, label(one[0])))
 
 
-def summary(history: History, moves: Sequence[dict[Place, Move]]) -> str:
+def summary(history: History) -> str:
     told = f"{count(len(history.places), 'cell')} over {count(len(history.runs), 'run')}"
-    if len(history.runs) == 1:
-        return f"{told}: a series begins with the second."
-    counted = words.word_counts([m.verdict.word for own in moves for m in own.values()])
-    return f"{told}; from one run to the next: {counted or 'no cell in two neighbouring runs'}."
+    longest = max(sum(place in own for own in history.ratios) for place in history.places)
+    if len(history.runs) > 1 and not longest:
+        return f"{told}: no run has a clean time of its baseline, beside which steps could be looked for."
+    if longest < LEAST_SERIES:
+        return f"{told}: steps are looked for from {LEAST_SERIES} runs on."
+    found = shown(history)
+    newest = f", the newest from {history.runs[found[0][1].first].name} on" if found else ""
+    return f"{told}: {count(len(found), 'step')}{newest}."
 
 
 def draw(history: History, places: Sequence[Place], name: str, told: str) -> figure.Markup:
     drawing, panels = figure.grid(len(places), 4, 1.05, top=0.05)
     for axes, place in zip(panels, places, strict=True):
         entry = Entry.of(place[0])
-        points = [(x, own[place]) for x, own in enumerate(history.times, start=1) if place in own]
+        points = [(x, own[place]) for x, own in enumerate(history.ratios, start=1) if place in own]
         axes.plot(
-            [x for x, _ in points], [t.estimate for _, t in points], color=figure.family_colour(entry.family), zorder=1
+            [x for x, _ in points], [r.estimate for _, r in points], color=figure.family_colour(entry.family), zorder=1
         )
-        for x, t in points:
-            axes.plot([x, x], [t.low, t.high], color=figure.INK, linewidth=1.1, zorder=2)
-            axes.plot([x], [t.estimate], linestyle="none", **figure.marker(entry), markersize=4.5, zorder=3)
+        for x, r in points:
+            if r.n >= LEAST_BLOCKS:
+                axes.plot([x, x], [r.low, r.high], color=figure.INK, linewidth=1.1, zorder=2)
+            axes.plot([x], [r.estimate], linestyle="none", **figure.marker(entry), markersize=4.5, zorder=3)
+        for step in of(history, place):
+            axes.axvline(step.first + 0.5, color=figure.INK, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
         figure.title(axes, label(place))
     runs = len(history.runs)
     panels[0].set_xlim(0.5, runs + 0.5)
     panels[0].set_xticks(range(1, runs + 1, -(-runs // 6)))
-    figure.log_times(panels[0], "y")
-    figure.outer_labels(drawing, "run", "time of a steady step")
-    return figure.to_svg(drawing, name, f"Steady step of {count(len(places), 'cell')}, run by run, on {told}.")
+    figure.log_ratios(panels[0], "y")
+    figure.outer_labels(drawing, "run", "ratio to the control")
+    found = count(sum(len(of(history, place)) for place in places), "step")
+    return figure.to_svg(drawing, name, f"{count(len(places), 'cell')} beside the control on {told}: {found}.")
 
 
-def table(history: History, moves: Sequence[dict[Place, Move]], places: Sequence[Place], told: str, name: str) -> Table:
+def table(history: History, places: Sequence[Place], told: str, name: str) -> Table:
     lines = []
     for place in places:
         values = [text(label(place))]
-        for i, own in enumerate(history.times):
-            move = moves[i - 1].get(place) if i else None
-            values.append(_value(own[place], move) if place in own else absent("not timed"))
+        values += [
+            _value(history, place, i) if place in own else absent("not timed") for i, own in enumerate(history.times)
+        ]
         entry = Entry.of(place[0])
         facets = {"framework": entry.family, "api": entry.api, "mode": entry.mode, "task": place[0].task}
         lines.append(Line(tuple(values), facets))
@@ -168,12 +168,19 @@ def table(history: History, moves: Sequence[dict[Place, Move]], places: Sequence
     return Table(name, f"Step time by run: {told}", (Column("Adapter · mode", numeric=False), *columns), tuple(lines))
 
 
-def _value(time: Interval, move: Move | None) -> Value:
-    shown_ = duration(time.estimate)
-    if move is None or move.verdict.ratio is None:
-        return Value(shown_, time.estimate, move.verdict.reason if move else span(time.low, time.high))
-    word = move.verdict.word
-    detail = f"{factor(move.verdict.ratio.estimate)} {words.SIGNS[word]} {word}"
-    if move.changed:
-        detail += f"; {listing(list(move.changed))}"
-    return Value(shown_, time.estimate, detail, word)
+def _value(history: History, place: Place, i: int) -> Value:
+    """The time of a run; below it the ratio to the control, and the step where there is one."""
+    time, ratio = history.times[i][place], history.ratios[i].get(place)
+    control = history.controls.get(place)
+    if ratio is None or control is None:
+        why = "the control" if control == place[0] else "no control in this run"
+        return Value(duration(time.estimate), time.estimate, why)
+    detail = f"{factor(ratio.estimate)} {Entry.of(control).label}"
+    step = next((step for step in of(history, place) if step.first == i), None)
+    if step is None:
+        return Value(duration(time.estimate), time.estimate, detail)
+    word = judge(step.ratio, MARGIN).word
+    detail += f"; step: {factor(step.ratio.estimate)} {words.SIGNS[word]} {word}"
+    if found := changed(history, place, i):
+        detail += f"; {listing(found)}"
+    return Value(duration(time.estimate), time.estimate, detail, word)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +17,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from jax.extend.core import Primitive, primitives
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import Runtime, operands
+from levelfield.adapters.chrome import own_seconds
+from levelfield.adapters.runtime import Operation, Runtime, operands
 
 _compilations = _programs = 0
 _PRIMITIVES = {f"jit({p.name})" for p in vars(primitives).values() if isinstance(p, Primitive)}
@@ -82,6 +88,44 @@ class JaxRuntime(Runtime):
         a, b = _arrays(setting, (n,))
         add = jax.jit(jnp.add)
         return lambda: self.synchronize([add(a, b)])
+
+    @contextmanager
+    def watched(self, trace: Path) -> Iterator[list[Operation]]:
+        found: list[Operation] = []
+        options = jax.profiler.ProfileOptions()
+        options.python_tracer_level = 0
+        with TemporaryDirectory() as folder:
+            jax.profiler.start_trace(folder, profiler_options=options)
+            try:
+                yield found
+            finally:
+                jax.profiler.stop_trace()
+            (packed,) = Path(folder).glob("plugins/profile/*/*.trace.json.gz")
+            text = gzip.decompress(packed.read_bytes())
+        trace.write_bytes(text)
+        found += _operations(json.loads(text)["traceEvents"])
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        dtype = operands(setting.precision)
+        # Each of its own numbers, or equal products would be made once
+        factors = [(jnp.full((n, k), i, dtype), jnp.ones((k, m), dtype)) for i, (n, k, m) in enumerate(products)]
+        terms = [jnp.full(shape, i, dtype) for i, shape in enumerate(sums)]
+        every = jax.jit(lambda factors, terms: ([a @ b for a, b in factors], [term.sum(axis=0) for term in terms]))
+        return lambda: every(factors, terms)
+
+
+def _operations(events: list[dict[str, Any]]) -> list[Operation]:
+    """XLA's are kernels; all else on the thread of Python is dispatch."""
+    names = {(one["pid"], one["tid"]): one["args"]["name"] for one in events if one.get("name") == "thread_name"}
+    found = []
+    for one, seconds in own_seconds(events):
+        main = names.get((one["pid"], one["tid"])) == "python"
+        kind: Literal["kernel", "other"] = "kernel" if "hlo_op" in one.get("args", {}) else "other"
+        if one["dur"] and not one["name"].startswith("end: "):  # else a mark
+            found.append(Operation(one["name"].rstrip("0123456789").rstrip("."), seconds, kind, main))
+    return found
 
 
 def _keep_compiled(folder: str | None) -> None:

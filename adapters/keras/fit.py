@@ -70,6 +70,22 @@ class KerasFit(model.OverLayers):
     def synchronize(self) -> None:
         self.runtime.synchronize(v.value for v in self.network.variables)
 
+    def fit_placed(self, train: Split, order: BatchOrder, watch: Watch) -> None:
+        if keras.backend.backend() == "jax" or self.network.steps_per_execution > 1:
+            raise NotImplementedError("its step is made of the loader's batches only on this backend, in this mode")
+        y = train.y if self.kind == "classification" else train.y.astype(self.dtype)
+        x, y = keras.ops.convert_to_tensor(train.x.astype(self.dtype)), keras.ops.convert_to_tensor(y)
+        self.network.make_train_function()
+        watch.ready()
+        for epoch in range(order.epochs):
+            self.network.reset_metrics()
+            indices = order.epoch(epoch)
+            parts = (keras.ops.split(keras.ops.take(a, indices, axis=0), order.steps) for a in (x, y))
+            for batch in zip(*parts, strict=True):
+                self.network.train_function([batch])
+            if not watch.epoch_end(epoch):
+                break
+
     def build(self, setting: Setting) -> keras.Sequential:
         return model.build(setting, self.dense)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,22 @@ class NumpyRuntime(Runtime):
     def addition(self, setting: Setting, n: int) -> Callable[[], object]:
         a, b, c = _arrays(setting, (n,))
         return lambda: np.add(a, b, out=c)
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        dtype = np.dtype(operands(setting.precision))
+        factors = [(np.ones((n, k), dtype), np.ones((k, m), dtype), np.empty((n, m), dtype)) for n, k, m in products]
+        terms = [(np.ones(shape, dtype), np.empty(shape[1], dtype)) for shape in sums]
+
+        def call() -> Iterable[Any]:
+            for a, b, c in factors:
+                np.matmul(a, b, out=c)
+            for array, total in terms:
+                np.sum(array, axis=0, out=total)
+            return ()
+
+        return call
 
 
 def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[np.ndarray]:

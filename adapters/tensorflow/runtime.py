@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tensorflow as tf
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import Runtime, operands
+from levelfield.adapters.chrome import own_seconds
+from levelfield.adapters.runtime import Operation, Runtime, operands
 
 
 class TensorFlowRuntime(Runtime):
@@ -80,6 +85,64 @@ class TensorFlowRuntime(Runtime):
             self.synchronize()
 
         return call
+
+    @contextmanager
+    def watched(self, trace: Path) -> Iterator[list[Operation]]:
+        found: list[Operation] = []
+        levels = {"host_tracer_level": 2, "python_tracer_level": 0, "device_tracer_level": 1}
+        with TemporaryDirectory() as folder:
+            tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(**levels))
+            try:
+                yield found
+                self.synchronize()
+            finally:
+                tf.profiler.experimental.stop()
+            (planes,) = Path(folder).glob("plugins/profile/*/*.xplane.pb")
+            events = _events(planes.read_bytes())
+        trace.write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
+        found += map(_operation, own_seconds(events))
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        dtype = tf.as_dtype(operands(setting.precision))
+        # Variables: what is made of constants is computed when the graph is
+        factors = [(tf.Variable(tf.ones((n, k), dtype)), tf.Variable(tf.ones((k, m), dtype))) for n, k, m in products]
+        terms = [tf.Variable(tf.ones(shape, dtype)) for shape in sums]
+
+        def every() -> list[tf.Tensor]:
+            return [tf.matmul(a, b) for a, b in factors] + [tf.reduce_sum(term, axis=0) for term in terms]
+
+        if setting.mode == "eager":
+            return every
+        function: Callable[[], Iterable[Any]] = tf.function(every, jit_compile=setting.mode == "xla", autograph=False)
+        return function
+
+
+def _events(planes: bytes) -> list[dict[str, Any]]:
+    """What TensorFlow's profiler wrote, as events of Chrome's format."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    found: list[dict[str, Any]] = []
+    for plane in xplane_pb2.XSpace.FromString(planes).planes:
+        for thread, line in enumerate(plane.lines):
+            where = {"pid": plane.name, "tid": thread, "cat": line.name}
+            for event in line.events:
+                begin, length = line.timestamp_ns / 1e3 + event.offset_ps / 1e6, event.duration_ps / 1e6
+                name = plane.event_metadata[event.metadata_id].name
+                found.append({"name": name, "ph": "X", "ts": begin, "dur": length} | where)
+    return found
+
+
+def _operation(found: tuple[Mapping[str, Any], float]) -> Operation:
+    """A node of a graph is ``name:Operation``; the thread of Python waits while the executor runs a function."""
+    event, seconds = found
+    _, colon, operation = event["name"].rpartition(":")
+    node = colon and " " not in event["name"] and "::" not in event["name"]
+    main = event["cat"].startswith("python")
+    if node and "Iterator" not in operation:
+        return Operation(operation, seconds, "kernel", main)
+    return Operation(event["name"], seconds, "wait" if event["name"] == "FunctionRun" and main else "other", main)
 
 
 def _arrays(setting: Setting, shape: tuple[int, ...]) -> list[tf.Tensor]:

@@ -112,7 +112,7 @@ class TorchLightning(model.OverLayers):
                 callbacks=[self.watcher(watch)],
                 default_root_dir=folder,
                 **self.devices,
-                **(QUIET if order else {}),
+                **(QUIET if self.setting.track == "matched" else {}),
             )
             self.module.train()  # the trainer keeps whichever mode predict has left
             if order:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import Runtime, operands
+from levelfield.adapters.runtime import Operation, Runtime, operands
+
+# Operations that only arrange what is there, or make room
+ARRANGE = {"alias", "as_strided", "detach", "detach_", "empty", "empty_like", "empty_strided", "expand", "permute"}
+ARRANGE |= {"reshape", "resize_", "select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unbind"}
+ARRANGE |= {"unsqueeze", "view", "_unsafe_view", "result_type", "resolve_conj", "resolve_neg", "narrow", "lift_fresh"}
 
 
 def device(setting: Setting) -> torch.device:
@@ -78,6 +85,41 @@ class TorchRuntime(Runtime):
             self.synchronize()
 
         return call
+
+    @contextmanager
+    def watched(self, trace: Path) -> Iterator[list[Operation]]:
+        from torch.profiler import ProfilerActivity, profile
+
+        kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_initialized() else [])]
+        found: list[Operation] = []
+        with profile(activities=kinds) as seen:
+            yield found
+            self.synchronize()
+        seen.export_chrome_trace(str(trace))
+        events = seen.events() or []
+        main = events[0].thread if events else 0
+        for one in events:
+            kernel = one.name.startswith("aten::") and one.name.removeprefix("aten::") not in ARRANGE
+            kind: Literal["kernel", "other"] = "kernel" if kernel else "other"
+            found.append(Operation(one.name, one.self_cpu_time_total / 1e6, kind, one.thread == main))
+
+    def arithmetic(
+        self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
+    ) -> Callable[[], Iterable[Any]]:
+        how: dict[str, Any] = {"dtype": getattr(torch, operands(setting.precision)), "device": device(setting)}
+        factors = [(torch.ones(n, k, **how), torch.ones(k, m, **how)) for n, k, m in products]
+        results = [torch.empty(n, m, **how) for n, _, m in products]
+        terms = [(torch.ones(shape, **how), torch.empty(shape[1], **how)) for shape in sums]
+
+        @torch.no_grad()
+        def call() -> Iterable[Any]:
+            for (a, b), c in zip(factors, results, strict=True):
+                torch.mm(a, b, out=c)
+            for array, total in terms:
+                torch.sum(array, 0, out=total)
+            return ()
+
+        return torch.compile(call, dynamic=False) if setting.mode == "compile" else call
 
 
 def _gpus() -> list[str] | str:

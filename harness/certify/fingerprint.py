@@ -57,7 +57,10 @@ def plugin(adapter_source: Path, distribution: str | None) -> dict[Path, str]:
     path): those of the package that the adapter's module is in, or those beside a module that is in none.
     """
     if distribution is not None:
-        listed = importlib.metadata.distribution(distribution).files or ()
+        try:
+            listed = importlib.metadata.distribution(distribution).files or ()
+        except importlib.metadata.PackageNotFoundError:  # of another interpreter, which finds the module in its folder
+            listed = ()
         files = {_absolute(Path(str(file.locate()))): file.as_posix() for file in listed if file.suffix == ".py"}
         if _absolute(adapter_source) in files:
             return {path: name for path, name in files.items() if path.is_file()}

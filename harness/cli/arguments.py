@@ -26,12 +26,18 @@ EXIT_CODES = {
        though three blocks or more were planned
   2    wrong usage or configuration     3    internal error
   5    nothing selected                 130  interrupted""",
+    "versions": """exit codes:
+  0    done, and with --bisect: found
+  1    done, and a launch failed or nothing is judged; or the search found nothing
+  2    wrong usage, or an environment cannot be built
+  3    internal error                   130  interrupted""",
     "compare": """exit codes:
   0    compared
   1    what --fail-on names was found: a cell is materially slower, or its
        launches fail or are not made any more (slower); a cell common to both
        could not be decided (undecided)
-  2    wrong usage, or runs of different machines
+  2    wrong usage, runs of different machines, or a cell that looks slower
+       cannot be measured again (--confirm)
   3    internal error
   5    nothing could be compared""",
 }
@@ -173,6 +179,31 @@ def _parser() -> Parser:
     duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     duel.add_argument("--json", action="store_true", help="the verdict and every pair")
 
+    explain = add("explain", "Why is it slower? Where the time of a training step goes, from arithmetic upwards.", env)
+    explain.add_argument("adapter", metavar="ADAPTER[:MODE]", help="the one to explain; without a mode its first one")
+    below = "compare with this one (default: the low-level API of the same framework, if it has one)"
+    explain.add_argument("--against", metavar="ADAPTER[:MODE]", help=below)
+    explain.add_argument(
+        "--suite", metavar="SUITE", help="whose speed work it does (default: the first of suite default)"
+    )
+    explain.add_argument(
+        "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
+    )
+    explain.add_argument(
+        "--budget", type=_duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)"
+    )
+    explain.add_argument("--blocks", type=_positive, default=20, metavar="N", help="at most so many")
+    explain.add_argument(
+        "--precision",
+        type=_percent,
+        default=0.02,
+        metavar="P",
+        help="stop at ± this of the longest step (default: 2%%)",
+    )
+    explain.add_argument("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
+    explain.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    explain.add_argument("--json", action="store_true", help="for programs; times in seconds")
+
     doctor = add("doctor", "How far this machine can be trusted: what disturbs it, false verdicts, what is found.")
     much = doctor.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")
@@ -183,6 +214,35 @@ def _parser() -> Parser:
     doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
     doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
     doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
+
+    versions = add("versions", "Since which version is it slower? Build environments, and time them beside each other.")
+    versions.add_argument("package", nargs="?", metavar="PACKAGE", help="torch, jax, numpy, …")
+    versions.add_argument(
+        "versions", nargs="*", metavar="VERSION", help="a release, a requirement, the path of a wheel or a checkout"
+    )
+    versions.add_argument(
+        "--suite", metavar="SUITE", help="its speed parts (default: the first of suite default, short)"
+    )
+    versions.add_argument(
+        "-a", "--adapter", action="append", default=[], metavar="NAME", help="default: those of the package; repeatable"
+    )
+    versions.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    versions.add_argument(
+        "--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
+    )
+    versions.add_argument("--threads", type=_positive, metavar="N", help="default: as the suite says")
+    versions.add_argument("--blocks", type=_positive, metavar="N", help="default: 8, or as the suite says")
+    versions.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
+    versions.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 1%%")
+    versions.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    search = "between two releases, find the one that became slower by more than this: slower:3%%"
+    versions.add_argument("--bisect", type=_slower, metavar="slower:P", help=search)
+    versions.add_argument("--installer", choices=["uv", "pip"], help="default: uv if it is on the PATH, else pip")
+    versions.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
+    versions.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/TIME-versions-PACKAGE")
+    versions.add_argument("--list", action="store_true", help="the environments that were built, and their size")
+    versions.add_argument("--remove", metavar="NAME", help="remove this environment, or all")
+    versions.add_argument("--json", action="store_true", help="for programs")
 
     certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
@@ -242,6 +302,20 @@ def _parser() -> Parser:
         metavar="WHAT,…",
         help="exit with 1 for: slower, undecided",
     )
+    again = "measure what looks slower again: both environments in turns; only what that shows counts as slower"
+    compare.add_argument("--confirm", action="store_true", help=again)
+    compare.add_argument(
+        "--environment",
+        action="append",
+        type=_environment,
+        default=[],
+        metavar="SIDE=PYTHON",
+        help="of the side base or new, to measure again (default: the interpreter that made the run)",
+    )
+    compare.add_argument(
+        "--budget", type=_duration, default=60.0, metavar="TIME", help="for each cell measured again (default: 60s)"
+    )
+    compare.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, to measure again")
     compare.add_argument("--force", action="store_true", help="compare runs of different machines")
     compare.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
     compare.add_argument("--json", action="store_true", help="for programs")
@@ -251,6 +325,13 @@ def _parser() -> Parser:
     show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
     show.add_argument("--json", action="store_true", help="the records, one JSON object a line")
     return parser
+
+
+def _slower(text: str) -> float:
+    what, _, share = text.partition(":")
+    if what != "slower" or not share:
+        raise argparse.ArgumentTypeError(f"{text!r} is nothing to search for; write slower:3%")
+    return _percent(share)
 
 
 def _names(text: str) -> list[str]:
@@ -264,6 +345,13 @@ def _failures(text: str) -> list[str]:
         if word not in FAILURES:
             raise unknown("fail-on", word, FAILURES)
     return words
+
+
+def _environment(text: str) -> tuple[str, Path]:
+    side, _, python = text.partition("=")
+    if side not in ("base", "new") or not python:
+        raise argparse.ArgumentTypeError(f"{text!r} is not base=PYTHON or new=PYTHON")
+    return side, Path(python)
 
 
 def _positive(text: str) -> int:
@@ -347,9 +435,11 @@ def _in_percent(value: float) -> str:
 WRITTEN: dict[object, Callable[[Any], str]] = {
     _duration: _in_seconds,
     _percent: _in_percent,
+    _slower: lambda value: f"slower:{_in_percent(value)}",
     _names: ",".join,
     _widths: lambda widths: ",".join(map(str, widths)),
     _variable: "=".join,
+    _environment: lambda given: f"{given[0]}={given[1]}",
 }
 
 

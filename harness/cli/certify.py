@@ -18,14 +18,12 @@ from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import CertificateSubject, devices_of, has_compiler
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
-from levelfield.harness.run.certify_first import Request
+from levelfield.harness.run.certify_first import TIME_LIMIT, Request
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
-
-TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes minutes
 
 
 def run(options: argparse.Namespace) -> int:

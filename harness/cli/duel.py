@@ -6,26 +6,20 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo, Registry, find
-from levelfield.harness.cli.certify import TIME_LIMIT
-from levelfield.harness.judge.statistics import half_width
-from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.run import certify_first, duel
-from levelfield.harness.run.certify_first import Request
+from levelfield.harness.run import duel
 from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.numbers import counted
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError, unknown
 
 
@@ -56,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
         print(f"warning: {warning}", file=sys.stderr)
     tell("certifying both, where not done before")
-    if failed := unproved(launches, surroundings):
+    if failed := duel.unproved(launches, surroundings):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
         return 1
     pairs: list[Pair] = []
@@ -64,15 +58,10 @@ def run(options: argparse.Namespace) -> int:
     here = machine.describe(True)
     try:
         limits = (machine.cores(), chosen.time_limit)
-        with duel.ground(first, second, task, here, *limits, passed=given) as ground:
-            end = time.monotonic() + options.budget
-            for block in range(options.pairs):
-                if time.monotonic() >= end or duel.decided(pairs, options.precision):
-                    break
-                if (pair := ground.pair(first, second, block)) is not None:
-                    pairs.append(pair)
-                width = f", the ratio within ± {half_width(duel.ratio(pairs)):.1%}" if len(pairs) > 2 else ""
-                tell(f"pair {len(pairs)}{width}")
+        with duel.ground(first, second, task, here, *limits, environments=surroundings.environments) as ground:
+            how = {"budget": options.budget, "precision": options.precision, "most": options.pairs}
+            for pairs in duel.meet(ground, first, second, **how):
+                tell(duel.progress(pairs))
     except LaunchFailed as error:
         print(f"not judged: {error}", file=sys.stderr)
         return 1
@@ -139,15 +128,6 @@ def _with_both(
         first, second = (by_side.get((info.name, mode)) for info, mode in sides)
         if first is not None and second is not None:
             yield name, (first, second)
-
-
-def unproved(launches: Sequence[Launch], surroundings: Surroundings) -> list[str]:
-    """Who has no certificate for this work, and can get none now."""
-    adapters, where = surroundings.adapters, surroundings.environments
-    request = Request(certify_first.needed(launches, surroundings.tasks), adapters, where)
-    with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=where) as host:
-        found = certify_first.obtain(request, [host], Stop())
-    return [f"{one.adapter} ({one.mode})" for one in found if not one.passed]
 
 
 def text(sides: Sequence[str], work: str, pairs: Sequence[Pair], found: duel.Verdict) -> list[str]:

@@ -114,15 +114,17 @@ def _run(words: argparse.Namespace) -> int:
 
 
 def _judged(outcome: Outcome) -> tuple[list[str], bool]:
-    """How many timed launches count and how many cells are judged, in lines; and whether that is no answer."""
+    """How many timed launches count, how many cells are judged, and which published figures came out, in lines; and
+    whether that is no answer."""
     from levelfield.harness.records import store
+    from levelfield.reports import terminal
     from levelfield.reports.findings import judged
 
     assert outcome.folder is not None
     stored = store.read(outcome.folder)
     found = judged.find(stored.run, stored.records, _proofs(stored))
     unanswered = (outcome.compared and found.clean == 0) or (outcome.judgeable and found.judged == 0)
-    return judged.lines(found), unanswered
+    return [*judged.lines(found), *terminal.replayed(stored.run, stored.records, _proofs(stored))], unanswered
 
 
 def _certify(options: argparse.Namespace) -> int:
@@ -152,6 +154,18 @@ def _duel(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import duel
 
     return duel.run(options)
+
+
+def _versions(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import versions
+
+    return versions.run(options, _write_page)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import explain
+
+    return explain.run(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -207,7 +221,7 @@ def _write_history(options: argparse.Namespace) -> Path:
     from levelfield.reports import history_page
 
     path: Path = options.output or options.history / "history.html"
-    export.write(history_page.build(run_series.read(options.history)).encode(), path)
+    export.write(history_page.build(run_series.read(options.history, _adapters())).encode(), path)
     return path
 
 
@@ -243,9 +257,9 @@ def _adapters() -> Mapping[str, AdapterInfo]:
 
 def _draw_with_own_settings() -> None:
     """Before the import of matplotlib: where it keeps its list of fonts, and would find a user's style."""
-    from levelfield.harness.run import certify_first
+    from levelfield.harness.system import folders
 
-    os.environ.setdefault("MPLCONFIGDIR", str(certify_first.folder().parent / "matplotlib"))
+    os.environ.setdefault("MPLCONFIGDIR", str(folders.cache() / "matplotlib"))
 
 
 def _page(stored: Contents, baseline: str | None, form: str) -> str:
@@ -297,12 +311,10 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from levelfield.harness.results import compare_runs
+    from levelfield.harness.cli import compare
 
     base, new = _stored(options.base), _stored(options.new)
-    found = compare_runs.compare(
-        (base.run, base.records), (new.run, new.records), margin=options.threshold, force=options.force
-    )
+    found = compare.find(options, base, new)
     if options.output is not None:
         from levelfield.harness.results import export
 
@@ -312,29 +324,7 @@ def _compare(options: argparse.Namespace) -> int:
         export.write(compare_page.build(base.run, new.run, found).encode(), options.output)
         if not options.json:
             print(options.output)
-    if options.json:
-        import dataclasses
-        import json
-
-        rows = [{"cell": change.cell.id, **dataclasses.asdict(change.verdict)} for change in found.changes]
-        lost = [{"cell": one.cell.id, "how": one.how, "reason": one.reason} for one in found.lost]
-        about = {"changes": rows, "lost": lost, "differences": found.differences, "decided": found.decided}
-        print(json.dumps(about, indent=1))
-    elif options.output is None:
-        print(compare_runs.text(found), end="")
-    else:
-        print(found.decided, file=sys.stderr)
-    words = [change.verdict.word for change in found.changes]
-    slower = [c for c in found.changes if c.verdict.word == "slower" and c.verdict.material]
-    if "slower" in options.fail_on and (slower or found.broken):
-        return FAILED
-    if "undecided" in options.fail_on and found.undecided:
-        return FAILED
-    if not set(words) - {"not judged"}:
-        common = "cell has enough clean launches" if words else "speed cell with clean launches is"
-        print(f"nothing compared: no {common} in both runs", file=sys.stderr)
-        return NOTHING
-    return OK
+    return compare.tell(options, found)
 
 
 def _stored(folder: Path) -> Contents:
@@ -381,7 +371,9 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "table": _table,
     "run": _run,
     "duel": _duel,
+    "explain": _explain,
     "doctor": _doctor,
+    "versions": _versions,
     "certify": _certify,
     "preview": _preview,
     "new-adapter": _new_adapter,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, paces, rounds
 from levelfield.harness.launch.work_queue import Lane, side_by_side
-from levelfield.harness.measure.delay import Delay
+from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record, by_turn
 from levelfield.harness.system.stop import Stop
@@ -32,11 +32,12 @@ NEED = 400e6  # bytes of memory that a launch has of its own, about; its network
 @dataclass(frozen=True)
 class Participant:
     """A launch of a block. `wrap` goes around its training, the innermost first; in each `lane` it has a parent of its
-    own."""
+    own. Alive together are those of a `group`, by default those of a workload."""
 
     launch: Launch
-    wrap: tuple[Delay, ...] = ()
+    wrap: tuple[Wrap, ...] = ()
     lane: int = 0
+    group: str = ""
 
 
 def make(host: LocalHost, participants: Sequence[Participant], room: float) -> list[Record]:
@@ -52,11 +53,11 @@ def make(host: LocalHost, participants: Sequence[Participant], room: float) -> l
 
 
 def waves(participants: Sequence[Participant], room: float) -> Iterator[list[int]]:
-    """The places of those that are alive together: of one workload, and with its baseline."""
+    """The places of those that are alive together: of one workload or group, and with its baseline."""
     workloads: dict[object, list[int]] = {}
     for number, one in enumerate(participants):
         if not one.launch.skip:
-            workloads.setdefault(one.launch.cell.workload, []).append(number)
+            workloads.setdefault(one.group or one.launch.cell.workload, []).append(number)
     for places in workloads.values():
         base = [number for number in places if participants[number].launch.baseline][:1]
         others = [number for number in places if number not in base]

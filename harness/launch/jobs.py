@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from levelfield.adapters.choices import Replication, TimedPrecision
-from levelfield.harness.measure.delay import Delay
+from levelfield.adapters.choices import Precision, Replication
+from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.records.cell import Cell, LaunchKind
 
 
@@ -45,7 +45,7 @@ class LaunchJob(Job):
     data: Path
     salt: int = 0  # of the epochs that are looked at
     seen: Path | None = None  # where what was seen of a speed launch goes
-    wrap: tuple[Delay, ...] = ()  # around its training, the innermost first
+    wrap: tuple[Wrap, ...] = ()  # around its training, the innermost first
     line: Path | None = None  # on which it is told its turns, see `harness.measure.turns.Line`; None: it takes none
     predict: bool = True  # whether prediction is timed
     lasts: bool = False  # whether its child goes on with other seeds, see `harness.launch.learner`
@@ -59,7 +59,7 @@ class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
-    precision: TimedPrecision = "float32"
+    precision: Precision = "float32"
     threads: int
     replicas: int = 1
     replication: Replication | None = None
@@ -77,7 +77,7 @@ class PeakJob(Job):
 
     what: Literal["peak"] = "peak"
     device: str
-    precision: TimedPrecision
+    precision: Precision
     threads: int
 
 

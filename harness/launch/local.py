@@ -24,8 +24,8 @@ from levelfield.harness.launch.parent_key import Key, key_of, parent_key
 from levelfield.harness.launch.parents import Done, WarmParents, readably
 from levelfield.harness.launch.rounds import Alive, now
 from levelfield.harness.launch.warm_parent import Ending
-from levelfield.harness.measure.delay import Delay
 from levelfield.harness.measure.turns import Line
+from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.probes.client import Sampling
@@ -132,7 +132,7 @@ class LocalHost:
             participants = [replace(one, lane=number) for number, one in enumerate(participants)]
         return block.make(self, participants, ROOM * machine.available())
 
-    def alive(self, launch: Launch, wrap: Sequence[Delay], lane: int) -> Alive:
+    def alive(self, launch: Launch, wrap: Sequence[Wrap], lane: int) -> Alive:
         """A launch of a block, to be started. Raises UserError where there is no room for its files."""
         with readably():
             stem = self.folder / f"line{next(self._jobs)}"
@@ -156,11 +156,12 @@ class LocalHost:
             result, phases = done.result, done.result["phases"]
             if one.sampled is not None:
                 result["utilisation"] |= one.sampled.utilisation
-            proof = self.prover.prove(launch.cell, launch.seed, result, one.job.seen, one.wall)
+            if all(wrap.proves for wrap in one.job.wrap):
+                proof = self.prover.prove(launch.cell, launch.seed, result, one.job.seen, one.wall)
+                phases["proof"] += proof.seconds
+                measured |= {"unproved": proof.unproved, "proof": proof.checked}
             one.job.seen.unlink(missing_ok=True)
             result.pop("clock_changed", None)
-            phases["proof"] += proof.seconds
-            measured |= {"unproved": proof.unproved, "proof": proof.checked}
             if launch.whole:
                 phases["import"] = done.import_seconds
             else:
@@ -210,6 +211,7 @@ class LocalHost:
         job = CertifyJob(**common, **how, needs=needs, core=core, distribution=distribution)
         done = self.parents.run(job, self.key(subject))
         about: dict[str, Any] = {
+            "environment": subject.environment,
             "machine": str(self.machine.type),
             "variables": dict(subject.variables) | variables.kept(os.environ, subject.variables),
         }

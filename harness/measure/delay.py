@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Literal
 
-from levelfield.adapters.adapter import Adapter
+from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.harness.measure.train_in_ranks import Led
 from levelfield.harness.system.frozen import Frozen
 
@@ -27,8 +27,13 @@ class Delay(Frozen):
     what: Literal["delay"] = "delay"
     seconds: float
 
+    @property
+    def proves(self) -> bool:
+        """A delay changes no weights."""
+        return True
+
     @contextmanager
-    def around(self, model: Adapter, watch: Led, steps: int) -> Iterator[Led]:
+    def around(self, model: Adapter, watch: Led, setting: Setting, steps: int) -> Iterator[Led]:
         """Of one call of `fit` with `steps` an epoch: the watch that it gets in place of `watch`."""
         if (step := STEPS.get(model.name)) is None:
             yield DelayedWatch(watch, model, self.seconds * steps)

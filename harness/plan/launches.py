@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.choices import Replication, TimedPrecision, Track
+from levelfield.adapters.choices import Precision, Replication, TimedPrecision, Track
 from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
@@ -56,7 +56,7 @@ class CertificateSubject(NamedTuple):
     mode: str
     device: str
     environment: str = "default"
-    precision: TimedPrecision = "float32"
+    precision: Precision = "float32"
     replicas: int = 1
     replication: Replication | None = None
     variables: Passed = ()
@@ -112,6 +112,12 @@ def plan(suite: Suite, there: Surroundings, selection: Selection = Selection()) 
     return list(unique.values())
 
 
+def baseline_of(launches: Iterable[Launch]) -> Cell | None:
+    """The suite's baseline: in the default environment, or in the first of those that are timed if it is not among
+    them; and likewise in the first of its modes that is timed."""
+    return next((launch.cell for launch in launches if launch.baseline), None)
+
+
 def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
@@ -126,6 +132,7 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
         track=cell.track,
         replicas=cell.replicas,
         replication=cell.replication,
+        replays=cell.replays,
     )
 
 
@@ -174,9 +181,10 @@ def _threads(part: Part, there: Surroundings, selection: Selection, way: Replica
 
 def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     most = selection.blocks or part.blocks
+    home = DEFAULT if DEFAULT in part.environments else part.environments[0]
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
-        first = there.adapters[cell.adapter].modes[0]
+        first = _modes(there.adapters[cell.adapter], part, selection)[0]
         for block in range(most):
             yield Launch(
                 cell,
@@ -187,7 +195,7 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
                 unsupported=limited,
                 fresh=block < FRESH_BLOCKS,
                 whole=part.start_up and block < WHOLE_BLOCKS,
-                baseline=cell.adapter == suite.baseline and cell.environment == DEFAULT and cell.mode == first,
+                baseline=cell.adapter == suite.baseline and cell.environment == home and cell.mode == first,
             )
 
 
@@ -200,6 +208,10 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
         raise UserError(
             f"models.{cell.model.name}: {network.parameters:,} parameters on task {cell.task!r} need {need:,.0f} GiB",
             f"at most {_LARGEST_PARAMETERS:,} parameters: make 'hidden' smaller",
+        )
+    if cell.replays and task.kind == "regression":
+        raise UserError(
+            f"learning.replays: task {cell.task!r} is a regression", f"of {cell.replays} only classifiers are replayed"
         )
     if (missing := info.missing(there.environments[cell.environment].installed)) is not None:
         return missing, False
@@ -237,6 +249,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             precision=precision,
             replicas=replicas,
             replication=way if replicas > 1 else None,
+            replays=part.replays if isinstance(part, LearningPart) else None,
             variables=there.environments[environment].passed,
         )
         for task in _tasks(part, selection)
@@ -269,7 +282,7 @@ def device_of(part: Part, selection: Selection) -> str:
     return selection.device or part.device
 
 
-def _precisions(part: Part, selection: Selection) -> Sequence[TimedPrecision]:
+def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
     return [selection.precision] if selection.precision else part.precision
 
 

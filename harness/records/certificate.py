@@ -49,6 +49,7 @@ class Certificate(Frozen):
     versions: dict[str, str]
     date: str
     fingerprint: str
+    environment: str = "default"
     replicas: int = 1
     replication: Replication | None = None
     machine: str | None = None  # the type of the one it was made on, see `harness.records.record.MachineType`
@@ -58,8 +59,9 @@ class Certificate(Frozen):
 
     @property
     def label(self) -> str:
-        """Adapter and mode; device, precision and replicas where they are not the usual ones."""
-        where = [self.device] * (self.device != "cpu")
+        """Adapter and mode; environment, device, precision and replicas where they are not the usual ones."""
+        where = [self.environment] * (self.environment != "default")
+        where += [self.device] * (self.device != "cpu")
         where += [self.precision] * (self.precision != "float32")
         where += [f"{self.replicas} {self.replication}"] * (self.replicas > 1)
         return f"{self.adapter} ({', '.join([self.mode, *where])})"

@@ -124,6 +124,11 @@ class Record(Frozen):
     final: EpochScores | None = Field(
         None, description="scores of the weights at the end; after early stopping those of the restored snapshot"
     )
+    running_losses: list[float] = Field(
+        default_factory=list,
+        description="of a replayed training, after each epoch: the mean over its samples of the loss before each "
+        "batch's update, penalty included, see tasks.replay",
+    )
     test_log_probabilities: list[list[float]] = Field(
         default_factory=list, description="of a fit on one of several disjoint splits: (samples, classes), 4 decimals"
     )
@@ -192,6 +197,7 @@ class Run(Frozen):
     started: str
     command: str = Field(description="the command that repeats the run")
     baseline: str
+    baseline_environment: str = Field("default", description="in which the baseline is timed")
     plan_seed: Whole
     machine: Machine
     warnings: list[str] = Field(default_factory=list, description="on the quality of the data")
@@ -202,6 +208,9 @@ class Run(Frozen):
     ended: Literal["complete", "interrupted"] | None = Field(default=None, description="None: under way, or killed")
     suite_folder: str | None = Field(
         default=None, description="seen from the run's folder, where the suite names files of its own"
+    )
+    python: str | None = Field(
+        default=None, description="the interpreter that made it, seen from the run's folder; of anonymous runs none"
     )
     folder: str | None = Field(default=None, exclude=True, description="where it was read from; never written down")
     tasks: dict[str, dict[str, Any]] = Field(

@@ -142,8 +142,8 @@ def read(folder: Path) -> Contents:
 
 
 def _subject(c: Certificate) -> tuple[object, ...]:
-    """What a certificate is about; environments differ in versions."""
-    where = (c.device, c.precision, c.replicas, c.replication, c.machine)
+    """What a certificate is about; two environments may differ in what an adapter does not name."""
+    where = (c.environment, c.device, c.precision, c.replicas, c.replication, c.machine)
     return (c.adapter, c.mode, *where, *sorted(c.versions.items()), *sorted(c.variables.items()))
 
 

@@ -24,11 +24,20 @@ from levelfield.tasks.errors import UserError
 
 @dataclass(frozen=True)
 class Change:
-    """One cell in both runs; `verdict` speaks of the new run's step time against the base's."""
+    """One cell in both runs; `verdict` speaks of the new run's step time against the base's.
+
+    `across`: what the two runs said, where the verdict is that of launches in turns (see `harness.results.confirm`).
+    """
 
     cell: Cell
     verdict: Verdict
     cold: bool = False
+    across: Verdict | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether a gate does for it."""
+        return self.verdict.word == "slower" and self.verdict.material
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,11 @@ class RunComparison:
     def broken(self) -> list[Lost]:
         """What a gate must not pass, whatever is said of the other cells."""
         return [one for one in self.lost if one.how != "disturbed"]
+
+    @property
+    def again(self) -> list[Change]:
+        """What was measured again."""
+        return [change for change in self.changes if change.across]
 
     @property
     def undecided(self) -> list[Cell]:
@@ -197,11 +211,16 @@ def text(comparison: RunComparison) -> str:
         span = f"×{ratio.estimate:.3f} ({ratio.low:.3f}–{ratio.high:.3f}), n = {ratio.n}" if ratio else ""
         word = change.verdict.word if ratio else change.verdict.reason
         word += ", materially" if change.verdict.material else ""
+        if change.across and change.across.ratio:
+            span += f", in turns; across the runs ×{change.across.ratio.estimate:.3f}"
         lines.append(f"{what(change.cell)}: {word}  {span}".rstrip())
     lines += [f"{what(one.cell)}: {one}" for one in comparison.lost]
     for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
         lines += [f"{label}: {cell.task} {cell.adapter} ({cell.how})" for cell in cells]
     lines += [f"differs: {difference}" for difference in comparison.differences]
+    if again := comparison.again:
+        confirmed = sum(change.fails for change in again)
+        lines.append(f"measured again in turns: {counted(len(again), 'cell')}, {confirmed} confirmed as slower")
     lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
     lines.append(comparison.decided)
     return "\n".join(lines) + "\n"

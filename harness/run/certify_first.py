@@ -18,10 +18,12 @@ from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import CertificateSubject, Launch, partial_batch
 from levelfield.harness.records.certificate import Certificate, needs, valid
-from levelfield.harness.system import variables
+from levelfield.harness.system import folders, variables
 from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
+
+TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes minutes
 
 
 class Piece(NamedTuple):
@@ -90,10 +92,8 @@ def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Certif
 
 
 def folder() -> Path:
-    """Where certificates are kept between runs: ``LEVELFIELD_CACHE``, else the user's cache."""
-    import pooch
-
-    return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield")) / "certificates"
+    """Where certificates are kept between runs."""
+    return folders.cache() / "certificates"
 
 
 def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInfo) -> None:

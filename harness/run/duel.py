@@ -8,7 +8,7 @@ difference.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -27,16 +27,20 @@ from levelfield.harness.judge.statistics import (
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.delay import Delay
-from levelfield.harness.plan.environments import DEFAULT, own
-from levelfield.harness.plan.launches import Launch
+from levelfield.harness.plan.environments import Environment
+from levelfield.harness.plan.launches import Launch, Surroundings
 from levelfield.harness.records.cell import Cell
+from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.run import certify_first
+from levelfield.harness.run.certify_first import Request
+from levelfield.harness.system import machine as here
 from levelfield.harness.system.machine import Machine
-from levelfield.harness.system.variables import Passed
+from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
-# One, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other for a while,
-# and which of them a side's first thread is on is chance
+# Of the command's, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other
+# for a while, and which of them a side's first thread is on is chance
 THREADS = 1
 SECONDS = 0.5  # of turns in a launch: a process of its own costs several, so that shorter ones gain nothing
 
@@ -94,8 +98,7 @@ class Ground:
         return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall, (one, other))
 
     def _participant(self, side: Side, lane: int, block: int) -> Participant:
-        cell = side.cell.model_copy(update={"threads": THREADS})
-        launch = Launch(cell, block, seed=block, seconds=self.seconds, baseline=lane == 1)
+        launch = Launch(side.cell, block, seed=block, seconds=self.seconds, baseline=lane == 1)
         return Participant(launch, side.wrap, lane)
 
 
@@ -108,16 +111,51 @@ def ground(
     cores: list[int],
     limit: float,
     seconds: float = SECONDS,
-    passed: Passed = (),
+    environments: Mapping[str, Environment] | None = None,
+    cold: bool = False,
 ) -> Iterator[Ground]:
     """Ends every process that was started.
 
-    `limit` in seconds holds for each launch, `seconds` are those of its turns. Both sides get the variables `passed`.
+    `limit` in seconds holds for each launch, `seconds` are those of its turns. `environments`: those of the sides'
+    cells by name, by default the own one alone. If `cold`, launches are not forked.
     """
     infos = {side.info.name: side.info for side in (first, second)}
-    environments = {DEFAULT: own(passed)}
-    with LocalHost(infos, {task.name: task}, machine, cores, limit, environments=environments, probes=False) as host:
+    with LocalHost(infos, {task.name: task}, machine, cores, limit, cold, environments, probes=False) as host:
         yield Ground(host, seconds)
+
+
+def meet(
+    ground: Ground, first: Side, second: Side, *, budget: float, precision: float, most: int = 1000, least: int = 0
+) -> Iterator[list[Pair]]:
+    """All pairs so far, after each block: until the ratio is as precise as asked for, there were `most` blocks, or the
+    `budget` (seconds) is spent and there are at least so many pairs, if three times as many blocks can give them.
+    Raises LaunchFailed."""
+    pairs: list[Pair] = []
+    end = time.monotonic() + budget
+    for block in range(most):
+        enough = len(pairs) >= least or block >= 3 * least
+        if (enough and time.monotonic() >= end) or decided(pairs, precision):
+            return
+        if (pair := ground.pair(first, second, block)) is not None:
+            pairs.append(pair)
+        yield pairs
+
+
+def progress(pairs: Sequence[Pair]) -> str:
+    """How far it is: never where the interval lies, or whoever looks would stop when he likes it."""
+    width = f", the ratio within ± {half_width(ratio(pairs)):.1%}" if len(pairs) > 2 else ""
+    return f"pair {len(pairs)}{width}"
+
+
+def proofs(launches: Sequence[Launch], surroundings: Surroundings, fresh: bool = False) -> list[Certificate]:
+    """Of the sides: those that are kept, unless they must be `fresh`, and new ones. Of a side that can get none there
+    is one that says why."""
+    adapters, where = surroundings.adapters, surroundings.environments
+    request = Request(certify_first.needed(launches, surroundings.tasks), adapters, where, fresh=fresh)
+    with LocalHost(
+        adapters, {}, here.describe(True), here.cores(), certify_first.TIME_LIMIT, environments=where
+    ) as host:
+        return certify_first.obtain(request, [host], Stop())
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:
@@ -135,3 +173,8 @@ def verdict(pairs: Sequence[Pair], margin: float) -> Verdict:
 def decided(pairs: Sequence[Pair], precision: float) -> bool:
     """Whether the interval is within ±`precision`, whatever it says."""
     return len(pairs) >= LEAST_BLOCKS_TO_STOP and half_width(ratio(pairs)) <= precision
+
+
+def unproved(launches: Sequence[Launch], surroundings: Surroundings) -> list[str]:
+    """Who has no certificate for this work, and can get none now."""
+    return [f"{one.adapter} ({one.mode})" for one in proofs(launches, surroundings) if not one.passed]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.registry import AdapterInfo, Installed, version
+from levelfield.harness.plan.environments import DEFAULT
+from levelfield.harness.plan.launches import baseline_of
 from levelfield.harness.records.record import Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.run import data
@@ -20,8 +23,12 @@ from levelfield.tasks.errors import UserError
 def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str] = ()) -> Run:
     """The head of a new run in `folder`, which `command` would repeat."""
     suite, surroundings = prepared.suite, prepared.surroundings
-    baseline, about_baseline = choose_baseline(suite.baseline, prepared.adapters)
+    base = baseline_of(prepared.planned)
+    environment = DEFAULT if base is None else base.environment
+    installed = surroundings.environments[environment].installed
+    baseline, about_baseline = choose_baseline(suite.baseline, prepared.adapters, installed)
     own_files = bool(suite.tasks or suite.environments)
+    here = folder.resolve()
     return Run(
         name=folder.name,
         suite=str(prepared.options.suite),
@@ -29,11 +36,14 @@ def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
         baseline=baseline,
+        baseline_environment=environment,
         plan_seed=suite.seed,
         machine=prepared.machine,
         warnings=[*about_baseline, *warnings, *machine.warnings()],
         suite_text=prepared.text,
-        suite_folder=os.path.relpath(Path(suite.file).resolve().parent, folder.resolve()) if own_files else None,
+        suite_folder=os.path.relpath(Path(suite.file).resolve().parent, here) if own_files else None,
+        # Links are not followed: that of a virtual environment is what makes it one
+        python=None if prepared.options.anonymous else os.path.relpath(sys.executable, here),
         study=suite.study,
         tasks={name: data.facts(task) for name, task in surroundings.tasks.items()},
     )
@@ -65,10 +75,12 @@ def go_on(prepared: Prepared, before: Contents) -> Run:
     return before.run.model_copy(update={"warnings": warnings})
 
 
-def choose_baseline(wanted: str, adapters: Mapping[str, AdapterInfo]) -> tuple[str, list[str]]:
-    """The suite's baseline, or the first low-level adapter that is installed, with a warning that says so."""
-    if adapters[wanted].missing() is None:
+def choose_baseline(
+    wanted: str, adapters: Mapping[str, AdapterInfo], installed: Installed = version
+) -> tuple[str, list[str]]:
+    """The suite's baseline, or the first low-level adapter that is `installed`, with a warning that says so."""
+    if (missing := adapters[wanted].missing(installed)) is None:
         return wanted, []
-    others = [info.name for info in adapters.values() if info.api == "low" and info.missing() is None]
+    others = [info.name for info in adapters.values() if info.api == "low" and info.missing(installed) is None]
     chosen = others[0] if others else wanted
-    return chosen, [f"The suite's baseline {wanted} {adapters[wanted].missing()}. {chosen} stands in for it."]
+    return chosen, [f"The suite's baseline {wanted} {missing}. {chosen} stands in for it."]

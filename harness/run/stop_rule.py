@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, precision_reached
 from levelfield.harness.plan.environments import DEFAULT
-from levelfield.harness.plan.launches import Launch
+from levelfield.harness.plan.launches import Launch, baseline_of
 from levelfield.harness.records.record import Record, step_seconds
 
 PATIENCE = 12  # blocks in a row that gave nothing, before a precision is given up
@@ -38,7 +38,9 @@ class StopRule:
         elastic: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.baseline: Entry = (baseline, adapters[baseline].modes[0], DEFAULT)
+        base = baseline_of(launches)
+        where = (adapters[baseline].modes[0], DEFAULT) if base is None else (base.mode, base.environment)
+        self.baseline: Entry = (baseline, *where)
         self.budget, self.precision, self.elastic, self.clock = budget, precision, elastic, clock
         self.begin: float | None = None
         self.blocks: set[int] = set()

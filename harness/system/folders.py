@@ -58,16 +58,24 @@ def make(root: Path) -> None:
         (root / name).mkdir(parents=True)
 
 
+def cache() -> Path:
+    """What is kept between runs: ``LEVELFIELD_CACHE``, else the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield"))
+
+
 class Temporary:
     """A new folder ``levelfield-*``, removed by `close`; that of a process which was killed, by the next one's start.
 
     Its lock is held by this process, and by those that are given `fd`: only when all of them have ended is it free.
     """
 
-    def __init__(self) -> None:
-        """Raises OSError where there is no room."""
-        _sweep()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    def __init__(self, parent: Path | None = None) -> None:
+        """In `parent`, by default where temporary files are. Raises OSError where there is no room."""
+        parent = parent or Path(tempfile.gettempdir())
+        _sweep(parent)
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         new = self.path / "new.lock"
         self._lock = new.open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -88,9 +96,9 @@ class Temporary:
         self.close()
 
 
-def _sweep() -> None:
+def _sweep(parent: Path) -> None:
     """Remove the folders whose processes have all ended."""
-    for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
         with contextlib.suppress(OSError), lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.parent, ignore_errors=True)

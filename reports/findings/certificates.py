@@ -36,6 +36,7 @@ class Certificate:
     replicas: int = 1
     replication: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)  # in force while it was made
+    environment: str = "default"
 
     @property
     def where(self) -> str:
@@ -70,4 +71,4 @@ def summary(full: harness.Certificate) -> Certificate:
         first = failed[0]
         reason = f"{first.name} in {first.case}" + (f": {first.reason}" if first.reason else "")
     where = (full.device, reason, full.versions, full.precision, full.machine, full.replicas, full.replication)
-    return Certificate(full.adapter, full.mode, checks, *where, full.variables)
+    return Certificate(full.adapter, full.mode, checks, *where, full.variables, full.environment)

@@ -163,7 +163,7 @@ def gather(
     latest = tuple(judged(last_of_each_launch(records), run.tasks, peaks))
     adapters = adapters or {}
     entries = sorted({Entry.of(r.cell) for r in latest})
-    named = find_baseline(baseline or run.baseline, entries, adapters)
+    named = find_baseline(baseline or run.baseline, entries, adapters, run.baseline_environment)
     if baseline and named is None:
         raise unknown("baseline", baseline, {e.adapter for e in entries} | {f"{e.adapter}:{e.mode}" for e in entries})
     held = None if certificates is None else tuple(certificates)
@@ -201,10 +201,12 @@ def last_of_each_launch(records: Iterable[Record]) -> tuple[Record, ...]:
     return tuple(sorted(by_launch.values(), key=lambda r: (r.cell.id, r.cold, r.block)))
 
 
-def find_baseline(name: str, entries: Sequence[Entry], adapters: Mapping[str, Described]) -> Entry | None:
+def find_baseline(
+    name: str, entries: Sequence[Entry], adapters: Mapping[str, Described], environment: str = "default"
+) -> Entry | None:
     """The entry meant by ``adapter`` or ``adapter:mode``; of an adapter alone its first mode.
 
-    In the default environment, wherever it was launched there.
+    In this `environment`, wherever it was launched there.
     """
     adapter, _, mode = name.partition(":")
     own = [e for e in entries if e.adapter == adapter and (not mode or e.mode == mode)]
@@ -213,7 +215,15 @@ def find_baseline(name: str, entries: Sequence[Entry], adapters: Mapping[str, De
     first = list(adapters[adapter].modes) if adapter in adapters else []
     usual = [USUAL_MODES.get(own[0].family, "eager"), "eager", "default"]
     ranks = {m: rank for rank, m in reversed(list(enumerate([*first, *usual])))}
-    return min(own, key=lambda e: (e.environment != "default", e.feed != "resident", ranks.get(e.mode, inf), e))
+    return min(
+        own,
+        key=lambda e: (
+            e.environment.partition(", ")[0] != environment,
+            e.feed != "resident",
+            ranks.get(e.mode, inf),
+            e,
+        ),
+    )
 
 
 def baseline_among(entries: Sequence[Entry], baseline: Entry | None) -> Entry | None:
@@ -236,6 +246,7 @@ def holds_certificate(
     if launches:
         last = launches[-1]
         own = [c for c in own if c.machine in (None, str(last.machine.type)) and c.variables == last.in_force]
+        own = [c for c in own if c.environment == last.cell.environment]
     return any(c.held and all(used.get(name, version) == version for name, version in c.versions.items()) for c in own)
 
 
@@ -264,6 +275,13 @@ def place_of(
         steps,
         intervals.median_of(list(steps.values())) if steps else None,
     )
+
+
+def why_void(place: Place) -> str | None:
+    """Why a timed cell takes part in no verdict; None where it does."""
+    if place.outcome == "ok" and place.steps:
+        return None
+    return "not certified" if place.certified is False and place.steps else str(place.reason or place.outcome)
 
 
 def is_disturbed(record: Record) -> bool:

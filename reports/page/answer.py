@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from math import inf
@@ -146,12 +144,7 @@ def image(evidence: Evidence, form: str) -> bytes:
     head = f"Which is fastest? {found.where}"
     foot = f"{run.name} · {run.machine.cpu}, {count(run.machine.cores, 'core')} · {run.started[:10]} · levelfield"
     with figure.style():
-        drawing = _figure(found, WIDE, head=head, foot=foot)
-        buffer = io.BytesIO()
-        hidden = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-        drawing.savefig(buffer, format=form, metadata=hidden, facecolor="white", dpi=200)
-    data = buffer.getvalue()
-    return re.sub(rb"<metadata>.*?</metadata>\s*", b"", data, flags=re.DOTALL) if form == "svg" else data
+        return figure.to_file(_figure(found, WIDE, head=head, foot=foot), form)
 
 
 def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figure:

@@ -24,7 +24,7 @@ def section(evidence: Evidence) -> Section:
             missing="Not certified yet: no certificate was examined for this page, so nothing here is proved equal. "
             "levelfield certify makes them."
         )
-    certificates = sorted(evidence.certificates, key=lambda c: (c.adapter, c.mode, c.where))
+    certificates = sorted(evidence.certificates, key=lambda c: (c.adapter, c.mode, c.environment, c.where))
     examined = [c for c in certificates if c.checks]
     return Section(
         sentences=(sentence(evidence, certificates), *timed(evidence)),
@@ -89,7 +89,9 @@ def _share(check: Check) -> float:
 
 
 def _label(c: Certificate) -> str:
-    return " ".join([Entry(c.adapter, c.mode).label, *[c.device] * (c.device != "cpu"), *c.unusual])
+    return " ".join(
+        [Entry(c.adapter, c.mode, environment=c.environment).label, *[c.device] * (c.device != "cpu"), *c.unusual]
+    )
 
 
 def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:
@@ -126,7 +128,7 @@ def table(certificates: Sequence[Certificate]) -> Table:
     for c in certificates:
         outcome: Outcome = "ok" if c.held else "not certified"
         facets = {"mode": c.mode, "status": outcome}
-        label = Entry(c.adapter, c.mode).label
+        label = Entry(c.adapter, c.mode, environment=c.environment).label
         if not c.checks:
             values: tuple[Value, ...] = (
                 text(c.where),

@@ -22,6 +22,7 @@ METHODS = (
     "predict",
     "synchronize",
     "placement",
+    "fit_placed",
     "place",
     "shuffled",
     "build",

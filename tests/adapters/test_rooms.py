@@ -31,8 +31,10 @@ FLOORS = (
     "certify",
     "launch",
     "run",
+    "explain",
     "results",
     "doctor",
+    "versions",
     "reports",
     "cli",
 )

@@ -14,6 +14,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +92,13 @@ def made(count: int, recipe: str | None) -> Iterable[dict[str, Any]]:
     without = devices.lacking({"cpu"}, adapters, own, ())
     there = Surroundings(adapters, tasks, len(machine.cores()), own, without)
     with LocalHost(adapters, tasks, machine.describe(True), machine.cores(), 300.0, probes=False) as launcher:
-        for launch in launches(there):
-            if recipe not in (None, launch.cell.recipe.name):
-                continue
-            if count == 0:
-                return
-            record = launcher.launch(launch)
-            if record.cell.kind == "learning":
-                continue
-            count -= 1
+        wanted = [one for one in launches(there) if recipe in (None, one.cell.recipe.name)]
+        for launch in wanted:
+            if launch.cell.kind == "learning":
+                launcher.launch(launch)
+        timed = [one for one in wanted if one.cell.kind == "speed"][:count]
+        blocks = groupby(sorted(timed, key=lambda one: one.block), key=lambda one: one.block)
+        for record in chain.from_iterable(launcher.block(list(block)) for _, block in blocks):
             cell = record.cell
             yield {
                 "workload": f"{cell.task}, {cell.model.name}, {cell.recipe.name}"

@@ -9,6 +9,7 @@ from pages import DOCS, ROOT
 sys.path.append(str(ROOT / "tests" / "studies"))
 import defaults_page
 import page
+import published_page
 
 
 def test_the_page_of_the_studies_begins_and_ends_as_its_program_writes_it() -> None:
@@ -21,6 +22,13 @@ def test_the_page_of_the_defaults_begins_as_its_program_writes_it() -> None:
     text = (DOCS / "results" / "defaults.md").read_text(encoding="utf-8")
     by_default, like = [line for line in text.splitlines() if line.startswith("levelfield run ")]
     assert text.startswith(defaults_page.OPENING.format(by_default=by_default, like=like))
+
+
+def test_the_page_of_published_figures_begins_and_ends_as_its_program_writes_it() -> None:
+    text = (DOCS / "published.md").read_text(encoding="utf-8")
+    assert text.startswith(published_page.OPENING)
+    assert text.endswith(published_page.CLOSING)
+    assert published_page.PAGE == DOCS / "published.md"
 
 
 def test_pictures_that_programs_draw_lie_beside_their_page() -> None:

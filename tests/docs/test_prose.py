@@ -39,8 +39,8 @@ def test_the_first_line_of_a_page_says_who_it_is_for(page) -> None:
     assert re.match(r"# .+\n\n(<!--.*-->\n\n)?For ", read(page)), page
 
 
-def test_there_are_at_most_twelve_pages_besides_the_generated_ones() -> None:
-    assert 8 <= len([page for page in WRITTEN if page.parent == pages.DOCS]) <= 12
+def test_there_are_at_most_thirteen_pages_besides_the_generated_ones() -> None:
+    assert 8 <= len([page for page in WRITTEN if page.parent == pages.DOCS]) <= 13
 
 
 # The linter itself

@@ -15,6 +15,7 @@ from levelfield.harness.cli import run_options
 from levelfield.harness.cli.arguments import (
     _device,
     _duration,
+    _environment,
     _failures,
     _image,
     _launcher,
@@ -22,6 +23,7 @@ from levelfield.harness.cli.arguments import (
     _parser,
     _percent,
     _positive,
+    _slower,
     _variable,
     parse,
 )
@@ -38,11 +40,13 @@ TYPED = {
     Path: WORDS,
     _positive: st.integers(1, 10**6).map(str),
     _percent: st.builds("{}{}".format, NUMBERS, st.sampled_from(["%", ""])),
+    _slower: st.builds("slower:{}%".format, NUMBERS),
     _duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
     _device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
     _image: st.sampled_from(["a.svg", "b c.png", "../d.PNG"]),
     _launcher: st.sampled_from(["local", "ray", "ray://head:10001"]),
     _variable: st.builds("{}={}".format, st.sampled_from(["SOME_NAME", "OTHER_2"]), st.text("ab =,'", max_size=5)),
+    _environment: st.sampled_from(["base=venv/bin/python", "new=/a b/python"]),
     _names: st.lists(st.sampled_from(["half", "cold"]), min_size=1).map(",".join),
     _failures: st.lists(st.sampled_from(["slower", "undecided"]), min_size=1).map(",".join),
 }

@@ -37,7 +37,7 @@ def trained(seconds: float) -> tuple[np.ndarray, float]:
     rng = np.random.default_rng(0)
     train = Split(rng.normal(size=(16, 4)).astype(np.float32), rng.integers(0, 3, 16))
     start = perf_counter()
-    with Delay(seconds=seconds).around(model, Counting(2), 2) as watch:
+    with Delay(seconds=seconds).around(model, Counting(2), setting, 2) as watch:
         model.fit(train, BatchOrder(16, 8, 2, 0), watch)
     return model.get_weights()[0].kernel, perf_counter() - start
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -62,6 +63,10 @@ def test_the_hosts_name_is_left_out_everywhere_on_request(anonymous):
     assert b"(host) is tired" in texts["records.jsonl"]
     assert b"running on (host)" in texts["records.jsonl"]
     assert [file for file, text in texts.items() if HOST.encode() in text] == []
+
+
+def test_where_the_interpreter_lies_is_left_out_too(anonymous):
+    assert json.loads((anonymous.folder / "run.json").read_text())["python"] is None
 
 
 def test_no_variable_of_the_environment_is_written_down(anonymous):

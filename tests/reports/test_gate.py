@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import pytest
 import report_factory as factory
@@ -135,3 +137,53 @@ def test_a_slowdown_as_small_as_is_told_would_have_been_shown():
 def test_an_unknown_word_is_answered(capsys):
     assert main.main(["compare", "a", "b", "--fail-on", "slowr"]) == 2
     assert "did you mean 'slower'" in capsys.readouterr().err
+
+
+# --confirm, before anything is started: tests/kit/test_confirm.py has the rest
+
+
+def made_by(folder, name: str, python: str | None) -> str:
+    kept = store.Store.create(folder / name, factory.make_run(name=name, python=python))
+    for record in base():
+        kept.append(record)
+    kept.close()
+    return str(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("python", "told"),
+    [
+        ("../gone/bin/python", "its interpreter {}/gone/bin/python is not there"),
+        (None, "does not say which interpreter"),
+    ],
+)
+def test_where_the_interpreter_of_a_run_is_not_to_be_had_confirm_says_so_at_once(tmp_path, capsys, python, told):
+    here = os.path.relpath(sys.executable, tmp_path / "new")
+    folders = [made_by(tmp_path, "old", python), made_by(tmp_path, "new", here)]
+    assert main.main(["compare", *folders, "--confirm"]) == 2
+    error = capsys.readouterr().err
+    assert f"error: the base run cannot be measured again: {told.format(tmp_path)}" in error.replace(
+        f"{tmp_path}/old ", ""
+    )
+    assert "hint: --environment base=PYTHON, the interpreter of an environment" in error
+
+
+def test_runs_of_another_machine_cannot_be_measured_again_here(tmp_path, capsys):
+    here = os.path.relpath(sys.executable, tmp_path / "new")
+    folders = [made_by(tmp_path, name, here) for name in ("old", "new")]
+    assert main.main(["compare", *folders, "--confirm"]) == 2
+    assert "it was made on another machine: cpu: Example CPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--environment", "base=python"], "hint: add --confirm"),
+        (["--confirm", "--environment", "old=python"], "'old=python' is not base=PYTHON or new=PYTHON"),
+        (["--confirm", "--environment", "base="], "is not base=PYTHON or new=PYTHON"),
+    ],
+)
+def test_a_side_is_named_as_compare_names_it(tmp_path, capsys, words, told):
+    folders = [stored(tmp_path, name, base()) for name in ("old", "new")]
+    assert main.main(["compare", *folders, *words]) == 2
+    assert told in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""One ``levelfield explain`` from its arguments to what it prints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from levelfield.adapters.registry import AdapterInfo, Registry, find
+from levelfield.harness.cli.duel import named, parse, workload
+from levelfield.harness.cli.explain_text import Explained, text
+from levelfield.harness.explain.ladder import Climb, Ladder
+from levelfield.harness.explain.rungs import Side, counterpart, rungs
+from levelfield.harness.explain.spent import look
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.launch.local import LocalHost
+from levelfield.harness.measure.profile import Profile
+from levelfield.harness.plan import environments, suite
+from levelfield.harness.plan.environments import DEFAULT, own
+from levelfield.harness.plan.launches import Selection, Surroundings, plan
+from levelfield.harness.run.data import load_tasks
+from levelfield.harness.run.duel import THREADS, unproved
+from levelfield.harness.system import machine, variables
+from levelfield.tasks.errors import UserError
+from levelfield.tasks.task import Split, Task
+
+
+def run(options: argparse.Namespace) -> int:
+    """Explain and print; 0 with a ladder, 1 without one, 130 when it was stopped, with what was measured until then."""
+    registry = find()
+    given = variables.passed(dict(options.env))
+    for problem in registry.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
+        print(f"warning: {warning}", file=sys.stderr)
+    names = sides(options.adapter, options.against, registry)
+    chosen, _ = suite.read(options.suite or "default")
+    chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
+    selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
+    tasks = load_tasks(chosen, selection, options.data_dir)
+    surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
+    planned = plan(chosen, surroundings, selection)
+    if options.against is None:  # the one below it is not asked for: where the suite has it not, there is none
+        able = {launch.cell.adapter for launch in planned if not launch.skip}
+        names = names[:1] + [one for one in names[1:] if one[0].name in able]
+    found = workload(planned, (names[0], names[-1]), options.workload)
+    for launch in found:
+        if launch.skip:
+            raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
+    if options.trace is not None:
+        make_folder(options.trace)
+    side, *others = (Side(info, launch.cell) for (info, _), launch in zip(names, found, strict=False))
+    other = others[0] if others else None
+    task = whole_batches(tasks[side.cell.task], side.cell.recipe.batch_size)
+    climb = Climb(rungs(side, other, task))
+
+    def tell(line: str) -> None:
+        if not options.quiet:
+            print(line, file=sys.stderr)
+
+    tell("certifying, where not done before")
+    if failed := unproved([replace(found[0], cell=cell) for cell in dict.fromkeys(trained(climb))], surroundings):
+        print(
+            f"not explained, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr
+        )
+        return 1
+    here, stopped = machine.describe(True), False
+    looked: dict[str, Profile | str] = {}
+    infos = {info.name: info for info, _ in names}
+    where = surroundings.environments
+    try:
+        how: dict[str, Any] = {"environments": where, "probes": False}
+        with LocalHost(infos, {task.name: task}, here, machine.cores(), chosen.time_limit, **how) as host:
+            end = time.monotonic() + options.budget
+            for number in range(options.blocks):
+                if time.monotonic() >= end or climb.decided(options.precision):
+                    break
+                climb.block(host, number)
+                tell(f"block {number + 1} of at most {options.blocks}")
+            for one in filter(None, (side, other)):
+                tell(f"looking at {one.label}")
+                looked[one.label] = look(host, one, options.trace)
+    except KeyboardInterrupt:
+        stopped = True
+    ladder = climb.ladder
+    if options.json:
+        about = {
+            "adapter": side.label,
+            "against": None if other is None else other.label,
+            "workload": named(side.cell),
+            "threads": THREADS,
+            "ladder": as_data(ladder),
+            "profiles": {label: one if isinstance(one, str) else one.model_dump() for label, one in looked.items()},
+            "machine": here.model_dump(mode="json"),
+            "variables": variables.kept(os.environ, given) | dict(given),
+        }
+        print(json.dumps(about, indent=1))
+    else:
+        print("\n".join(text(Explained(side, other, named(side.cell), ladder, looked))))
+    return 130 if stopped else 0 if len(ladder.rungs) > 1 else 1
+
+
+def sides(first: str, against: str | None, registry: Registry) -> list[tuple[AdapterInfo, str]]:
+    """The adapter and its mode, and the other one's: as asked, or the low-level API below it, if there is one."""
+    info, mode = parse(first, registry)
+    if against is not None:
+        if (other := parse(against, registry)) == (info, mode):
+            raise UserError("--against names the adapter itself, in the same mode", "name another adapter or mode")
+        return [(info, mode), other]
+    below = counterpart(info, registry.adapters.values())
+    if below is None:
+        return [(info, mode)]
+    return [(info, mode), (below, mode if mode in below.modes else below.modes[0])]
+
+
+def make_folder(path: Path) -> None:
+    """For traces. Raises UserError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--trace {path}: {error.strerror}", "name a folder that can be written") from None
+
+
+def trained(climb: Climb) -> list[Any]:
+    """The cells of all rungs."""
+    return [one.cell for one in climb.left]
+
+
+def whole_batches(task: Task, batch: int) -> Task:
+    """The same without the training samples that fill no batch, which loaders keep: all rungs make the same steps."""
+    samples = len(task.train.x) // batch * batch
+    return replace(task, train=Split(task.train.x[:samples], task.train.y[:samples])) if samples else task
+
+
+def as_data(ladder: Ladder) -> dict[str, Any]:
+    """For JSON; seconds."""
+
+    def interval(found: Interval | None) -> dict[str, Any] | None:
+        return None if found is None else asdict(found)
+
+    return {
+        "rungs": [
+            {"rung": one.rung.name, "what": one.rung.label, "step": interval(one.step), "more": interval(one.more)}
+            for one in ladder.rungs
+        ],
+        "missing": dict(ladder.missing),
+        "blocks": ladder.blocks,
+        "added": interval(ladder.added),
+    }

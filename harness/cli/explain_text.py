@@ -1,0 +1,175 @@
+"""What ``levelfield explain`` found, as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor, inf, log10
+
+from levelfield.harness.explain.ladder import Ladder, Measured
+from levelfield.harness.explain.rungs import Side
+from levelfield.harness.explain.spent import Spent, differences, more, spent, totals
+from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.measure.profile import Profile
+from levelfield.harness.system.console import columns
+from levelfield.harness.system.numbers import counted
+from levelfield.reports.findings.text import fixed, percent, unit_for
+
+PARTS = {"other": "the step of the other", "step": "its step", "loader": "its loader", "defaults": "its defaults"}
+
+
+class Unit:
+    """Times beside each other, with the same unit and the same decimals: sums stay sums."""
+
+    def __init__(self, longest: float, shortest: float = 0.0) -> None:
+        """Of these seconds, the longest has three digits, the shortest two, with at most three behind the point."""
+        self.scale, self.name = unit_for(longest)
+        least = 2 - floor(log10(max(longest / self.scale, 1.0)))
+        self.decimals = max(0, least, min(3, 1 - floor(log10(shortest / self.scale))) if shortest > 0 else 0)
+
+    def number(self, seconds: float) -> str:
+        return fixed(seconds / self.scale, self.decimals)
+
+    def signed(self, seconds: float) -> str:
+        return f"{'−' if seconds < 0 else '+'}{self.number(abs(seconds))}"
+
+    def half(self, found: Interval) -> str:
+        """Of an interval, behind its sign; nothing where one value gave none."""
+        half = (found.high - found.low) / 2
+        return "" if half == inf else f" ± {self.number(half)}"
+
+    def span(self, found: Interval) -> str:
+        return f"{self.number(found.estimate)}{self.half(found)} {self.name}"
+
+    def more(self, found: Interval) -> str:
+        return f"{self.signed(found.estimate)}{self.half(found)} {self.name}"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What is told: `looked` holds a profile, or why there is none, by the label of each side."""
+
+    side: Side
+    other: Side | None
+    work: str
+    ladder: Ladder
+    looked: Mapping[str, Profile | str]
+
+    def timed(self, side: Side) -> Interval | None:
+        """The step of a side as a run on the matched track times it."""
+        name = "other" if side is self.other else "step" if side.resident else "loader"
+        return next((one.step for one in self.ladder.rungs if one.rung.name == name), None)
+
+
+def text(found: Explained) -> list[str]:
+    side, other = found.side, found.other
+    against = f" against {other.label}" if other else ""
+    lines = [f"{side.label}{against}: {found.work}, one thread, in turns on one core"]
+    lines += ["", *ladder_lines(side, other, found.ladder)]
+    for one in filter(None, (side, other)):
+        if (profile := found.looked.get(one.label)) is not None:
+            lines += ["", *profile_lines(one, profile, found.timed(one))]
+    own, base = (found.looked.get(one.label) if one else None for one in (side, other))
+    if isinstance(own, Profile) and isinstance(base, Profile) and other is not None:
+        lines += [
+            "",
+            by_kind(side, other, spent(own, None), spent(base, None)),
+            "",
+            *count_lines(side, other, own, base),
+        ]
+    return lines
+
+
+def profile_lines(side: Side, profile: Profile | str, timed: Interval | None) -> list[str]:
+    """Who spends a step, what it adds up to, and the dearest callers."""
+    if isinstance(profile, str):
+        return [f"{side.label} was not looked at: {profile}"]
+    found = spent(profile, timed)
+    unit = Unit(max(found.step, *found.kinds.values()))
+    rows = [
+        (f"  {name}", f"{unit.number(seconds)} {unit.name}", percent(seconds / found.step))
+        for name, seconds in found.kinds.items()
+    ]
+    lines = [f"Who spends a step of {side.label}", *columns(rows), f"  {adds_up(found, unit)}"]
+    slower = ", ".join(f"{name} {factor:.2f}" for name, factor in found.factors.items())
+    lines.append(f"  looking at it took times as long: {slower}")
+    if found.unwatched is not None:
+        lines.append(f"  kernels are part of dispatch: {found.unwatched}")
+    if found.hidden:
+        lines.append(f"  besides {unit.number(found.hidden)} {unit.name} of kernels on other threads, beside all this")
+    callers = [(f"  {percent(one.share)}", one.kind, one.name) for one in found.callers]
+    return [*lines, f"The dearest callers, of {profile.samples} samples", *columns(callers)]
+
+
+def adds_up(found: Spent, unit: Unit) -> str:
+    total = f"adds up to {unit.number(found.step)} {unit.name}"
+    if found.timed is None:
+        return f"{total}; the step was not timed in turns"
+    if not found.off:
+        return f"{total}, within the timed {unit.span(found.timed)}"
+    word = "more" if found.off > 0 else "less"
+    why = "it is another launch, which took no turns"
+    return f"{total}, {unit.number(abs(found.off))} {unit.name} {word} than the timed {unit.span(found.timed)}: {why}"
+
+
+def by_kind(side: Side, other: Side, own: Spent, base: Spent) -> str:
+    """The two kinds by which the steps differ most."""
+    unit = Unit(max(own.step, base.step))
+    parts = " and ".join(f"{unit.signed(seconds)} {unit.name} of {kind}" for kind, seconds in more(own, base)[:2])
+    return f"While nobody looked, {side.label} spent {parts} a step beside {other.label}."
+
+
+def count_lines(side: Side, other: Side, own: Profile, base: Profile) -> list[str]:
+    """What one does and the other does not, in a step."""
+    head = ("  in a step", side.label, other.label)
+    counts = [*totals(own, base), *differences(own, base)]
+    rows = [(f"  {one.name}", fixed(one.own, 1), fixed(one.other, 1)) for one in counts]
+    return [f"What {side.label} does and {other.label} does not", *columns([head, *rows])]
+
+
+def ladder_lines(side: Side, other: Side | None, ladder: Ladder) -> list[str]:
+    """A line for each rung, what makes up the difference, and what is missing, with why."""
+    missing = [f"  not timed: {label}: {why}" for label, why in ladder.missing.items()]
+    if not ladder.rungs:
+        return ["No ladder: no block has all of its rungs", *missing]
+    steps = [one.step.estimate for one in ladder.rungs]
+    unit = Unit(max(steps), min(steps))
+    rows = [("  rung", "a step", "more than the rung above")]
+    for one in ladder.rungs:
+        rows.append((f"  {one.rung.label}", unit.span(one.step), "" if one.more is None else unit.more(one.more)))
+    lines = [f"The ladder ({counted(ladder.blocks, 'block')})", *columns(rows), *missing]
+    if len(ladder.rungs) > 1:
+        lines.append(f"  adds up: {sum_of(ladder, unit)}")
+    if ladder.added is not None:
+        lines += ["", causes(side, other, ladder, ladder.added, unit)]
+    return lines
+
+
+def sum_of(ladder: Ladder, unit: Unit) -> str:
+    """The lowest rung and all differences, written out."""
+    parts = [unit.number(ladder.rungs[0].step.estimate)]
+    for one in ladder.rungs[1:]:
+        assert one.more is not None
+        parts.append(f"{'−' if one.more.estimate < 0 else '+'} {unit.number(abs(one.more.estimate))}")
+    return f"{' '.join(parts)} = {unit.number(ladder.rungs[-1].step.estimate)} {unit.name}"
+
+
+def causes(side: Side, other: Side | None, ladder: Ladder, added: Interval, unit: Unit) -> str:
+    """What the difference is made of, the two dearest parts."""
+    timed = any(one.rung.name == "other" for one in ladder.rungs)
+    than = other.label if other and timed else ladder.rungs[0].rung.label
+    word = "more" if added.estimate >= 0 else "less"
+    amount = f"{unit.number(abs(added.estimate))}{unit.half(added)} {unit.name}"
+    head = f"{side.label} takes {amount} {word} a step than {than}"
+    if len(found := ladder.causes[:2]) < 2:
+        return f"{head}, and all of it is {part(found[0])}."
+    of = [f"{unit.more(one.more)} ({share(one.more, added)}) are {part(one)}" for one in found if one.more]
+    return f"{head}: {', '.join(of)}."
+
+
+def part(one: Measured) -> str:
+    return PARTS[one.rung.name]
+
+
+def share(part: Interval, whole: Interval) -> str:
+    return percent(part.estimate / whole.estimate) if whole.estimate else "?"
