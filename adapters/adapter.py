@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from levelfield.adapters.choices import Api, Feed, Precision, Replication, Track
-from levelfield.adapters.optional import Idiomatic, OwnRuntime, Placed, Several
+from levelfield.adapters.optional import Idiomatic, OwnRuntime, Placed, Recommended, Several
 
 if TYPE_CHECKING:
     import numpy as np
 
     from levelfield.tasks.mlp import MLP, Layer
     from levelfield.tasks.recipe import BatchOrder, Recipe
+    from levelfield.tasks.replay import Replay
     from levelfield.tasks.task import Kind, Split
 
 
@@ -47,6 +48,7 @@ class Setting:
     track: Track = "matched"
     replicas: int = 1
     replication: Replication | None = None  # how, where there are several
+    replays: Replay | None = None  # whose initial weights and order it is given, where they are not the seed's
 
     @property
     def dtype(self) -> Literal["float32", "float64"]:
@@ -83,7 +85,7 @@ class Watch(Protocol):
         """
 
 
-class Literals(Idiomatic, Several, Placed, OwnRuntime):
+class Literals(Idiomatic, Recommended, Several, Placed, OwnRuntime):
     """What an adapter states of itself.
 
     name       as users type it
@@ -136,8 +138,9 @@ class Adapter(Literals, ABC):
         """Train on `train`, all epochs in this one call, from the weights as they are.
 
         In the given order; or, where `order` is None (the idiomatic track), for the recipe's number of epochs with the
-        loader that the framework's documentation uses, shuffled as it is there. Each epoch visits every sample once.
-        Called once for each adapter that is built. `train` is not to be changed.
+        loader that the framework's documentation uses, shuffled as it is there. Each epoch visits every sample once;
+        where a published training is replayed, those of one batch, so that epochs are of two sizes. Called once for
+        each adapter that is built. `train` is not to be changed.
         """
 
     @abstractmethod

@@ -9,7 +9,7 @@ Feed = Literal["resident", "loader"]
 DeviceKind = Literal["cpu", "gpu", "tpu"]
 DEVICE_KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
 # Of the products: float32 to its last digit; TF32, which NVIDIA GPUs have; bfloat16 products between float32
-# parameters, state and loss ("mixed"); float64 throughout, for certificates only
+# parameters, state and loss ("mixed"); float64 throughout, for certificates and for learning
 TimedPrecision = Literal["float32", "tf32", "bfloat16"]
 Precision = Literal[TimedPrecision, "float64"]
 Track = Literal["matched", "idiomatic"]

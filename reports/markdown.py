@@ -26,6 +26,7 @@ SECTIONS = (
     "gap",
     "defaults",
     "studies",
+    "published",
     "certificates",
     "failures",
 )

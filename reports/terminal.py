@@ -22,7 +22,7 @@ from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
 from levelfield.reports.findings.series import fits
 from levelfield.reports.findings.text import duration, factor, factors, fixed, listing, significant, span, visible
-from levelfield.reports.sections import failures, gap
+from levelfield.reports.sections import failures, gap, published
 from levelfield.reports.sections import studies as what_makes_the_gap
 
 
@@ -63,6 +63,7 @@ def lines(evidence: Evidence) -> list[str]:
         result += ["", visible(f"Learning: {study.workload.full}"), *table(_learning_rows(study))]
         if study.measured:
             result.append(visible(gap.find(study).sentence))
+    result += _published(evidence)
     found = failures.find(evidence)
     missing = [t for t in found if not t.absent]
     if absent := failures.not_installed(found):
@@ -71,6 +72,23 @@ def lines(evidence: Evidence) -> list[str]:
         result += ["", "Without a number"]
         result += table([["", "", ""]] + [[_cell(t), f"{t.status} {t.launches}/{t.of}", t.reason] for t in missing])[1:]
     return result
+
+
+def replayed(run: Run, records: Sequence[Record], certificates: Sequence[Certificate] | None) -> list[str]:
+    """The published figures that a run replays, beside its own; nothing for other runs."""
+    if not any(record.cell.replays for record in records):
+        return []
+    return _published(gather(run, records, certificates=certificates))
+
+
+def _published(evidence: Evidence) -> list[str]:
+    found = published.section(evidence)
+    rows = [[value.text for value in line.values] for t in found.tables for line in t.lines]
+    if not rows:
+        return []
+    head = [column.label for column in found.tables[0].columns]
+    told = [visible(line) for line in (*found.sentences, *found.notes)]
+    return ["", published.TITLE, *table([head, *rows]), *told]
 
 
 def _cell(trouble: failures.Trouble) -> str:

@@ -89,17 +89,23 @@ def load(
 
     Raises UserError when a file is damaged or not the official one, and when it is neither there nor downloadable.
     """
-    paths = locate(data_folder(data_dir), archives, mirrors)
-    arrays = [read_idx(path, archive) for path, archive in zip(paths, archives, strict=True)]
-    images = np.concatenate([arrays[0], arrays[2]])
-    labels = np.concatenate([arrays[1], arrays[3]])
-    learning = len(arrays[0])
+    flat, labels = pooled(data_dir, archives, mirrors)
+    learning = archives.train_labels.shape[0]
     train, validation = stratified_cut(
         NAME, np.arange(learning), labels, learning // 6, kind="classification", seed=seed
     )
-    test = np.arange(learning, len(images))
-    flat = images.reshape(len(images), -1)
+    test = np.arange(learning, len(flat))
     return assemble(NAME, flat, labels, train, validation, test, source=SOURCE, licence=LICENCE, scaling="whole")
+
+
+def pooled(
+    data_dir: Path | None, archives: Archives = OFFICIAL, mirrors: Sequence[str] = MIRRORS
+) -> tuple[np.ndarray, np.ndarray]:
+    """All images as rows (n, pixels) uint8 and their classes (n,), the official training images first."""
+    paths = locate(data_folder(data_dir), archives, mirrors)
+    arrays = [read_idx(path, archive) for path, archive in zip(paths, archives, strict=True)]
+    images = np.concatenate([arrays[0], arrays[2]])
+    return images.reshape(len(images), -1), np.concatenate([arrays[1], arrays[3]])
 
 
 def data_folder(data_dir: Path | None) -> Path:

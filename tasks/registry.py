@@ -26,6 +26,18 @@ _TASKS = {
     "breast-cancer": ("levelfield.tasks.breast_cancer", "malignant or benign tumours, 30 features, 569 samples"),
     "blobs": ("levelfield.tasks.blobs", "two clouds of points in the plane, 2 features, 1,000 samples"),
     "five-points": ("levelfield.tasks.five_points", "a regression on five points, 1 feature, 15 samples"),
+    "iris-whole": (
+        "levelfield.tasks.iris_whole",
+        "iris as others published figures of it, nothing set aside, 4 features, 150 samples",
+    ),
+    "digits-whole": (
+        "levelfield.tasks.digits_whole",
+        "digits as others published figures of it, nothing set aside, 64 features, 1,797 samples",
+    ),
+    "mnist-filters": (
+        "levelfield.tasks.mnist_filters",
+        "mnist as others published figures of it, 784 features, 70,000 samples, 49,000 for the test; downloaded once",
+    ),
     "clouds": (
         "levelfield.tasks.clouds",
         "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths",
@@ -44,16 +56,13 @@ def describe() -> dict[str, str]:
 
 
 def load(name: str, *, data_dir: Path | None = None, seed: int = 0) -> Task:
-    """The task called `name`, split by `seed`; `data_dir` is where the files of `mnist` are or shall be.
+    """The task called `name`, split by `seed`; `data_dir` is where the files of MNIST are or shall be.
 
     Raises UserError for an unknown name, and when a task's files can be neither found nor fetched.
     """
     if name not in _TASKS:
         raise unknown("task", name, _TASKS, "levelfield list tasks")
-    if name == "mnist":
-        from levelfield.tasks import mnist
-
-        return mnist.load(seed, data_dir=data_dir)
     module, _ = _TASKS[name]
-    task: Task = importlib.import_module(module).load(seed)
+    files = {"data_dir": data_dir} if name.startswith("mnist") else {}
+    task: Task = importlib.import_module(module).load(seed, **files)
     return task

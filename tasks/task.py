@@ -21,7 +21,8 @@ a border pixel that is inked in one image of a thousand would outweigh the digit
 
 
 class Split(NamedTuple):
-    """Samples `x` float32 (n, features) and targets `y`: int64 (n,) classes or float32 (n, outputs)."""
+    """Samples `x` (n, features) float32, or float64 where published figures are replayed, and targets `y`: int64 (n,)
+    classes or float32 (n, outputs)."""
 
     x: np.ndarray
     y: np.ndarray

@@ -23,10 +23,15 @@ class SklearnMLP(Adapter):
         {"optimizer": "adam", "track": "matched", "because": "its Adam adds epsilon before the bias correction"},
         {"optimizer": "adamw", "because": "MLPClassifier has no AdamW"},
         {"dropout": True, "because": "MLPClassifier has no dropout"},
-        {"l2": True, "because": "MLPClassifier divides its penalty by the size of each batch"},
+        {
+            "l2": True,
+            "track": "idiomatic",
+            "because": "MLPClassifier divides its penalty by the size of each batch, and the last one may be smaller",
+        },
     )
     notes = (
         "predict_proba gives probabilities, so predict returns their logarithm, equal to logits up to a constant.",
+        "MLPClassifier divides its L2 penalty by the size of each batch; a smaller last batch has a call of its own.",
     )
     defaults = {
         "initialiser": "kernels and biases uniform on ±√(6/(inputs + outputs)), with sigmoid √(2/(inputs + outputs))",
@@ -75,7 +80,7 @@ class SklearnMLP(Adapter):
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
             indices = order.epoch(epoch) if order else slice(None)
-            self.network.partial_fit(x[indices], y[indices])
+            self.step(x[indices], y[indices])
             if not watch.epoch_end(epoch):
                 break
 
@@ -85,3 +90,13 @@ class SklearnMLP(Adapter):
 
     def synchronize(self) -> None:
         pass  # scikit-learn returns when the work is done
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> None:
+        """An epoch. The penalty is half of alpha over the size of a batch: with one, a smaller last batch is a call."""
+        size = self.recipe.batch_size
+        whole = len(x) - len(x) % size if self.model.l2 else len(x)
+        for part in (slice(whole), slice(whole, len(x))):
+            if part.stop > (part.start or 0):
+                self.network.batch_size = min(size, len(x[part]))
+                self.network.alpha = 2 * self.model.l2 * self.network.batch_size
+                self.network.partial_fit(x[part], y[part])

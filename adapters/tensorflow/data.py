@@ -16,7 +16,7 @@ def epochs(x: tf.Tensor, y: tf.Tensor, order: BatchOrder | None, setting: Settin
         data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(buffer, setting.seed).batch(setting.recipe.batch_size)
         yield from [data] * setting.recipe.epochs
         return
-    sizes = [s.stop - s.start for s in order.slices()]
     for epoch in range(order.epochs):
         indices = order.epoch(epoch)
+        sizes = [len(indices[batch]) for batch in order.slices()]
         yield zip(tf.split(tf.gather(x, indices), sizes), tf.split(tf.gather(y, indices), sizes), strict=True)

@@ -3,7 +3,7 @@
 LOADER = "DataLoader over a TensorDataset, shuffle=True, no workers, the partial last batch kept"
 NO_TPU = {"device": "tpu", "because": "torch reaches a TPU through torch_xla only"}
 COMPILER = {
-    "mode": "compile",
+    "mode": ("compile", "reduce-overhead", "max-autotune"),
     "compiler": False,
     "device": "cpu",
     "because": "torch.compile on a CPU needs a C++ compiler",

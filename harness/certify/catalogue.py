@@ -53,6 +53,7 @@ NESTEROV = Steps(2, "nesterov", "sigmoid", square=True)
 ADAMW = Steps(3, "adamw", "tanh", "regression", epsilon=2**-27)
 ADAM_L2 = Steps(4, "adam", "sigmoid", l2=2**-6)
 ADAM = Steps(5, "adam")
+PENALTY = Steps(26, "momentum", l2=2**-6)  # of a classifier: not every framework has regression
 # What the full form has more: every optimizer and activation, and the borders of the shapes
 REST = (
     Steps(12, "sgd", "relu", "regression", outputs=1),
@@ -86,7 +87,7 @@ def plan(
     best: Precision = "float64" if precise else precision
     basis, special = _basis(precision, replicas), _special(best, precision, replicas)
     wait = Item(synchronize, Wide(6, 384, 256) if device.startswith("cpu") else Wide(6, 4096, 4096), precision)
-    exact = Item(trajectory, EXACT, best, "tanh L2 regression")
+    exact = Item(trajectory, EXACT, best, "tanh regression")
     if not quick:
         return [*basis, wait, exact, *special, *_rest(best, precision, replicas)]
     if dear:
@@ -116,6 +117,7 @@ def _special(best: Precision, precision: Precision, replicas: int) -> list[Item]
         Item(trajectory, ADAMW, best, "adamw"),
         Item(trajectory, ADAM_L2, best, "adam"),
         Item(trajectory, ADAM, precision, "adam"),
+        Item(trajectory, PENALTY, best, "L2"),
     ]
     # One compiler was seen to go wrong here alone, on a batch of more than one sample
     per_sample = Item(masks_per_sample, Masks(21, 0.5, hidden=1, batch=max(2, replicas)), precision, "dropout")

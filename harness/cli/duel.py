@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
         print(f"warning: {warning}", file=sys.stderr)
     tell("certifying both, where not done before")
-    if failed := [f"{one.adapter} ({one.mode})" for one in duel.proofs(launches, surroundings) if not one.passed]:
+    if failed := duel.unproved(launches, surroundings):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
         return 1
     pairs: list[Pair] = []
@@ -86,8 +86,8 @@ def parse(text: str, registry: Registry) -> tuple[AdapterInfo, str]:
     """``ADAPTER`` or ``ADAPTER:MODE``; without a mode it is the adapter's first."""
     name, colon, mode = text.partition(":")
     info = registry.get(name)
-    if colon and mode not in info.modes:
-        raise unknown(f"mode of {name}", mode, info.modes, "levelfield list adapters")
+    if colon and mode not in info.every_mode:
+        raise unknown(f"mode of {name}", mode, info.every_mode, "levelfield list adapters")
     return info, mode or info.modes[0]
 
 

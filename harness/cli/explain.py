@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo, Registry, find
-from levelfield.harness.cli.duel import named, parse, unproved, workload
+from levelfield.harness.cli.duel import named, parse, workload
 from levelfield.harness.cli.explain_text import Explained, text
 from levelfield.harness.explain.ladder import Climb, Ladder
 from levelfield.harness.explain.rungs import Side, counterpart, rungs
@@ -24,7 +24,7 @@ from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Selection, Surroundings, plan
 from levelfield.harness.run.data import load_tasks
-from levelfield.harness.run.duel import THREADS
+from levelfield.harness.run.duel import THREADS, unproved
 from levelfield.harness.system import machine, variables
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Split, Task

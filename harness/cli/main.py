@@ -114,15 +114,17 @@ def _run(words: argparse.Namespace) -> int:
 
 
 def _judged(outcome: Outcome) -> tuple[list[str], bool]:
-    """How many timed launches count and how many cells are judged, in lines; and whether that is no answer."""
+    """How many timed launches count, how many cells are judged, and which published figures came out, in lines; and
+    whether that is no answer."""
     from levelfield.harness.records import store
+    from levelfield.reports import terminal
     from levelfield.reports.findings import judged
 
     assert outcome.folder is not None
     stored = store.read(outcome.folder)
     found = judged.find(stored.run, stored.records, _proofs(stored))
     unanswered = (outcome.compared and found.clean == 0) or (outcome.judgeable and found.judged == 0)
-    return judged.lines(found), unanswered
+    return [*judged.lines(found), *terminal.replayed(stored.run, stored.records, _proofs(stored))], unanswered
 
 
 def _certify(options: argparse.Namespace) -> int:

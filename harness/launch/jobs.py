@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from levelfield.adapters.choices import Replication, TimedPrecision
+from levelfield.adapters.choices import Precision, Replication
 from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.records.cell import Cell, LaunchKind
 
@@ -59,7 +59,7 @@ class CertifyJob(Job):
     what: Literal["certify"] = "certify"
     mode: str
     device: str
-    precision: TimedPrecision = "float32"
+    precision: Precision = "float32"
     threads: int
     replicas: int = 1
     replication: Replication | None = None
@@ -77,7 +77,7 @@ class PeakJob(Job):
 
     what: Literal["peak"] = "peak"
     device: str
-    precision: TimedPrecision
+    precision: Precision
     threads: int
 
 

@@ -86,7 +86,7 @@ def _peak(job: PeakJob) -> dict[str, Any]:
 
 
 def _launch(job: LaunchJob, adapter: type[Adapter], ranks: Ranks | None, guard: Guard) -> dict[str, Any]:
-    from levelfield.harness.measure import protocol
+    from levelfield.harness.measure import learning, protocol
     from levelfield.harness.measure.turns import Line
     from levelfield.harness.plan import launches
     from levelfield.tasks.task import Task
@@ -94,7 +94,7 @@ def _launch(job: LaunchJob, adapter: type[Adapter], ranks: Ranks | None, guard: 
 
     task = vary(Task.load(job.data), job.cell.variant, job.seed)
     setting = launches.setting(job.cell, task, job.seed)
-    how = protocol.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
+    how = learning.Learning(job.cell.recipe.early_stopping, job.every, predictions=job.cell.variant.parts > 1)
     runtime = load(job.runtime)
     commands = None if job.line is None or (ranks is not None and ranks.rank) else Line(job.line)
     result = protocol.launch(

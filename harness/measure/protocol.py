@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.adapters.runtime import Runtime
-from levelfield.harness.measure import disturbance, train_in_ranks
+from levelfield.harness.measure import disturbance, replay, train_in_ranks
 from levelfield.harness.measure.adapter_checks import Calls, check_compiled, check_logits, check_weights, programs
+from levelfield.harness.measure.learning import (
+    CHUNK,
+    Learning,
+    LearningWatch,
+    check_finite,
+    evaluate,
+    fitted_curve,
+    stopping,
+)
 from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.measure.turns import Alone, Commands, Turns
 from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.cell import LaunchKind
-from levelfield.harness.records.record import EpochScores, Score
 from levelfield.harness.system.clocks import Pair, clock
 from levelfield.tasks import score
-from levelfield.tasks.early_stopping import EarlyStopping, Stopper
-from levelfield.tasks.mlp import Layer
 from levelfield.tasks.recipe import BatchOrder
-from levelfield.tasks.task import Split, Task
+from levelfield.tasks.replay import step_order
+from levelfield.tasks.task import Task
 
-CHUNK = 4096  # samples that one predict call gets at most, in evaluation
-CURVE = 101  # points of a fitted curve
 MOST_EPOCHS = 1_000_000
 PREDICT_BATCHES = (1, 32, 1024)
 PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
@@ -74,7 +79,7 @@ def launch(
     start = clock()
     model = adapter(setting)
     if setting.track == "matched":
-        model.set_weights(setting.model.initial_weights(setting.seed))
+        model.set_weights(replay.initial_weights(setting))
     model.synchronize()
     build = clock() - start
     if ranks is not None and ranks.rank:
@@ -118,7 +123,7 @@ def _fit(
             count = steps(setting, order, len(task.train.x))
             outer = stack.enter_context(wrapper.around(model, outer, setting, count))
         model.fit(task.train, order, outer if ranks is None else train_in_ranks.Leading(outer, ranks))
-    watch.calls.returned(setting.recipe.epochs)
+    watch.calls.returned(setting.recipe.epochs if order is None else order.epochs)
     return {"placement": train_in_ranks.placement(model, setting, ranks)} if setting.replicas > 1 else {}
 
 
@@ -132,35 +137,6 @@ def given_order(setting: Setting, samples: int, *, partial: bool) -> BatchOrder 
 def steps(setting: Setting, order: BatchOrder | None, samples: int) -> int:
     """In an epoch. A framework's own loader keeps the partial last batch."""
     return -(-samples // setting.recipe.batch_size) if order is None else order.steps
-
-
-def evaluate(predict: Callable[[np.ndarray], np.ndarray], task: Task, epoch: int) -> EpochScores:
-    """Scores of the current weights on all three splits."""
-
-    def of(split: Split) -> Score:
-        chunks = [split.x[i : i + CHUNK] for i in range(0, len(split.x), CHUNK)]
-        logits = np.concatenate([check_logits(predict(x), len(x), task.outputs) for x in chunks])
-        unit = task.label[1] ** 2  # a regression's loss is told in the label's own unit
-        loss = score.loss(logits, split.y, task.kind) * unit
-        return Score(loss=loss, accuracy=score.accuracy(logits, split.y, task.kind))
-
-    return EpochScores(epoch=epoch, train=of(task.train), validation=of(task.validation), test=of(task.test))
-
-
-def fitted_curve(predict: Callable[[np.ndarray], np.ndarray], task: Task) -> list[tuple[float, float]]:
-    """(feature, prediction) at equal distances over the range of all splits of a task with one feature."""
-    x = np.concatenate([task.train.x, task.validation.x, task.test.x])
-    places = np.linspace(x.min(), x.max(), CURVE, dtype=np.float32)[:, None]
-    y = check_logits(predict(places), CURVE, 1)
-    centre, scale = task.label
-    return [
-        (round(float(a), 4), round(float(b) * scale + centre, 4)) for a, b in zip(places[:, 0], y[:, 0], strict=True)
-    ]
-
-
-def check_finite(scores: EpochScores) -> None:
-    if not np.isfinite(scores.train.loss):
-        raise FloatingPointError(f"the training loss is {scores.train.loss} after epoch {scores.epoch}")
 
 
 class SpeedWatch:
@@ -293,73 +269,18 @@ def _predict_times(model: Adapter, batch: int, task: Task) -> list[float]:
     return times
 
 
-@dataclass(frozen=True)
-class Learning:
-    """How a learning launch is made: when to stop, epochs between two evaluations, and whether predictions are kept."""
-
-    stopping: EarlyStopping | None = None
-    every: int = 1
-    predictions: bool = False
-
-
-def stopping(adapter: type[Adapter], setting: Setting, asked: EarlyStopping | None) -> EarlyStopping | None:
-    """As the recipe asks; where it asks for any, the idiomatic track has the framework's own, if there is one."""
-    if asked is None or setting.track == "matched":
-        return asked
-    return None if adapter.stopping is None else EarlyStopping(**adapter.stopping)
-
-
-class LearningWatch:
-    """Evaluates the initial weights, every so many epochs, and the last; nothing is timed.
-
-    With early stopping it keeps the best snapshot, for `restore` to put back when `fit` has returned.
-    """
-
-    def __init__(self, model: Adapter, task: Task, epochs: int, how: Learning) -> None:
-        self.model, self.task, self.last, self.every = model, task, epochs, how.every
-        self.calls = Calls()
-        self.epochs = [evaluate(model.predict, task, 0)]
-        self.stopper = Stopper(how.stopping) if how.stopping else None
-        self.best: tuple[int, list[Layer]] | None = None
-
-    def ready(self) -> None:
-        self.calls.ready()
-
-    def resume(self) -> None:
-        pass
-
-    def epoch_end(self, epoch: int) -> bool:
-        self.calls.epoch_end(epoch)
-        done = epoch + 1
-        if done % self.every and done != self.last:
-            return True
-        self.model.synchronize()
-        scores = evaluate(self.model.predict, self.task, done)
-        self.epochs.append(scores)
-        self.calls.goes_on = bool(np.isfinite(scores.train.loss))
-        if self.stopper is not None:
-            if self.stopper.improves(scores.validation.loss):
-                self.best = done, self.model.get_weights()
-            self.calls.goes_on &= not self.stopper.stops
-        return self.calls.goes_on
-
-    def restore(self) -> EpochScores:
-        """The scores of the weights that the model is left with."""
-        if self.stopper is None or self.best is None or not self.stopper.rule.restore_best:
-            return self.epochs[-1]
-        epoch, weights = self.best
-        self.model.set_weights(weights)
-        self.model.synchronize()
-        return evaluate(self.model.predict, self.task, epoch)
-
-
 def _learning(
     model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None, wrap: Sequence[Wrapper]
 ) -> dict[str, object]:
-    order = given_order(setting, len(task.train.x), partial=True)
     check_weights(model.get_weights(), setting.model)
     how = replace(how, stopping=stopping(type(model), setting, how.stopping))
-    watch = LearningWatch(model, task, setting.recipe.epochs, how)
+    order: BatchOrder | None
+    if setting.replays is None:
+        order = given_order(setting, len(task.train.x), partial=True)
+        watch = LearningWatch(model, task, setting.recipe.epochs, how)
+    else:
+        order = step_order(setting.model, setting.recipe, len(task.train.x), setting.seed)
+        watch = replay.ReplayWatch(model, task, setting, order, how)
     placed = _fit(model, setting, task, order, watch, ranks, wrap)
     check_finite(watch.epochs[-1])
     final = watch.restore()
@@ -369,9 +290,11 @@ def _learning(
         kept["test_classes"] = task.test.y.tolist()
     if task.kind == "regression" and task.features == task.outputs == 1:
         kept["curve"] = fitted_curve(model.predict, task)
+    if isinstance(watch, replay.ReplayWatch):
+        kept["running_losses"] = watch.losses
     return kept | {
         "phases": {},
-        "steps_per_epoch": steps(setting, order, len(task.train.x)),
+        "steps_per_epoch": -(-len(task.train.x) // setting.recipe.batch_size),
         "epochs": [scores.model_dump() for scores in watch.epochs],
         "final": final.model_dump(),
     }

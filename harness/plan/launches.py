@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.choices import Replication, TimedPrecision, Track
+from levelfield.adapters.choices import Precision, Replication, TimedPrecision, Track
 from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
@@ -56,7 +56,7 @@ class CertificateSubject(NamedTuple):
     mode: str
     device: str
     environment: str = "default"
-    precision: TimedPrecision = "float32"
+    precision: Precision = "float32"
     replicas: int = 1
     replication: Replication | None = None
     variables: Passed = ()
@@ -132,6 +132,7 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
         track=cell.track,
         replicas=cell.replicas,
         replication=cell.replication,
+        replays=cell.replays,
     )
 
 
@@ -208,6 +209,10 @@ def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
             f"models.{cell.model.name}: {network.parameters:,} parameters on task {cell.task!r} need {need:,.0f} GiB",
             f"at most {_LARGEST_PARAMETERS:,} parameters: make 'hidden' smaller",
         )
+    if cell.replays and task.kind == "regression":
+        raise UserError(
+            f"learning.replays: task {cell.task!r} is a regression", f"of {cell.replays} only classifiers are replayed"
+        )
     if (missing := info.missing(there.environments[cell.environment].installed)) is not None:
         return missing, False
     limit = refusal(info, setting(cell, task, seed=0), compiler=has_compiler(), partial=partial_batch(cell, task))
@@ -244,6 +249,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             precision=precision,
             replicas=replicas,
             replication=way if replicas > 1 else None,
+            replays=part.replays if isinstance(part, LearningPart) else None,
             variables=there.environments[environment].passed,
         )
         for task in _tasks(part, selection)
@@ -276,18 +282,20 @@ def device_of(part: Part, selection: Selection) -> str:
     return selection.device or part.device
 
 
-def _precisions(part: Part, selection: Selection) -> Sequence[TimedPrecision]:
+def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
     return [selection.precision] if selection.precision else part.precision
 
 
 def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
     if selection.modes:
-        return [mode for mode in info.modes if mode in selection.modes]
+        return [mode for mode in info.every_mode if mode in selection.modes]
     if part.modes == "all":
         return info.modes
     if part.modes == "default":
         return info.modes[:1]
-    return [mode for mode in info.modes if mode in part.modes]
+    if part.modes == "guides":
+        return tuple(dict.fromkeys((info.modes[0], *info.fast_modes)))
+    return [mode for mode in info.every_mode if mode in part.modes]
 
 
 def _tracks(part: Part, selection: Selection) -> list[Track]:
@@ -329,7 +337,7 @@ def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None
 
 
 def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
-    modes = {mode for info in adapters.values() for mode in info.modes}
+    modes = {mode for info in adapters.values() for mode in info.every_mode}
 
     def check(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
         for name in given:

@@ -49,7 +49,7 @@ from pydantic import (
     ValidationError,
 )
 
-from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
+from levelfield.adapters.choices import DEVICE_KINDS, Precision, Replication, TimedPrecision, Track
 from levelfield.harness.records.cell import NamedModel, NamedRecipe, Replicas
 from levelfield.harness.records.record import StudyName
 from levelfield.harness.system import variables
@@ -58,6 +58,7 @@ from levelfield.tasks.errors import UserError, unknown
 from levelfield.tasks.mlp import Model
 from levelfield.tasks.numbers import Real, Whole
 from levelfield.tasks.recipe import Recipe
+from levelfield.tasks.replay import Replay
 from levelfield.tasks.tables.spec import TableSpec
 from levelfield.tasks.variant import InputNoise, LabelNoise, Share, Variant
 
@@ -85,6 +86,7 @@ _alone = BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
 Names = Annotated[tuple[str, ...], _alone, Field(min_length=1)]
 Device = Annotated[str, Field(pattern=DEVICE)]
 Precisions = Annotated[tuple[TimedPrecision, ...], _alone, Field(min_length=1)]
+AllPrecisions = Annotated[tuple[Precision, ...], _alone, Field(min_length=1)]
 LONGEST = 1e7  # seconds
 
 
@@ -153,10 +155,10 @@ class Part(Table):
     recipe: Names
     adapters: Names = ("*",)
     environments: Names = ("default",)
-    modes: Literal["all", "default"] | tuple[str, ...] = "default"
+    modes: Literal["all", "default", "guides"] | tuple[str, ...] = "default"
     track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
     device: Device = "cpu"
-    precision: Precisions = ("float32",)
+    precision: AllPrecisions = ("float32",)
     replicas: tuple[Replicas, ...] = Field((1,), min_length=1, description="over which each batch is split")
     replication: Annotated[tuple[Replication, ...], _alone, Field(min_length=1)] = Field(
         get_args(Replication), description="how several are made: each of these ways that an adapter has"
@@ -166,7 +168,8 @@ class Part(Table):
 class SpeedPart(Part):
     """`seconds` of turns in each of `blocks` launches."""
 
-    modes: Literal["all", "default"] | tuple[str, ...] = "all"
+    modes: Literal["all", "default", "guides"] | tuple[str, ...] = "all"
+    precision: Precisions = ("float32",)
     blocks: Whole = Field(6, ge=1, le=10_000)
     threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"
     seconds: Real = Field(0.3, gt=0, le=3600)
@@ -176,7 +179,7 @@ class SpeedPart(Part):
 
 
 class LearningPart(Part):
-    """The last five make variants of the data, see `tasks.variant`; lists are multiplied out."""
+    """`samples` to `parts` make variants of the data, see `tasks.variant`; lists are multiplied out."""
 
     seeds: Whole = Field(1, ge=1, le=10_000)
     full_seeds: Whole | None = Field(None, ge=1, le=10_000, description="with --full")
@@ -185,6 +188,7 @@ class LearningPart(Part):
     label_noise: Annotated[tuple[LabelNoise, ...], Field(min_length=1)] = (0.0,)
     input_noise: Annotated[tuple[InputNoise, ...], Field(min_length=1)] = (0.0,)
     parts: Whole = Field(1, ge=1, le=100, description="disjoint training splits, a fit on each")
+    replays: Replay | None = Field(None, description="whose initial weights and orders are used, see `tasks.replay`")
 
     def variants(self) -> list[Variant]:
         return [
@@ -346,4 +350,20 @@ def _check_names(suite: Suite, path: Path) -> None:
         check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])
         check("model", f"{kind}.model", part.model, suite.models)
         check("recipe", f"{kind}.recipe", part.recipe, suite.recipes)
+        if kind == "learning" and part.replays:
+            _check_replayed(suite, part, path)
         check("environment", f"{kind}.environments", part.environments, ["default", *suite.environments])
+
+
+def _check_replayed(suite: Suite, part: LearningPart, path: Path) -> None:
+    """What is replayed is one training, which ends as it ended."""
+    if part.track != ("matched",) or part.replicas != (1,):
+        raise UserError(
+            f"{path}: learning.replays: is on the matched track and on one device",
+            "leave out track and replicas, or replays",
+        )
+    if stopped := [name for name in part.recipe if suite.recipes[name].early_stopping]:
+        raise UserError(
+            f"{path}: learning.replays: the recipe {stopped[0]!r} has early-stopping",
+            f"leave early-stopping out: training ends as in {part.replays}",
+        )

@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 
 from annotated_types import Interval
 
-from levelfield.adapters.choices import Api, Feed, Replication, TimedPrecision, Track
+from levelfield.adapters.choices import Api, Feed, Precision, Replication, Track
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.variables import Passed, shown
 from levelfield.tasks.mlp import Model
 from levelfield.tasks.numbers import Whole
 from levelfield.tasks.recipe import Recipe
+from levelfield.tasks.replay import Replay
 from levelfield.tasks.variant import UNVARIED, Variant
 
 LaunchKind = Literal["speed", "learning"]
@@ -49,18 +50,19 @@ class Cell(Frozen):
     device: str = "cpu"
     threads: Whole = 1
     environment: str = "default"
-    precision: TimedPrecision = "float32"
+    precision: Precision = "float32"  # float64 where it learns only
     variant: Variant = UNVARIED
     replicas: Replicas = 1
     replication: Replication | None = None  # how, where there are several; `threads` are those of each rank
+    replays: Replay | None = None  # whose initial weights and orders it learns from
     variables: Passed = ()  # of the environment that the user passed on, see `harness.system.variables`
 
     @cached_property
     def id(self) -> str:
-        """Short and stable: the readable parts and a hash of everything; of one device and without variables, as before
-        there were any."""
+        """Short and stable: the readable parts and a hash of everything; of one device, without variables and replays,
+        as before there were any."""
         plain = {"replicas", "replication"} if self.replicas == 1 else set()
-        plain |= set() if self.variables else {"variables"}
+        plain |= {name for name in ("variables", "replays") if not getattr(self, name)}
         text = json.dumps(self.model_dump(exclude=plain), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         several = f"-x{self.replicas}-{self.replication}" if self.replicas > 1 else ""
@@ -111,4 +113,5 @@ class Cell(Frozen):
     def workload(self) -> tuple[object, ...]:
         """What cells must share to stand in one comparison."""
         problem = (self.kind, self.task, self.model, self.recipe, self.variant)
-        return (*problem, self.track, self.device, self.threads, self.precision, self.replicas, self.replication)
+        where = (self.track, self.device, self.threads, self.precision, self.replicas, self.replication)
+        return (*problem, *where, self.replays)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from levelfield.adapters.choices import TimedPrecision
+from levelfield.adapters.choices import Precision
 from levelfield.harness.records.quantity import Measured, Quantity, Unavailable
 from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import MachineType
@@ -51,7 +51,7 @@ class PeakSubject(NamedTuple):
     """What a peak is for."""
 
     device: str
-    precision: TimedPrecision
+    precision: Precision
     threads: int
 
 
@@ -92,7 +92,7 @@ class Peak(Frozen):
     """All that was tried on one device; what it can do is the best of it."""
 
     device: str
-    precision: TimedPrecision
+    precision: Precision
     threads: int
     date: str
     candidates: tuple[Candidate, ...]

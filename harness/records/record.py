@@ -124,6 +124,11 @@ class Record(Frozen):
     final: EpochScores | None = Field(
         None, description="scores of the weights at the end; after early stopping those of the restored snapshot"
     )
+    running_losses: list[float] = Field(
+        default_factory=list,
+        description="of a replayed training, after each epoch: the mean over its samples of the loss before each "
+        "batch's update, penalty included, see tasks.replay",
+    )
     test_log_probabilities: list[list[float]] = Field(
         default_factory=list, description="of a fit on one of several disjoint splits: (samples, classes), 4 decimals"
     )

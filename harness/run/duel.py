@@ -173,3 +173,8 @@ def verdict(pairs: Sequence[Pair], margin: float) -> Verdict:
 def decided(pairs: Sequence[Pair], precision: float) -> bool:
     """Whether the interval is within ±`precision`, whatever it says."""
     return len(pairs) >= LEAST_BLOCKS_TO_STOP and half_width(ratio(pairs)) <= precision
+
+
+def unproved(launches: Sequence[Launch], surroundings: Surroundings) -> list[str]:
+    """Who has no certificate for this work, and can get none now."""
+    return [f"{one.adapter} ({one.mode})" for one in proofs(launches, surroundings) if not one.passed]

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from levelfield.adapters.choices import Replication, TimedPrecision
+from levelfield.adapters.choices import Precision, Replication
 from levelfield.adapters.runtime import compiles
 from levelfield.harness.records.cell import Cell, LaunchKind, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.system.machine import MachineType
+from levelfield.tasks.replay import Replay
 from levelfield.tasks.variant import UNVARIED, Variant
 
 # Modes whose own word says too little or too much; the others are told by it
@@ -82,11 +83,12 @@ class Workload:
     device: str
     threads: int
     cold: bool = False
-    precision: TimedPrecision = "float32"
+    precision: Precision = "float32"
     variant: Variant = UNVARIED
     machine: MachineType | None = None
     replicas: int = 1
     replication: Replication | None = None
+    replays: Replay | None = None
 
     @classmethod
     def of(cls, record: Record, run: Run) -> Workload:
@@ -94,7 +96,7 @@ class Workload:
         cold = record.cold and cell.kind == "speed"  # what is learnt does not depend on it
         machine = record.machine.type if record.machine.type != run.machine.type else None
         where = (cell.track, cell.device, cell.threads, cold, cell.precision, cell.variant, machine)
-        several = (cell.replicas, cell.replication)
+        several = (cell.replicas, cell.replication, cell.replays)
         return cls(cell.kind, cell.task, cell.model, cell.recipe, *where, *several)
 
     @property

@@ -181,7 +181,9 @@ class Study:
 
 
 def studies(evidence: Evidence) -> tuple[Study, ...]:
-    return tuple(_study(evidence, workload, launches) for workload, launches in evidence.learning)
+    """Without published trainings that were replayed: their figures are compared one by one, see findings.published."""
+    own = ((workload, launches) for workload, launches in evidence.learning if workload.replays is None)
+    return tuple(_study(evidence, workload, launches) for workload, launches in own)
 
 
 def _study(evidence: Evidence, workload: Workload, launches: Mapping[Entry, Sequence[Record]]) -> Study:

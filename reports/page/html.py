@@ -119,7 +119,7 @@ def first_question(evidence: Evidence, found: Mapping[str, Section]) -> str:
             return name
     if any(c.measured for c in evidence.speed):
         return "speed"
-    return "gap" if not found["gap"].missing else "failures"
+    return next((name for name in ("gap", "published") if not found[name].missing), "failures")
 
 
 def first_screen(evidence: Evidence, parts: Mapping[str, tuple[ModuleType, Section]], asked: str) -> dict[str, Any]:

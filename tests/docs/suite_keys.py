@@ -72,10 +72,13 @@ PART = {
     "recipe": Key("names of `[recipes]`; one or a list", 'recipe = "r"'),
     "adapters": Key("names; `*` alone means all", 'adapters = ["torch-nn", "jax-grad"]'),
     "environments": Key("names of `[environments]`, and `default`", 'environments = ["default", "older"]'),
-    "modes": Key("all modes, the first of each adapter, or names", 'modes = ["eager", "jit"]'),
+    "modes": Key(
+        "`all` usual modes, the first of each adapter, those of `guides` with the first, or names",
+        'modes = ["eager", "jit"]',
+    ),
     "track": Key("like for like, or each framework's own defaults", 'track = ["matched", "idiomatic"]'),
     "device": Key("`cpu`, `gpu:N` or `tpu:N`", 'device = "gpu:0"'),
-    "precision": Key("of matrix products", 'precision = ["float32", "bfloat16"]'),
+    "precision": Key("of matrix products; `float64` in `[[learning]]` only", 'precision = ["float32", "bfloat16"]'),
     "replicas": Key("devices or ranks that share each batch", "replicas = [1, 2]"),
     "replication": Key("how several are made: devices of one process, or processes", 'replication = "ranks"'),
 }
@@ -95,4 +98,8 @@ LEARNING = {
     "label-noise": Key("shares of the training labels that are changed to another class", "label-noise = [0.0, 0.2]"),
     "input-noise": Key("standard deviation of normal noise on the features of all splits", "input-noise = [0.0, 0.5]"),
     "parts": Key("disjoint parts of the training split, with a launch on each", "parts = 5"),
+    "replays": Key(
+        "whose initial weights, orders and end of training each launch has, see [published figures](published.md)",
+        'replays = "scikit-learn"',
+    ),
 }

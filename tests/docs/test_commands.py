@@ -87,7 +87,7 @@ def test_a_run_can_be_planned(line: str, tmp_path: Path, monkeypatch: pytest.Mon
         words = [*words, "--data-dir", str(tmp_path)]
     code = main.main([*words, "--dry-run"])
     assert code == main.OK, capsys.readouterr().err
-    assert "launches" in capsys.readouterr().out
+    assert "launch" in capsys.readouterr().out
 
 
 def test_a_suite_that_a_command_names_exists() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.runtime import PLAIN, load
-from levelfield.harness.measure import protocol
+from levelfield.harness.measure import learning, protocol
 from levelfield.tasks import registry
 from levelfield.tasks.early_stopping import EarlyStopping, Stopper
 from levelfield.tasks.mlp import MLP
@@ -76,7 +76,7 @@ SETTING = Setting(MLP((4, 32, 3)), Recipe("adam", 0.05, batch_size=8, epochs=60)
 
 
 def learn(setting: Setting = SETTING, adapter: type[NumpyManual] = NumpyManual, **how: object) -> dict:
-    return protocol.launch("learning", adapter, load(PLAIN), setting, IRIS, 0.0, protocol.Learning(**how))
+    return protocol.launch("learning", adapter, load(PLAIN), setting, IRIS, 0.0, learning.Learning(**how))
 
 
 def test_a_launch_stops_early_and_its_final_scores_are_those_of_the_best_snapshot():
@@ -93,10 +93,10 @@ def test_the_idiomatic_track_stops_as_the_framework_does_by_default():
 
     asked = EarlyStopping(patience=3)
     idiomatic = Setting(SETTING.model, SETTING.recipe, mode="eager", track="idiomatic")
-    assert protocol.stopping(Restless, SETTING, asked) == asked
-    assert protocol.stopping(Restless, idiomatic, asked) == EarlyStopping(patience=0, restore_best=False)
-    assert protocol.stopping(Restless, idiomatic, None) is None
-    assert protocol.stopping(NumpyManual, idiomatic, asked) is None
+    assert learning.stopping(Restless, SETTING, asked) == asked
+    assert learning.stopping(Restless, idiomatic, asked) == EarlyStopping(patience=0, restore_best=False)
+    assert learning.stopping(Restless, idiomatic, None) is None
+    assert learning.stopping(NumpyManual, idiomatic, asked) is None
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(1, [0, 1, 2, 3, 4, 5]), (2, [0, 2, 4, 5])])

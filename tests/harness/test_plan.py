@@ -202,7 +202,6 @@ def test_what_is_not_installed_is_skipped_with_what_to_install():
     ("old", "new", "adapter", "reason"),
     [
         ("[models.small]", "[models.small]\ndropout = 0.5", "sklearn-mlp", "MLPClassifier has no dropout"),
-        ("[models.small]", "[models.small]\nl2 = 0.1", "sklearn-mlp", "divides its penalty"),
         ('"momentum"\n\n[[', '"adamw"\n\n[[', "sklearn-mlp", "no AdamW"),
         ('task = "iris"', 'task = "blobs"', "sklearn-mlp", "one logistic output"),
     ],

@@ -16,7 +16,7 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure import protocol
+from levelfield.harness.measure import learning, protocol
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.measure.turns import LAST, LEAST_EPOCHS, Alone, Turns
 from levelfield.harness.plan import suite
@@ -86,12 +86,12 @@ def test_scores_are_those_of_the_current_weights_on_each_split():
 def test_evaluation_before_training_is_that_of_the_canonical_weights():
     model = NumpyManual(setting())
     model.set_weights(MODEL.initial_weights(0))
-    expected = protocol.evaluate(model.predict, IRIS, 0)
+    expected = learning.evaluate(model.predict, IRIS, 0)
     assert launch("learning")["epochs"][0] == expected.model_dump()
 
 
 def test_large_splits_are_evaluated_in_chunks(monkeypatch):
-    monkeypatch.setattr(protocol, "CHUNK", 10)
+    monkeypatch.setattr(learning, "CHUNK", 10)
     result = launch("learning", epochs=1)
     assert max(noted[-1].predicted) == 10
     assert sum(noted[-1].predicted) == 2 * 150

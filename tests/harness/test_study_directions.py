@@ -12,7 +12,7 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.runtime import PLAIN, load
 from levelfield.harness.judge import bias_variance
 from levelfield.harness.judge.statistics import Interval, mean_interval
-from levelfield.harness.measure import protocol
+from levelfield.harness.measure import learning, protocol
 from levelfield.tasks import registry
 from levelfield.tasks.early_stopping import EarlyStopping
 from levelfield.tasks.mlp import MLP
@@ -35,7 +35,7 @@ def gaps(
             MLP((64, width, 10), dropout=dropout, l2=l2), Recipe("momentum", 0.05, epochs=EPOCHS), seed=seed
         )
         stopping = None if patience is None else EarlyStopping(patience=patience)
-        how = protocol.Learning(stopping, every=EPOCHS if patience is None else 1)
+        how = learning.Learning(stopping, every=EPOCHS if patience is None else 1)
         result = protocol.launch("learning", NumpyManual, load(PLAIN), setting, vary(DIGITS, variant, seed), 0.0, how)
         final = result["final"]
         found.append(final["validation"]["loss"] - final["train"]["loss"])
@@ -79,7 +79,7 @@ def decomposed() -> dict[int, np.ndarray]:
         fits = []
         for part in range(5):
             setting = Setting(MLP((64, width, 10)), Recipe("momentum", 0.05, epochs=EPOCHS), seed=seed)
-            how = protocol.Learning(every=EPOCHS, predictions=True)
+            how = learning.Learning(every=EPOCHS, predictions=True)
             task = vary(DIGITS, Variant(part=part, parts=5), seed)
             fits.append(
                 protocol.launch("learning", NumpyManual, load(PLAIN), setting, task, 0.0, how)["test_log_probabilities"]

@@ -41,6 +41,9 @@ recipe = "plain"
 """
 
 
+REPLAYED = 'replays = "scikit-learn"'
+
+
 def refused(text: str) -> UserError:
     with pytest.raises(UserError) as caught:
         suite.parse(text, Path("mine.toml"))
@@ -165,6 +168,12 @@ def test_what_is_no_duration_is_refused(text):
         ("[[learning]]", "[learning]", "learning", "it should be a valid tuple"),
         ("[[learning]]", "[tasks.iris]\nfile='x.csv'\nlabel='y'\n[[learning]]", "tasks.iris: is the name", "another"),
         ('recipe = "plain"', 'recipe = []', "learning.0.recipe = []", "at least 1 item"),
+        ('"iris"', '"iris"\nreplays = "weka"', "learning.0.replays = 'weka'", "it should be 'scikit-learn'"),
+        ('"iris"', f'"iris"\n{REPLAYED}\ntrack = "idiomatic"', "learning.replays: is on the matched", "track and"),
+        ('"iris"', f'"iris"\n{REPLAYED}\nreplicas = [2]', "learning.replays: is on the matched", "replicas"),
+        ("\n\n[[learning]]", f"\nearly-stopping={{}}\n\n[[learning]]\n{REPLAYED}", "'plain' has early", "ends as in"),
+        ("[[learning]]", f"[[speed]]\n{REPLAYED}", "speed.0.replays: unknown key", "did you mean"),
+        ("[[learning]]", '[[speed]]\nprecision = "float64"', "speed.0.precision.0 = 'float64'", "'float32'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_answered_with_its_key_and_what_would_be_right(old, new, where, hint):

@@ -75,6 +75,7 @@ def test_the_wheel_installs_one_name_and_all_that_a_run_needs(wheel):
         "harness/plan/suites/default.toml",
         "harness/cli/skeleton/adapter.py.txt",
         "reports/page/templates/page.html",
+        "reports/findings/published.toml",
         "reports/page/static/page.css",
         "adapters/torch/nn.py",
         "tasks/iris.py",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from levelfield.harness.cli import main
-from levelfield.harness.measure import protocol
+from levelfield.harness.measure import learning
 from levelfield.tasks import score, table
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.table import TableSpec
@@ -196,7 +196,7 @@ def test_a_scaled_label_is_told_in_its_own_unit(put: Any, tmp_path: Path) -> Non
     np.testing.assert_allclose(task.test.y * scale + centre, plain.test.y, rtol=1e-6)
     assert score.guess(task)["test"] == pytest.approx(score.guess(plain)["test"], rel=1e-4)
     assert task.digest() != plain.digest()
-    told = protocol.evaluate(lambda x: np.zeros((len(x), 1), np.float32), task, 0).test.loss
+    told = learning.evaluate(lambda x: np.zeros((len(x), 1), np.float32), task, 0).test.loss
     assert told == pytest.approx(score.guess(task)["test"], rel=1e-4)
     task.save(tmp_path / "t.npz")
     assert Task.load(tmp_path / "t.npz").label == task.label

@@ -1,0 +1,143 @@
+"""Figures that others published beside those of this run: the same to the last digit that they printed?"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Literal, NamedTuple, get_args
+
+from levelfield.adapters.choices import Precision
+from levelfield.harness.records.record import Record
+from levelfield.reports.findings.entries import Entry, Workload
+from levelfield.reports.findings.evidence import Evidence, holds_certificate
+from levelfield.tasks.replay import Replay
+
+Measure = Literal["score", "test-score", "loss"]
+UNKNOWN = "no cause is known"
+USUAL: Precision = "float64"  # that of the programs that are replayed
+
+
+class Source(NamedTuple):
+    title: str
+    url: str
+    read: date
+    replays: Replay
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number as it was printed. `cause`: why another one is expected here."""
+
+    source: Source
+    task: str
+    model: str
+    recipe: str
+    seed: int
+    measure: Measure
+    printed: str
+    epoch: int = 0  # of a loss: the first is 1, and 0 is the last
+    cause: str | None = None
+
+    @property
+    def what(self) -> str:
+        if self.measure == "loss":
+            return f"loss, mean over epoch {self.epoch}" if self.epoch else "loss, mean over the last epoch"
+        return f"accuracy on the {'training' if self.measure == 'score' else 'test'} samples"
+
+    def of(self, record: Record) -> bool:
+        """Whether a launch replays the training that it is of."""
+        cell = record.cell
+        asked = (self.source.replays, self.task, self.model, self.recipe, self.seed)
+        return asked == (cell.replays, cell.task, cell.model.name, cell.recipe.name, record.seed)
+
+    def here(self, record: Record) -> str | None:
+        """The number of a launch, with as many decimals as were printed."""
+        value = self._value(record)
+        return None if value is None else f"{value:.{len(self.printed.partition('.')[2])}f}"
+
+    def _value(self, record: Record) -> float | None:
+        if self.measure == "loss":
+            return next(iter(record.running_losses[self.epoch - 1 :]), None)
+        if record.final is None:
+            return None
+        return (record.final.train if self.measure == "score" else record.final.test).accuracy
+
+
+class Member(NamedTuple):
+    """An entry that has a number. `certified`: None where no certificates were looked for."""
+
+    entry: Entry
+    precision: Precision
+    certified: bool | None
+
+    @property
+    def label(self) -> str:
+        """With what sets it apart, in brackets."""
+        apart: list[str] = [self.precision] if self.precision != USUAL else []
+        apart += ["not certified"] if self.certified is False else []
+        return f"{self.entry.label} ({', '.join(apart)})" if apart else self.entry.label
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure, and who has one number in its place: of those that differ, only those of one precision."""
+
+    figure: Figure
+    here: str
+    members: tuple[Member, ...]
+
+    @property
+    def same(self) -> bool:
+        return self.here == self.figure.printed
+
+    @property
+    def cause(self) -> str:
+        """Of a difference; nothing where there is none."""
+        if self.same:
+            return ""
+        precision = self.members[0].precision
+        return self.figure.cause or (f"computed in {precision}" if precision != USUAL else UNKNOWN)
+
+
+@cache
+def figures() -> tuple[Figure, ...]:
+    """All that are known, from published.toml."""
+    text = resources.files(__package__).joinpath("published.toml").read_text(encoding="utf-8")
+    return tuple(_read(tomllib.loads(text)["sources"]))
+
+
+def _read(sources: Sequence[dict]) -> Iterable[Figure]:  # type: ignore[type-arg]
+    for told in sources:
+        source = Source(**{name: told[name] for name in Source._fields})
+        for training in told["trainings"]:
+            of = (source, training["task"], training["model"], training["recipe"], training.get("seed", 0))
+            cause = training.get("cause")
+            for epoch, printed in enumerate(training.get("losses", ()), start=1):
+                yield Figure(*of, "loss", printed, epoch, cause)
+            for measure in (name for name in get_args(Measure) if name in training):
+                yield Figure(*of, measure, training[measure], cause=cause)
+
+
+def compare(evidence: Evidence, known: Sequence[Figure]) -> tuple[Row, ...]:
+    """The figures of which this run has a number, the same ones first of each."""
+    rows = []
+    for figure in known:
+        found: dict[tuple[str, Precision], set[Member]] = {}
+        for record in evidence.latest:
+            here = figure.here(record) if record.status == "ok" and figure.of(record) else None
+            if here is not None:
+                member = Member(Entry.of(record.cell), record.cell.precision, _certified(evidence, record))
+                key = here, USUAL if here == figure.printed else member.precision
+                found.setdefault(key, set()).add(member)
+        ordered = sorted(found.items(), key=lambda item: (item[0][0] != figure.printed, item[0]))
+        rows += [Row(figure, here, tuple(sorted(own, key=lambda m: m.entry))) for (here, _), own in ordered]
+    return tuple(rows)
+
+
+def _certified(evidence: Evidence, record: Record) -> bool | None:
+    workload = Workload.of(record, evidence.run)
+    return holds_certificate(Entry.of(record.cell), workload, evidence.certificates, [record])

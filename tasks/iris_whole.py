@@ -1,0 +1,17 @@
+"""Iris as scikit-learn's example of training curves has it: all samples are trained on, and nothing is set aside."""
+
+from __future__ import annotations
+
+from levelfield.tasks.iris import LICENCE, SOURCE
+from levelfield.tasks.task import Task
+from levelfield.tasks.whole import whole
+
+NAME = "iris-whole"
+
+
+def load(seed: int = 0) -> Task:
+    """All 150 samples, in their order; nothing is drawn."""
+    from sklearn.datasets import load_iris
+
+    data = load_iris()
+    return whole(NAME, data.data, data.target, SOURCE, LICENCE)

@@ -1,0 +1,136 @@
+"""Published figures beside those of a run: what is the same, what is told of a difference, and where it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import report_factory as factory
+
+from levelfield.harness.plan import suite
+from levelfield.reports import markdown, terminal
+from levelfield.reports.findings import published
+from levelfield.reports.findings.evidence import gather
+from levelfield.reports.findings.learning import studies
+from levelfield.reports.page import html
+from levelfield.reports.sections import published as section
+
+SUITES = ("published", "published-mnist")
+(LOSS,) = (f for f in published.figures() if (f.recipe, f.measure) == ("sgd-400", "loss"))
+ADAM = next(f for f in published.figures() if f.recipe == "adam-400" and f.measure == "loss")
+
+
+def replayed(figure=LOSS, value=None, entry=factory.ENTRIES[0], **changes):
+    """A launch of a figure's training with this loss at the end."""
+    chosen, _ = suite.read("published")
+    about = {
+        "kind": "learning",
+        "task": figure.task,
+        "model": chosen.model(figure.model),
+        "recipe": chosen.recipe(figure.recipe),
+        "precision": "float64",
+        "replays": "scikit-learn",
+    }
+    cell = factory.make_cell(entry, **about | changes)
+    value = float(figure.printed) if value is None else value
+    return factory.learning_record(cell, 0, epochs=2, running_losses=[1.0, value])
+
+
+def rows(records, figures=(LOSS,)):
+    return published.compare(gather(factory.make_run(suite="published"), records), figures)
+
+
+@pytest.mark.parametrize("figure", published.figures(), ids=lambda f: f"{f.recipe} {f.measure} {f.epoch}")
+def test_every_figure_is_of_a_training_that_a_suite_plans(figure):
+    planned = [
+        (part.replays, task, model, recipe, chosen.seed)
+        for chosen in (suite.read(name)[0] for name in SUITES)
+        for part in chosen.learning
+        for task in part.task
+        for model in part.model
+        for recipe in part.recipe
+    ]
+    asked = (figure.source.replays, figure.task, figure.model, figure.recipe, figure.seed)
+    assert asked in planned
+    assert figure.source.url.startswith("https://")
+
+
+def test_the_same_to_the_last_printed_digit_is_the_same():
+    (row,) = rows([replayed(value=float(LOSS.printed) + 4e-7)])
+    assert (row.same, row.here, row.cause) == (True, LOSS.printed, "")
+
+
+def test_a_difference_in_the_last_digit_is_told_and_none_is_invented_as_its_cause():
+    (row,) = rows([replayed(value=float(LOSS.printed) + 1e-6)])
+    assert (row.same, row.here) == (False, "0.096951")
+    assert row.cause == "no cause is known"
+
+
+def test_a_changed_figure_is_a_difference():
+    other = replace(LOSS, printed="0.096949")
+    (row,) = rows([replayed()], [other])
+    assert not row.same
+    told = section.differences([row])[0]
+    assert "0.096949 was published" in told
+    assert f"has {LOSS.printed}" in told
+
+
+def test_a_known_cause_is_told_and_a_lower_precision_is_one():
+    assert "epsilon before the bias correction" in rows([replayed(ADAM, 0.044929)], [ADAM])[0].cause
+    (row,) = rows([replayed(value=0.09696, precision="float32")])
+    assert row.cause == "computed in float32"
+
+
+def test_a_lower_precision_that_has_the_same_digits_shares_their_line_and_says_so():
+    (row,) = rows([replayed(), replayed(entry=factory.ENTRIES[3], precision="float32")])
+    assert [m.label.endswith("(float32)") for m in row.members].count(True) == 1
+
+
+def test_entries_that_agree_share_a_line_and_others_have_their_own():
+    records = [replayed(entry=entry) for entry in factory.ENTRIES[:3]]
+    records.append(replayed(value=0.5, entry=factory.ENTRIES[3]))
+    agreeing, other = rows(records)
+    assert len(agreeing.members) == 3
+    assert [m.entry.adapter for m in other.members] == [factory.ENTRIES[3][0]]
+
+
+@pytest.mark.parametrize("changes", [{"replays": None}, {"task": "iris"}, {"model": factory.MLP}])
+def test_another_training_is_not_compared(changes):
+    assert rows([replayed(**changes)]) == ()
+
+
+def test_a_launch_that_failed_or_has_another_seed_is_not_compared():
+    assert rows([replayed().model_copy(update={"status": "failed"})]) == ()
+    assert rows([replayed().model_copy(update={"seed": 1})]) == ()
+
+
+def test_an_entry_without_a_certificate_says_so():
+    evidence = gather(factory.make_run(suite="published"), [replayed()], certificates=[])
+    (row,) = published.compare(evidence, [LOSS])
+    assert row.members[0].label.endswith("(not certified)")
+
+
+def test_the_page_and_the_terminal_show_the_panel_with_source_and_date():
+    records = [replayed(entry=entry) for entry in factory.ENTRIES[:3]] + [replayed(ADAM, 0.044929)]
+    run = factory.make_run(suite="published", baseline="numpy-manual")
+    page, text, comment = html.build(run, records), terminal.text(run, records), markdown.build(run, records)
+    for shown in (page, text):
+        assert LOSS.source.url in shown
+        assert "2026-11-29" in shown
+    for shown in (page, text, comment):
+        assert LOSS.printed in shown
+        assert "epsilon before the bias correction" in shown
+        assert "in each of the 3 entries that computed them" in shown
+    assert 'id="published"' in page
+
+
+def test_a_replayed_training_is_no_study_of_generalisation():
+    evidence = gather(factory.make_run(suite="published"), [replayed()])
+    assert evidence.learning
+    assert studies(evidence) == ()
+
+
+def test_a_run_that_replays_nothing_names_the_command_that_does():
+    found = section.section(gather(factory.make_run(), []))
+    assert "levelfield run published" in (found.missing or "")
+    assert terminal.replayed(factory.make_run(), [], None) == []
