@@ -6,7 +6,7 @@ RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs gate-alarms
+.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs gate-alarms preview
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,15 @@ versus: $(VENV)/.test ## pytest-benchmark, pyperf and asv against levelfield: fa
 
 gpu-check: ## certify and measure every adapter on an NVIDIA GPU, with the interpreter PYTHON as it is (nothing is installed)
 	$(PYTHON) tests/gpu/gpu_check.py $(GPU)
+
+preview: $(VENV)/preview/.ready ## compile every JAX adapter for a TPU and a GPU that are not here, for docs/results/previews.md
+	$(VENV)/preview/bin/python tests/previews/previews.py
+
+$(VENV)/preview/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/preview
+	$(VENV)/preview/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt \
+	  -e '.[jax,flax,keras,preview-tpu,preview-gpu]'
+	touch $@
 
 chaos: $(VENV)/.test ## kill, fill, cut and interrupt real runs, and count what is lost (an hour)
 	rm -f docs/results/reliability/chaos.json

@@ -11,9 +11,10 @@ import optax
 from flax import nnx
 
 from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield.adapters.jax.placed import beside, by_samples
 
 
-def build(setting: Setting) -> nnx.Module:
+def build(setting: Setting, dense: type[nnx.Linear]) -> nnx.Module:
     """The network. What never changes is no attribute of it: each call of a jitted step looks at all of them."""
     model, dtype = setting.model, jnp.bfloat16 if setting.precision == "bfloat16" else None
     activation = {"relu": nnx.relu, "tanh": nnx.tanh, "sigmoid": nnx.sigmoid}[model.activation]
@@ -21,7 +22,7 @@ def build(setting: Setting) -> nnx.Module:
     class Network(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
             for i, (n, m) in enumerate(model.shapes):  # not an nnx.List, for the same reason
-                setattr(self, f"linear{i}", nnx.Linear(n, m, param_dtype=setting.dtype, dtype=dtype, rngs=rngs))
+                setattr(self, f"linear{i}", dense(n, m, param_dtype=setting.dtype, dtype=dtype, rngs=rngs))
             if model.dropout:
                 self.dropout = nnx.Dropout(model.dropout, rngs=rngs)
 
@@ -82,13 +83,14 @@ class FlaxNNX(Adapter):
     fast_class = "levelfield.adapters.jax.flax_nnx_fast:FlaxFast"
     replication = ("devices",)
     replicated = "levelfield.adapters.jax.flax_nnx_mesh:FlaxMesh"
+    dense = nnx.Linear
 
     def __init__(self, setting: Setting) -> None:
         self.model, self.recipe, self.dtype = setting.model, setting.recipe, jnp.dtype(setting.dtype)
         self.key = jax.random.key(setting.seed)
         cross_entropy = optax.softmax_cross_entropy_with_integer_labels
         self.criterion = cross_entropy if setting.kind == "classification" else optax.squared_error
-        self.network = build(setting)
+        self.network = build(setting, self.dense)
         self.optimizer = nnx.Optimizer(self.network, optimizer(setting), wrt=nnx.Param)
         self.train, self.evaluate = nnx.jit(self.step), nnx.jit(lambda network, x: network(x))
 
@@ -101,6 +103,8 @@ class FlaxNNX(Adapter):
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x, y = self.place(train.x.astype(self.dtype)), self.place(train.y)
+        trained = (self.network, self.optimizer)
+        nnx.update(trained, beside(x, nnx.state(trained)))
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
             self.network.train()
@@ -117,7 +121,7 @@ class FlaxNNX(Adapter):
         jax.block_until_ready((nnx.state(self.network), nnx.state(self.optimizer)))
 
     def place(self, array: np.ndarray) -> jax.Array:
-        return jnp.array(array)
+        return by_samples(array)
 
     def shuffled(self, samples: int, epoch: int) -> list[jax.Array]:
         order = jax.random.permutation(jax.random.fold_in(self.key, epoch), samples)

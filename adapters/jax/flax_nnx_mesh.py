@@ -9,10 +9,22 @@ from flax import nnx
 
 from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.jax.flax_nnx import FlaxNNX
-from levelfield.adapters.jax.mesh import Replicas
+from levelfield.adapters.jax.mesh import Replicas, product
+
+
+class Dense(nnx.Linear):
+    """In lower precision its gradients are summed in float32, those of all devices too."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        if self.dtype is None:
+            return super().__call__(x)
+        y = product(x, self.kernel[...])
+        return y + jnp.broadcast_to(self.bias[...], y.shape).astype(self.dtype)
 
 
 class FlaxMesh(FlaxNNX):
+    dense = Dense
+
     def __init__(self, setting: Setting) -> None:
         self.replicas = Replicas(setting)  # before the first array
         super().__init__(setting)
@@ -27,7 +39,7 @@ class FlaxMesh(FlaxNNX):
         return self.replicas.found
 
     def place(self, array: np.ndarray) -> jax.Array:
-        return self.replicas.everywhere(jnp.array(array))
+        return self.replicas.place(array)
 
     def step(self, network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
         super().step(network, optimizer, x, y, self.replicas.split(i))

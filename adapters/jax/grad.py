@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
+from levelfield.adapters.jax.placed import beside, by_samples
 
 Arrays = list[jax.Array]  # kernel and bias of each layer in turn, or as many moments; of those not needed, none
 State = tuple[Arrays, Arrays, Arrays, jax.Array | None, jax.Array | None]  # parameters, moments, steps, key of dropout
@@ -84,10 +85,11 @@ class JaxGrad(Adapter):
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x, y = train.x.astype(self.dtype), train.y
+        step, state = self.train, self.state
         if placed := order is not None:
             x, y = self.place(x), self.place(y)
+            state = beside(x, state)
         order = order or replace(self.order, samples=len(x))
-        step, state = self.train, self.state
         watch.ready()
         for epoch in range(order.epochs):
             for indices in [order.epoch(epoch)] if self.mode == "scan" else order.batches(epoch):
@@ -103,7 +105,7 @@ class JaxGrad(Adapter):
         jax.block_until_ready(self.state)
 
     def place(self, array: np.ndarray) -> jax.Array:
-        return jnp.array(array)
+        return by_samples(array)
 
     def logits(self, parameters: Arrays, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
         *hidden, (kernel, bias) = zip(parameters[::2], parameters[1::2], strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.jax.grad import JaxGrad, State
-from levelfield.adapters.jax.mesh import Replicas
+from levelfield.adapters.jax.mesh import Replicas, product
 
 
 class GradMesh(JaxGrad):
@@ -30,7 +30,10 @@ class GradMesh(JaxGrad):
         return self.replicas.found
 
     def place(self, array: np.ndarray) -> jax.Array:
-        return self.replicas.everywhere(jnp.array(array))
+        return self.replicas.place(array)
+
+    def product(self, a: jax.Array, b: jax.Array) -> jax.Array:
+        return product(a, b).astype(a.dtype) if self.mixed else a @ b
 
     def step(self, x: jax.Array, y: jax.Array, state: State, indices: Any = ...) -> State:
         return super().step(x, y, state, self.replicas.split(indices))

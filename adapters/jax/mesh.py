@@ -10,11 +10,36 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
 
 from levelfield import Setting
+from levelfield.adapters.jax.placed import by_samples
+
+
+@jax.custom_vjp
+def product(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Samples a times a kernel b in bfloat16, with the kernel's gradient summed over the samples in float32.
+
+    JAX's own gradient is in bfloat16: each device would round its sum, and these would be added up in bfloat16.
+    """
+    return a.astype(jnp.bfloat16) @ b.astype(jnp.bfloat16)
+
+
+def _forward(a: jax.Array, b: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return product(a, b), (a, b)
+
+
+def _backward(operands: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    a, b = operands
+    of_a = gradient @ b.astype(gradient.dtype).T
+    of_b = jnp.matmul(a.astype(gradient.dtype).T, gradient, preferred_element_type=jnp.float32)
+    return of_a.astype(a.dtype), of_b.astype(b.dtype)
+
+
+product.defvjp(_forward, _backward)
 
 
 def join(setting: Setting) -> None:
@@ -46,6 +71,10 @@ class Replicas:
         if self.ranks:  # each has all of it already
             return jax.tree.map(lambda a: jax.make_array_from_process_local_data(whole, np.asarray(a)), tree)
         return jax.device_put(tree, whole)
+
+    def place(self, array: np.ndarray) -> jax.Array:
+        """A data set on all devices."""
+        return self.everywhere(jnp.array(array)) if self.ranks else by_samples(array, NamedSharding(self.mesh, P()))
 
     def here(self, tree: Any) -> Any:
         """The arrays of `tree`, which all devices have, for a computation that no other rank takes part in."""

@@ -37,8 +37,9 @@ jax.monitoring.register_event_duration_secs_listener(_count)
 class JaxRuntime(Runtime):
     def configure(self, setting: Setting) -> None:
         jax.config.update("jax_enable_x64", setting.precision == "float64")
-        # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU
-        products = {"tf32": "tensorfloat32", "bfloat16": "default"}.get(setting.precision, "highest")
+        # bfloat16 operands have no more digits than the default uses; float32 ones have, on GPU and TPU. TF32 is named
+        # by its algorithm: what JAX calls "tensorfloat32" is float32 in XLA's own kernels, TF32 in cuBLAS
+        products = {"tf32": "TF32_TF32_F32", "bfloat16": "default"}.get(setting.precision, "highest")
         jax.config.update("jax_default_matmul_precision", products)
         # What is read back from the disk does not tell how it divides its work, which several replicas have to show
         _keep_compiled(os.environ.get("JAX_COMPILATION_CACHE_DIR") if setting.replicas == 1 else None)

@@ -65,7 +65,7 @@ class TensorFlowRuntime(Runtime):
         return {
             "cpu": ["CPU"],
             "gpu": names or f"tensorflow {tf.__version__} {absent}",
-            "tpu": "TensorFlow reaches a TPU through the distribution tensorflow-tpu only, which no adapter uses",
+            "tpu": "TensorFlow reaches a TPU through tensorflow-tpu, which takes its place and which no adapter uses",
         }
 
     def product(self, setting: Setting, n: int) -> Callable[[], None]:

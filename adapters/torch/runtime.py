@@ -65,7 +65,7 @@ class TorchRuntime(Runtime):
         return torch.cuda.max_memory_allocated(), "torch.cuda.max_memory_allocated"
 
     def devices(self) -> dict[str, list[str] | str]:
-        tpu = "torch reaches a TPU through torch_xla only, which no adapter uses"
+        tpu = "torch reaches a TPU through torch-tpu or torch_xla, which no adapter uses"
         return {"cpu": [f"CPU, {torch.backends.cpu.get_cpu_capability()}"], "gpu": _gpus(), "tpu": tpu}
 
     def product(self, setting: Setting, n: int) -> Callable[[], None]:

@@ -1,7 +1,10 @@
 """What holds for every adapter over torch, in words."""
 
 LOADER = "DataLoader over a TensorDataset, shuffle=True, no workers, the partial last batch kept"
-NO_TPU = {"device": "tpu", "because": "torch reaches a TPU through torch_xla only"}
+NO_TPU = {
+    "device": "tpu",
+    "because": "torch reaches a TPU through torch-tpu or torch_xla, which its adapters do not use",
+}
 COMPILER = {
     "mode": ("compile", "reduce-overhead", "max-autotune"),
     "compiler": False,

@@ -259,6 +259,17 @@ def _parser() -> Parser:
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
 
+    preview = add("preview", "Compile the certified step for a chip that is not here; nothing is run, no time is told.")
+    preview.add_argument("chip", metavar="CHIP", help="tpu:v5e, tpu:v6e, tpu:v4, tpu:v5p, tpu:tpu7x, gpu:h100")
+    preview.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all over JAX that are installed")
+    preview.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    preview.add_argument(
+        "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
+    )
+    preview.add_argument("--replicas", type=_positive, default=1, metavar="N", help="devices that share each batch")
+    preview.add_argument("--hidden", type=_widths, default=[128], metavar="N,…", help="widths of the hidden layers")
+    preview.add_argument("--json", action="store_true", help="the previews, one JSON object a line")
+
     new = add("new-adapter", "Write the skeleton of an adapter, which runs and certifies at once.")
     new.add_argument("name", metavar="NAME", help="lower-case words and hyphens")
     where = "as a package of its own (default folder: levelfield-NAME), not into levelfield's checkout"
@@ -353,6 +364,10 @@ def _positive(text: str) -> int:
     return number
 
 
+def _widths(text: str) -> list[int]:
+    return [_positive(word) for word in text.split(",")]
+
+
 def _image(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in (".svg", ".png"):
@@ -422,6 +437,7 @@ WRITTEN: dict[object, Callable[[Any], str]] = {
     _percent: _in_percent,
     _slower: lambda value: f"slower:{_in_percent(value)}",
     _names: ",".join,
+    _widths: lambda widths: ",".join(map(str, widths)),
     _variable: "=".join,
     _environment: lambda given: f"{given[0]}={given[1]}",
 }

@@ -174,6 +174,12 @@ def _doctor(options: argparse.Namespace) -> int:
     return doctor.run(options)
 
 
+def _preview(options: argparse.Namespace) -> int:
+    from levelfield.harness.cli import preview
+
+    return preview.run(options)
+
+
 def _report(options: argparse.Namespace) -> int:
     from levelfield.harness.records import store
 
@@ -369,6 +375,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "doctor": _doctor,
     "versions": _versions,
     "certify": _certify,
+    "preview": _preview,
     "new-adapter": _new_adapter,
     "report": _report,
     "export": _export,

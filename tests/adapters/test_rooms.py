@@ -24,6 +24,7 @@ FLOORS = (
     "system",
     "records",
     "judge",
+    "preview",
     "plan",
     "probes",
     "measure",

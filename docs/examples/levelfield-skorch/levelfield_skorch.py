@@ -76,7 +76,7 @@ class Skorch(Adapter):
     feed = "loader"
     limits = (
         {"precision": "bfloat16", "because": "skorch has no mixed precision of its own, it leaves it to accelerate"},
-        {"device": "tpu", "because": "torch reaches a TPU through torch_xla only"},
+        {"device": "tpu", "because": "torch reaches a TPU through torch-tpu or torch_xla, not used here"},
     )
     notes = ("skorch's own callbacks time each epoch and keep its training loss; its log is not printed.",)
 
