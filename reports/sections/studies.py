@@ -229,12 +229,8 @@ def turns(one: Series, shown: tuple[str, ...]) -> list[str]:
 
 def agreement(one: Series, shown: tuple[str, ...], *, against_first: bool) -> str:
     """How far the other adapters are from the main one on the same levels and seeds, and whether they change alike."""
-    parts = []
-    for quantity in shown:
-        others = one.others(quantity)
-        if others:
-            parts.append(f"at most {significant(max(others.values()), 2)} in the {quantity}")
-    if not parts:
+    largest = {quantity: max(others.values()) for quantity in shown if (others := one.others(quantity))}
+    if not largest:
         return f"Along {one.axis}, no other adapter confirms it in this run."
     entries = len({where for quantity in shown for where in one.others(quantity)})
     told = f"{count(entries, 'other adapter')} {'differs' if entries == 1 else 'differ'}"
@@ -244,6 +240,9 @@ def agreement(one: Series, shown: tuple[str, ...], *, against_first: bool) -> st
         change = one.change(quantity, first, end, len(ends) * len(shown))
         if change is not None and (change.low > 0 or change.high < 0):
             alike += one.same_way(quantity, first, end, change.estimate > 0)
+    parts = [f"at most {significant(value, 2)} in the {quantity}" for quantity, value in largest.items()]
+    if len(parts) > 2:  # or the sentence would have fifty words
+        parts = [f"at most {significant(max(largest.values()), 2)} in each of {len(parts)} quantities"]
     same = f"{sum(alike)} of {count(len(alike), 'case')}"
     told_too = f" Where a change is resolved above, theirs has the same direction in {same}." if alike else ""
     where = f"on {one.confirmed(shown[0])} of {len(one.levels)} levels, on the same seeds,"
