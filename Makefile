@@ -62,6 +62,7 @@ gate-alarms: $(VENV)/.test ## false alarms of a gate between runs of the same, b
 
 docs: $(VENV)/.test ## write the pages that are made from the code
 	$(BIN)/python tests/docs/reference.py
+	$(BIN)/python tests/docs/fast_modes.py
 	$(BIN)/python tests/kit/phrase_book.py
 
 audit: $(VENV)/.test $(VENV)/audit/bin/pip-audit ## known vulnerabilities of what is pinned, and the linter's security rules

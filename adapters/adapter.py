@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from levelfield.adapters.choices import Api, Feed, Precision, Replication, Track
-from levelfield.adapters.optional import Idiomatic, OwnRuntime, Placed, Several
+from levelfield.adapters.optional import Idiomatic, OwnRuntime, Placed, Recommended, Several
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,7 @@ class Watch(Protocol):
         """
 
 
-class Literals(Idiomatic, Several, Placed, OwnRuntime):
+class Literals(Idiomatic, Recommended, Several, Placed, OwnRuntime):
     """What an adapter states of itself.
 
     name       as users type it

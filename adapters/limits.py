@@ -67,6 +67,8 @@ def refusal(adapter: Literals | type[Adapter], setting: Setting, *, compiler: bo
         return "it does not state the defaults of its framework"
     reason = unsupported(adapter.limits, facts(setting, compiler=compiler, partial=partial))
     if reason is None and setting.replication is not None:
+        if setting.mode in adapter.fast_modes and setting.mode not in adapter.modes:
+            return "modes that a guide recommends are run on one device"
         if setting.replication not in adapter.replication:
             return f"it has no training on several {setting.replication}"
         if setting.recipe.batch_size < setting.replicas:

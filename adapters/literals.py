@@ -16,6 +16,7 @@ from typing import Any, get_args
 from levelfield.adapters.adapter import Literals
 from levelfield.adapters.choices import Api, Feed, Replication
 from levelfield.adapters.limits import Facts
+from levelfield.adapters.optional import FastMode
 
 Check = Callable[[Any], bool]
 NAMES = tuple(name for page in Literals.__mro__[:-1] for name in page.__annotations__)
@@ -167,6 +168,16 @@ def _place(value: object) -> bool:
     return value is None or (isinstance(value, str) and bool(re.fullmatch(r"[\w.]+:\w+", value)))
 
 
+def _fast_mode(value: object) -> bool:
+    keys = FastMode.__annotations__.keys()
+    return (
+        isinstance(value, dict)
+        and value.keys() == keys
+        and all(map(_text, value.values()))
+        and value["page"].startswith("https://")
+    )
+
+
 def _stopping(value: object) -> bool:
     return value is None or (
         isinstance(value, dict)
@@ -215,6 +226,12 @@ CHECKS: tuple[tuple[str, Check, str], ...] = (
     ),
     ("stopping", _stopping, "None or a dict with patience (epochs), min_delta and restore_best"),
     ("documented_feed", _known(Feed), _said(Feed)),
+    (
+        "fast_modes",
+        lambda value: isinstance(value, dict) and all(map(_mode, value)) and all(map(_fast_mode, value.values())),
+        f"a dict: mode → a dict with {', '.join(FastMode.__annotations__)}, the page a link",
+    ),
+    ("fast_class", _place, "'module:Class' or None"),
     ("replication", _tuple(_known(Replication)), f"a tuple of {' and '.join(get_args(Replication))}, or empty"),
     ("replicated", _place, "'module:Class' or None"),
     ("runtime_class", _place, "'module:Class' or None"),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 if TYPE_CHECKING:
     from levelfield.adapters.adapter import Watch
@@ -27,6 +27,27 @@ class Idiomatic:
     defaults: ClassVar[dict[str, str]] = {}
     stopping: ClassVar[dict[str, Any] | None] = None
     documented_feed: ClassVar[Feed] = "loader"
+
+
+class FastMode(TypedDict):
+    """What it does, the page of the framework's documentation that recommends it, and why it is not its default."""
+
+    does: str
+    page: str
+    why_not_default: str
+
+
+class Recommended:
+    """For ways to be faster that the framework's own documentation recommends.
+
+    fast_modes  mode → what is said of it, see `FastMode`. Those that are not in `modes` are run where they are asked
+                for by name, or by ``modes = "guides"``, and on one device only
+    fast_class  ``module:Class`` of the class that has the latter, where it is another one: it is then built in place
+                of this one
+    """
+
+    fast_modes: ClassVar[dict[str, FastMode]] = {}
+    fast_class: ClassVar[str | None] = None
 
 
 class Several:

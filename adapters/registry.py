@@ -44,12 +44,18 @@ class AdapterInfo(Literals):
         """The same with other literals."""
         return replace(self, literals={**self.literals, **literals})
 
-    def of(self, replicas: int) -> AdapterInfo:
-        """With the class that trains so many replicas."""
-        if replicas == 1 or self.replicated is None:
+    def of(self, replicas: int, mode: str | None = None) -> AdapterInfo:
+        """With the class that trains so many replicas, or in this mode."""
+        place = self.replicated if replicas > 1 else None if mode in (None, *self.modes) else self.fast_class
+        if place is None:
             return self
-        module, _, qualname = self.replicated.partition(":")
+        module, _, qualname = place.partition(":")
         return replace(self, module=module, qualname=qualname, source=locate(module) or self.source)
+
+    @property
+    def every_mode(self) -> tuple[str, ...]:
+        """`modes`, and behind them those of `fast_modes` that are not among them."""
+        return tuple(dict.fromkeys((*self.modes, *self.fast_modes)))
 
     @property
     def runtime(self) -> str:
@@ -180,7 +186,7 @@ def _wanted(node: ast.ClassDef, point: EntryPoint | None) -> bool:
 
 
 def _nowhere(literals: Mapping[str, Any]) -> str | None:
-    for name in ("replicated", "runtime_class"):
+    for name in ("fast_class", "replicated", "runtime_class"):
         module = (literals.get(name) or "").partition(":")[0]
         if module and locate(module) is None:
             return f"{name}: no source file for module {module!r}"

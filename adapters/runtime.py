@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from levelfield.adapters.adapter import Adapter, Literals, Setting
 
-COMPILERS = frozenset({"compile", "jit", "scan", "graph", "xla"})  # modes that name what compiles in them
+# Modes for which torch compiles: C++ on a CPU, ten seconds a launch
+TORCH_COMPILES = ("compile", "reduce-overhead", "max-autotune")
+# Modes that say that something is compiled
+COMPILERS = frozenset(
+    {*TORCH_COMPILES, "jit", "jit_compile", "scan", "donate", "cached_partial", "split-merge", "graph", "xla"}
+)
+_EAGER = frozenset({"eager", "foreach", "fused", "barebones", "fabric"})
 _EAGER_DEFAULTS = frozenset({"torch", "scikit-learn", "numpy"})  # whose mode "default" compiles nothing
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PLAIN = "levelfield.adapters.numpy.runtime:NumpyRuntime"
@@ -125,10 +131,10 @@ def environment(framework: str, backend: str | None, device: str, threads: int, 
 
 
 def compiles(mode: str, runtime: str) -> bool:
-    """Whether a mode compiles, with this runtime; a mode of an unknown name does, unless it is called eager."""
+    """Whether a mode compiles, with this runtime; a mode of an unknown name does."""
     if mode == "default":
         return runtime not in _EAGER_DEFAULTS
-    return mode != "eager"
+    return mode not in _EAGER
 
 
 def visible(number: int) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from levelfield.adapters.literals import HOUSE, Module
 from levelfield.adapters.registry import AdapterInfo
 
-WORDS = ("limits", "notes", "defaults", "stopping")
+WORDS = ("limits", "notes", "defaults", "stopping", "fast_modes", "fast_class")
 CONTRACT = Path(__file__).parent
 
 

@@ -26,7 +26,7 @@ def contract(adapter: str) -> Callable[[Certify, str], None]:
 
     info = registry.find().adapters.get(adapter)
 
-    @pytest.mark.parametrize("mode", info.modes if info else ["not found"])
+    @pytest.mark.parametrize("mode", info.every_mode if info else ["not found"])
     def test_contract(levelfield_certify: Certify, mode: str) -> None:
         levelfield_certify(adapter, mode)
 

@@ -20,7 +20,8 @@ from levelfield.reports.findings.evidence import (
 )
 from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
-from levelfield.reports.findings.text import duration, factor, factors, fixed, significant, span, visible
+from levelfield.reports.findings.series import fits
+from levelfield.reports.findings.text import duration, factor, factors, fixed, listing, significant, span, visible
 from levelfield.reports.sections import failures, gap, published
 from levelfield.reports.sections import studies as what_makes_the_gap
 
@@ -53,8 +54,8 @@ def lines(evidence: Evidence) -> list[str]:
         for warning in [*evidence.run.warnings, *task_facts.warnings(evidence.run), *disturbances(evidence)]
     ]
     result.append(visible(publishable.stamp(evidence)))
-    if evidence.run.study:
-        result += ["", f"Study: {evidence.run.study}", *map(visible, what_makes_the_gap.section(evidence).sentences)]
+    if named := fits(evidence):
+        result += ["", f"Study: {listing(list(named))}", *map(visible, what_makes_the_gap.section(evidence).sentences)]
     for comparison in evidence.speed:
         result += ["", visible(f"Speed: {comparison.workload.full}"), *table(_speed_rows(comparison))]
         result.append(visible(words.lead_sentence(comparison)))

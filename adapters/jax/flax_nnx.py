@@ -68,6 +68,19 @@ class FlaxNNX(Adapter):
     }
     stopping = {"patience": 0, "min_delta": 0.0, "restore_best": False}
     documented_feed = "resident"
+    fast_modes = {
+        "cached_partial": {
+            "does": "nnx.cached_partial keeps network and optimizer traversed, which nnx.jit does at each call",
+            "page": "https://flax.readthedocs.io/en/latest/guides/performance.html",
+            "why_not_default": "Network and optimizer must keep their structure: a change of it raises.",
+        },
+        "split-merge": {
+            "does": "jax.jit of a function of their state, which nnx.split gives and nnx.merge takes inside",
+            "page": "https://flax.readthedocs.io/en/latest/guides/performance.html",
+            "why_not_default": "The loop handles states; network and optimizer are out of date until nnx.update.",
+        },
+    }
+    fast_class = "levelfield.adapters.jax.flax_nnx_fast:FlaxFast"
     replication = ("devices",)
     replicated = "levelfield.adapters.jax.flax_nnx_mesh:FlaxMesh"
     dense = nnx.Linear

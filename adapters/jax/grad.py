@@ -41,6 +41,14 @@ class JaxGrad(Adapter):
         "loader": "NumPy batches from a permutation drawn each epoch, the partial last batch kept",
         "stopping": "none",
     }
+    fast_modes = {
+        "donate": {
+            "does": "jit, which may write the new parameters and moments where the old ones are (donate_argnums)",
+            "page": "https://docs.jax.dev/en/latest/buffer_donation.html",
+            "why_not_default": "Arrays that were given away can no longer be read.",
+        },
+    }
+    fast_class = "levelfield.adapters.jax.grad_fast:GradFast"
     replication = ("devices", "ranks")
     replicated = "levelfield.adapters.jax.grad_mesh:GradMesh"
 

@@ -49,6 +49,7 @@ class KerasFit(model.OverLayers):
             optimizer=model.optimizer(setting),
             loss=model.loss(setting.kind),
             steps_per_execution=16 if setting.mode == "steps-per-execution" else 1,
+            jit_compile=True if setting.mode == "jit_compile" else "auto",
         )
         self.runtime = load(place(self))
 
@@ -106,6 +107,18 @@ class KerasTensorFlow(KerasFit):
         },
     )
     notes = (EPSILON, "steps-per-execution runs 16 steps in one call.", SEEDLESS)
+    fast_modes = {
+        "steps-per-execution": {
+            "does": "compile(steps_per_execution=16): 16 steps in one call",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Callbacks hear of every sixteenth step only.",
+        },
+        "jit_compile": {
+            "does": "compile(jit_compile=True): the step compiled by XLA",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Keras' 'auto' leaves XLA off where TensorFlow sees CPUs only.",
+        },
+    }
     replication = ("devices",)
     replicated = "levelfield.adapters.keras.fit_replicas:KerasTensorFlowReplicas"
 
@@ -124,6 +137,13 @@ class KerasJax(KerasFit):
         },
     )
     notes = (EPSILON,)
+    fast_modes = {
+        "steps-per-execution": {
+            "does": "compile(steps_per_execution=16): 16 steps in one call",
+            "page": "https://keras.io/api/models/model_training_apis/",
+            "why_not_default": "Callbacks hear of every sixteenth step only.",
+        },
+    }
     replication = ("devices",)
     replicated = "levelfield.adapters.keras.fit_replicas:KerasJaxReplicas"
 

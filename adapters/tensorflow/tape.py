@@ -28,6 +28,19 @@ class TensorFlowTape(Adapter):
         "not shuffle), the partial last batch kept",
         "stopping": "none",
     }
+    fast_modes = {
+        "xla": {
+            "does": "tf.function with jit_compile=True: the step compiled by XLA",
+            "page": "https://openxla.org/xla/tf2xla",
+            "why_not_default": "XLA compiles anew for each shape, and not every operation.",
+        },
+        "prefetch": {
+            "does": "graph, with batches that tf.data makes while the step before is computed",
+            "page": "https://www.tensorflow.org/guide/data_performance",
+            "why_not_default": "It is for data that must be read or prepared: these are a tensor in memory.",
+        },
+    }
+    fast_class = "levelfield.adapters.tensorflow.tape_fast:TapeFast"
     replication = ("devices",)
     replicated = "levelfield.adapters.tensorflow.tape_mirrored:TapeMirrored"
 
@@ -48,7 +61,7 @@ class TensorFlowTape(Adapter):
             for i, kernel in enumerate(self.parameters[::2]):
                 bound = (6 / sum(kernel.shape)) ** 0.5
                 kernel.assign(tf.random.stateless_uniform(kernel.shape, (self.seed, i), -bound, bound, self.dtype))
-        self.train, self.evaluate = self.step, self.logits
+        self.train, self.evaluate, self.epochs = self.step, self.logits, epochs
         if setting.mode != "eager":
             self.train = tf.function(self.step, jit_compile=setting.mode == "xla", autograph=False)
             self.evaluate = tf.function(self.logits, jit_compile=setting.mode == "xla", autograph=False)
@@ -65,7 +78,7 @@ class TensorFlowTape(Adapter):
         x = tf.constant(train.x, self.dtype)
         y = tf.constant(train.y, None if self.setting.kind == "classification" else self.dtype)
         watch.ready()
-        for epoch, batches in enumerate(epochs(x, y, order, self.setting, buffer=10_000)):
+        for epoch, batches in enumerate(self.epochs(x, y, order, self.setting, buffer=10_000)):
             for x_batch, y_batch in batches:
                 self.train(x_batch, y_batch)
             if not watch.epoch_end(epoch):

@@ -27,6 +27,13 @@ class TorchAutograd(Adapter):
         "loader": LOADER,
         "stopping": "none",
     }
+    fast_modes = {
+        "compile": {
+            "does": "torch.compile of the loss, with its gradients, and of the update",
+            "page": "https://docs.pytorch.org/tutorials/intermediate/torch_compile_tutorial.html",
+            "why_not_default": "Compiling takes seconds to minutes, and on a CPU needs a C++ compiler.",
+        },
+    }
     replication = ("ranks",)
     replicated = "levelfield.adapters.torch.autograd_ranks:AutogradRanks"
     epochs = staticmethod(epochs)

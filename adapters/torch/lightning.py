@@ -89,6 +89,19 @@ class TorchLightning(model.OverLayers):
     }
     stopping = {"patience": 3, "min_delta": 0.0, "restore_best": False}
 
+    fast_modes = {
+        "barebones": {
+            "does": "Trainer(barebones=True): no logging, checkpoints, progress bar, summary or sanity check",
+            "page": "https://lightning.ai/docs/pytorch/stable/common/trainer.html",
+            "why_not_default": "It is meant for measuring the Trainer's overhead: nothing can be logged or kept.",
+        },
+        "fabric": {
+            "does": "lightning.Fabric sets up network and optimizer, the loop is one's own",
+            "page": "https://lightning.ai/docs/fabric/stable/fundamentals/convert.html",
+            "why_not_default": "It has no Trainer: callbacks, checkpoints and stopping are one's own work.",
+        },
+    }
+    fast_class = "levelfield.adapters.torch.lightning_fast:LightningFast"
     replication = ("ranks",)
     replicated = "levelfield.adapters.torch.lightning_ranks:LightningRanks"
     module_class, batches, watcher = Module, Batches, Watcher
@@ -111,6 +124,7 @@ class TorchLightning(model.OverLayers):
                 max_epochs=order.epochs if order else self.setting.recipe.epochs,
                 callbacks=[self.watcher(watch)],
                 default_root_dir=folder,
+                barebones=self.setting.mode == "barebones",
                 **self.devices,
                 **(QUIET if self.setting.track == "matched" else {}),
             )

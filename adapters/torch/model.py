@@ -30,19 +30,19 @@ def build(setting: Setting) -> nn.Sequential:
     return kind(*layers, nn.Linear(*model.shapes[-1])).to(getattr(torch, setting.dtype))
 
 
-def optimizer(network: nn.Module, setting: Setting) -> torch.optim.Optimizer:
-    """By the specification on the matched track; as it comes on the idiomatic one."""
+def optimizer(network: nn.Module, setting: Setting, **how: bool) -> torch.optim.Optimizer:
+    """By the specification on the matched track; as it comes on the idiomatic one. `how`: foreach or fused."""
     r, parameters = setting.recipe, network.parameters()
     match r.optimizer:
         case "sgd" | "momentum" | "nesterov":
             momentum = 0.0 if r.optimizer == "sgd" else r.momentum
-            return torch.optim.SGD(parameters, r.learning_rate, momentum, nesterov=r.optimizer == "nesterov")
-        case "adam" | "adamw" if setting.track == "idiomatic":
-            return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[r.optimizer](parameters, r.learning_rate)
-        case "adam":
-            return torch.optim.Adam(parameters, r.learning_rate, (r.beta1, r.beta2), r.epsilon)
-        case "adamw":
-            return torch.optim.AdamW(parameters, r.learning_rate, (r.beta1, r.beta2), r.epsilon, r.weight_decay)
+            return torch.optim.SGD(parameters, r.learning_rate, momentum, nesterov=r.optimizer == "nesterov", **how)
+        case "adam" | "adamw":
+            kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[r.optimizer]
+            if setting.track == "idiomatic":
+                return kind(parameters, r.learning_rate, **how)
+            decay = r.weight_decay if r.optimizer == "adamw" else 0.0
+            return kind(parameters, r.learning_rate, (r.beta1, r.beta2), r.epsilon, decay, **how)
 
 
 def penalty(network: nn.Module, l2: float) -> Tensor:

@@ -16,7 +16,20 @@ class TorchNN(model.OverLayers):
     framework = "torch"
     api = "mixed"
     modes = ("eager", "compile")
-    limits = (COMPILER, NO_TPU)
+    limits = (
+        COMPILER,
+        NO_TPU,
+        {
+            "mode": "reduce-overhead",
+            "device": "cpu",
+            "because": "reduce-overhead is CUDA graphs, which NVIDIA GPUs have",
+        },
+        {
+            "mode": "max-autotune",
+            "device": "cpu",
+            "because": "on a CPU max-autotune chooses kernels for frozen weights only, which training has not",
+        },
+    )
     defaults = {
         "initialiser": "nn.Linear's: kernels and biases uniform on ±1/√inputs",
         "adam": "betas 0.9 and 0.999, epsilon 1e-8 after the bias correction",
@@ -24,6 +37,34 @@ class TorchNN(model.OverLayers):
         "loader": LOADER,
         "stopping": "none",
     }
+    fast_modes = {
+        "compile": {
+            "does": "torch.compile of the loss, with its gradients",
+            "page": "https://docs.pytorch.org/tutorials/intermediate/torch_compile_tutorial.html",
+            "why_not_default": "Compiling takes seconds to minutes, and on a CPU needs a C++ compiler.",
+        },
+        "reduce-overhead": {
+            "does": "compile, replayed as CUDA graphs",
+            "page": "https://docs.pytorch.org/docs/stable/generated/torch.compile.html",
+            "why_not_default": "CUDA graphs hold memory of their own, and overwrite what the last step returned.",
+        },
+        "max-autotune": {
+            "does": "compile, replayed as CUDA graphs, with the fastest of several kernels",
+            "page": "https://docs.pytorch.org/docs/stable/generated/torch.compile.html",
+            "why_not_default": "All kernels are compiled and timed first, which takes minutes.",
+        },
+        "foreach": {
+            "does": "the optimizer with foreach=True: each operation on all parameters at once",
+            "page": "https://docs.pytorch.org/docs/stable/optim.html",
+            "why_not_default": "It is on CUDA; on a CPU torch loops over the parameters, which takes less memory.",
+        },
+        "fused": {
+            "does": "the optimizer with fused=True: the whole update in one kernel",
+            "page": "https://docs.pytorch.org/docs/stable/optim.html",
+            "why_not_default": "It is torch's youngest implementation, taken only when asked for.",
+        },
+    }
+    fast_class = "levelfield.adapters.torch.nn_fast:NNFast"
     replication = ("ranks",)
     replicated = "levelfield.adapters.torch.nn_ranks:NNRanks"
     epochs = staticmethod(epochs)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import Operation, Runtime, operands
+from levelfield.adapters.runtime import TORCH_COMPILES, Operation, Runtime, operands
 
 # Operations that only arrange what is there, or make room
 ARRANGE = {"alias", "as_strided", "detach", "detach_", "empty", "empty_like", "empty_strided", "expand", "permute"}
@@ -28,7 +28,7 @@ class TorchRuntime(Runtime):
     def configure(self, setting: Setting) -> None:
         torch.set_num_threads(setting.threads)
         torch.set_float32_matmul_precision("high" if setting.precision == "tf32" else "highest")
-        if setting.mode == "compile":
+        if setting.mode in TORCH_COMPILES:
             torch._dynamo.reset()  # beyond eight compilations of one function in a process it would run eagerly
 
     def preload(self) -> None:

@@ -6,7 +6,7 @@ NO_TPU = {
     "because": "torch reaches a TPU through torch-tpu or torch_xla, which its adapters do not use",
 }
 COMPILER = {
-    "mode": "compile",
+    "mode": ("compile", "reduce-overhead", "max-autotune"),
     "compiler": False,
     "device": "cpu",
     "because": "torch.compile on a CPU needs a C++ compiler",

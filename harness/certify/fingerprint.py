@@ -24,6 +24,8 @@ PROCESSES = (
     "harness/system/processes.py",
 )
 
+CLASSES = ("fast_class", "replicated", "runtime_class")  # literals of an adapter that name one, see `adapters.optional`
+
 
 def fingerprint(adapter_source: Path, distribution: str | None = None) -> str:
     """SHA-256 of the adapter's file, the specification, the certifier, and all that any of them imports of levelfield.
@@ -102,8 +104,8 @@ def _modules_in(text: str, loaded: bool) -> tuple[str, ...]:
                 stem = "." * node.level + stem
             names += [stem, *(f"{stem}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            target = ast.unparse(node.targets[0])  # a literal of an adapter that names a class, see `adapters.optional`
-            names += [str(node.value.value).partition(":")[0]] if target in ("replicated", "runtime_class") else []
+            target = ast.unparse(node.targets[0])
+            names += [str(node.value.value).partition(":")[0]] if target in CLASSES else []
     return tuple(names)
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from math import nextafter
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import NoReturn, get_args
 
 import levelfield
-from levelfield.adapters.choices import DEVICE_KINDS, Replication, TimedPrecision, Track
+from levelfield.adapters.choices import Replication, TimedPrecision, Track
+from levelfield.harness.cli import values
 from levelfield.harness.doctor.parts import PARTS
 from levelfield.tasks.errors import UserError
 
@@ -41,7 +41,6 @@ EXIT_CODES = {
   3    internal error
   5    nothing could be compared""",
 }
-FAILURES = ("slower", "undecided")  # what `compare --fail-on` knows
 PRECISIONS, TRACKS, REPLICATIONS = (get_args(choice) for choice in (TimedPrecision, Track, Replication))
 
 
@@ -63,14 +62,14 @@ def command(options: argparse.Namespace) -> str:
         if action.dest == "help" or value == action.default:
             continue
         several = isinstance(action, argparse._AppendAction) or action.nargs == "*"
-        values = value if several else [value]
+        given = value if several else [value]
         if not action.option_strings:
-            positional += map(str, values)
+            positional += map(str, given)
         elif action.nargs == 0:
             words.append(action.option_strings[-1])
         else:
-            for one in values:
-                words += _option(action, WRITTEN.get(action.type, str)(one))
+            for one in given:
+                words += _option(action, values.WRITTEN.get(action.type, str)(one))
     # What looks like an option is none behind two hyphens
     behind = ["--", *positional] if any(word.startswith("-") for word in positional) else []
     return shlex.join(["levelfield", options.command, *([] if behind else positional), *words, *behind])
@@ -117,7 +116,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     env = Parser(add_help=False)
     passed = "pass this variable on to launches, with its value here or this one; repeatable"
-    env.add_argument("--env", action="append", type=_variable, default=[], metavar="NAME[=VALUE]", help=passed)
+    env.add_argument("--env", action="append", type=values.variable, default=[], metavar="NAME[=VALUE]", help=passed)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def add(name: str, text: str, *more: Parser) -> Parser:
@@ -145,17 +144,23 @@ def _parser() -> Parser:
     run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     run.add_argument("--track", action="append", default=[], choices=TRACKS, help="only this one; repeatable")
-    run.add_argument("--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)")
+    run.add_argument(
+        "--device", type=values.device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
+    )
     run.add_argument("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
-    run.add_argument("--threads", type=_positive, metavar="N", help="of speed launches (default: as the suite says)")
-    run.add_argument("--blocks", type=_positive, metavar="N", help="of speed launches")
-    run.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
-    run.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
+    run.add_argument(
+        "--threads", type=values.positive, metavar="N", help="of speed launches (default: as the suite says)"
+    )
+    run.add_argument("--blocks", type=values.positive, metavar="N", help="of speed launches")
+    run.add_argument("--budget", type=values.duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
+    run.add_argument("--precision", type=values.percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
     run.add_argument("--cold", action="store_true", help="a fresh process for every launch, nothing imported before")
-    run.add_argument("--seeds", type=_positive, metavar="N", help="of learning launches")
+    run.add_argument("--seeds", type=values.positive, metavar="N", help="of learning launches")
     run.add_argument("--full", action="store_true", help="the larger number of seeds, where the suite has two")
     run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
-    run.add_argument("--launcher", type=_launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]")
+    run.add_argument(
+        "--launcher", type=values.launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]"
+    )
     run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
     run.add_argument("--no-probes", action="store_true", help="sample nothing beside speed launches")
     run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
@@ -172,10 +177,12 @@ def _parser() -> Parser:
     duel.add_argument(
         "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
     )
-    duel.add_argument("--budget", type=_duration, default=60.0, metavar="TIME", help="stop then (default: 60s)")
-    duel.add_argument("--pairs", type=_positive, default=1000, metavar="N", help="at most so many")
-    duel.add_argument("--precision", type=_percent, default=0.01, metavar="P", help="stop at ± this (default: 1%%)")
-    duel.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    duel.add_argument("--budget", type=values.duration, default=60.0, metavar="TIME", help="stop then (default: 60s)")
+    duel.add_argument("--pairs", type=values.positive, default=1000, metavar="N", help="at most so many")
+    duel.add_argument(
+        "--precision", type=values.percent, default=0.01, metavar="P", help="stop at ± this (default: 1%%)"
+    )
+    duel.add_argument("--threshold", type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
     duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     duel.add_argument("--json", action="store_true", help="the verdict and every pair")
 
@@ -190,12 +197,12 @@ def _parser() -> Parser:
         "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
     )
     explain.add_argument(
-        "--budget", type=_duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)"
+        "--budget", type=values.duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)"
     )
-    explain.add_argument("--blocks", type=_positive, default=20, metavar="N", help="at most so many")
+    explain.add_argument("--blocks", type=values.positive, default=20, metavar="N", help="at most so many")
     explain.add_argument(
         "--precision",
-        type=_percent,
+        type=values.percent,
         default=0.02,
         metavar="P",
         help="stop at ± this of the longest step (default: 2%%)",
@@ -209,10 +216,10 @@ def _parser() -> Parser:
     much.add_argument("--quick", action="store_true", help="within a minute")
     much.add_argument("--full", action="store_true", help="three adapters, also beside a neighbour; 34 minutes")
     only = f"these parts alone, each to its end: {', '.join(PARTS)}"
-    doctor.add_argument("--only", type=_names, default=[], metavar="PART,…", help=only)
+    doctor.add_argument("--only", type=values.names, default=[], metavar="PART,…", help=only)
     doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
-    doctor.add_argument("--budget", type=_duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
-    doctor.add_argument("--threads", type=_positive, metavar="N", help="default: all cores")
+    doctor.add_argument("--budget", type=values.duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
+    doctor.add_argument("--threads", type=values.positive, metavar="N", help="default: all cores")
     doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
 
     versions = add("versions", "Since which version is it slower? Build environments, and time them beside each other.")
@@ -228,15 +235,19 @@ def _parser() -> Parser:
     )
     versions.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
     versions.add_argument(
-        "--device", type=_device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
+        "--device", type=values.device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
     )
-    versions.add_argument("--threads", type=_positive, metavar="N", help="default: as the suite says")
-    versions.add_argument("--blocks", type=_positive, metavar="N", help="default: 8, or as the suite says")
-    versions.add_argument("--budget", type=_duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
-    versions.add_argument("--precision", type=_percent, metavar="P", help="add blocks until intervals are ± this: 1%%")
-    versions.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    versions.add_argument("--threads", type=values.positive, metavar="N", help="default: as the suite says")
+    versions.add_argument("--blocks", type=values.positive, metavar="N", help="default: 8, or as the suite says")
+    versions.add_argument("--budget", type=values.duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
+    versions.add_argument(
+        "--precision", type=values.percent, metavar="P", help="add blocks until intervals are ± this: 1%%"
+    )
+    versions.add_argument(
+        "--threshold", type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%"
+    )
     search = "between two releases, find the one that became slower by more than this: slower:3%%"
-    versions.add_argument("--bisect", type=_slower, metavar="slower:P", help=search)
+    versions.add_argument("--bisect", type=values.slower, metavar="slower:P", help=search)
     versions.add_argument("--installer", choices=["uv", "pip"], help="default: uv if it is on the PATH, else pip")
     versions.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
     versions.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/TIME-versions-PACKAGE")
@@ -247,11 +258,15 @@ def _parser() -> Parser:
     certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)
     certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
     certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    certify.add_argument("--device", type=_device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0")
+    certify.add_argument(
+        "--device", type=values.device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0"
+    )
     certify.add_argument(
         "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
     )
-    certify.add_argument("--replicas", type=_positive, default=1, metavar="N", help="over which each batch is split")
+    certify.add_argument(
+        "--replicas", type=values.positive, default=1, metavar="N", help="over which each batch is split"
+    )
     certify.add_argument(
         "--replication", choices=REPLICATIONS, help="how they are made (default: each way an adapter has)"
     )
@@ -266,8 +281,12 @@ def _parser() -> Parser:
     preview.add_argument(
         "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
     )
-    preview.add_argument("--replicas", type=_positive, default=1, metavar="N", help="devices that share each batch")
-    preview.add_argument("--hidden", type=_widths, default=[128], metavar="N,…", help="widths of the hidden layers")
+    preview.add_argument(
+        "--replicas", type=values.positive, default=1, metavar="N", help="devices that share each batch"
+    )
+    preview.add_argument(
+        "--hidden", type=values.widths, default=[128], metavar="N,…", help="widths of the hidden layers"
+    )
     preview.add_argument("--json", action="store_true", help="the previews, one JSON object a line")
 
     new = add("new-adapter", "Write the skeleton of an adapter, which runs and certifies at once.")
@@ -281,7 +300,9 @@ def _parser() -> Parser:
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
     report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
     report.add_argument("--format", choices=["html", "markdown"], default="html")
-    report.add_argument("--image", type=_image, metavar="FILE", help="instead: the first picture alone, .svg or .png")
+    report.add_argument(
+        "--image", type=values.image, metavar="FILE", help="instead: the first picture alone, .svg or .png"
+    )
     report.add_argument("--open", action="store_true", help="open it in the browser")
 
     export = add("export", "Write a run in another tool's format.")
@@ -293,10 +314,10 @@ def _parser() -> Parser:
     compare = add("compare", "Compare the speed of two runs, cell by cell.")
     compare.add_argument("base", type=Path, metavar="BASE", help="a run's folder")
     compare.add_argument("new", type=Path, metavar="NEW", help="another one")
-    compare.add_argument("--threshold", type=_percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
+    compare.add_argument("--threshold", type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
     compare.add_argument(
         "--fail-on",
-        type=_failures,
+        type=values.failures,
         action="extend",
         default=[],
         metavar="WHAT,…",
@@ -307,13 +328,17 @@ def _parser() -> Parser:
     compare.add_argument(
         "--environment",
         action="append",
-        type=_environment,
+        type=values.environment,
         default=[],
         metavar="SIDE=PYTHON",
         help="of the side base or new, to measure again (default: the interpreter that made the run)",
     )
     compare.add_argument(
-        "--budget", type=_duration, default=60.0, metavar="TIME", help="for each cell measured again (default: 60s)"
+        "--budget",
+        type=values.duration,
+        default=60.0,
+        metavar="TIME",
+        help="for each cell measured again (default: 60s)",
     )
     compare.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, to measure again")
     compare.add_argument("--force", action="store_true", help="compare runs of different machines")
@@ -325,122 +350,6 @@ def _parser() -> Parser:
     show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
     show.add_argument("--json", action="store_true", help="the records, one JSON object a line")
     return parser
-
-
-def _slower(text: str) -> float:
-    what, _, share = text.partition(":")
-    if what != "slower" or not share:
-        raise argparse.ArgumentTypeError(f"{text!r} is nothing to search for; write slower:3%")
-    return _percent(share)
-
-
-def _names(text: str) -> list[str]:
-    return text.split(",")
-
-
-def _failures(text: str) -> list[str]:
-    from levelfield.tasks.errors import unknown
-
-    for word in (words := text.split(",")):
-        if word not in FAILURES:
-            raise unknown("fail-on", word, FAILURES)
-    return words
-
-
-def _environment(text: str) -> tuple[str, Path]:
-    side, _, python = text.partition("=")
-    if side not in ("base", "new") or not python:
-        raise argparse.ArgumentTypeError(f"{text!r} is not base=PYTHON or new=PYTHON")
-    return side, Path(python)
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return number
-
-
-def _widths(text: str) -> list[int]:
-    return [_positive(word) for word in text.split(",")]
-
-
-def _image(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise argparse.ArgumentTypeError(f"{text!r} ends neither in .svg nor in .png")
-    return path
-
-
-def _device(text: str) -> str:
-    kind, colon, number = text.partition(":")
-    if text == "cpu" or (kind in DEVICE_KINDS[1:] and (not colon or (number.isdecimal() and len(number) <= 3))):
-        return text if text == "cpu" else f"{kind}:{int(number or 0)}"
-    raise argparse.ArgumentTypeError(f"{text!r} is no device; write cpu, gpu:0 or tpu:0 (levelfield list devices)")
-
-
-def _variable(text: str) -> tuple[str, str]:
-    import os
-
-    from levelfield.harness.system import variables
-
-    return variables.parse(text, os.environ)
-
-
-def _launcher(text: str) -> str:
-    if text not in ("local", "ray") and not (text.startswith("ray://") and text[6:].rpartition(":")[2].isdigit()):
-        from levelfield.tasks.errors import unknown
-
-        raise unknown("launcher", text, ["local", "ray", "ray://HOST:PORT"])
-    return text
-
-
-def _duration(text: str) -> float:
-    from levelfield.harness.plan.suite import seconds
-
-    try:
-        return seconds(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; write 90s, 10m or 1.5h") from None
-
-
-def _percent(text: str) -> float:
-    try:
-        value = float(text.removesuffix("%")) / 100
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage between 0% and 100%; write 2%")
-    return value
-
-
-def _in_seconds(value: float) -> str:
-    return f"{value:g}s" if float(f"{value:g}") == value else f"{value!r}s"
-
-
-def _in_percent(value: float) -> str:
-    """In as few digits as give the same value again."""
-    for digits in range(1, 18):
-        text = f"{100 * value:.{digits}g}"
-        if float(text) / 100 == value:
-            return f"{text}%"
-    near = next(x for x in (nextafter(100 * value, 0), nextafter(100 * value, 100)) if x / 100 == value)
-    return f"{near!r}%"
-
-
-# How an option's value is written, where not as Python writes it
-WRITTEN: dict[object, Callable[[Any], str]] = {
-    _duration: _in_seconds,
-    _percent: _in_percent,
-    _slower: lambda value: f"slower:{_in_percent(value)}",
-    _names: ",".join,
-    _widths: lambda widths: ",".join(map(str, widths)),
-    _variable: "=".join,
-    _environment: lambda given: f"{given[0]}={given[1]}",
-}
 
 
 def _version() -> str:

@@ -56,7 +56,7 @@ def check_names(options: argparse.Namespace, registry: Registry) -> None:
     """Raises UserError for an adapter, or a mode, that there is not."""
     for name in options.adapter:
         registry.get(name)
-    modes = {mode for info in registry.adapters.values() for mode in info.modes}
+    modes = {mode for info in registry.adapters.values() for mode in info.every_mode}
     for name in options.mode:
         if name not in modes:
             raise unknown("mode", name, modes, "levelfield list adapters")
@@ -77,7 +77,7 @@ def choose(
         if (missing := info.missing()) is not None:
             left_out.append(f"skipped: {info.name}: {missing}")
             continue
-        for mode in info.modes:
+        for mode in info.every_mode:
             if options.mode and mode not in options.mode:
                 continue
             if (reason := without.get((DEFAULT, info.runtime, options.device))) is not None:

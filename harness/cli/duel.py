@@ -86,8 +86,8 @@ def parse(text: str, registry: Registry) -> tuple[AdapterInfo, str]:
     """``ADAPTER`` or ``ADAPTER:MODE``; without a mode it is the adapter's first."""
     name, colon, mode = text.partition(":")
     info = registry.get(name)
-    if colon and mode not in info.modes:
-        raise unknown(f"mode of {name}", mode, info.modes, "levelfield list adapters")
+    if colon and mode not in info.every_mode:
+        raise unknown(f"mode of {name}", mode, info.every_mode, "levelfield list adapters")
     return info, mode or info.modes[0]
 
 

@@ -11,6 +11,8 @@ from levelfield.adapters import registry as adapters
 from levelfield.harness.system.console import columns
 from levelfield.tasks import registry as tasks
 
+ONLY_AS_JSON = ("defaults", "stopping", "fast_modes")  # of an adapter: too long for a line
+
 
 def show(what: str | None, as_json: bool, env: Mapping[str, str] = MappingProxyType({})) -> None:
     """Print the adapters, tasks and suites, or one of them. Who is asked for devices gets the variables `env`."""
@@ -41,13 +43,14 @@ def _adapters() -> list[dict[str, Any]]:
             {
                 "name": info.name,
                 "api": info.api,
-                "modes": " ".join(info.modes),
+                "modes": " ".join(info.every_mode),
                 "state": info.missing() or versions,
                 "defaults": info.defaults,
                 "stopping": info.stopping,
+                "fast_modes": info.fast_modes,
             }
         )
-    nothing: dict[str, Any] = {"api": "", "modes": "", "defaults": {}, "stopping": None}
+    nothing: dict[str, Any] = {"api": "", "modes": "", "defaults": {}, "stopping": None, "fast_modes": {}}
     rows += [{"name": "(left out)", "state": problem, **nothing} for problem in found.problems]
     rows += [{"name": "(remark)", "state": remark, **nothing} for remark in found.remarks]
     return rows
@@ -68,6 +71,6 @@ def _suites() -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]], indent: str) -> None:
-    names = [name for name in (rows[0] if rows else ()) if name not in ("defaults", "stopping")]  # too long for a line
+    names = [name for name in (rows[0] if rows else ()) if name not in ONLY_AS_JSON]
     for line in columns([[str(row[name]) for name in names] for row in rows]):
         print(indent + line)

@@ -119,9 +119,13 @@ def _functions(programs: Sequence[Program]) -> int:
 
 
 def _program(one: Program, found: Preview) -> list[str]:
-    same = "the same as on the CPU, where it is certified" if one.same else "NOT the same as on the CPU"
-    known = "TF32: not on a CPU" if one.same is None else same
-    lines = [f"{one.function} ({one.variant}): StableHLO {one.stablehlo[:12]}, {known}"]
+    same: dict[bool | None, str] = {
+        True: "the same as on the CPU, where it is certified",
+        False: "NOT the same as on the CPU",
+    }
+    lines = [
+        f"{one.function} ({one.variant}): StableHLO {one.stablehlo[:12]}, {same.get(one.same, 'TF32: not on a CPU')}"
+    ]
     told = "; ".join(f"{n} in {kind}" for kind, n in one.products.items())
     left = ", ".join(f"{n} {words}" for words, n in one.left.items())
     lines.append(f"    products: {told or 'none'} ({left})")

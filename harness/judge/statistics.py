@@ -3,7 +3,7 @@
 The unit of replication is the block, and its launches form pairs (same seed, in turns), so that everything starts
 from the per-block log-ratio of a cell to the baseline. The intervals of one table, a *family*, hold together, and its
 cells borrow from each other how much blocks differ (`moderated`).
-Why these methods and not others, with their simulated coverage: ``docs/statistics.md``.
+Why these methods and not others, with their simulated coverage: ``docs/results/coverage.md``.
 """
 
 from __future__ import annotations

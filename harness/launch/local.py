@@ -169,7 +169,8 @@ class LocalHost:
         return self._record(launch, one.started, done, **measured)
 
     def _job(self, launch: Launch, **how: Any) -> LaunchJob:
-        common = self._common(launch.cell.adapter, launch.id, launch.cell.device, launch.cell.replicas)
+        cell = launch.cell
+        common = self._common(cell.adapter, launch.id, cell.device, cell.replicas, cell.mode)
         return LaunchJob(
             **common,
             what=launch.cell.kind,
@@ -206,7 +207,8 @@ class LocalHost:
             "quick": quick,
         }
         words = (subject.adapter, subject.mode, subject.precision, subject.replicas, subject.replication)
-        common = self._common(subject.adapter, f"certify-{'-'.join(map(str, words))}", subject.device, subject.replicas)
+        name = f"certify-{'-'.join(map(str, words))}"
+        common = self._common(subject.adapter, name, subject.device, subject.replicas, subject.mode)
         distribution = self.adapters[subject.adapter].distribution
         job = CertifyJob(**common, **how, needs=needs, core=core, distribution=distribution)
         done = self.parents.run(job, self.key(subject))
@@ -252,9 +254,11 @@ class LocalHost:
         """End the warm parents that none of these cells' launches will use; in cold runs all of them."""
         self.parents.end_all_but(set() if self.cold else {self.key(cell) for cell in cells})
 
-    def _common(self, adapter: str, name: str, device: str, replicas: int = 1) -> dict[str, Any]:
+    def _common(
+        self, adapter: str, name: str, device: str, replicas: int = 1, mode: str | None = None
+    ) -> dict[str, Any]:
         # Numbered, so that no two jobs share a file, whatever else they have in common
-        info, stem = self.adapters[adapter].of(replicas), f"{next(self._jobs)}-{name.replace('/', '_')}"
+        info, stem = self.adapters[adapter].of(replicas, mode), f"{next(self._jobs)}-{name.replace('/', '_')}"
         return {
             "adapter": adapter,
             "module": info.module,

@@ -288,12 +288,14 @@ def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
 
 def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
     if selection.modes:
-        return [mode for mode in info.modes if mode in selection.modes]
+        return [mode for mode in info.every_mode if mode in selection.modes]
     if part.modes == "all":
         return info.modes
     if part.modes == "default":
         return info.modes[:1]
-    return [mode for mode in info.modes if mode in part.modes]
+    if part.modes == "guides":
+        return tuple(dict.fromkeys((info.modes[0], *info.fast_modes)))
+    return [mode for mode in info.every_mode if mode in part.modes]
 
 
 def _tracks(part: Part, selection: Selection) -> list[Track]:
@@ -335,7 +337,7 @@ def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None
 
 
 def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
-    modes = {mode for info in adapters.values() for mode in info.modes}
+    modes = {mode for info in adapters.values() for mode in info.every_mode}
 
     def check(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
         for name in given:

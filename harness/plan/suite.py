@@ -155,7 +155,7 @@ class Part(Table):
     recipe: Names
     adapters: Names = ("*",)
     environments: Names = ("default",)
-    modes: Literal["all", "default"] | tuple[str, ...] = "default"
+    modes: Literal["all", "default", "guides"] | tuple[str, ...] = "default"
     track: Annotated[tuple[Track, ...], _alone, Field(min_length=1)] = ("matched",)
     device: Device = "cpu"
     precision: AllPrecisions = ("float32",)
@@ -168,7 +168,7 @@ class Part(Table):
 class SpeedPart(Part):
     """`seconds` of turns in each of `blocks` launches."""
 
-    modes: Literal["all", "default"] | tuple[str, ...] = "all"
+    modes: Literal["all", "default", "guides"] | tuple[str, ...] = "all"
     precision: Precisions = ("float32",)
     blocks: Whole = Field(6, ge=1, le=10_000)
     threads: Literal["all"] | Annotated[Whole, Field(ge=1)] = "all"

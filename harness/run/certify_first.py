@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import TORCH_COMPILES
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.hosts import Host
 from levelfield.harness.launch.work_queue import Lane, side_by_side
@@ -123,7 +124,10 @@ def obtain(
 
     side_by_side(
         # The longest first, or torch.compile's are made at the end, one after the other, while other cores have nothing
-        sorted((piece for piece in pieces if piece not in found), key=lambda piece: piece.subject.mode != "compile"),
+        sorted(
+            (piece for piece in pieces if piece not in found),
+            key=lambda piece: piece.subject.mode not in TORCH_COMPILES,
+        ),
         lambda piece: (hosts[0].key(piece.subject), piece.machine),
         work,
         [Lane(host, core) for host in hosts for core in host.cores],

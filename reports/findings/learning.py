@@ -221,6 +221,22 @@ def _samples(task: Mapping[str, Any]) -> dict[str, int]:
     return {split: int(n) for split, n in known if isinstance(n, int | float) and isfinite(n) and n > 0}
 
 
+def untrained(evidence: Evidence) -> str:
+    """Why only some of the adapters that were timed are trained for what is learnt; a sentence, or nothing."""
+    places = [p for c in evidence.speed if c.workload.track == "matched" for p in c.places]
+    timed = {p.entry.adapter for p in places if p.certified and p.counts.get("ok")}
+    trained = {
+        entry.adapter for workload, launches in evidence.learning if workload.track == "matched" for entry in launches
+    }
+    if not trained or timed <= trained:
+        return ""
+    both = len(timed & trained)
+    return (
+        f"Of {len(timed)} timed adapters, {both} {'is' if both == 1 else 'are'} trained here: by their certificates, "
+        "matched adapters start alike and step alike, so that the others would learn the same."
+    )
+
+
 # Quantities of one snapshot
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
@@ -16,6 +16,9 @@ from levelfield.harness.records.record import EpochScores, Record, StudyName
 from levelfield.reports.findings import intervals
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, holds_certificate
+
+FIVE_POINTS = "five-points"  # the task
+LEAST_WIDTHS = 3  # fewer are no study
 
 Where = tuple[str, str]  # adapter, mode
 Values = Mapping[Where, Mapping[int, float]]  # by seed
@@ -160,10 +163,40 @@ def axes(study: StudyName, cell: Cell) -> Iterator[tuple[str, float, str]]:
             yield "width", hidden[0] if hidden else 0, str(hidden[0] if hidden else 0)
 
 
-def series(evidence: Evidence, study: StudyName) -> tuple[Series, ...]:
-    """Of the fits that ended well, on one device each; those that hold no certificate take no part."""
+def fits(evidence: Evidence) -> dict[StudyName, list[Record]]:
+    """Of every study of the run, its fits that ended well, on one device each; those that hold no certificate take no
+    part. A suite that names no study may hold two: the lesson's five points, and one setting in several widths.
+    """
     records = [r for r in evidence.latest if r.cell.kind == "learning" and r.status == "ok" and r.final is not None]
     records = [r for r in records if r.cell.replicas == 1 and _takes_part(r, evidence)]
+    if study := evidence.run.study:
+        return {study: records}
+    lesson = [r for r in records if r.cell.task == FIVE_POINTS and r.cell.track == "matched"]
+    widths: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.cell.task != FIVE_POINTS and len(record.cell.model.hidden) == 1:
+            widths[_setting(record.cell)].append(record)
+    widest = max(widths.values(), key=_widths, default=[])
+    found: dict[StudyName, list[Record]] = {}
+    if len({r.cell.model.hidden for r in lesson}) > 1:
+        found["five-points"] = lesson
+    if _widths(widest) >= LEAST_WIDTHS:
+        found["capacity"] = widest
+    return found
+
+
+def _setting(cell: Cell) -> str:
+    """All that changes what is learnt, but for the width and the adapter."""
+    model = replace(cell.model, name="", hidden=())
+    return str((cell.task, cell.variant, cell.track, cell.device, cell.precision, model, replace(cell.recipe, name="")))
+
+
+def _widths(records: Sequence[Record]) -> int:
+    return len({r.cell.model.hidden for r in records})
+
+
+def series(study: StudyName, records: Sequence[Record]) -> tuple[Series, ...]:
+    """One for each axis along which the `fits` of a study differ."""
     groups: dict[str, dict[tuple[float, str], list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         for axis, place, name in axes(study, record.cell):

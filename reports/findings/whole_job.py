@@ -85,7 +85,9 @@ def sentence(jobs: Sequence[Job]) -> str:
             what += f" to {duration(high.totals[n].estimate)} ({high.label})"
         told.append(f"{what} for {count(n, 'epoch')}")
     import_ = "a cold import" if workload.cold else "the import, which forked launches share,"
-    return f"{workload.where} a whole job with {import_} took {'; '.join(told)}: described, not judged."
+    first, *later = told
+    rest = "".join(f" It took {one}." for one in later)
+    return f"{workload.where} a whole job with {import_} took {first}.{rest} This is described, not judged."
 
 
 def table(jobs: Sequence[Job], name: str) -> Table:
@@ -129,7 +131,7 @@ def notes(found: Sequence[Sequence[Job]]) -> tuple[str, ...]:
     if any(not w.cold for w in workloads):
         return (
             "Whole jobs of forked launches: the import was measured once, in the warm parent that the launches of a "
-            "framework are forked from, and other adapters of that parent were imported along with it; so it is "
-            "shared, and the intervals do not cover how much it varies. A run with --cold measures it for each launch.",
+            "framework are forked from. Other adapters of that parent were imported along with it. So it is shared, "
+            "and the intervals do not cover how much it varies. A run with --cold measures it for each launch.",
         )
     return ()

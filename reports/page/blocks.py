@@ -90,11 +90,14 @@ class Section:
     missing: str | None = None
     notes: tuple[str, ...] = ()
     extra: Any = None
+    pair: tuple[Picture, ...] = ()  # small ones that stand beside each other, instead of a head
     glance: Glance | None = None
 
     @property
     def head(self) -> Picture | Table | None:
-        """What the page shows without being asked."""
+        """What the page shows without being asked, where there is no pair."""
+        if self.pair:
+            return None
         shown = (b for b in self.blocks if isinstance(b, Picture))
         return next(shown, next((t for t in self.tables[:1] if len(t.lines) <= SHORT_TABLE), None))
 

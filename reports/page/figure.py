@@ -170,12 +170,17 @@ def panel(rows: int, *, row: float = 0.235, top: float = 0.3, bottom: float = 0.
     return figure, axes
 
 
-def plot(height: float) -> tuple[Figure, Axes]:
+def plot(height: float, width: float = WIDTH, left: float = 0.95) -> tuple[Figure, Axes]:
     """A figure with one axes across the page, `height` inches high, with room for a legend above."""
-    left, bottom, top = 0.95, 0.5, LEGEND
+    bottom, top = 0.5, LEGEND
     total = height + bottom + top
-    figure = Figure(figsize=(WIDTH, total))
-    return figure, figure.add_axes((left / WIDTH, bottom / total, (WIDTH - left - 0.25) / WIDTH, height / total))
+    figure = Figure(figsize=(width, total))
+    return figure, figure.add_axes((left / width, bottom / total, (width - left - 0.25) / width, height / total))
+
+
+def small_plot() -> tuple[Figure, Axes]:
+    """The same for one of two that stand beside each other."""
+    return plot(1.9, WIDTH / 2, 0.6)
 
 
 def grid(

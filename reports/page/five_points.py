@@ -10,16 +10,15 @@ from matplotlib.lines import Line2D
 
 from levelfield.harness.records.record import Record
 from levelfield.reports.findings.evidence import Evidence
+from levelfield.reports.findings.series import FIVE_POINTS as TASK
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import Picture
 from levelfield.tasks import registry
 from levelfield.tasks.task import Task
 
-TASK = "five-points"
 
-
-def picture(evidence: Evidence, adapter: str, mode: str, name: str, alt: str) -> Picture | None:
-    """None where this run was made on other points, or kept no curves."""
+def picture(evidence: Evidence, adapter: str, mode: str, name: str, alt: str, *, small: bool = False) -> Picture | None:
+    """`small`: half as wide. None where this run was made on other points, or kept no curves."""
     task = registry.load(TASK)
     if evidence.run.tasks.get(TASK, {}).get("digest") != task.digest():
         return None
@@ -30,14 +29,14 @@ def picture(evidence: Evidence, adapter: str, mode: str, name: str, alt: str) ->
         return None
     return Picture(
         name,
-        partial(draw, fits, task, name, alt),
+        partial(draw, fits, task, name, alt, small),
         f"What was fitted to five points, one curve for each seed. {adapter} ({mode}).",
         "Filled: training points. Hollow: validation points.",
     )
 
 
-def draw(fits: Sequence[Record], task: Task, name: str, alt: str) -> figure.Markup:
-    drawing, axes = figure.plot(2.9)
+def draw(fits: Sequence[Record], task: Task, name: str, alt: str, small: bool) -> figure.Markup:
+    drawing, axes = figure.small_plot() if small else figure.plot(2.9)
     handles = []
     models = {fit.cell.model.name: fit.parameters for fit in fits}
     colours = (figure.VERMILLION, figure.BLUE, figure.GREEN)
@@ -61,5 +60,12 @@ def draw(fits: Sequence[Record], task: Task, name: str, alt: str) -> figure.Mark
         handles.append(Line2D([], [], label=label, **shape))
     axes.set_xlabel("x, standardised")
     axes.set_ylabel("y")
-    drawing.legend(handles=handles, loc="upper left", ncols=4, fontsize=8, labelcolor=figure.MUTED, borderaxespad=0.1)
+    drawing.legend(
+        handles=handles,
+        loc="upper left",
+        ncols=2 if small else 4,
+        fontsize=8,
+        labelcolor=figure.MUTED,
+        borderaxespad=0.1,
+    )
     return figure.to_svg(drawing, name, alt)

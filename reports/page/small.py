@@ -76,6 +76,18 @@ def ladder(rises: Sequence[Rise], columns: Sequence[str], alt: str) -> Markup:
     return _svg(parts, alt)
 
 
+def steps(values: Sequence[float], colour: str, alt: str, ends: tuple[str, str]) -> Markup:
+    """From level to level of an axis whose ends are named, linear in height."""
+    low, high = min(values), max(values)
+    gap = (WIDTH - 2 * EDGE - 10) / max(1, len(values) - 1)
+    points = [(EDGE + 5 + gap * i, 29 - 23 * (v - low) / ((high - low) or 1)) for i, v in enumerate(values)]
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    parts = [f'<path d="M{path}" fill="none" stroke="{to_variable(colour)}" stroke-width="1.5"/>']
+    parts += [_dot(x, y, to_variable(colour)) for x, y in points]
+    parts += [_word(EDGE - 5, ends[0], "start"), _word(WIDTH - EDGE + 5, ends[1], "end")]
+    return _svg(parts, alt)
+
+
 def _dot(x: float, y: float, colour: str) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}"/>'
 

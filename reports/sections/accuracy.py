@@ -72,9 +72,9 @@ class Race:
         told = f"{where} was reached on every seed by {len(full)} of {len(self.reaches)} entries, "
         told += f"after {epochs} epochs (medians over seeds)"
         if partly:
-            told += f"; not on every seed by {listing(partly)}"
+            told += f". Not on every seed by {listing(partly)}"
         if never:
-            told += f"; never by {listing(never)}"
+            told += f". Never by {listing(never)}"
         return f"{told}.{self.guessed}"
 
     @property

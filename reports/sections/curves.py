@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.learning import Alike, Study, mean_curve, mean_of, studies
+from levelfield.reports.findings.learning import Alike, Study, mean_curve, mean_of, studies, untrained
 from levelfield.reports.findings.text import count, fixed, listing, significant
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
@@ -41,6 +41,7 @@ def section(evidence: Evidence) -> Section:
             MOST_STUDIES,
         ),
         notes=drawn(len(found), MOST_STUDIES),
+        extra=untrained(evidence),
     )
 
 
@@ -70,9 +71,9 @@ def sentence(study: Study) -> str:
         low, high = significant(min(ends), 4), significant(max(ends), 4)
         spread = low if low == high else f"{low} to {high}"
         told = f"{where} the {len(ends)} entries end with a training loss of {spread}"
-    told += f"; validation was best after {middle} of {last} epochs (median over entries and seeds)"
-    told += "".join(f"; {shared(group, len(study.measured))}" for group in study.alike if len(group.learners) > 1)
-    return told + (f"; some seeds of {listing(lost)} diverged." if lost else ".")
+    told += f". Validation was best after {middle} of {last} epochs (median over entries and seeds)"
+    told += "".join(f". {shared(group, len(study.measured))}" for group in study.alike if len(group.learners) > 1)
+    return told + (f". Some seeds of {listing(lost)} diverged." if lost else ".")
 
 
 def shared(group: Alike, total: int) -> str:

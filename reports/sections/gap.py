@@ -111,7 +111,8 @@ class Gaps:
             )
         if why:
             suite = f"levelfield run {SUITES.get(self.study.workload.track, 'defaults')}"
-            return f"{where} it is not judged whether one generalises worse: {why}; {suite} has both. {self.spread}"
+            needs = f"{why[0].upper()}{why[1:]}. For both: {suite}."
+            return f"{where} it is not judged whether one generalises worse. {needs} {self.spread}"
         judged = [g for g in self.gaps if g.against and "not judged" not in g.words.values()]
         worse = [g.differences for g in judged if g.worse]
         verb = "is" if len(worse) == 1 else "are"
@@ -119,7 +120,7 @@ class Gaps:
         others = [g.differences for g in judged if g.differences and not g.worse]
         different = f" Different, and not worse: {listing(others, most=4)}." if others else ""
         counted = self.counted(judged)
-        return f"{where} {who} shown to generalise worse than {self.baseline}: {counted}.{different} {self.spread}"
+        return f"{where} {who} shown to generalise worse than {self.baseline}. {counted}.{different} {self.spread}"
 
     @property
     def baseline(self) -> str:
@@ -134,7 +135,7 @@ class Gaps:
         left = len(self.gaps) - 1 - len(judged)
         rest = f"; {left} not judged" if left else ""
         return (
-            f"of {len(judged)} judged, {' and '.join(told)} "
+            f"Of {len(judged)} judged, {' and '.join(told)} "
             f"(±{100 * MARGIN:g} points, {count(self.study.seeds, 'seed')}){rest}"
         )
 

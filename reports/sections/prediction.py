@@ -91,7 +91,7 @@ def sentence(latencies: Sequence[Latency]) -> str:
             if len(own) > 1
             else f"{what} took {duration(own[0])}"
         )
-    return f"{where} {', and '.join(told)}, depending on the adapter; these differences are described, not judged."
+    return f"{where} {', and '.join(told)}, depending on the adapter. Differences are described, not judged."
 
 
 def _ends(latencies: Sequence[Latency]) -> list[int]:

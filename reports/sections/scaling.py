@@ -138,7 +138,8 @@ def sentence(sweep: Sweep) -> str:
     """How throughput grows, where dispatch is the limit of all, and the largest share of the peak; no verdicts."""
     low, high = sweep.sizes[0], sweep.sizes[-1]
     parts = [p for p in (_growth(sweep, low, high), _dispatch(sweep), _largest(sweep)) if p]
-    told = "; ".join(parts) or "no entry was measured at more than one size"
+    told = ". ".join([*parts[:1], *(p[0].upper() + p[1:] for p in parts[1:])])
+    told = told or "no entry was measured at more than one size"
     return f"By {sweep.title}: {told}. These differences are described, not judged."
 
 

@@ -129,15 +129,15 @@ def summarise(starts: Sequence[Start], paybacks: Sequence[Payback]) -> str:
     if paybacks:
         pays = [p for p in paybacks if p.steps]
         counted = words.word_counts([p.verdict.word for p in paybacks if p not in pays])
-        rest = f"; the others against their eager mode: {counted}" if counted else ""
+        rest = f" The others against their eager mode: {counted}." if counted else ""
         if not pays:
             return f"{where} no compiled mode is shown to pay against its eager mode: {counted}."
         after = listing([told for cache in CACHES for told in [after_steps(pays, cache)] if told])
-        return f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager, after {after}{rest}."
+        return f"{where}, {len(pays)} of {len(paybacks)} compiled modes pay against eager. That takes {after}.{rest}"
     costly = sorted((s for s in starts if s.measurable), key=lambda s: (-s.highest, s.place.entry))
     most = listing([f"{s.place.entry.label} ({costs_told(s)})" for s in costly[:3]])
-    told = f"the first epoch costs most extra in {most}" if costly else "no start-up cost is measurable"
-    return f"{where} {why_no_pair(starts)}; {told}."
+    told = f"The first epoch costs most extra in {most}" if costly else "No start-up cost is measurable"
+    return f"{where} {why_no_pair(starts)}. {told}."
 
 
 def after_steps(pays: Sequence[Payback], cache: Cache | None) -> str:

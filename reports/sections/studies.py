@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from math import isfinite
@@ -11,11 +12,24 @@ from matplotlib.figure import Figure
 
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import StudyName
+from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.series import QUANTITIES, Level, Series, series
-from levelfield.reports.findings.text import count, listing, significant
-from levelfield.reports.page import figure, five_points
-from levelfield.reports.page.blocks import Column, Glance, Line, Picture, Section, Table, Value, absent, number, text
+from levelfield.reports.findings.series import QUANTITIES, Level, Series, fits, series
+from levelfield.reports.findings.text import count, fixed, listing, significant
+from levelfield.reports.page import figure, five_points, small
+from levelfield.reports.page.blocks import (
+    Column,
+    Glance,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    number,
+    text,
+)
 
 ORDER, SHORT, TITLE = 97, "Study", "What makes the gap"
 QUESTION = "What makes the gap?"
@@ -26,30 +40,96 @@ LOSSES = ("squared loss", "cross-entropy", "0-1 loss")
 PARTS = tuple(f"{part}, {loss}" for loss in LOSSES for part in ("bias", "variance"))
 
 
+@dataclass(frozen=True)
+class Part:
+    """The fits of one study along one axis, on `where`; `shown`: the quantities that it speaks of."""
+
+    study: StudyName
+    one: Series
+    where: str
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        return {"five-points": ERRORS, "bias-variance": PARTS}.get(self.study, tuple(QUANTITIES))
+
+
+def parts(evidence: Evidence) -> list[Part]:
+    found = []
+    for study, records in fits(evidence).items():
+        where = Workload.of(records[0], evidence.run) if records else None
+        name = "five points" if where and where.task == five_points.TASK else where.task if where else ""
+        label = f"{name} ({where.variant.label})" if where and where.variant.label else name
+        found += [Part(study, one, label) for one in series(study, records)]
+    return found
+
+
 def section(evidence: Evidence) -> Section:
-    study = evidence.run.study
-    found = series(evidence, study) if study else ()
-    if study is None or not found:
+    found = parts(evidence)
+    if not found:
         return Section(missing="Each cause has a suite of its own, as in: levelfield run capacity")
-    shown = {"five-points": ERRORS, "bias-variance": PARTS}.get(study, tuple(QUANTITIES))
     sentences: list[str] = []
-    blocks: list[Picture | Table] = []
-    remedies = study == "regularisation"
-    for i, one in enumerate(found, start=1):
-        sentences += findings(one, shown, against_first=remedies)
-        sentences += turns(one, shown) if study in ORDERED else ()
-        sentences.append(agreement(one, shown, against_first=remedies))
-        told = f"Means over seeds against {one.axis}. {one.main[0]} ({one.main[1]})."
-        means = Picture(f"study-{i}", partial(draw, one, shown, f"study-{i}", sentences[0]), told, KEY)
-        fitted = (
-            five_points.picture(evidence, *one.main, f"study-{i}", sentences[0]) if study == "five-points" else None
-        )
-        blocks += [fitted or means, table(one, shown, f"study-table-{i}")]
-    return Section(tuple(sentences), tuple(blocks), glance=glance(found[0], shown))
+    blocks: list[Heading | Picture | Table] = []
+    several = len({part.study for part in found}) > 1
+    if several:
+        sentences.append(" ".join(headline(part) for part in found))
+    for i, part in enumerate(found, start=1):
+        remedies = part.study == "regularisation"
+        own = findings(part.one, part.shown, against_first=remedies)
+        own += turns(part.one, part.shown) if part.study in ORDERED else ()
+        own.append(agreement(part.one, part.shown, against_first=remedies))
+        sentences += own
+        name = f"study-{i}"
+        blocks += [Heading(part.where)] if several else []
+        alt = headline(part) if several else sentences[0]
+        drawn = None if several and part.study == "five-points" else picture(evidence, part, name, alt)
+        blocks += [*([drawn] if drawn else []), table(part.one, part.shown, f"study-table-{i}")]
+    pair = tuple(half(evidence, part, f"small-{i}") for i, part in enumerate(found, start=1)) if several else ()
+    return Section(tuple(sentences), tuple(blocks), pair=pair, glance=glance(found if several else found[:1]))
 
 
-def glance(one: Series, shown: tuple[str, ...]) -> Glance:
-    """Which quantities rise and which fall from one end of the axis to the other."""
+def picture(evidence: Evidence, part: Part, name: str, alt: str) -> Picture:
+    """What was fitted to the five points, or the means against the axis."""
+    fitted = five_points.picture(evidence, *part.one.main, name, alt) if part.study == "five-points" else None
+    told = f"Means over seeds against {part.one.axis}. {part.one.main[0]} ({part.one.main[1]})."
+    return fitted or Picture(name, partial(draw, part.one, part.shown, name, alt), told, KEY)
+
+
+def half(evidence: Evidence, part: Part, name: str) -> Picture:
+    """The same half as wide, of the first quantity alone."""
+    alt, one = headline(part), part.one
+    fitted = five_points.picture(evidence, *one.main, name, alt, small=True) if part.study == "five-points" else None
+    told = f"The {part.shown[0]} against {one.axis}: {part.where}. {one.main[0]} ({one.main[1]})."
+    return fitted or Picture(name, partial(draw_small, one, part.shown[0], name, alt), told)
+
+
+def headline(part: Part) -> str:
+    """How the quantities change from end to end of the axis, without intervals."""
+    (first, end), one = compared(part.one, False)[-1], part.one
+    told = []
+    for quantity in part.shown:
+        change = one.change(quantity, first, end, len(part.shown))
+        if change is not None:
+            told.append(f"the {quantity} {_moved(first.mean(quantity, one.main), change)}")
+    where = f"On {part.where}, along {one.axis} from {first.name} to {end.name}"
+    return f"{where}, {listing(told)}." if told else f"{where}, nothing can be said: that needs two seeds."
+
+
+def glance(found: Sequence[Part]) -> Glance:
+    """Of each part which way it goes; of the last one, the first quantity along its axis."""
+    told = " ".join(brief(part, ends=len(found) == 1) for part in found)
+    one, quantity = found[-1].one, found[-1].shown[0]
+    means = [mean.estimate for level in one.levels if (mean := level.mean(quantity, one.main))]
+    alt = f"The {quantity} along {one.axis}"
+    ends = (one.levels[0].name, f"{one.axis} {one.levels[-1].name}")
+    return Glance(told, small.steps(means, figure.BLUE, alt, ends) if len(found) > 1 else "")
+
+
+def brief(part: Part, *, ends: bool) -> str:
+    """Which quantities rise and which fall from one end of the axis to the other.
+
+    Without the `ends`, those that show no change are left out beside others.
+    """
+    one, shown = part.one, part.shown
     first, end = one.levels[0], one.levels[-1]
     moved: dict[str, list[str]] = {"rises": [], "falls": [], "shows no resolved change": []}
     for quantity in shown[:3]:
@@ -57,9 +137,11 @@ def glance(one: Series, shown: tuple[str, ...]) -> Glance:
         if change is not None:
             word = "rises" if change.low > 0 else "falls" if change.high < 0 else "shows no resolved change"
             moved[word].append(quantity)
+    if not ends and (moved["rises"] or moved["falls"]):
+        moved.pop("shows no resolved change")
     told = "; ".join(f"{listing(own)} {word}" for word, own in moved.items() if own)
-    where = f"Along {one.axis}, from {first.name} to {end.name}"
-    return Glance(f"{where}: {told}." if told else f"{where}, nothing can be said: that needs two seeds.")
+    where = f"Along {one.axis}" + (f", from {first.name} to {end.name}" if ends else "")
+    return f"{where}: {told}." if told else f"{where}, nothing can be said: that needs two seeds."
 
 
 def compared(one: Series, against_first: bool) -> list[tuple[Level, Level]]:
@@ -79,22 +161,36 @@ def findings(one: Series, shown: tuple[str, ...], *, against_first: bool) -> lis
             if change is not None:
                 parts.append(f"the {quantity} {_change(first.mean(quantity, one.main), change)}")
         if parts:
-            told.append(f"Along {one.axis}, from {first.name} to {end.name}: {'; '.join(parts)}.")
+            each = ". ".join([parts[0], *map(_capital, parts[1:])])
+            told.append(f"Along {one.axis}, from {first.name} to {end.name}: {each}.")
     return told or [f"Along {one.axis} nothing can be said: that needs two seeds."]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _change(start: Interval | None, change: Interval) -> str:
     limits = _limits(change)
     if change.low > 0 or change.high < 0:
-        word = "rises" if change.estimate > 0 else "falls"
-        values = f" from {_level(start.estimate)} to {_level(start.estimate + change.estimate)}" if start else ""
-        return f"{word}{values} (95 % interval of the change: {limits})"
-    return f"shows no resolved change (interval {limits})"
+        return f"{_moved(start, change)} (95 % interval of the change: {limits})"
+    return f"{_moved(start, change)} (interval {limits})"
 
 
-def _level(value: float) -> str:
+def _moved(start: Interval | None, change: Interval) -> str:
+    if change.low <= 0 <= change.high:
+        return "shows no resolved change"
+    values = ""
+    if start:
+        ends = (start.estimate, start.estimate + change.estimate)
+        values = f" from {' to '.join(_level(x, max(map(abs, ends))) for x in ends)}"
+    return f"{'rises' if change.estimate > 0 else 'falls'}{values}"
+
+
+def _level(value: float, largest: float) -> str:
     """Two decimals, or significant digits where those would hide a small value that is not nothing."""
-    return f"{value:.2f}" if abs(value) >= 0.1 or abs(value) < 5e-4 else significant(value)
+    hidden = 5e-4 <= abs(value) < (0.005 if largest >= 0.1 else 0.1)
+    return significant(value) if hidden else fixed(value, 2)
 
 
 def _limits(change: Interval) -> str:
@@ -161,21 +257,37 @@ def draw(one: Series, shown: tuple[str, ...], name: str, alt: str) -> figure.Mar
     order = shown if rows == 1 else [q for part in ("bias", "variance") for q in shown if q.startswith(part)]
     for i, quantity in enumerate(order):
         axes = drawing.add_subplot(rows, columns, i + 1)
-        for x, level in enumerate(one.levels):
-            mean = level.mean(quantity, one.main)
-            for where, values in level.values.get(quantity, {}).items():
-                if where != one.main:
-                    axes.plot([x] * len(values), list(values.values()), "x", color=figure.MUTED, markersize=4)
-            if mean is not None:
-                if isfinite(mean.low):
-                    axes.plot([x, x], [mean.low, mean.high], color=figure.INK, linewidth=1.2)
-                axes.plot([x], [mean.estimate], "o", color=figure.BLUE, markersize=5)
-        axes.set_xticks(range(len(one.levels)), [figure.wrapped(level.name, 14) for level in one.levels])
-        axes.tick_params(axis="x", labelsize=6.5, rotation=30 if len(one.levels) > 6 or one.axis == "remedy" else 0)
+        _means(axes, one, quantity)
         axes.set_title(quantity)
-        axes.set_xlabel(one.axis)
     drawing.tight_layout()
     return figure.to_svg(drawing, name, alt)
+
+
+def draw_small(one: Series, quantity: str, name: str, alt: str) -> figure.Markup:
+    drawing, axes = figure.small_plot()
+    _means(axes, one, quantity)
+    axes.set_ylabel(quantity)
+    keys = [
+        figure.key("o", figure.BLUE, figure.BLUE, "mean over seeds"),
+        figure.line_key(figure.INK, "-", "95 % interval"),
+    ]
+    drawing.legend(handles=keys, loc="upper left", ncols=2, fontsize=8, labelcolor=figure.MUTED, borderaxespad=0.1)
+    return figure.to_svg(drawing, name, alt)
+
+
+def _means(axes: figure.Axes, one: Series, quantity: str) -> None:
+    for x, level in enumerate(one.levels):
+        mean = level.mean(quantity, one.main)
+        for where, values in level.values.get(quantity, {}).items():
+            if where != one.main:
+                axes.plot([x] * len(values), list(values.values()), "x", color=figure.MUTED, markersize=4)
+        if mean is not None:
+            if isfinite(mean.low):
+                axes.plot([x, x], [mean.low, mean.high], color=figure.INK, linewidth=1.2)
+            axes.plot([x], [mean.estimate], "o", color=figure.BLUE, markersize=5)
+    axes.set_xticks(range(len(one.levels)), [figure.wrapped(level.name, 14) for level in one.levels])
+    axes.tick_params(axis="x", labelsize=6.5, rotation=30 if len(one.levels) > 6 or one.axis == "remedy" else 0)
+    axes.set_xlabel(one.axis)
 
 
 def table(one: Series, shown: tuple[str, ...], name: str) -> Table:

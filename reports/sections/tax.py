@@ -208,23 +208,27 @@ def summarise(taxes: Sequence[Tax]) -> str:
 
 
 def draw(taxes: Sequence[Tax], name: str) -> figure.Markup:
-    drawing, axes = figure.panel(len(taxes), top=figure.LEGEND)
-    figure.name_rows(axes, [t.label for t in taxes], 60)
-    ratios = [t.verdict.ratio for t in taxes if t.verdict.ratio]
+    return draw_ratios([(t.label, t.verdict, t.high.entry) for t in taxes], name, summarise(taxes))
+
+
+def draw_ratios(rows: Sequence[tuple[str, Verdict, Entry]], name: str, told: str) -> figure.Markup:
+    """A row for each ratio: its label, the verdict that holds it, and the entry whose mark it gets."""
+    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
+    figure.name_rows(axes, [label for label, _, _ in rows], 60)
+    ratios = [verdict.ratio for _, verdict, _ in rows if verdict.ratio]
     low, high = min([r.low for r in ratios] + [0.95]), max([r.high for r in ratios] + [1.05])
     axes.set_xlim(low / 1.08, high * 1.08)
     axes.axvspan(1 / (1 + MARGIN), 1 + MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
     axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
-    for row, tax in enumerate(taxes):
-        if tax.verdict.ratio:
-            r = tax.verdict.ratio
-            figure.point(axes, r.estimate, r.low, r.high, row, tax.high.entry)
+    for row, (_, verdict, entry) in enumerate(rows):
+        if r := verdict.ratio:
+            figure.point(axes, r.estimate, r.low, r.high, row, entry)
         else:
-            figure.gap_reason(axes, row, f"not judged: {tax.verdict.reason}")
+            figure.gap_reason(axes, row, f"not judged: {verdict.reason}")
     figure.log_ratios(axes)
     axes.set_xlabel("ratio of step times, log scale")
-    figure.legend(drawing, [t.high.entry for t in taxes])
-    return figure.to_svg(drawing, name, summarise(taxes))
+    figure.legend(drawing, [entry for _, _, entry in rows])
+    return figure.to_svg(drawing, name, told)
 
 
 def table(taxes: Sequence[Tax], name: str) -> Table:

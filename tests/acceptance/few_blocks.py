@@ -2,8 +2,9 @@
 
     python tests/acceptance/few_blocks.py [--tables 4000] [--write]
 
-Prints the table of ``docs/statistics.md``, and with --write puts it there (some minutes). A row is a kind of noise, a
-column a method, each entry the worst simultaneous coverage of all numbers of blocks and comparisons, in per cent.
+Prints tables of ``docs/results/coverage.md``, and with --write puts them there (some minutes). A row is a kind of
+noise, a column a method, each entry the worst simultaneous coverage of all numbers of blocks and comparisons, in per
+cent.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scipy.special import digamma, polygamma, stdtrit
 from levelfield.harness.judge.moderated import level_and_spread, moderate, prior_freedom
 from levelfield.harness.judge.statistics import half_length, shared_confidence, trimmed_mean
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "statistics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "results" / "coverage.md"
 SPREAD = 0.03
 BLOCKS, COMPARISONS = (3, 4, 5, 6, 8, 12), (2, 5, 20, 40)
 Shape = tuple[int, int, int]  # tables, cells and the baseline, which is the first, blocks
@@ -171,7 +172,7 @@ def written(marker: str, rows: list[str], text: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=int, default=4000)
-    parser.add_argument("--write", action="store_true", help="into docs/statistics.md")
+    parser.add_argument("--write", action="store_true", help="into docs/results/coverage.md")
     asked = parser.parse_args()
     found = {"few blocks": coverage_rows(asked.tables), "few blocks, widths": width_rows(asked.tables)}
     for rows in found.values():

@@ -1,4 +1,4 @@
-"""The coverage of few blocks of many cells, by the simulation of docs/statistics.md, with fewer tables."""
+"""The coverage of few blocks of many cells, by the simulation of docs/results/coverage.md, with fewer tables."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from levelfield.tasks.errors import UserError
 
 ROOT = Path(levelfield.__file__).resolve().parent.parent
 BUILTIN = list(find().adapters)
+TOLD = {"does": "more at once", "page": "https://example.org/guide", "why_not_default": "It is new."}
 LITERALS = {"name": '"outside"', "framework": '"outside-framework"', "api": '"low"', "modes": '("eager",)'}
 
 
@@ -189,6 +190,11 @@ def test_a_plug_in_may_lie_deep_in_a_package_that_is_not_imported_either(plugin)
             "replication must be a tuple of devices and ranks, or empty, not ('rows',)",
         ),
         (source(replication="([],)"), "replication must be a tuple"),
+        (source(fast_modes='{"fused": "faster"}'), "fast_modes must be a dict: mode"),
+        (source(fast_modes=f"{{'Fused!': {TOLD}}}"), "fast_modes must be a dict: mode"),
+        (source(fast_modes=f"{{'fused': {TOLD | {'page': 'a page'}}}}"), "the page a link"),
+        (source(fast_modes=f"{{'fused': {TOLD | {'more': ''}}}}"), "with does, page, why_not_default"),
+        (source(fast_class='"nowhere.at_all:Plug"'), "fast_class: no source file for module 'nowhere.at_all'"),
         (source(replicated='"nowhere"'), "replicated must be 'module:Class' or None, not 'nowhere'"),
         (source(replicated='"nowhere.at_all:Plug"'), "replicated: no source file for module 'nowhere.at_all'"),
         (source(runtime_class='"nowhere.at_all:Plug"'), "runtime_class: no source file for module 'nowhere.at_all'"),

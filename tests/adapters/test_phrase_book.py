@@ -12,7 +12,8 @@ from levelfield.adapters.literals import NAMES, assignments
 from levelfield.adapters.registry import find
 
 BUILTIN = [info for info in find().adapters.values() if info.builtin]
-FILES = sorted({path for info in BUILTIN for replicas in (1, 2) for path in sources.files(info.of(replicas))})
+PAGES = [page for info in BUILTIN for page in (info, info.of(2), info.of(1, info.every_mode[-1]))]
+FILES = sorted({path for page in PAGES for path in sources.files(page)})
 # What an adapter may define, in this order: the contract, how data reach it, then the arithmetic from inside to outside
 METHODS = (
     "__init__",
@@ -37,6 +38,7 @@ METHODS = (
     "update",
     "step",
     "shared_step",
+    "merged_step",
     "scan",
 )
 
@@ -49,7 +51,7 @@ def literals(node: ast.ClassDef) -> list[str]:
     return [name for name, _ in assignments(node.body) if name in NAMES]
 
 
-ADAPTERS = {info.of(replicas).qualname for info in BUILTIN for replicas in (1, 2)}
+ADAPTERS = {page.qualname for page in PAGES}
 CLASSES = {
     f"{path.parent.name}/{path.name}: {node.name}": node
     for path in FILES

@@ -144,8 +144,8 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def outside(path: Path) -> list[str]:
-    """Paths into folders that only a checkout has, as a file of the product names them; sentences are no paths."""
-    folders = re.compile(r"(.*/)?(tests|docs)(/\S*)?")
+    """Paths into folders that only a checkout has, as a file of the product names them; no sentences, no links."""
+    folders = re.compile(r"(?!https://)(.*/)?(tests|docs)(/\S*)?")
     return [text for text in texts(path) if folders.fullmatch(text)]
 
 
@@ -163,6 +163,7 @@ def test_a_path_into_tests_or_docs_would_be_found(tmp_path):
         "A = ROOT / 'tests' / 'plain'\n"
         "B = open(f'{ROOT}/docs/soak.json')\n"
         "C = 'see docs/clusters.md for more'\n"
+        "D = 'https://example.org/docs/page.html'\n"
         "D = '../docs'\n"
     )
     assert sorted(outside(path)) == ["../docs", "/docs/soak.json", "tests"]

@@ -258,7 +258,8 @@ def test_its_line_says_how_near_it_came_to_a_bound_or_how_far_beyond(certificate
     assert line(with_checks(certificate, check)).endswith(says)
 
 
-def test_the_page_for_several_devices_and_that_for_one_are_under_one_hash():
+def test_the_pages_for_several_devices_for_fast_modes_and_for_one_are_under_one_hash():
     for info in find().adapters.values():
         if info.builtin:
             assert fingerprint(info.source) == fingerprint(info.of(2).source), info.name
+            assert fingerprint(info.source) == fingerprint(info.of(1, info.every_mode[-1]).source), info.name

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import suite_keys
 
 import levelfield
-from levelfield.harness.cli import arguments, main
+from levelfield.harness.cli import arguments, main, values
 from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.harness.system import variables
@@ -193,7 +193,7 @@ def with_default(action: argparse.Action) -> str:
         told = f"one of {', '.join(map(str, action.choices))}"
     shown = "default" in told or action.default in (None, False, [], "==SUPPRESS==")
     if not shown:
-        convert = arguments.WRITTEN.get(action.type, str)
+        convert = values.WRITTEN.get(action.type, str)
         told += f" (default: {convert(action.default)})"
     return told
 

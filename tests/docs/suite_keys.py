@@ -72,7 +72,10 @@ PART = {
     "recipe": Key("names of `[recipes]`; one or a list", 'recipe = "r"'),
     "adapters": Key("names; `*` alone means all", 'adapters = ["torch-nn", "jax-grad"]'),
     "environments": Key("names of `[environments]`, and `default`", 'environments = ["default", "older"]'),
-    "modes": Key("all modes, the first of each adapter, or names", 'modes = ["eager", "jit"]'),
+    "modes": Key(
+        "`all` usual modes, the first of each adapter, those of `guides` with the first, or names",
+        'modes = ["eager", "jit"]',
+    ),
     "track": Key("like for like, or each framework's own defaults", 'track = ["matched", "idiomatic"]'),
     "device": Key("`cpu`, `gpu:N` or `tpu:N`", 'device = "gpu:0"'),
     "precision": Key("of matrix products; `float64` in `[[learning]]` only", 'precision = ["float32", "bfloat16"]'),

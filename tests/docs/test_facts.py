@@ -99,6 +99,32 @@ def test_the_extras_of_readme_are_those_of_the_package() -> None:
     assert set(codes(sentence[1])) == set(project["optional-dependencies"]) - {"test", "versus"}
 
 
+def numbers(page: str, mark: str) -> dict[str, list[float]]:
+    """Of each row of a generated table, by its first cell: every number behind it."""
+    table = re.search(rf"<!-- {mark} -->\n(.*?)<!-- end of", text(DOCS / page), re.DOTALL)
+    assert table is not None, mark
+    found: dict[str, list[float]] = {}
+    for row in table[1].splitlines()[2:]:
+        name, *cells = row.strip("| ").split(" | ")
+        found.setdefault(name, []).extend(float(n) for cell in cells for n in re.findall(r"[\d.]+", cell))
+    return found
+
+
+def test_the_figures_of_statistics_are_in_the_tables_that_it_links_to() -> None:
+    told = " ".join(text(DOCS / "statistics.md").split())
+    held = numbers("results/coverage.md", "few blocks")
+    assert f"in at least {min(min(row[-2:]) for row in held.values())} % of the tables" in told
+    widths = numbers("results/coverage.md", "few blocks, widths")["5"]
+    assert f"intervals of ±{widths[5]} %, over twelve blocks of ±{widths[11]} %" in told
+    broken = numbers("results/coverage.md", "assumptions broken")
+    for name, words in (
+        ("only the cells stall, never the baseline", ""),
+        ("a cell stays in its cluster for five blocks", "only "),
+    ):
+        shares = [n for n in broken[name] if n not in (1, 4, 16)]
+        assert f"{words}{min(shares):.0f} to {max(shares):.0f} % of the tables" in told, name
+
+
 @pytest.mark.parametrize(
     ("page", "title"),
     [

@@ -9,7 +9,6 @@ import pytest
 from pages import AVERAGE, LONGEST, ROOT, sentences, words
 
 WRITTEN = pages.written()
-PENDING = {"statistics.md"}  # it is being rewritten; once it holds, this test says so
 
 
 def read(page) -> str:
@@ -17,9 +16,7 @@ def read(page) -> str:
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
-def test_sentences_are_short(page, request: pytest.FixtureRequest) -> None:
-    if page.name in PENDING:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="holds now: take the page out of PENDING"))
+def test_sentences_are_short(page) -> None:
     found = sentences(read(page))
     assert found
     assert [sentence for sentence in found if words(sentence) > LONGEST] == []
@@ -34,8 +31,6 @@ def test_readme_has_at_most_700_words() -> None:
     "page", [*pages.DOCS.glob("*.md"), *pages.DOCS.glob("results/*.md")], ids=lambda page: page.name
 )
 def test_the_first_line_of_a_page_says_who_it_is_for(page) -> None:
-    if page.name in ("statistics.md", "phrase-book.md"):
-        pytest.skip("its text is another's")
     assert re.match(r"# .+\n\n(<!--.*-->\n\n)?For ", read(page)), page
 
 

@@ -11,22 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from levelfield.harness.cli import run_options
-from levelfield.harness.cli.arguments import (
-    _device,
-    _duration,
-    _environment,
-    _failures,
-    _image,
-    _launcher,
-    _names,
-    _parser,
-    _percent,
-    _positive,
-    _slower,
-    _variable,
-    parse,
-)
+from levelfield.harness.cli import run_options, values
+from levelfield.harness.cli.arguments import _parser, parse
 from levelfield.harness.cli.arguments import command as written
 from levelfield.harness.run.options import RunOptions
 from levelfield.tasks.errors import UserError
@@ -38,17 +24,20 @@ NUMBERS = st.decimals(min_value="0.0001", max_value=99, places=4).map(str)
 TYPED = {
     None: WORDS,
     Path: WORDS,
-    _positive: st.integers(1, 10**6).map(str),
-    _percent: st.builds("{}{}".format, NUMBERS, st.sampled_from(["%", ""])),
-    _slower: st.builds("slower:{}%".format, NUMBERS),
-    _duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
-    _device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
-    _image: st.sampled_from(["a.svg", "b c.png", "../d.PNG"]),
-    _launcher: st.sampled_from(["local", "ray", "ray://head:10001"]),
-    _variable: st.builds("{}={}".format, st.sampled_from(["SOME_NAME", "OTHER_2"]), st.text("ab =,'", max_size=5)),
-    _environment: st.sampled_from(["base=venv/bin/python", "new=/a b/python"]),
-    _names: st.lists(st.sampled_from(["half", "cold"]), min_size=1).map(",".join),
-    _failures: st.lists(st.sampled_from(["slower", "undecided"]), min_size=1).map(",".join),
+    values.positive: st.integers(1, 10**6).map(str),
+    values.percent: st.builds("{}{}".format, NUMBERS, st.sampled_from(["%", ""])),
+    values.slower: st.builds("slower:{}%".format, NUMBERS),
+    values.duration: st.builds("{}{}".format, NUMBERS, st.sampled_from(["s", "m", "h", ""])),
+    values.device: st.sampled_from(["cpu", "gpu", "gpu:1", "tpu:0"]),
+    values.image: st.sampled_from(["a.svg", "b c.png", "../d.PNG"]),
+    values.launcher: st.sampled_from(["local", "ray", "ray://head:10001"]),
+    values.variable: st.builds(
+        "{}={}".format, st.sampled_from(["SOME_NAME", "OTHER_2"]), st.text("ab =,'", max_size=5)
+    ),
+    values.environment: st.sampled_from(["base=venv/bin/python", "new=/a b/python"]),
+    values.names: st.lists(st.sampled_from(["half", "cold"]), min_size=1).map(",".join),
+    values.widths: st.lists(st.integers(1, 999).map(str), min_size=1).map(",".join),
+    values.failures: st.lists(st.sampled_from(["slower", "undecided"]), min_size=1).map(",".join),
 }
 
 

@@ -1,6 +1,6 @@
 """Simulated coverage, size and power of the verdicts, with the stopping and the voiding rule in force.
 
-Run as a program, this file writes the tables of ``docs/statistics.md`` (about a minute):
+Run as a program, this file writes tables of ``docs/results/coverage.md`` (about a minute):
 
     python tests/harness/test_statistics_coverage.py
 
@@ -327,9 +327,9 @@ def test_the_simulation_judges_as_the_table_does():
         assert np.allclose(high, [log(r.high) for r in ratios if r])
 
 
-# The tables of docs/statistics.md
+# The tables of docs/results/coverage.md
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "statistics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "results" / "coverage.md"
 ASSUMPTIONS_BROKEN = {
     "only the cells stall, never the baseline": (stalls, normal),
     "a cell stays in its cluster for five blocks": (sticky_clusters, sticky_clusters),

@@ -1,12 +1,12 @@
 """Write docs/phrase-book.md: ``python tests/kit/phrase_book.py``.
 
-For every adapter of the checkout: the script that a user of the framework would write, and the adapter's `fit`.
+For every adapter of the checkout: the script that a user of the framework would write, and the adapter's `fit`, beside
+those of another API.
 """
 
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -14,45 +14,87 @@ from textwrap import dedent
 from levelfield.adapters.registry import AdapterInfo, find
 
 PAGE = Path(__file__).parents[2] / "docs" / "phrase-book.md"
+PAIRS = (
+    ("numpy-manual", "sklearn-mlp"),
+    ("torch-autograd", "torch-nn"),
+    ("torch-nn", "torch-lightning"),
+    ("jax-grad", "flax-nnx"),
+    ("tensorflow-tape", "keras-loop"),
+    ("keras-tensorflow", "keras-custom-layer"),
+)
 HEAD = """# A phrase book
 
 <!-- written by tests/kit/phrase_book.py from adapters/*/plain_*.py and the adapters beside them -->
 
-The same network in each API: 64–128–10 with ReLU, trained with momentum on batches of 32, from given weights and in
-a given order. First the whole script, as a user of the framework writes it, with no import of levelfield. Then the
-method `fit` of the adapter, which does this for every network and recipe that
-[levelfield specifies](adding-an-adapter.md); the rest of the adapter is in the file that is named.
+For anyone who knows one API and wants to read another: the same network in each, side by side. It is 64–128–10 with
+ReLU, trained with momentum on batches of 32, from given weights and in a given order.
 
-Each script is a function `train(x, y, weights, epochs)`: features (n, 64) float32, classes (n,) int64, the initial
-kernels and biases in turn, and an iterator that gives the order of the samples of each epoch. It returns the weights.
-Where a script waits for the device at the end of an epoch, that is for the clock, which is read when it asks for the
-next order. `python tests/acceptance/plain/run.py torch-nn` trains one on digits and prints the time of each epoch. A
-test holds the loss after training against the float64 reference's, of every script in every mode.
+A row of a table does the same on both sides. The scripts come first, as a user of the framework writes them, with no
+import of levelfield. The last row is the method `fit` of the adapter, which does this for every network and recipe that
+[levelfield specifies](adding-an-adapter.md). The report of a run shows any two scripts beside each other, with their
+times and with the lines marked that differ.
+
+Each script is a function `train(x, y, weights, epochs)`. `x` has shape (n, 64) and is float32, `y` holds n classes as
+int64. `weights` are the initial kernels and biases in turn, and `epochs` gives the order of the samples of each epoch.
+It returns the weights. Where a script waits for the device at the end of an epoch, that is for the clock, which is read
+when it asks for the next order.
+
+`python tests/acceptance/plain/run.py torch-nn` trains one on digits and prints the time of each epoch. A test holds the
+loss after training against the float64 reference's, of every script in every mode.
 """
+NOTHING = "*(within `train`)*"
 
 
 def page() -> str:
-    return "\n".join([HEAD, *sections()])
+    return "\n".join([HEAD, *(section(*pair) for pair in PAIRS)])
 
 
-def sections() -> Iterator[str]:
-    """One for each script, in the order of the files; adapters that are alike but for their backend share one."""
-    scripts: dict[Path, list[AdapterInfo]] = defaultdict(list)
-    for info in find().adapters.values():
-        if info.builtin and info.plain is not None:
-            scripts[info.plain].append(info)
-    for script, adapters in scripts.items():
-        source = adapters[0].source
-        folder = source.parent.name
-        yield "\n".join(
-            [
-                f"## {', '.join(info.name for info in adapters)}\n",
-                f"[adapters/{folder}/{script.name}](../adapters/{folder}/{script.name})\n",
-                f"```python\n{script.read_text(encoding='utf-8')}```\n",
-                f"`fit` of [adapters/{folder}/{source.name}](../adapters/{folder}/{source.name})\n",
-                f"```python\n{fit(source, adapters[0].qualname)}\n```\n",
-            ]
-        )
+def section(*pair: str) -> str:
+    """The scripts of two adapters and what trains in them, one row a part."""
+    known = find().adapters
+    sides = [known[name] for name in pair]
+    rows = [("What it imports", "The network, a step", "Training", "`fit` of the adapter"), *map(phrases, sides)]
+    table = ["<table>", f"<tr>{''.join(f'<th>{named(side)}</th>' for side in sides)}</tr>"]
+    for title, *cells in zip(*rows, strict=True):
+        table += [f'<tr><th colspan="2">\n\n{title}\n\n</th></tr>', '<tr valign="top">']
+        table += [f"<td>\n\n{cell}\n\n</td>" for cell in cells]
+        table.append("</tr>")
+    return "\n".join([f"## {' and '.join(pair)}\n", f"{files(sides)}\n", *table, "</table>\n"])
+
+
+def named(info: AdapterInfo) -> str:
+    """The adapters of the script, which may differ in their backend alone."""
+    alike = [other.name for other in find().adapters.values() if other.builtin and other.plain == info.plain]
+    return f"{', '.join(alike)} ({info.api})"
+
+
+def files(sides: list[AdapterInfo]) -> str:
+    """Links to the scripts, then to the adapters."""
+    paths = [file for which in ("plain", "source") for side in sides if (file := getattr(side, which))]
+    names = [f"adapters/{file.parent.name}/{file.name}" for file in paths]
+    return " · ".join(f"[{name}](../{name})" for name in names)
+
+
+def phrases(info: AdapterInfo) -> Iterator[str]:
+    assert info.plain is not None
+    text = info.plain.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    starts = {
+        node.name: first_line(node) for node in ast.parse(text).body if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    }
+    first, train = min(starts.values()), starts["train"]
+    for part in (lines[:first], lines[first:train], lines[train:]):
+        yield code("\n".join(part))
+    yield code(fit(info.source, info.qualname))
+
+
+def first_line(node: ast.ClassDef | ast.FunctionDef) -> int:
+    """Its index among the lines, with its decorators."""
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
+
+
+def code(text: str) -> str:
+    return f"```python\n{text.strip()}\n```" if text.strip() else NOTHING
 
 
 def fit(source: Path, qualname: str) -> str:

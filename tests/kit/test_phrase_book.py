@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import phrase_book
 import pytest
@@ -17,9 +18,22 @@ def test_the_page_is_what_its_script_writes() -> None:
 
 
 def test_every_adapter_of_the_checkout_is_in_it() -> None:
-    headings = [line[3:] for line in phrase_book.page().splitlines() if line.startswith("## ")]
-    names = [name for heading in headings for name in heading.split(", ")]
-    assert names == [name for name, info in find().adapters.items() if info.builtin]
+    heads = re.findall(r"<th>([\w, -]+?) \(\w+\)</th>", phrase_book.page())
+    names = {name for head in heads for name in head.split(", ")}
+    assert names == {name for name, info in find().adapters.items() if info.builtin}
+
+
+@pytest.mark.parametrize("pair", phrase_book.PAIRS, ids="-".join)
+def test_two_apis_stand_beside_each_other_and_neither_loses_a_line(pair) -> None:
+    section = phrase_book.section(*pair)
+    rows = re.findall(r'<tr valign="top">\n(.*?)</tr>', section, re.DOTALL)
+    sides = zip(*(re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows), strict=True)
+    for name, cells in zip(pair, sides, strict=True):
+        *shown, fit = (re.findall(r"```python\n(.*?)```", cell, re.DOTALL) for cell in cells)
+        told = "".join(code for cell in shown for code in cell)
+        assert find().adapters[name].plain.read_text(encoding="utf-8").split() == told.split()
+        assert "def train(" in shown[-1][0]
+        assert fit[0].startswith("def fit(")
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

@@ -15,6 +15,8 @@ from levelfield.harness.records.record import EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.reports.findings.certificates import Certificate, Check
 from levelfield.tasks import mlp as tasks_mlp
+from levelfield.tasks import registry
+from levelfield.tasks.variant import Variant
 
 MACHINE = Machine(
     host="bench-7",
@@ -29,6 +31,7 @@ HEAD: dict[str, Any] = {"status": "ok", "started": "2024-05-17T10:10:00Z", "mach
 RECIPE = NamedRecipe(name="momentum", optimizer="momentum", learning_rate=0.1, batch_size=32, epochs=20)
 MLP = NamedModel(name="multi", hidden=(64,), activation="relu")
 LINEAR = NamedModel(name="single")
+SPLITS = ("train", "validation", "test")
 
 # adapter, framework, backend, api, mode → seconds a step, seconds that the first epoch costs more
 ENTRIES: tuple[tuple[str, str, str | None, str, str, float, float], ...] = (
@@ -227,6 +230,39 @@ def learning_record(cell: Cell, seed: int, *, epochs: int = 20, shift: float = 0
         "machine": MACHINE,
     }
     return Record(**(values | changes))
+
+
+FIVE_POINTS: dict[str, Any] = {"digest": registry.load("five-points").digest(), "kind": "regression"}
+WIDTHS = {2: (0.0, 0.62), 16: (0.01, 0.21), 64: (0.5, 0.22), 512: (0.52, 0.18)}  # gap in loss, test error
+
+
+def cause_records(seeds: int = 5) -> list[Record]:
+    """What the default suite trains to show what makes the gap: a line and a network on five points, and widths."""
+    rng = random.Random(7)
+    records = []
+    for model, losses in (
+        (NamedModel(name="single-layer"), (5.3, 5.08, 5.19)),
+        (NamedModel(name="hidden-2", hidden=(2,), activation="tanh"), (1e-9, 19.3, 14.2)),
+    ):
+        cell = make_cell(kind="learning", task="five-points", model=model)
+        for seed in range(seeds):
+            rows = [
+                EpochScores(epoch=e, **{k: Score(loss=v * far) for k, v in zip(SPLITS, losses, strict=True)})
+                for e, far in ((0, 2.0), (20, rng.uniform(0.99, 1.01)))
+            ]
+            steep = 1 + len(model.hidden)
+            curve = [(x / 10, math.sin(steep * x / 10) + 0.02 * seed) for x in range(-17, 18)]
+            made = learning_record(cell, seed, final=rows[-1], curve=curve, parameters=7 if model.hidden else 2)
+            records.append(made.model_copy(update={"epochs": rows}))
+    for width, (gap, error) in WIDTHS.items():
+        model, variant = NamedModel(name=f"width-{width}", hidden=(width,)), Variant(share=0.5, label_noise=0.2)
+        cell = make_cell(kind="learning", model=model, variant=variant)
+        for seed in range(seeds):
+            off = rng.gauss(0, 0.01)
+            scores = [_score(0.1, 0.9), _score(0.1 + gap + off, 0.8), _score(0.6, 1 - error - off)]
+            last = EpochScores(epoch=20, **dict(zip(SPLITS, scores, strict=True)))
+            records.append(learning_record(cell, seed, final=last))
+    return records
 
 
 def _score(loss: float, accuracy: float) -> Score:

@@ -188,7 +188,7 @@ def test_of_a_warm_run_the_page_says_that_the_import_is_shared():
     assert [c.detail for c in table.columns if c.label == "Import"] == ["of the warm parent, shared"]
     assert any("shared" in note for note in section.notes)
     assert "which forked launches share" in whole_job.sentence(found[False])
-    assert "1 epoch;" in whole_job.sentence(found[False])
+    assert "1 epoch. It took" in whole_job.sentence(found[False])
     assert "described, not judged" in whole_job.sentence(found[False])
 
 

@@ -108,7 +108,7 @@ def test_sixty_seeds_by_default_are_judged_and_a_worse_one_is_named():
     assert like.n == 60
     (few,) = defaults.find_qualities(gathered(learnt(20)))
     assert "needs 60 seeds (here 20)" in few.gaps.sentence
-    assert "levelfield run defaults has both" in few.gaps.sentence
+    assert "For both: levelfield run defaults." in few.gaps.sentence
 
 
 def test_every_default_is_named_with_its_value_and_who_has_it():

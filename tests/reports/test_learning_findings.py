@@ -76,7 +76,7 @@ def test_equal_entries_are_equivalent_and_a_worse_one_is_found():
     ]
     assert found.gaps[0].learner.entry.label == "numpy-manual eager"
     assert "torch-autograd compile (test accuracy −2.00 points" in found.sentence
-    assert "is shown to generalise worse than numpy-manual eager: of 2 judged" in found.sentence
+    assert "is shown to generalise worse than numpy-manual eager. Of 2 judged" in found.sentence
     assert "test accuracy is equivalent for 1, different for 1" in found.sentence
 
 
@@ -146,7 +146,7 @@ def test_epochs_to_accuracy_count_the_seeds_that_never_arrive():
     (race,) = accuracy.find(gather(factory.make_run(), records))
     reached = {r.learner.entry.adapter: (len(r.epochs), r.missed) for r in race.reaches}
     assert reached == {"numpy-manual": (4, 0), "torch-autograd": (0, 4)}
-    assert "never by torch-autograd eager" in race.sentence
+    assert "Never by torch-autograd eager" in race.sentence
 
 
 def test_training_time_is_estimated_only_from_speed_launches_of_the_same_recipe():

@@ -63,8 +63,9 @@ NAMES = [m.__name__.rpartition(".")[2] for m in page.modules()]
 
 def test_sections_stand_in_the_order_of_the_layout():
     assert NAMES == [
-        "summary", "speed", "tax", "startup", "prediction", "scaling", "ranks", "utilisation", "accuracy", "curves",
-        "gap", "defaults", "studies", "certificates", "failures", "caveats", "environment", "method", "reproduce",
+        "summary", "speed", "tax", "guides", "startup", "prediction", "scaling", "ranks", "utilisation", "accuracy",
+        "curves", "gap", "defaults", "studies", "certificates", "failures", "caveats", "environment", "method",
+        "reproduce",
     ]  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def test_every_section_is_there_whatever_the_run_holds(records, full):
 def test_what_was_not_measured_is_said_and_not_invented(full):
     body = re.search(r'<section id="not-measured".*?</section>', full, re.DOTALL).group()
     lines = dict(re.findall(r'<li id="([\w-]+)">(.*?)</li>', body, re.DOTALL))
-    assert lines.keys() == {"scaling", "ranks", "defaults", "studies", "certificates"}
+    assert lines.keys() == {"guides", "scaling", "ranks", "defaults", "studies", "certificates"}
     assert all("levelfield " in line for line in lines.values())
     assert "<table" not in body
 
@@ -222,6 +223,7 @@ def test_nothing_from_records_becomes_markup_or_hides(evil, full):
         "notes": (evil,),
         "limits": ({evil: evil, "because": evil},),
         "defaults": {evil: evil},
+        "fast_modes": {evil: {"does": evil, "page": evil, "why_not_default": evil}},
     }
     about = type("About", (), literals)
     certificates = [Certificate("x" + evil + "0", evil, (Check(evil, 1.0, 2.0),), device=evil)]

@@ -44,7 +44,7 @@ def told(records: list[Record], study: str = "capacity", **run: object) -> list[
 def test_a_valley_between_the_ends_is_told_with_its_numbers():
     first, turn, _ = told(fits(VALLEY))
     assert first.startswith("Along width, from 1 to 1024")
-    assert "the test error falls from 0.80 to 0.40" in first
+    assert "The test error falls from 0.80 to 0.40" in first
     assert turn.startswith("Between the ends of width, the test error falls to 0.2")
     assert " at 16 (by 0.5" in turn
     assert "then rises (by 0.18 to " in turn
@@ -81,7 +81,7 @@ def test_of_nothing_but_noise_a_turn_is_told_in_at_most_one_run_of_twenty():
 
 
 def test_a_change_within_the_noise_is_not_resolved():
-    assert "the test error shows no resolved change" in told(fits({1: 0.3, 2: 0.3}, noise=0.05))[0]
+    assert "The test error shows no resolved change" in told(fits({1: 0.3, 2: 0.3}, noise=0.05))[0]
 
 
 def test_how_far_other_adapters_are_is_told_or_that_there_are_none():

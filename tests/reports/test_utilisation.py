@@ -155,7 +155,7 @@ def test_throughput_is_samples_over_seconds_with_its_interval():
 def test_the_sentence_of_a_sweep_tells_up_to_where_dispatch_is_the_limit():
     (sweep, *_) = scaling.find(evidence(factory.sweep_records()))
     told = scaling.sentence(sweep)
-    assert "up to 1 every entry is dispatch-bound" in told
+    assert "Up to 1 every entry is dispatch-bound" in told
     assert "jax-grad scan at 1024" in told
     assert "described, not judged" in told
     assert not re.search("faster|slower|better|worse", told)
@@ -163,7 +163,7 @@ def test_the_sentence_of_a_sweep_tells_up_to_where_dispatch_is_the_limit():
 
 def test_without_a_peak_a_sweep_says_that_regimes_are_not_known():
     (sweep, *_) = scaling.find(evidence(factory.sweep_records(), peaks=()))
-    assert "regimes are not known" in scaling.sentence(sweep)
+    assert "Regimes are not known" in scaling.sentence(sweep)
 
 
 def test_a_failed_launch_is_a_cross_with_its_reason_in_the_table():

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from page import DOCS, draw
+from page import DOCS, draw, made
 
 from levelfield.adapters.registry import find
 from levelfield.harness.records import store
@@ -33,7 +33,8 @@ over the same batches. How differences are judged: [statistics](../statistics.md
 python tests/studies/defaults_page.py runs/DEFAULTS runs/PARITY
 ```
 
-The last command wrote this page. It shows what was learnt; the report of the first run also has the times.
+The last command wrote this page, from runs of {made}. It shows what was learnt; the report of the first
+run also has the times.
 """
 
 
@@ -76,7 +77,7 @@ def main(by_default: Path, like: Path) -> None:
     accuracies = replace(accuracies, columns=accuracies.columns[:4], lines=tuple(kept))
     least = f"{found.own.seeds} seeds by default, {matched.seeds} like for like"
     lines = [
-        OPENING.format(by_default=first.run.command, like=second.run.command),
+        OPENING.format(by_default=first.run.command, like=second.run.command, made=made(first.run)),
         f"* {found.gaps.sentence}",
         f"* Like for like, {parity.sentence[0].lower()}{parity.sentence[1:]}",
         "",

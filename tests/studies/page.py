@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from levelfield.harness.records import store
+from levelfield.harness.records.record import Run
 from levelfield.reports.findings.certificates import summary
 from levelfield.reports.findings.evidence import gather
 from levelfield.reports.page import figure
@@ -37,6 +38,11 @@ What you get by default, and whether that generalises differently: [defaults](de
 COLOURS = {"--ink": "#1a1a1a", "--muted": "#5a5b5c", "--line": "#d2d3d4", "--paper": "#ffffff"}
 
 
+def made(run: Run) -> str:
+    """When, and by which levelfield."""
+    return f"{run.started[:10]}, commit {(run.machine.commit or 'unknown')[:7]}"
+
+
 def draw(picture: Picture, name: str) -> str:
     """Its file in ``docs/results/``, which is written."""
     svg = re.sub(r"var\((--\w+)\)", lambda m: COLOURS[m[1]], picture.draw())
@@ -54,7 +60,14 @@ def main(folders: list[Path]) -> None:
             found = studies.section(
                 gather(stored.run, stored.records, certificates=[summary(c) for c in stored.certificates])
             )
-            lines += [f"## {stored.run.study}", "", stored.run.summary, "", f"`{stored.run.command}`", ""]
+            lines += [
+                f"## {stored.run.study}",
+                "",
+                stored.run.summary,
+                "",
+                f"`{stored.run.command}`, {made(stored.run)}",
+                "",
+            ]
             lines += [f"* {sentence}" for sentence in found.sentences]
             without = {
                 (record.cell.adapter, record.reason): f"* {record.status}: {record.cell.adapter}: {record.reason}"
