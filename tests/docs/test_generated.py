@@ -7,10 +7,11 @@ import sys
 
 from pages import DOCS, ROOT
 
-sys.path.append(str(ROOT / "tests" / "studies"))
+sys.path += [str(ROOT / "tests" / "studies"), str(ROOT / "tests" / "previews")]
 import defaults_page
 import fast_modes
 import page
+import previews
 import published_page
 
 
@@ -43,6 +44,10 @@ def test_the_page_of_published_figures_begins_and_ends_as_its_program_writes_it(
 
 def test_the_table_of_fast_modes_is_what_the_adapters_declare() -> None:
     assert fast_modes.PAGE.read_text(encoding="utf-8") == fast_modes.page(), "run tests/docs/fast_modes.py"
+
+
+def test_the_page_of_previews_is_what_its_program_makes_of_the_previews_beside_it() -> None:
+    assert previews.PAGE.read_text(encoding="utf-8") == previews.page(previews.kept())
 
 
 def test_pictures_that_programs_draw_lie_beside_their_page() -> None:
