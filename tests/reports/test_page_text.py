@@ -64,8 +64,8 @@ NAMES = [m.__name__.rpartition(".")[2] for m in page.modules()]
 def test_sections_stand_in_the_order_of_the_layout():
     assert NAMES == [
         "summary", "speed", "tax", "guides", "startup", "prediction", "scaling", "ranks", "utilisation", "accuracy",
-        "curves", "gap", "defaults", "studies", "certificates", "failures", "caveats", "environment", "method",
-        "reproduce",
+        "curves", "gap", "defaults", "studies", "published", "certificates", "failures", "caveats", "environment",
+        "method", "reproduce",
     ]  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_every_section_is_there_whatever_the_run_holds(records, full):
 def test_what_was_not_measured_is_said_and_not_invented(full):
     body = re.search(r'<section id="not-measured".*?</section>', full, re.DOTALL).group()
     lines = dict(re.findall(r'<li id="([\w-]+)">(.*?)</li>', body, re.DOTALL))
-    assert lines.keys() == {"guides", "scaling", "ranks", "defaults", "studies", "certificates"}
+    assert lines.keys() == {"guides", "scaling", "ranks", "defaults", "studies", "published", "certificates"}
     assert all("levelfield " in line for line in lines.values())
     assert "<table" not in body
 
