@@ -144,7 +144,7 @@ def test_two_runs_are_compared_replicas_with_replicas(alone, both):
     assert "numpy-manual (eager, 2 devices): tied" in compare_runs.text(found)
     lost = compare_runs.compare((run, both), (run, alone), 0.03, force=False)
     assert {cell.replicas for cell in lost.only_base} == {2}
-    series = run_series.series([Contents(run, both, [], [], [])])
+    series = run_series.series([Contents(run, both, [], [], [])], find().adapters)
     assert len(series.places) == len({cell.id for cell in (r.cell for r in both) if cell.kind == "speed"})
 
 
