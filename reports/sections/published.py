@@ -33,11 +33,14 @@ def sentence(rows: Sequence[Row]) -> str:
     known = list(dict.fromkeys(row.figure for row in rows))
     differing = {row.figure for row in rows if not row.same}
     entries = {member.entry for row in rows for member in row.members}
+    computed = [len({m.entry for row in rows if row.figure == one for m in row.members}) for one in known]
     same = len(known) - len(differing)
     told = f"{same} of {count(len(known), 'published figure')} came out the same to the last printed digit"
     if len(entries) == 1:
         return f"{told}, in {next(iter(entries)).label}."
-    return f"{told}, in each of the {len(entries)} entries that computed them."
+    if min(computed) == max(computed):
+        return f"{told}, in each of the {computed[0]} entries that computed them."
+    return f"{told}, in every entry that computed them: {min(computed)} to {max(computed)} a figure."
 
 
 def differences(rows: Sequence[Row]) -> list[str]:

@@ -120,7 +120,7 @@ def test_the_page_and_the_terminal_show_the_panel_with_source_and_date():
     for shown in (page, text, comment):
         assert LOSS.printed in shown
         assert "epsilon before the bias correction" in shown
-        assert "in each of the 3 entries that computed them" in shown
+        assert "in every entry that computed them: 1 to 3 a figure" in shown
     assert 'id="published"' in page
 
 
