@@ -179,7 +179,7 @@ def glance(speeds: Speeds) -> Glance | None:
     told = "No step by default is shown to take longer than like for like."
     if slower:
         most, pair = max(slower, key=lambda item: item[0])
-        told = f"At most a step by default takes {factor(most)} its time like for like ({pair.entry.label})."
+        told = f"By default a step takes up to {factor(most)} its time like for like ({pair.entry.label})."
     logs = [log(ratio) for ratio, _ in ratios]
     low, high = min(*logs, -0.1, 2 * -MARGIN), max(*logs, 0.1)
     marks = [small.Mark(p.entry.family, log(ratio)) for ratio, p in sorted(ratios, key=lambda item: item[0])]
