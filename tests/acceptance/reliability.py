@@ -17,13 +17,12 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = DOCS / "results" / "reliability"
 HEAD = """# Reliability
 
-For anyone who asks what is lost when something breaks in the midst of a run.
+For anyone who asks what is lost when something breaks during a run.
 
-`tests/acceptance/reliability.py` wrote this page from what `make chaos`, `make fuzz` and `make soak` measured. The
-results lie in [reliability/](reliability/). Every fault is injected into real processes. *Lost* are launches that have
-no record when the run has been resumed to its end, *twice* are records of a launch that has one (but for a block in
-whose records the harness was killed, which is made again as a whole), *orphans* are processes that outlive their
-harness by ten seconds, *zombies* dead children that nobody reaps within one.
+`tests/acceptance/reliability.py` wrote this page from the results of `make chaos`, `make fuzz` and `make soak`, which
+are in [reliability/](reliability/). Every fault is injected into real processes. *Lost* launches have no record after
+the run was resumed to its end. *Twice* are second records of a launch, unless its whole block was made again. *Orphans*
+outlive their harness by ten seconds. *Zombies* are dead children not reaped within one.
 """
 
 
@@ -59,8 +58,8 @@ def chaos(result: dict[str, Any] | None) -> str:
     seeds = ", ".join(sorted({str(row["seed"]) for row in result["rows"].values()}))
     return (
         f"## Faults\n\n`python tests/acceptance/chaos/chaos.py`, {' and '.join(days)}, seeds {seeds}. Where the tries"
-        " are fewer than those of `make chaos`, single faults were tried with `--only` and `--tries`; of rounds that"
-        " were broken off for lack of time nothing is counted.\n\n"
+        " are fewer than those of `make chaos`, single faults were tried with `--only` and `--tries`; rounds that"
+        " were broken off do not count.\n\n"
         + table(HEADINGS, rows)
         + "\nFaults of an adapter inside its launch (crashes, exits, stalls, memory, output, grandchildren) are tested"
         "\none by one in `tests/harness/test_worker_faults.py` and `tests/harness/test_worker_limits.py`.\n"
@@ -72,7 +71,7 @@ def skipping(one: dict[str, Any]) -> str:
 
 
 COUNTS = ("lost", "twice", "orphans", "zombies")
-HEADINGS = ("fault", "what shall come of it", "tries", "tries of `make chaos`", *COUNTS, "other surprises")
+HEADINGS = ("fault", "expected", "tries", "tries of `make chaos`", *COUNTS, "other surprises")
 
 
 def fuzz(result: dict[str, Any] | None) -> str:

@@ -13,9 +13,9 @@ HEAD = """# At each framework's documented best
 
 For anyone who knows a framework well and asks whether its own guide was followed.
 
-levelfield times each adapter as its framework runs when nobody asks for more. Guides recommend more: a compiled
-optimizer, donated buffers, cached modules. Those ways are **fast modes**. Each is certified like any other mode, links
-to the page that recommends it, and says why the framework does not make it the default.
+By default levelfield times each framework as it runs out of the box. Guides recommend more: a compiled optimizer,
+donated buffers, cached modules. Those are **fast modes**. Each is certified like any other mode, links to the page that
+recommends it, and says why it is not the default.
 
 ```
 levelfield run guides                              # every default mode beside the modes of its guide
@@ -23,9 +23,9 @@ levelfield duel torch-nn:fused torch-nn            # one of them against its def
 levelfield certify flax-nnx --mode cached_partial  # its proof
 ```
 
-The report of `run guides` has a section *The default against the guide's best*. It names the fastest mode of each
-guide, with its interval against the default. All modes share one family of intervals, so that the best of several may
-be told. Other suites run only the [usual modes](run.md#the-adapters), unless you name another with `--mode`.
+The report has a section *The default against the guide's best*: the fastest mode of each guide, with its interval
+against the default. The intervals hold together, so the best of several may be named. Other suites run only the
+[usual modes](run.md#the-adapters), unless you name another with `--mode`.
 
 ## The modes
 
@@ -34,16 +34,16 @@ The mode's name is the link to the page that recommends it.
 """
 LEFT_OUT_HEAD = """
 `reduce-overhead` and `max-autotune` are for NVIDIA GPUs. On a CPU both are *unsupported*, and the report says why.
-Modes that are not usual ones run on one device only.
+Fast modes run on one device only.
 
 ## What is left out, and why
 
 """
 LEFT_OUT = {
     "`torch.set_flush_denormal(True)`": "It changes arithmetic: numbers below 1e-38 become 0. A mode must compute what "
-    "was specified. Where there are no such numbers it brings nothing, and the default suite [has none](statistics.md)",
+    "was specified. The default suite [has no such numbers](statistics.md#numbers-too-small-to-be-fast)",
     "torch: the optimizer compiled, or the whole step": "No certificate yet: compiling it takes minutes here. "
-    "Unless a switch inside of torch is set, `backward()` ends a compiled program in any case",
+    "By default `backward()` ends a compiled program anyway",
     "Keras on JAX: `jit_compile=True`, donated buffers": 'Keras does both already: `"auto"` compiles there, and `fit` '
     "donates",
     "Keras: arrays in place of a dataset": "`fit` shuffles arrays by itself and takes no order, so that no batch could "
@@ -52,7 +52,7 @@ LEFT_OUT = {
     "Keras on torch: `jit_compile=True`": "No certificate yet: torch.compile of Keras' whole step takes minutes, even "
     "for the smallest network",
     "TensorFlow: `reduce_retracing=True`": "Batches have one shape, the last of an epoch perhaps another: there is "
-    "nothing to save. Keras sets it already",
+    "nothing to save. Keras does it already",
     "Hugging Face Accelerate": "Not written yet. On one device its loop is that of `torch-nn` with a wrapped backward",
 }
 TAIL = """

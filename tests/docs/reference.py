@@ -264,30 +264,65 @@ def records() -> list[str]:
     inner |= {name: parts[name] for name in sorted(set(parts) - set(inner))}
     for name, schema in (shown | inner).items():
         rows = [[f"`{field}`", kind(own), own.get("description", "")] for field, own in schema["properties"].items()]
-        lines += [f"### {name}", "", *table(["field", "value", "what it says"], rows)]
+        about = prose(schema.get("description", ""))
+        lines += [f"### {name}", "", *([about, ""] if about else []), *table(["field", "value", "what it says"], rows)]
     return lines
+
+
+def prose(docstring: str | None) -> str:
+    """A docstring as Markdown."""
+    return inspect.cleandoc(docstring or "").replace("``", "`")
 
 
 def python() -> list[str]:
     lines = ["## Python", "", "The public API: `import levelfield`. Everything else may change without notice.", ""]
     for name in sorted(levelfield.__all__):
         thing = getattr(levelfield, name)
-        lines += [f"### levelfield.{name}", "", inspect.cleandoc(thing.__doc__ or "").replace("``", "`"), ""]
+        lines += [f"### levelfield.{name}", "", prose(thing.__doc__), ""]
         if inspect.isfunction(thing):
-            signature = inspect.signature(thing)
-            parts = [re.sub(r"'([^']*)'(?= =|$)", r"\1", str(one), count=1) for one in signature.parameters.values()]
-            first_named = next(
-                (n for n, one in enumerate(signature.parameters.values()) if one.kind == one.KEYWORD_ONLY), None
-            )
-            if first_named is not None:
-                parts.insert(first_named, "*")
-            told = "".join(f"    {part},\n" for part in parts)
-            lines += ["```text", f"{name}(\n{told}) -> {signature.return_annotation}", "```", ""]
-        elif hasattr(thing, "__annotations__"):
-            fields = vars(thing).get("__annotations__", {})
-            rows = [[f"`{name}`", f"`{getattr(kind, '__forward_arg__', kind)}`"] for name, kind in fields.items()]
-            lines += table(["field", "type"], rows) if rows else []
+            lines += ["```text", *signature(name, thing), "```", ""]
+            continue
+        fields = vars(thing).get("__annotations__", {})
+        rows = [[f"`{field}`", f"`{typed(own)}`"] for field, own in fields.items()]
+        lines += table(["field", "type"], rows) if rows else []
+        lines += table(["method or property", "what it does"], methods(thing)) if methods(thing) else []
     return lines
+
+
+def methods(thing: type) -> list[list[str]]:
+    """A row for each public method and property that has a docstring, in the order of the source."""
+    rows = []
+    for name, own in vars(thing).items():
+        function = getattr(own, "fget", None) or getattr(own, "func", None) or own
+        if inspect.isfunction(function) and function.__doc__ and (name[0] != "_" or rewritten(function)):
+            shown = called(function) if function is own else name
+            rows.append([f"`{shown}`", " ".join(prose(function.__doc__).split())])
+    return rows
+
+
+def rewritten(method: Any) -> bool:
+    """Whether this is an ``__init__`` that a person wrote."""
+    return bool(method.__name__ == "__init__" and method.__module__.startswith("levelfield."))
+
+
+def typed(annotation: Any) -> str:
+    """As it is written, without bounds."""
+    return re.sub(r"Annotated\[(\w+), .*?\](?=$| \|)", r"\1", str(getattr(annotation, "__forward_arg__", annotation)))
+
+
+def called(method: Any) -> str:
+    names = [name for name in inspect.signature(method).parameters if name != "self"]
+    return f"{method.__name__}({', '.join(names)})"
+
+
+def signature(name: str, function: Any) -> list[str]:
+    """A parameter a line."""
+    found = inspect.signature(function)
+    parts = [re.sub(r"'([^']*)'(?= =|$)", r"\1", str(one), count=1) for one in found.parameters.values()]
+    named = next((n for n, one in enumerate(found.parameters.values()) if one.kind == one.KEYWORD_ONLY), None)
+    if named is not None:
+        parts.insert(named, "*")
+    return [f"{name}(", *(f"    {part}," for part in parts), f") -> {found.return_annotation}"]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pages
 import pytest
+from official_files import mnist_files
 from pages import DOCS, ROOT
 
 from levelfield.harness.cli import arguments, main
@@ -114,7 +115,11 @@ def test_a_suite_can_be_planned(text: str, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "flowers.csv").write_text(rows)
     (tmp_path / "mine.toml").write_text(text.replace("older/bin/python", sys.executable), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    code = main.main(["run", "mine.toml", "--dry-run"])
+    of_files = []
+    if '"mnist"' in text:
+        suite.parse(text, Path("mine.toml"))
+        of_files = ["--data-dir", str(mnist_files())]
+    code = main.main(["run", "mine.toml", "--dry-run", *of_files])
     told = capsys.readouterr()
     assert code == main.OK, told.err
     assert re.search(r"^[1-9]\d* launches", told.err, re.MULTILINE)

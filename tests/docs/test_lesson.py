@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lesson_tables
 import pytest
+from official_files import mnist_files
 from pages import DOCS, ROOT
 
 import levelfield
@@ -63,20 +65,48 @@ def test_it_runs_and_shows_the_same_frames(tmp_path: Path) -> None:
     assert int(epochs["multi-layer"]) < int(epochs["single-layer"])
 
 
+SUITES = {"layers": {"iris": "Iris", "digits-half": "digits"}, "mnist-layers": {"mnist": "MNIST"}}
+ROW = re.compile(r"^\| (\w+) \| ([a-z-]+) \| (\d+) \| (0\.\d+) \| (0\.\d+) \|$", re.MULTILINE)
+
+
+def rows(name: str) -> list[tuple[str, ...]]:
+    """Of the table of the suite of this name."""
+    shown = re.search(
+        f"<!-- {name} -->\n(.*?)<!-- end of {name} -->", (DOCS / "lesson.md").read_text("utf-8"), re.DOTALL
+    )
+    assert shown is not None
+    assert re.search(r"^Measured on \d{4}-\d\d-\d\d at [0-9a-f]{7}\.$", shown[1], re.MULTILINE)
+    return ROW.findall(shown[1])
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_table_of_the_lesson_has_both_networks_for_each_task(name: str) -> None:
+    named = [(task, model) for task, model, *_ in rows(name)]
+    assert named == [(task, model) for task in SUITES[name].values() for model in ("single-layer", "multi-layer")]
+
+
 @pytest.mark.slow
 @pytest.mark.frameworks
-def test_the_table_of_the_lesson_is_what_its_command_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("file", "name"), [("layers.toml", "layers"), ("mnist.toml", "mnist-layers")])
+def test_the_tables_of_the_lesson_are_what_their_commands_find(
+    file: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ["--data-dir", str(mnist_files())] if file == "mnist.toml" else []
     monkeypatch.chdir(tmp_path)
-    code = main.main(["run", str(DOCS / "lesson" / "layers.toml"), "-a", "numpy-manual", "-o", "layers"])
-    assert code == main.OK
-    found = levelfield.load("layers").epochs
-    means = found.groupby(["task", "model", "seed", "epoch"])[["validation_loss", "test_accuracy"]].mean()
-    rows = re.findall(
-        r"^\| (\w+) \| ([a-z-]+) \| (\d+) \| (0\.\d+) \|$", (DOCS / "lesson.md").read_text(), re.MULTILINE
-    )
-    assert len(rows) == 4
-    for task, model, epoch, accuracy in rows:
-        own = means.loc["iris" if task == "Iris" else "digits-half", model]
-        best = own.loc[own.groupby("seed").validation_loss.idxmin()]
-        assert best.index.get_level_values("epoch").to_series().median() == pytest.approx(int(epoch), abs=2)
-        assert best.test_accuracy.mean() == pytest.approx(float(accuracy), abs=0.005)
+    words = ["run", str(DOCS / "lesson" / file), "-a", "numpy-manual", "-o", "found", *data]
+    assert main.main(words) == main.OK
+    found = lesson_tables.best(levelfield.load("found").epochs)
+    for (task, _), (_, model, epoch, gap, accuracy) in zip(
+        [(task, n) for task in SUITES[name] for n in range(2)], rows(name), strict=True
+    ):
+        own = found.loc[task, model]
+        assert own.epoch == pytest.approx(int(epoch), abs=2)
+        assert own.gap == pytest.approx(float(gap), abs=0.02)
+        assert own.accuracy == pytest.approx(float(accuracy), abs=0.005)
+
+
+def test_a_table_is_written_between_its_marks() -> None:
+    page = "before\n<!-- layers -->\nold\n<!-- end of layers -->\nbehind\n"
+    assert lesson_tables.written(page, "layers", "new\n") == page.replace("old", "new")
+    with pytest.raises(ValueError, match="no <!-- mnist -->"):
+        lesson_tables.written(page, "mnist", "new\n")

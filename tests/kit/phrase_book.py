@@ -29,18 +29,16 @@ HEAD = """# A phrase book
 For anyone who knows one API and wants to read another: the same network in each, side by side. It is 64–128–10 with
 ReLU, trained with momentum on batches of 32, from given weights and in a given order.
 
-A row of a table does the same on both sides. The scripts come first, as a user of the framework writes them, with no
-import of levelfield. The last row is the method `fit` of the adapter, which does this for every network and recipe that
-[levelfield specifies](adding-an-adapter.md). The report of a run shows any two scripts beside each other, with their
-times and with the lines marked that differ.
+Each row does the same on both sides. The scripts are what a user of the framework writes, without levelfield. The last
+row is the method `fit` of the [adapter](adding-an-adapter.md), which does this for every network and recipe. The report
+of a run shows any two scripts side by side, with their times and with differences marked.
 
-Each script is a function `train(x, y, weights, epochs)`. `x` has shape (n, 64) and is float32, `y` holds n classes as
-int64. `weights` are the initial kernels and biases in turn, and `epochs` gives the order of the samples of each epoch.
-It returns the weights. Where a script waits for the device at the end of an epoch, that is for the clock, which is read
-when it asks for the next order.
+Each script is a function `train(x, y, weights, epochs)`, which returns the weights. `x` has shape (n, 64) and is
+float32, `y` holds n classes as int64. `weights` are the initial kernels and biases in turn, and `epochs` gives the
+order of the samples of each epoch. Some scripts wait for the device at the end of an epoch, so that it can be timed.
 
-`python tests/acceptance/plain/run.py torch-nn` trains one on digits and prints the time of each epoch. A test holds the
-loss after training against the float64 reference's, of every script in every mode.
+`python tests/acceptance/plain/run.py torch-nn` trains one on digits and prints the time of each epoch. A test compares
+the loss of every script, in every mode, with the float64 reference's.
 """
 NOTHING = "*(within `train`)*"
 

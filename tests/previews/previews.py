@@ -105,11 +105,11 @@ def row(each: Preview, one: Program, several: bool) -> list[str]:
         return [*who(each), "", f"**does not compile**: {one.error}", *[""] * 4]
     products = ", ".join(f"{n} {kind}" for kind, n in one.products.items())
     way = f" ({one.variant})" if each.subject.chip.startswith("gpu") else ""
-    room = "not told" if one.needs is None else f"{one.needs / 1e6:,.1f} MB of {each.memory / GIB:,.0f} GiB"
+    room = "not known" if one.needs is None else f"{one.needs / 1e6:,.1f} MB of {each.memory / GIB:,.0f} GiB"
     copied = f"{one.copied / 1e6:,.2f} MB" if one.copied else "none"
     host = ", ".join(one.host) or "none"
     exchanged = ", ".join(f"{n} {what}" for what, n in one.collectives.items()) or "none"
-    cycles = ", ".join(f"{kind} {share:.0%}" for kind, share in one.cycles.items()) or "not told"
+    cycles = ", ".join(f"{kind} {share:.0%}" for kind, share in one.cycles.items()) or "none"
     certified = "TF32: not on a CPU" if one.same is None else "yes" if one.same else "**no**"
     rest = [exchanged, host] if several else [host, cycles]
     return [

@@ -36,27 +36,27 @@ A run prints its table, and its report shows the same one.
 * **Data** as the example has them: scaled to 0 … 1, in float64, and no split set aside where it sets none aside.
 * **Initial weights and orders** that `MLPClassifier` draws from the example's `random_state`.
 * **The end**: after the same epoch, by the same rule on the training loss.
-* **Precision**: float64. `keras-jax` and `keras-torch` have float32, since Keras promotes float64 to it in products on
-  these backends; their line says so. Each adapter is certified in its precision before it trains.
+* **Precision**: float64; `keras-jax` and `keras-torch` have float32, because Keras computes products in it on these
+  backends. Each adapter is certified in its precision first.
 
-The **loss** is the one that the example tells: the mean over an epoch of each batch's loss before its update, penalty
-included. It is computed from the adapter's own logits and weights. To see them before every step, levelfield hands each
-batch to the adapter as an epoch of its own.
+The **loss** is the example's: the mean over an epoch of each batch's loss before its update, penalty included. It is
+computed from the adapter's own logits and weights. To see them before every step, levelfield gives each batch to the
+adapter as an epoch of its own.
 
-A figure is **the same** when every digit that was printed is the same. The figures, with source and date, are in
-`reports/findings/published.toml`. A suite of your own replays a training with two keys of `[[learning]]`:
-`replays = "scikit-learn"` and `precision = "float64"`. [All keys](reference.md#a-suite).
+A figure is **the same** when every printed digit is. The figures, with source and date, are in
+`reports/findings/published.toml`. In a suite of your own, write `replays = "scikit-learn"` and
+`precision = "float64"` in `[[learning]]`. [All keys](reference.md#a-suite).
 """
 CLOSING = """
 ## What differs, and why
 
-**Adam.** scikit-learn adds epsilon before the bias correction, the specification after it. That is the whole cause:
-with epsilon moved, NumPy gives the published digits, which `tests/tasks/test_replay.py` holds. Some gradients are as
-small as epsilon there, so float32 gives yet another number.
+**Adam.** scikit-learn adds epsilon before the bias correction, the specification after it. With epsilon moved, NumPy
+gives the published digits (`tests/tasks/test_replay.py`). Some gradients are as small as epsilon, so float32 gives yet
+another number.
 
 **The last batch of digits.** `MLPClassifier` divides its penalty by the samples of each batch, and the last batch has
-197 instead of 200. The specification has one penalty for all batches. That changes the loss by 1.3 · 10⁻⁸ at most,
-and six digits were printed. Keras holds its constants in float32, which changes as little.
+197 instead of 200. The specification has one penalty for all batches. That changes the loss by 1.3 · 10⁻⁸ at most, and
+six digits were printed. Keras' constants in float32 change as little.
 
 ## What is left out
 
@@ -65,7 +65,7 @@ and six digits were printed. Keras holds its constants in float32, which changes
 | the examples' `invscaling` rows | no recipe has a learning rate that falls |
 | the examples' circles and moons | `MLPClassifier` has one logistic output for two classes, the specification two |
 | the example's Adam on digits | its printed figure has not been read |
-| most lines of Flax, TensorFlow and Keras on it, eleven adapters on MNIST | not computed yet; the suites hold them |
+| most lines of Flax, TensorFlow and Keras on it, eleven adapters on MNIST | not computed yet; the suites have them |
 | Keras' `mnist_mlp`, 98.40 % | RMSprop is not in the specification |
 | TensorFlow's quickstart, 0.9779 | no seed is given: an interval over many seeds is needed |
 | LeCun's rows, Nielsen's 95.42 % | squared error on classes, sigmoid outputs, and an interval over many seeds |
