@@ -67,21 +67,20 @@ class Setting:
 
 
 class Watch(Protocol):
-    """How an adapter tells the harness where it is; what happens inside is not training time."""
+    """Called by `fit` at two places; time spent in these calls is not training time."""
 
     def ready(self) -> None:
-        """The data are placed on the device and training starts now: told once, before the first step.
+        """The data are on the device and training starts now. Call it once, before the first step.
 
-        A framework that places data and makes its loader inside its own call is followed by its first callback behind
-        that. What came before counts as placing, what comes after as the first epoch; steady epochs hold neither.
+        A framework that makes its loader inside its own call calls it from its first callback after that. What came
+        before counts as placing data, what comes after as the first epoch; steady epochs hold neither.
         """
 
     def epoch_end(self, epoch: int) -> bool:
-        """An epoch's last step has been dispatched. False: stop training, so that `fit` returns.
+        """The last step of an epoch has been dispatched. If it returns False, `fit` returns.
 
-        A loop that the framework owns is left by the flag that it has for this; where it has none, by an exception of
-        the adapter's own, which `fit` catches. Inside, `get_weights`, `predict` and `synchronize` are legal;
-        `set_weights` is not.
+        Leave a loop that the framework owns by its own flag, or else by an exception of the adapter's own, which `fit`
+        catches. Meanwhile the harness may call `get_weights`, `predict` and `synchronize`, but not `set_weights`.
         """
 
 
@@ -131,11 +130,11 @@ class Adapter(Literals, ABC):
 
     @abstractmethod
     def get_weights(self) -> list[Layer]:
-        """The current weights as NumPy arrays of `setting.dtype`, which are copies: neither is changed by the other."""
+        """The current weights, as copies: NumPy arrays of `setting.dtype`."""
 
     @abstractmethod
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
-        """Train on `train`, all epochs in this one call, from the weights as they are.
+        """Train on `train` from the current weights, all epochs in this one call.
 
         In the given order; or, where `order` is None (the idiomatic track), for the recipe's number of epochs with the
         loader that the framework's documentation uses, shuffled as it is there. Each epoch visits every sample once;

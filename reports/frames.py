@@ -34,8 +34,7 @@ class Findings(NamedTuple):
     * ``whole_job``: `seconds` from the import to the last of so many `epochs`;
     * ``to_accuracy``: `epochs` (median of the seeds that reached it) and `seconds` to the `target`, an accuracy.
 
-    `cache` in two of them: "empty" or "filled", what a framework that keeps compiled code on the disk found there; None
-    of all others.
+    `cache` in two of them: "empty" or "filled", of a framework that keeps compiled code on the disk; otherwise None.
     """
 
     tax: pandas.DataFrame
@@ -45,7 +44,7 @@ class Findings(NamedTuple):
 
 
 def load(folder: str | Path, baseline: str | None = None) -> Findings:
-    """Of the run in a folder. Raises UserError when there is none."""
+    """What the report of a run concludes, as frames. Raises UserError when there is no run in this folder."""
     import pandas
 
     stored = store.read(Path(folder))

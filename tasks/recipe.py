@@ -32,7 +32,7 @@ STATE: dict[Optimizer, int] = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of it; early stopping is the harness's affair, and no adapter looks at it."""
+    """How to train. Early stopping is the harness's: adapters ignore it."""
 
     optimizer: Optimizer = "momentum"
     learning_rate: Annotated[Real, Gt(0)] = 0.05
@@ -79,10 +79,8 @@ class BatchOrder:
         return list(map(slice, range(0, n, b), [*range(b, n, b), n]))
 
     def batches(self, epoch: int) -> Iterator[np.ndarray]:
-        """The indices of each batch of one epoch, one after the other: a list of them would be alive all the while.
-
-        The rows of an array: a generator would cost every step as much as the bar leaves for the whole of an epoch.
-        """
+        """The indices of each batch of one epoch, in order."""
+        # Rows of an array, not a generator, which would cost each step too much, and not a list, which would live long
         indices = self.epoch(epoch)
         whole = len(indices) - len(indices) % self.batch_size
         rows = indices[:whole].reshape(-1, self.batch_size)

@@ -39,9 +39,9 @@ def try_out(
 ) -> Adapter:
     """Train `adapter` as the matched track does, and print the loss after each epoch beside the float64 reference's.
 
-    Nothing is caught: what the adapter raises is raised here. Nothing is timed. Of the `recipe`, `epochs` takes the
-    place of its own number. Returns the trained adapter. Raises UserError for an unknown task and for what the adapter
-    declares unsupported; BrokenContract where a method returns, or `fit` tells its watch, what the contract forbids.
+    Nothing is caught or timed. `epochs` replaces the number in the `recipe`. Returns the trained adapter. Raises
+    UserError for an unknown task and for what the adapter declares unsupported, BrokenContract where the adapter breaks
+    the contract.
     """
     data = registry.load(task)
     model, mode = MLP((data.features, *hidden, data.outputs), activation=activation), mode or adapter.modes[0]

@@ -161,7 +161,7 @@ def _parser() -> Parser:
     run.add_argument(
         "--launcher", type=values.launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]"
     )
-    run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
+    run.add_argument("--no-certify", action="store_true", help="certify nothing; there are no verdicts then")
     run.add_argument("--no-probes", action="store_true", help="sample nothing beside speed launches")
     run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
     run.add_argument("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
@@ -274,7 +274,7 @@ def _parser() -> Parser:
     certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
     certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
 
-    preview = add("preview", "Compile the certified step for a chip that is not here; nothing is run, no time is told.")
+    preview = add("preview", "Compile the certified step for a chip that is not here; nothing is run or timed.")
     preview.add_argument("chip", metavar="CHIP", help="tpu:v5e, tpu:v6e, tpu:v4, tpu:v5p, tpu:tpu7x, gpu:h100")
     preview.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all over JAX that are installed")
     preview.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")

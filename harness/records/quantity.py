@@ -28,7 +28,7 @@ class Estimated(Frozen):
 
 
 class Unavailable(Frozen):
-    """Could not be had; `reason` is one line for the reader of the report."""
+    """Not measured; `reason` is one line for the reader of the report."""
 
     state: Literal["unavailable"] = "unavailable"
     reason: str

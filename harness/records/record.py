@@ -62,10 +62,10 @@ class Record(Frozen):
     """One launch. Times are in seconds on a monotonic clock, with the device synchronised at both ends."""
 
     schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
-    cell: Cell
+    cell: Cell = Field(description="its place in the comparison")
     seed: Whole = Field(description="of initial weights, batch order and dropout; in speed launches also the block")
-    block: Whole
-    status: Status
+    block: Whole = Field(description="its number")
+    status: Status = Field(description="skipped: something is absent here; unsupported: the adapter says so")
     reason: str | None = Field(None, description="why it is not ok: one line")
     failure: Failure | None = Field(None, description="of what kind, for failed launches")
     log: str | None = Field(None, description="the end of the worker's output, for failed launches")
@@ -89,9 +89,9 @@ class Record(Frozen):
     proof: dict[str, str] = Field(
         default_factory=dict, description="of a speed launch: what was compared → how far it was off, or why it was not"
     )
-    parameters: Whole | None = None
-    train_samples: Whole | None = None
-    steps_per_epoch: Whole | None = None
+    parameters: Whole | None = Field(None, description="how many numbers are trained")
+    train_samples: Whole | None = Field(None, description="how many there are")
+    steps_per_epoch: Whole | None = Field(None, description="updates; a timed epoch leaves out a partial last batch")
     phases: dict[str, float] = Field(
         default_factory=dict,
         description="evaluate and proof; where its start was timed, import (of the parent process), build, place and "
@@ -191,14 +191,14 @@ class Run(Frozen):
     """The head of a run directory (``run.json``): what was asked for, and where."""
 
     schema_version: int = Field(default=SCHEMA, ge=SCHEMA, le=SCHEMA)
-    name: str
-    suite: str
-    summary: str
-    started: str
+    name: str = Field(description="that of its folder")
+    suite: str = Field(description="its name, or the path of its file")
+    summary: str = Field(description="of the suite")
+    started: str = Field(description="UTC, ISO 8601")
     command: str = Field(description="the command that repeats the run")
-    baseline: str
+    baseline: str = Field(description="the adapter that all others are compared with")
     baseline_environment: str = Field("default", description="in which the baseline is timed")
-    plan_seed: Whole
+    plan_seed: Whole = Field(description="the `seed` of the suite")
     machine: Machine
     warnings: list[str] = Field(default_factory=list, description="on the quality of the data")
     suite_text: str = Field(description="the suite file as it was")

@@ -13,6 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import Field
+
 import levelfield
 from levelfield.harness.system import control_groups
 from levelfield.harness.system.frozen import Frozen
@@ -41,9 +43,9 @@ class Machine(Frozen):
     cores: int
     memory_bytes: int
     python: str
-    commit: str | None  # of levelfield's checkout; None where it is an installed package
-    levelfield: str | None = None  # its version
-    package: str | None = None  # the digest of an installed package's files, see `package`
+    commit: str | None = Field(description="of levelfield's checkout; None where it is an installed package")
+    levelfield: str | None = Field(None, description="its version")
+    package: str | None = Field(None, description="the digest of an installed package's files, see `package`")
 
     @property
     def type(self) -> MachineType:

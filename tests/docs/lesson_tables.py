@@ -25,7 +25,7 @@ def best(epochs: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def table(folder: Path) -> str:
-    """Of one run, with its command, date and commit."""
+    """Of one run, with its date and commit."""
     run, found = store.read(folder).run, best(levelfield.load(folder).epochs)
     lines = ["| task | network | best epoch | gap in loss | test accuracy |", "| --- | --- | ---: | ---: | ---: |"]
     for task in run.tasks:
@@ -46,7 +46,7 @@ def written(page: str, name: str, told: str) -> str:
 def main(folders: Sequence[Path]) -> None:
     page = PAGE.read_text(encoding="utf-8")
     for folder in folders:
-        page = written(page, store.read(folder).run.suite, table(folder))
+        page = written(page, Path(store.read(folder).run.suite).stem, table(folder))
     PAGE.write_text(page, encoding="utf-8")
 
 

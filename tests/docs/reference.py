@@ -264,8 +264,9 @@ def records() -> list[str]:
     inner |= {name: parts[name] for name in sorted(set(parts) - set(inner))}
     for name, schema in (shown | inner).items():
         rows = [[f"`{field}`", kind(own), own.get("description", "")] for field, own in schema["properties"].items()]
+        head = ["field", "value", "what it says"][: 3 if any(row[2] for row in rows) else 2]
         about = prose(schema.get("description", ""))
-        lines += [f"### {name}", "", *([about, ""] if about else []), *table(["field", "value", "what it says"], rows)]
+        lines += [f"### {name}", "", *([about, ""] if about else []), *table(head, [row[: len(head)] for row in rows])]
     return lines
 
 

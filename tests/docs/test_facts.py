@@ -14,7 +14,9 @@ from pages import DOCS, ROOT, spans
 
 from levelfield.adapters import limits
 from levelfield.adapters.registry import find
+from levelfield.harness.certify import behaviour, dropout, observe, timed_proof
 from levelfield.harness.cli import main
+from levelfield.harness.judge import equivalence, statistics, steps
 
 PAGES = [*pages.written(), *DOCS.glob("results/*.md"), DOCS / "reference.md"]
 NOT_THERE = {"adapters/equinox.py", "docs/results/h100"}  # what a reader's command would write
@@ -123,6 +125,43 @@ def test_the_figures_of_statistics_are_in_the_tables_that_it_links_to() -> None:
     ):
         shares = [n for n in broken[name] if n not in (1, 4, 16)]
         assert f"{words}{min(shares):.0f} to {max(shares):.0f} % of the tables" in told, name
+
+
+def figures(heading: str) -> dict[str, list[float]]:
+    """Of the first table behind a heading of certificates.md: the numbers in the last cell of each row."""
+    number = re.compile(r"(?<![\w⁻.])\d+(?:\.\d+)?(?:e-\d+)?(?!\w)")
+    return {name: [float(n) for n in number.findall(cells[-1])] for name, *cells in rows("certificates.md", heading)}
+
+
+def test_the_tolerances_of_certificates_are_those_of_the_code() -> None:
+    shown = figures("## Tolerances")
+    coarse, scale = observe.COARSE, dropout.SCALE_TOLERANCE
+    assert shown["any quantity in float64"][0] == observe.FLOAT64_TOLERANCE
+    assert shown["no dropout in evaluation, current weights"] == [coarse["float32"], coarse["float64"]]
+    assert shown["dropout scale"] == [scale["float32"], scale["float64"]]
+    assert shown["synchronize"] == [100 * behaviour.WAITING]
+
+
+def test_the_tolerances_of_timed_launches_are_those_of_the_code() -> None:
+    shown = figures("## The timed launches")
+    first, *others = [share for p in ("float32", "tf32", "bfloat16") for share in timed_proof.NEAR[p]]
+    assert shown["weights"] == [first, timed_proof.SHORT, *others, timed_proof.SHORT]
+    assert timed_proof.ADAM == 2  # "Adam twice that"
+    assert shown["late steps"] == [timed_proof.STEP, timed_proof.FAR]
+    assert shown["waiting"] == [100 * timed_proof.WAITED]
+    assert shown["loss"] == [timed_proof.OTHER_BAND, timed_proof.OWN_BAND]
+
+
+def test_the_margins_of_statistics_are_those_of_the_code() -> None:
+    page = " ".join(text(DOCS / "statistics.md").split())
+    assert f"lies within ±{100 * equivalence.MARGIN} points" in page
+    seeds = equivalence.LEAST_SEEDS
+    assert f"fewer than {seeds['matched']} common seeds on the matched track, {seeds['idiomatic']} on the" in page
+    assert f"fewer than {equivalence.LEAST_TEST_SAMPLES} test samples" in page
+    words = {2: "Two", 3: "Three", 5: "five"}
+    assert f"{words[statistics.LEAST_BLOCKS]} blocks suffice for a verdict" in page
+    assert f"at {words[statistics.LEAST_BLOCKS_TO_STOP]} blocks or more" in page
+    assert f"{words[steps.LEAST_VALUES]} runs on each side" in page
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_it_runs_and_shows_the_same_frames(tmp_path: Path) -> None:
     assert int(epochs["multi-layer"]) < int(epochs["single-layer"])
 
 
-SUITES = {"layers": {"iris": "Iris", "digits-half": "digits"}, "mnist-layers": {"mnist": "MNIST"}}
+SUITES = {"layers": {"iris": "Iris", "digits-half": "digits"}, "mnist": {"mnist": "MNIST"}}
 ROW = re.compile(r"^\| (\w+) \| ([a-z-]+) \| (\d+) \| (0\.\d+) \| (0\.\d+) \|$", re.MULTILINE)
 
 
@@ -87,13 +87,13 @@ def test_a_table_of_the_lesson_has_both_networks_for_each_task(name: str) -> Non
 
 @pytest.mark.slow
 @pytest.mark.frameworks
-@pytest.mark.parametrize(("file", "name"), [("layers.toml", "layers"), ("mnist.toml", "mnist-layers")])
+@pytest.mark.parametrize("name", SUITES)
 def test_the_tables_of_the_lesson_are_what_their_commands_find(
-    file: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = ["--data-dir", str(mnist_files())] if file == "mnist.toml" else []
+    data = ["--data-dir", str(mnist_files())] if name == "mnist" else []
     monkeypatch.chdir(tmp_path)
-    words = ["run", str(DOCS / "lesson" / file), "-a", "numpy-manual", "-o", "found", *data]
+    words = ["run", str(DOCS / "lesson" / f"{name}.toml"), "-a", "numpy-manual", "-o", "found", *data]
     assert main.main(words) == main.OK
     found = lesson_tables.best(levelfield.load("found").epochs)
     for (task, _), (_, model, epoch, gap, accuracy) in zip(
