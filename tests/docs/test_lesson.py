@@ -85,6 +85,12 @@ def test_a_table_of_the_lesson_has_both_networks_for_each_task(name: str) -> Non
     assert named == [(task, model) for task in SUITES[name].values() for model in ("single-layer", "multi-layer")]
 
 
+def test_on_mnist_the_hidden_layer_makes_less_than_a_third_of_the_errors_with_a_larger_gap() -> None:
+    (single_gap, single), (multi_gap, multi) = (map(float, row[-2:]) for row in rows("mnist"))
+    assert 3 * (1 - multi) < 1 - single
+    assert multi_gap > single_gap
+
+
 @pytest.mark.slow
 @pytest.mark.frameworks
 @pytest.mark.parametrize("name", SUITES)
