@@ -13,10 +13,14 @@ import pytest
 from pages import DOCS, ROOT, spans
 
 from levelfield.adapters import limits
+from levelfield.adapters.adapter import Literals
 from levelfield.adapters.registry import find
 from levelfield.harness.certify import behaviour, dropout, observe, timed_proof
 from levelfield.harness.cli import main
 from levelfield.harness.judge import equivalence, statistics, steps
+from levelfield.harness.probes import registry
+from levelfield.harness.probes.cpu import CpuTime
+from levelfield.harness.probes.memory import Memory
 
 PAGES = [*pages.written(), *DOCS.glob("results/*.md"), DOCS / "reference.md"]
 NOT_THERE = {"adapters/equinox.py", "docs/results/h100"}  # what a reader's command would write
@@ -84,7 +88,43 @@ def test_the_facts_of_limits_are_those_of_the_code() -> None:
     assert shown == set(limits.Facts._fields)
 
 
-def test_the_rooms_of_contributing_are_those_of_the_house() -> None:
+def test_the_literals_that_the_two_pages_explain_are_those_of_an_adapter() -> None:
+    explained = [*rows("adding-an-adapter.md", "## 2. The class"), *rows("adapters-in-full.md", "## All literals")]
+    there = {name for one in Literals.__mro__ for name in vars(one).get("__annotations__", {})}
+    assert sorted(name for row in explained for name in codes(row[0])) == sorted(there)
+
+
+def test_the_table_of_replicas_is_what_the_adapters_declare() -> None:
+    (table,) = re.findall(r"^\| adapter \| as devices .*\n(?:^\|.*\n)+", text(DOCS / "devices.md"), re.MULTILINE)
+    shown = {}
+    for line in table.splitlines()[2:]:
+        names, devices, ranks, unequal = line.strip("| ").split(" | ")
+        ways = [way for way, how in (("devices", devices), ("ranks", ranks)) if how != "no"]
+        shown |= {name: (ways, unequal.startswith("supported")) for name in names.split(", ")}
+    built_in = [info for info in find().adapters.values() if info.builtin and info.replication]
+    assert shown == {
+        info.name: (list(info.replication), not any("uneven" in limit for limit in info.limits)) for info in built_in
+    }
+
+
+def test_the_quantities_of_utilisation_are_those_of_the_probes() -> None:
+    shown = {name for row in rows("utilisation.md", "## What is measured") for name in codes(row[0])}
+    named = {name for probe in (*registry.OURS, CpuTime, Memory) for name in probe.names}
+    assert shown >= named
+    assert shown - named == {"allocator_peak"}  # which the framework counts
+
+
+@pytest.mark.frameworks
+def test_the_checks_of_certificates_are_those_that_a_certificate_has(capsys) -> None:
+    assert main.main(["certify", "numpy-manual", "--json"]) == main.OK
+    made = {check["name"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    made = {re.sub(r"^\w+ after \d+ \w+$", "*optimizer* after steps or epochs", name) for name in made}
+    listed = ", ".join(row[0] for row in rows("certificates.md", "## What is proved")).split(", ")
+    shown = {name.removeprefix("dropout ") for name in listed}
+    assert {name.removeprefix("dropout ").partition(", ")[0] for name in made} <= shown
+
+
+def test_the_packages_of_contributing_are_those_that_there_are() -> None:
     shown = re.findall(
         r"^\| `((?:tasks|adapters|reports|harness)/[a-z/]*)` \|", text(ROOT / "CONTRIBUTING.md"), re.MULTILINE
     )
