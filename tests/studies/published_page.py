@@ -47,7 +47,8 @@ batch to the adapter as an epoch of its own.
 
 A figure is **the same** when every digit that was printed is the same. Where a source tells no seed, its figure must
 lie **inside** the interval in which one more seed would lie with 95 %. Each framework draws its own numbers there. The
-figures, with source and date, are in `reports/findings/published.toml`. A suite of your own replays a training with two keys of `[[learning]]`:
+figures, with source and date, are in `reports/findings/published.toml`. A suite of your own replays a training with two
+keys of `[[learning]]`:
 `replays = "scikit-learn"` and `precision = "float64"`. [All keys](reference.md#a-suite).
 """
 CLOSING = """
