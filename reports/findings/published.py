@@ -34,7 +34,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Figure:
-    """One number as it was printed. `cause`: why another one is expected here."""
+    """One number as it was printed. `cause`: why another one is expected here; `keras`: why from Keras."""
 
     source: Source
     task: str
@@ -45,6 +45,7 @@ class Figure:
     printed: str
     epoch: int = 0  # of a loss: the first is 1, and 0 is the last
     cause: str | None = None
+    keras: str | None = None
 
     @property
     def what(self) -> str:
@@ -118,6 +119,8 @@ class Row:
         if self.same:
             return ""
         precision = self.members[0].precision
+        if self.figure.keras and all(one.entry.adapter.startswith("keras-") for one in self.members):
+            return self.figure.keras
         return self.figure.cause or (f"computed in {precision}" if precision else UNKNOWN)
 
 
@@ -133,11 +136,11 @@ def _read(sources: Sequence[dict]) -> Iterable[Figure]:  # type: ignore[type-arg
         source = Source(**{name: told[name] for name in Source._fields if name in told})
         for training in told["trainings"]:
             of = (source, training["task"], training["model"], training["recipe"], training.get("seed", 0))
-            cause = training.get("cause")
+            why = {"cause": training.get("cause"), "keras": training.get("keras")}
             for epoch, printed in enumerate(training.get("losses", ()), start=1):
-                yield Figure(*of, "loss", printed, epoch, cause)
+                yield Figure(*of, "loss", printed, epoch, **why)
             for measure in (name for name in get_args(Measure) if name in training):
-                yield Figure(*of, measure, training[measure], cause=cause)
+                yield Figure(*of, measure, training[measure], **why)
 
 
 def compare(evidence: Evidence, known: Sequence[Figure]) -> tuple[Row, ...]:

@@ -82,6 +82,15 @@ def test_a_known_cause_is_told_and_a_lower_precision_is_one():
     assert row.cause == "computed in float32"
 
 
+def test_what_keras_alone_is_known_for_is_no_cause_of_others():
+    figure = replace(LOSS, printed="0.096949", keras="its constants")
+    keras = next(entry for entry in factory.ENTRIES if entry[0].startswith("keras-"))
+    assert [rows([replayed(entry=one)], [figure])[0].cause for one in (keras, factory.ENTRIES[0])] == [
+        "its constants",
+        "no cause is known",
+    ]
+
+
 def test_a_lower_precision_that_has_the_same_digits_shares_their_line_and_says_so():
     (row,) = rows([replayed(), replayed(entry=factory.ENTRIES[3], precision="float32")])
     assert [m.label.endswith("(float32)") for m in row.members].count(True) == 1
