@@ -38,6 +38,10 @@ _TASKS = {
         "levelfield.tasks.mnist_filters",
         "mnist as others published figures of it, 784 features, 70,000 samples, 49,000 for the test; downloaded once",
     ),
+    "mnist-whole": (
+        "levelfield.tasks.mnist_whole",
+        "mnist with no validation split, for published figures, 784 features, 70,000 samples; downloaded once",
+    ),
     "clouds": (
         "levelfield.tasks.clouds",
         "ten clouds of points, 256 features, 2,560 samples; to sweep batch sizes and widths",

@@ -81,6 +81,8 @@ def told(job: AnyJob) -> Iterator[AnyJob]:
         return
     asked, done = _pipes(job)
     with asked.open(encoding="utf-8") as lines, done.open("wb", buffering=0) as said:
+        gc.collect()
+        gc.freeze()  # what was imported late, or is kept for good, is not looked through for each seed
         while True:
             gc.collect()  # TensorFlow counts the functions that are alive
             said.write(b".")

@@ -24,9 +24,7 @@ from levelfield.tasks.task import Task
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
 LARGEST_PLAN = 200_000
 _LAUNCH_BYTES = 600  # of a planned launch, as measured
-# In the first ones start-up, prediction and the use of the device are measured too; in the first of these everything is
-# compiled anew, the launches after them find what the last one compiled
-WHOLE_BLOCKS, FRESH_BLOCKS = 2, 1
+MANY_BLOCKS = 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,19 @@ class Launch:
     @property
     def id(self) -> str:
         return f"{self.cell.id}#{self.block}"
+
+
+class Starts(NamedTuple):
+    """In how many of the first blocks start-up, prediction and the use of the device are measured too (`whole`), and in
+    how many of these everything is compiled anew (`fresh`). Launches after these find what the last one compiled."""
+
+    fresh: int
+    whole: int
+
+
+def starts(blocks: int) -> Starts:
+    """Of a run of so many blocks: a start from an empty cache may take half a minute, and an interval needs three."""
+    return Starts(3, 6) if blocks >= MANY_BLOCKS else Starts(1, 2)
 
 
 class CertificateSubject(NamedTuple):
@@ -181,6 +192,7 @@ def _threads(part: Part, there: Surroundings, selection: Selection, way: Replica
 
 def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Selection) -> Iterator[Launch]:
     most = selection.blocks or part.blocks
+    fresh, whole = starts(most)
     home = DEFAULT if DEFAULT in part.environments else part.environments[0]
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
@@ -193,8 +205,8 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
                 part.seconds,
                 skip=skip,
                 unsupported=limited,
-                fresh=block < FRESH_BLOCKS,
-                whole=part.start_up and block < WHOLE_BLOCKS,
+                fresh=block < fresh,
+                whole=part.start_up and block < whole,
                 baseline=cell.adapter == suite.baseline and cell.environment == home and cell.mode == first,
             )
 

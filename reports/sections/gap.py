@@ -211,8 +211,8 @@ def glance(found: Gaps) -> Glance:
     judged = [g for g in found.gaps if g.against and "not judged" not in g.words.values()]
     worse = [g for g in judged if g.worse]
     equal = sum(set(g.words.values()) == {"equivalent"} for g in judged)
-    verb = "is" if len(worse) == 1 else "are"
-    told = f"{len(worse) or 'None'} of {len(judged)} {verb} shown to generalise worse than {found.baseline}."
+    verb = "are" if len(worse) > 1 else "is"
+    told = f"{len(worse) or 'None'} of {len(judged)} {verb} shown to be worse."
     told += f" {equal} {'is' if equal == 1 else 'are'} equivalent, within ±{100 * MARGIN:g} points."
     moved = [(d.estimate, g.learner.entry.family) for g in judged if (d := g.against["test accuracy"].difference)]
     most = max([abs(value) for value, _ in moved] + [2 * MARGIN])

@@ -29,7 +29,26 @@ def section(evidence: Evidence) -> Section:
 
 
 def sentence(rows: Sequence[Row]) -> str:
-    """How many figures are the same wherever they were computed."""
+    """How many figures are the same wherever they were computed; of those of an unknown seed, in how many entries they
+    lie inside the interval of one seed."""
+    return " ".join(
+        told(own)
+        for told, own in (
+            (_replayed, [row for row in rows if row.interval is None]),
+            (_of_one_seed, [row for row in rows if row.interval is not None]),
+        )
+        if own
+    )
+
+
+def _of_one_seed(rows: Sequence[Row]) -> str:
+    inside = sum(row.same for row in rows)
+    figures_ = count(len({row.figure for row in rows}), "published figure")
+    verb = "lies" if figures_.startswith("1 ") else "lie"
+    return f"{figures_} of one seed {verb} inside the interval of one seed in {inside} of {len(rows)} comparisons."
+
+
+def _replayed(rows: Sequence[Row]) -> str:
     known = list(dict.fromkeys(row.figure for row in rows))
     differing = {row.figure for row in rows if not row.same}
     entries = {member.entry for row in rows for member in row.members}
@@ -44,7 +63,7 @@ def sentence(rows: Sequence[Row]) -> str:
 
 
 def differences(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each figure that came out otherwise, with the cause."""
+    """A sentence for each figure that came out otherwise, or lies outside of the interval, with the cause."""
     return [
         f"{row.figure.task}, {row.figure.recipe}: {row.figure.what} {row.figure.printed} was published, "
         f"{listing([m.label for m in row.members], most=3)} {'has' if len(row.members) == 1 else 'have'} {row.here}: "
@@ -62,6 +81,11 @@ def in_words(row: Row) -> Value:
     lacking = sum(member.certified is False for member in row.members)
     told = f", {lacking} not certified" if lacking else ""
     return text(f"{len(names)} entries{told}", detail=listing(names, most=len(names)))
+
+
+def _verdict(row: Row) -> str:
+    words = ("yes", "no") if row.interval is None else ("inside", "outside")
+    return words[not row.same]
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -82,8 +106,8 @@ def table(rows: Sequence[Row]) -> Table:
                     text(f"{row.figure.task}, {row.figure.recipe}"),
                     text(row.figure.what),
                     text(row.figure.printed),
-                    text(row.here),
-                    text("yes" if row.same else "no", detail=row.cause, tone="" if row.same else "failed"),
+                    text(row.here, detail=f"one seed, by {row.interval.n} seeds" if row.interval else ""),
+                    text(_verdict(row), detail=row.cause, tone="" if row.same else "failed"),
                     in_words(row),
                 )
             )

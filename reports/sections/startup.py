@@ -77,14 +77,14 @@ def glance(starts: Sequence[Start], paybacks: Sequence[Payback]) -> Glance | Non
     if not rows:
         return None
     told = [
-        f"up to {duration(max(own))} {how}"
-        for how, place in (("from an empty compile cache", 1), ("at every later start", 0))
+        f"{duration(max(own))} {how}"
+        for how, place in (("from an empty cache", 1), ("later", 0))
         if (own := [cost for row in rows if (cost := row[1:][place])])
     ]
-    text_ = f"Starting costs {listing(told)}."
+    text_ = f"A start costs up to {listing(told)}."
     if paybacks:
         pays = sum(bool(p.steps) for p in paybacks)
-        text_ += f" {pays} of {len(paybacks)} compiled modes {'pays' if pays == 1 else 'pay'} against eager."
+        text_ += f" {pays} of {len(paybacks)} compiled modes {'pays' if pays == 1 else 'pay'}."
     ends = sorted(log10(cost) for row in rows for cost in row[1:] if cost)
     marks = [
         small.Mark(family, log10(again or cold), log10(cold) if again and cold else None)

@@ -1,10 +1,11 @@
-"""How much of a run's time went into what it measures, from its records."""
+"""What a run of the default suite takes and gives, from its records: minutes, cells judged, and how sure it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from statistics import median
 
 from effort import Effort
 
@@ -13,6 +14,9 @@ from levelfield.harness.doctor.examine import Step
 from levelfield.harness.doctor.series import Bench
 from levelfield.harness.records import store
 from levelfield.harness.records.record import Record
+from levelfield.harness.records.store import Contents
+from levelfield.reports.findings import certificates, judged
+from levelfield.reports.findings.evidence import gather
 from levelfield.tasks.errors import UserError
 
 
@@ -20,7 +24,9 @@ from levelfield.tasks.errors import UserError
 class TimeShare:
     """Of a run's speed launches, seconds: in all, in measured phases, in steady epochs and prediction.
 
-    `span`: from the start of the run to the end of its last launch, of any kind. With a `reason` there is none.
+    `span`: from the start of the run to the end of its last launch, of any kind. Of its timed `cells` beside baselines
+    some are `judged`; `half` is the median half-width of their ratios' intervals, a share. With a `reason` there is
+    none.
     """
 
     run: str = ""
@@ -30,6 +36,9 @@ class TimeShare:
     core: float = 0.0
     span: float = 0.0
     suite: str = ""
+    cells: int = 0
+    judged: int = 0
+    half: float | None = None
     reason: str | None = None
 
 
@@ -66,7 +75,20 @@ def newest() -> TimeShare:
         return TimeShare(reason=error.message)
     run = contents.run
     found = time_share(run.name, contents.records, run.suite, run.started)
-    return found or TimeShare(reason=f"run {run.name} has no speed launch")
+    if found is None:
+        return TimeShare(reason=f"run {run.name} has no speed launch")
+    cells, certain, half = verdicts(contents)
+    return replace(found, cells=cells, judged=certain, half=half)
+
+
+def verdicts(contents: Contents) -> tuple[int, int, float | None]:
+    """Timed cells beside baselines, how many of them are judged, and the median half-width of their ratios, a share."""
+    proofs = [certificates.summary(one) for one in contents.certificates]
+    evidence = gather(contents.run, contents.records, certificates=proofs)
+    told = judged.of(evidence)
+    ratios = [place.verdict.ratio for one in evidence.speed for place in one.judged if place.verdict]
+    halves = [(ratio.high / ratio.low) ** 0.5 - 1 for ratio in ratios if ratio is not None and ratio.high > ratio.low]
+    return told.cells, told.judged, median(halves) if halves else None
 
 
 class Time:

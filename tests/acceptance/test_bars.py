@@ -78,17 +78,19 @@ def test_comparisons_that_share_a_baseline_are_worth_the_pairs_that_share_nothin
 
 
 @pytest.mark.parametrize(
-    ("span", "measured", "core", "suite", "word"),
+    ("span", "judged", "half", "suite", "word"),
     [
-        (300.0, 200.0, 100.0, "default", "holds"),
-        (400.0, 300.0, 200.0, "default", "does not hold"),
-        (300.0, 170.0, 100.0, "default", "does not hold"),
-        (300.0, 200.0, 80.0, "default", "does not hold"),
-        (300.0, 200.0, 100.0, "smoke", "open"),
+        (300.0, 43, 0.03, "default", "holds"),
+        (400.0, 43, 0.03, "default", "does not hold"),
+        (300.0, 42, 0.03, "default", "does not hold"),
+        (300.0, 43, 0.04, "default", "does not hold"),
+        (300.0, 43, None, "default", "does not hold"),
+        (300.0, 43, 0.03, "smoke", "open"),
     ],
 )
-def test_the_default_suite_is_held_to_its_time_and_its_shares(span, measured, core, suite, word):
-    assert words(time=[TimeShare("run", 10, 100.0, measured, core, span, suite)])["4"] == word
+def test_the_default_suite_is_held_to_its_time_and_its_verdicts(span, judged, half, suite, word):
+    share = TimeShare("run", 10, span=span, suite=suite, cells=43, judged=judged, half=half)
+    assert words(time=[share])["4"] == word
 
 
 def test_the_start_of_every_command_has_its_bar():

@@ -12,7 +12,7 @@ from conftest import CommandLine
 
 from levelfield.adapters import registry as adapter_registry
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.plan.launches import FRESH_BLOCKS, WHOLE_BLOCKS, Launch
+from levelfield.harness.plan.launches import Launch, starts
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.system import machine
 from levelfield.tasks import registry
@@ -198,12 +198,13 @@ def test_the_first_launch_compiles_anew_and_later_ones_do_not(command_line, inst
     assert [path.name for path in users.iterdir()] == ["mine"]
     made = records_of(levelfield.folder / "out")
     assert {record.status for record in made} == {"ok"}
-    cache = {**dict.fromkeys(range(WHOLE_BLOCKS), "filled"), **dict.fromkeys(range(FRESH_BLOCKS), "empty")}
+    fresh, whole = starts(4)
+    cache = {**dict.fromkeys(range(whole), "filled"), **dict.fromkeys(range(fresh), "empty")}
     assert [record.cache for record in made] == [cache.get(record.block) for record in made]
     seen = [json.loads(line) for line in (plugin / "seen.jsonl").read_text().splitlines()]
     before = [files for when, _, files in seen if when == "before"]
     after = dict((process, files) for when, process, files in seen if when == "after")
-    assert [files == 0 for files in before] == [record.block < FRESH_BLOCKS for record in made]
+    assert [files == 0 for files in before] == [record.block < fresh for record in made]
     assert len(after) == len(made)
     assert all(files > 0 for files in after.values())
 

@@ -11,7 +11,7 @@ import pytest
 
 from levelfield.adapters.registry import find
 from levelfield.harness.plan import suite
-from levelfield.harness.plan.launches import FRESH_BLOCKS, Launch, Selection, Surroundings, plan
+from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan, starts
 from levelfield.tasks import registry
 from levelfield.tasks.errors import UserError
 
@@ -108,8 +108,14 @@ def test_every_block_holds_every_cell_once_in_an_order_of_its_own():
 
 def test_the_first_blocks_compile_anew_and_no_other_launch_does():
     fresh = {block: {launch.fresh for launch in launches} for block, launches in speed(planned()).items()}
-    assert fresh == {block: {block < FRESH_BLOCKS} for block in range(5)}
+    assert fresh == {block: {block < starts(5).fresh} for block in range(5)}
     assert not any(launch.fresh for launch in planned() if launch.cell.kind == "learning")
+
+
+def test_a_run_of_many_blocks_starts_often_enough_for_an_interval():
+    launches = speed(planned(blocks=9))
+    for count, asked in ((3, lambda one: one.fresh), (6, lambda one: one.whole)):
+        assert [block for block, own in launches.items() if all(map(asked, own))] == list(range(count))
 
 
 def test_all_launches_of_a_block_share_a_seed_and_blocks_do_not():

@@ -15,7 +15,7 @@ from levelfield.reports.findings.learning import studies
 from levelfield.reports.page import html
 from levelfield.reports.sections import published as section
 
-SUITES = ("published", "published-mnist")
+SUITES = ("published", "published-mnist", "published-seeds")
 (LOSS,) = (f for f in published.figures() if (f.recipe, f.measure) == ("sgd-400", "loss"))
 ADAM = next(f for f in published.figures() if f.recipe == "adam-400" and f.measure == "loss")
 
@@ -52,6 +52,7 @@ def test_every_figure_is_of_a_training_that_a_suite_plans(figure):
     ]
     asked = (figure.source.replays, figure.task, figure.model, figure.recipe, figure.seed)
     assert asked in planned
+    assert figure.source.replays or 0 <= float(figure.printed) <= 1
     assert figure.source.url.startswith("https://")
 
 
@@ -79,6 +80,15 @@ def test_a_known_cause_is_told_and_a_lower_precision_is_one():
     assert "epsilon before the bias correction" in rows([replayed(ADAM, 0.044929)], [ADAM])[0].cause
     (row,) = rows([replayed(value=0.09696, precision="float32")])
     assert row.cause == "computed in float32"
+
+
+def test_what_keras_alone_is_known_for_is_no_cause_of_others():
+    figure = replace(LOSS, printed="0.096949", keras="its constants")
+    keras = next(entry for entry in factory.ENTRIES if entry[0].startswith("keras-"))
+    assert [rows([replayed(entry=one)], [figure])[0].cause for one in (keras, factory.ENTRIES[0])] == [
+        "its constants",
+        "no cause is known",
+    ]
 
 
 def test_a_lower_precision_that_has_the_same_digits_shares_their_line_and_says_so():
@@ -134,3 +144,32 @@ def test_a_run_that_replays_nothing_names_the_command_that_does():
     found = section.section(gather(factory.make_run(), []))
     assert "levelfield run published" in (found.missing or "")
     assert terminal.replayed(factory.make_run(), [], None) == []
+
+
+(QUICKSTART,) = (figure for figure in published.figures() if figure.source.replays is None)
+
+
+def seeds(scores, figure=QUICKSTART):
+    """Launches of several seeds with these accuracies on the test samples."""
+    chosen, _ = suite.read("published-seeds")
+    about = {"model": chosen.model(figure.model), "recipe": chosen.recipe(figure.recipe), "track": "idiomatic"}
+    cell = factory.make_cell(factory.ENTRIES[0], kind="learning", task=figure.task, **about)
+    for seed, score in enumerate(scores):
+        record = factory.learning_record(cell, seed, epochs=2)
+        test = record.final.test.model_copy(update={"accuracy": score})
+        yield record.model_copy(update={"final": record.final.model_copy(update={"test": test})})
+
+
+def test_a_figure_of_an_unknown_seed_lies_inside_the_interval_of_one_seed_or_not():
+    (row,) = rows(list(seeds([0.977, 0.979, 0.978])), [QUICKSTART])
+    assert (row.same, row.here) == (True, "0.9730 to 0.9830")  # 0.978 and 4.303 deviations of 0.001 times √(4/3)
+    (far,) = rows(list(seeds([0.967, 0.969, 0.968])), [QUICKSTART])
+    assert (far.same, far.cause) == (False, "no cause is known")
+    told = section.sentence([row, far])
+    assert told == "1 published figure of one seed lies inside the interval of one seed in 1 of 2 comparisons."
+    shown = section.table([row, far]).lines
+    assert [line.values[4].text for line in shown] == ["inside", "outside"]
+
+
+def test_two_seeds_give_no_interval():
+    assert rows(list(seeds([0.977, 0.979])), [QUICKSTART]) == ()
