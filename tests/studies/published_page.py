@@ -61,7 +61,7 @@ another number.
 197 instead of 200. The specification has one penalty for all batches. That changes the loss by 1.3 · 10⁻⁸ at most, and
 six digits were printed.
 
-**Keras on MNIST.** Keras holds learning rate, momentum and penalty in float32. Two of eight losses differ by that in the
+**Keras on MNIST.** Keras holds learning rate, momentum and penalty in float32. Two of eight losses differ in their
 eighth digit. With the same rounded constants NumPy gives Keras' digits: `learning-rate = 0.20000000298023224`,
 `momentum = 0.8999999761581421` and `l2 = 2.499999993688107e-07`.
 
