@@ -81,11 +81,11 @@ PLANNED = {
 
 
 @pytest.mark.parametrize("line", PLANNED)
-def test_a_run_can_be_planned(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+def test_a_run_can_be_planned(line: str, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(ROOT)
     words = PLANNED[line]
-    if "--data-dir" in words:  # an existing folder
-        words = [*words, "--data-dir", str(tmp_path)]
+    if "--data-dir" in words:
+        words = [*words, "--data-dir", str(mnist_files())]
     code = main.main([*words, "--dry-run"])
     assert code == main.OK, capsys.readouterr().err
     assert "launch" in capsys.readouterr().out
