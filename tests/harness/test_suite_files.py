@@ -68,6 +68,7 @@ def test_a_shipped_suite_can_be_read_and_planned(name):
     few = {
         "scaling": {"numpy-manual", "torch-nn", "jax-grad", "tensorflow-tape"},
         "replicas": {"torch-nn", "torch-lightning", "jax-grad"},
+        "published-seeds": {"keras-tensorflow", "keras-jax", "torch-nn", "jax-grad"},
     }
     assert {launch.cell.adapter for launch in launches} == few.get(name, set(find().adapters))
 
