@@ -18,3 +18,8 @@ MASKS = {
     "dropout": True,
     "because": "under MirroredStrategy Keras' dropout draws the same masks on every replica (Keras 3.15)",
 }
+STEPS_PER_EXECUTION = {
+    "does": "compile(steps_per_execution=16): 16 steps in one call",
+    "page": "https://keras.io/api/models/model_training_apis/",
+    "why_not_default": "Callbacks hear of every sixteenth step only.",
+}
