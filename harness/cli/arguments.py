@@ -6,7 +6,9 @@ The parser is argparse: importing the usual alternative takes four times as long
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -111,6 +113,17 @@ class Parser(argparse.ArgumentParser):
 
             what = "command" if action.dest == "command" else action.dest
             raise unknown(what, str(value), [str(choice) for choice in action.choices])
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal. argparse asks shutil, whose import takes a sixth of a bare start of Python."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.__stdout__.fileno()).columns
+        except (AttributeError, ValueError, OSError):  # stdout is no terminal
+            columns = 0
+        super().__init__(prog, width=(columns or 80) - 2)
 
 
 class Version(argparse.Action):
@@ -335,7 +348,8 @@ WITH_ENV = ("list", "run", "duel", "explain", "certify")  # who starts launches
 def _parser(name: str | None = None) -> Parser:
     """Of all commands; with a name, without the options of the others: to make those of all takes as long as Python
     takes to start."""
-    parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
+    text = "A level playing field for neural-network frameworks."
+    parser = Parser(prog="levelfield", description=text, formatter_class=Formatter)
     parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for command, (fill, text) in COMMANDS.items():
@@ -344,7 +358,7 @@ def _parser(name: str | None = None) -> Parser:
             help=text,
             description=text,
             epilog=EXIT_CODES.get(command),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Formatter,
         )
         if name in (None, command):
             made.add("-v", "--verbose", action="store_true", help=VERBOSE)
