@@ -85,7 +85,7 @@ def test_two_versions_are_certified_timed_in_turns_and_compared(command, records
 
 def test_the_release_that_became_slower_is_found(command):
     """It waits for hundreds of times as long as a step takes: no load hides that."""
-    words = ["-a", "slow-numpy", "--suite", "tiny.toml", "--blocks", "3", "-o", "out"]
+    words = ["-a", "slow-numpy", "--suite", "tiny.toml", "--blocks", "5", "-o", "out"]
     done = command("versions", "slow-step", "1.0", "1.2", "--bisect", "slower:10%", *words)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
