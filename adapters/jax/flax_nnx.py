@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 
 from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
-from levelfield.adapters.jax.placed import beside, by_samples
+from levelfield.adapters.jax.placed import by_samples
 
 
 def build(setting: Setting, dense: type[nnx.Linear]) -> nnx.Module:
@@ -84,6 +84,7 @@ class FlaxNNX(Adapter):
     replication = ("devices",)
     replicated = "levelfield.adapters.jax.flax_nnx_mesh:FlaxMesh"
     dense = nnx.Linear
+    place: Callable[[np.ndarray], jax.Array] = staticmethod(by_samples)
 
     def __init__(self, setting: Setting) -> None:
         self.model, self.recipe, self.dtype = setting.model, setting.recipe, jnp.dtype(setting.dtype)
@@ -104,7 +105,7 @@ class FlaxNNX(Adapter):
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x, y = self.place(train.x.astype(self.dtype)), self.place(train.y)
         trained = (self.network, self.optimizer)
-        nnx.update(trained, beside(x, nnx.state(trained)))
+        nnx.update(trained, jax.device_put(nnx.state(trained), x.sharding))  # as firmly, or step two is compiled anew
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
             self.network.train()
@@ -119,9 +120,6 @@ class FlaxNNX(Adapter):
 
     def synchronize(self) -> None:
         jax.block_until_ready((nnx.state(self.network), nnx.state(self.optimizer)))
-
-    def place(self, array: np.ndarray) -> jax.Array:
-        return by_samples(array)
 
     def shuffled(self, samples: int, epoch: int) -> list[jax.Array]:
         order = jax.random.permutation(jax.random.fold_in(self.key, epoch), samples)

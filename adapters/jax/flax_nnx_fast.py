@@ -9,7 +9,6 @@ from flax import nnx
 
 from levelfield import BatchOrder, Setting, Split, Watch
 from levelfield.adapters.jax.flax_nnx import FlaxNNX
-from levelfield.adapters.jax.placed import beside
 
 
 class FlaxFast(FlaxNNX):
@@ -25,7 +24,7 @@ class FlaxFast(FlaxNNX):
             return super().fit(train, order, watch)
         x, y = self.place(train.x.astype(self.dtype)), self.place(train.y)
         graph, state = nnx.split((self.network, self.optimizer))
-        state = beside(x, state)
+        state = jax.device_put(state, x.sharding)
         watch.ready()
         for epoch in range(order.epochs if order else self.recipe.epochs):
             for indices in order.batches(epoch) if order else self.shuffled(len(x), epoch):

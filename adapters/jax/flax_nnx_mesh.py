@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from levelfield import BatchOrder, Setting, Split, Watch
@@ -28,6 +27,7 @@ class FlaxMesh(FlaxNNX):
     def __init__(self, setting: Setting) -> None:
         self.replicas = Replicas(setting)  # before the first array
         super().__init__(setting)
+        self.place = self.replicas.place
         self.criterion = self.replicas.watched(self.criterion)
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
@@ -37,9 +37,6 @@ class FlaxMesh(FlaxNNX):
 
     def placement(self) -> dict[str, int]:
         return self.replicas.found
-
-    def place(self, array: np.ndarray) -> jax.Array:
-        return self.replicas.place(array)
 
     def step(self, network: nnx.Module, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array, i: jax.Array) -> None:
         super().step(network, optimizer, x, y, self.replicas.split(i))

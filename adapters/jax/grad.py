@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
-from levelfield.adapters.jax.placed import beside, by_samples
+from levelfield.adapters.jax.placed import by_samples
 
-Arrays = list[jax.Array]  # kernel and bias of each layer in turn, or as many moments; of those not needed, none
-State = tuple[Arrays, Arrays, Arrays, jax.Array | None, jax.Array | None]  # parameters, moments, steps, key of dropout
-
-
-def cross_entropy(z: jax.Array, y: jax.Array) -> jax.Array:
-    return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
-
-
-def squared_error(z: jax.Array, y: jax.Array) -> jax.Array:
-    return jnp.square(z - y).mean()
+Arrays = list[jax.Array]  # kernel and bias of each layer in turn, or as many moments
+State = tuple[Arrays, Arrays, Arrays, jax.Array | None]  # parameters, moments, steps; None for what is not needed
 
 
 class JaxGrad(Adapter):
@@ -51,29 +43,23 @@ class JaxGrad(Adapter):
     fast_class = "levelfield.adapters.jax.grad_fast:GradFast"
     replication = ("devices", "ranks")
     replicated = "levelfield.adapters.jax.grad_mesh:GradMesh"
+    place: Callable[[np.ndarray], jax.Array] = staticmethod(by_samples)
 
     def __init__(self, setting: Setting) -> None:
-        self.mode, self.model, self.recipe, self.dtype = setting.mode, setting.model, setting.recipe, setting.dtype
+        self.setting, self.model, self.recipe, self.dtype = setting, setting.model, setting.recipe, setting.dtype
         if setting.track == "idiomatic":
             self.recipe = replace(self.recipe, beta1=0.9, beta2=0.999, epsilon=1e-8)
-        self.order = BatchOrder(0, self.recipe.batch_size, self.recipe.epochs, setting.seed)
         self.mixed = setting.precision == "bfloat16"
-        self.activation = {"relu": jax.nn.relu, "tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}[self.model.activation]
-        self.criterion = cross_entropy if setting.kind == "classification" else squared_error
+        self.activation = getattr(jax.nn, self.model.activation)
         shapes = [s for n, m in self.model.shapes for s in ((n, m), (m,))]
         random = np.random.default_rng(setting.seed)
         start = [jnp.array(0.1 * random.normal(size=s), self.dtype) for s in shapes]
-        zeros = [jnp.zeros(s, self.dtype) for s in shapes]
-        adaptive, dropout = self.recipe.optimizer in ("adam", "adamw"), self.model.dropout > 0
-        self.state: State = (
-            start,
-            zeros if self.recipe.optimizer != "sgd" else [],
-            zeros if adaptive else [],
-            jnp.zeros((), self.dtype) if adaptive or dropout else None,
-            # Of the older, raw kind: a typed key takes every call off jit's fast path
-            jax.random.PRNGKey(setting.seed) if dropout else None,
-        )
-        self.train = jax.jit(self.scan if self.mode == "scan" else self.step)
+        zeros, none = [jnp.zeros(s, self.dtype) for s in shapes], [None] * len(shapes)
+        adaptive = self.recipe.optimizer in ("adam", "adamw")
+        first = none if self.recipe.optimizer == "sgd" else zeros
+        steps = jnp.zeros((), self.dtype) if adaptive or self.model.dropout else None
+        self.state: State = (start, first, zeros if adaptive else none, steps)
+        self.train = jax.jit(self.scan if setting.mode == "scan" else self.step)
         self.evaluate = jax.jit(self.logits)
 
     def set_weights(self, layers: Sequence[Layer]) -> None:
@@ -84,17 +70,16 @@ class JaxGrad(Adapter):
         return [Layer(k, b) for k, b in zip(arrays[::2], arrays[1::2], strict=True)]
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
-        x, y = train.x.astype(self.dtype), train.y
-        step, state = self.train, self.state
+        x, y, r = train.x.astype(self.dtype), train.y, self.recipe
         if placed := order is not None:
             x, y = self.place(x), self.place(y)
-            state = beside(x, state)
-        order = order or replace(self.order, samples=len(x))
+            self.state = jax.device_put(self.state, x.sharding)  # as firmly, or the second step would be compiled anew
+        order = order or BatchOrder(len(x), r.batch_size, r.epochs, self.setting.seed)
         watch.ready()
         for epoch in range(order.epochs):
-            for indices in [order.epoch(epoch)] if self.mode == "scan" else order.batches(epoch):
-                state = step(x, y, state, indices) if placed else step(x[indices], y[indices], state)
-            self.state = state
+            for indices in [order.epoch(epoch)] if self.setting.mode == "scan" else order.batches(epoch):
+                batch = (x, y, self.state, indices) if placed else (x[indices], y[indices], self.state)
+                self.state = self.train(*batch)
             if not watch.epoch_end(epoch):
                 break
 
@@ -104,49 +89,53 @@ class JaxGrad(Adapter):
     def synchronize(self) -> None:
         jax.block_until_ready(self.state)
 
-    def place(self, array: np.ndarray) -> jax.Array:
-        return by_samples(array)
-
-    def logits(self, parameters: Arrays, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
+    def logits(self, parameters: Arrays, x: jax.Array, steps: jax.Array | None = None) -> jax.Array:
+        """With dropout if the number of the step is given, by which its masks differ."""
         *hidden, (kernel, bias) = zip(parameters[::2], parameters[1::2], strict=True)
         for i, (k, b) in enumerate(hidden):
             x = self.activation(self.product(x, k) + b)
-            if key is not None:
-                keep = 1 - self.model.dropout
-                x = jnp.where(jax.random.bernoulli(jax.random.fold_in(key, i), keep, x.shape), x / keep, 0)
+            if self.model.dropout and steps is not None:
+                keep, key = 1 - self.model.dropout, jax.random.key(self.setting.seed * 1000 + i)
+                x = jnp.where(jax.random.bernoulli(jax.random.fold_in(key, steps), keep, x.shape), x / keep, 0)
         return self.product(x, kernel) + bias
 
     def product(self, a: jax.Array, b: jax.Array) -> jax.Array:
         return (a.astype(jnp.bfloat16) @ b.astype(jnp.bfloat16)).astype(a.dtype) if self.mixed else a @ b
 
-    def loss(self, parameters: Arrays, x: jax.Array, y: jax.Array, key: jax.Array | None) -> jax.Array:
-        loss = self.criterion(self.logits(parameters, x, key), y)
+    def criterion(self, z: jax.Array, y: jax.Array) -> jax.Array:
+        if self.setting.kind == "classification":
+            return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
+        return jnp.square(z - y).mean()
+
+    def loss(self, parameters: Arrays, x: jax.Array, y: jax.Array, steps: jax.Array | None) -> jax.Array:
+        loss = self.criterion(self.logits(parameters, x, steps), y)
         return loss + self.model.l2 * sum(jnp.square(k).sum() for k in parameters[::2]) if self.model.l2 else loss
 
-    def update(
-        self, parameters: Arrays, first: Arrays, second: Arrays, steps: Any, gradients: Arrays
-    ) -> tuple[Arrays, Arrays, Arrays]:
+    def update(self, w: Any, g: Any, m: Any, v: Any, steps: Any) -> tuple[Any, Any, Any]:
+        """A parameter and its moments after one step."""
         r = self.recipe
-        if r.optimizer in ("momentum", "nesterov"):
-            first = [r.momentum * m + g for m, g in zip(first, gradients, strict=True)]
-            nesterov = [g + r.momentum * m for m, g in zip(first, gradients, strict=True)]
-            gradients = nesterov if r.optimizer == "nesterov" else first
-        if r.optimizer in ("adam", "adamw"):
-            first = [m + (1 - r.beta1) * (g - m) for m, g in zip(first, gradients, strict=True)]
-            second = [v + (1 - r.beta2) * (g * g - v) for v, g in zip(second, gradients, strict=True)]
-            m_scale, v_scale = 1 - r.beta1**steps, 1 - r.beta2**steps
-            moments = zip(first, second, strict=True)
-            gradients = [m / m_scale / (jnp.sqrt(v / v_scale) + r.epsilon) for m, v in moments]
-        decay = 1 - r.learning_rate * r.weight_decay if r.optimizer == "adamw" else 1
-        return [w * decay - r.learning_rate * g for w, g in zip(parameters, gradients, strict=True)], first, second
+        match r.optimizer:
+            case "sgd":
+                return w - r.learning_rate * g, m, v
+            case "momentum" | "nesterov":
+                m = r.momentum * m + g
+                return w - r.learning_rate * (m if r.optimizer == "momentum" else g + r.momentum * m), m, v
+            case "adam" | "adamw":
+                m = m + (1 - r.beta1) * (g - m)
+                v = v + (1 - r.beta2) * (g * g - v)
+                if r.optimizer == "adamw":
+                    w = w * (1 - r.learning_rate * r.weight_decay)
+                m_hat = m / (1 - r.beta1**steps)
+                v_hat = v / (1 - r.beta2**steps)
+                return w - r.learning_rate * m_hat / (jnp.sqrt(v_hat) + r.epsilon), m, v
 
     def step(self, x: jax.Array, y: jax.Array, state: State, indices: Any = ...) -> State:
         """One update on the samples `indices`, by default all."""
-        parameters, first, second, steps, key = state
-        now = None if key is None or steps is None else jax.random.fold_in(key, steps.astype(jnp.int32))
-        gradients = jax.grad(self.loss)(parameters, x[indices], y[indices], now)
+        parameters, first, second, steps = state
+        gradients = jax.grad(self.loss)(parameters, x[indices], y[indices], steps)
         steps = None if steps is None else steps + 1
-        return (*self.update(parameters, first, second, steps, gradients), steps, key)
+        updated = [self.update(*each, steps) for each in zip(parameters, gradients, first, second, strict=True)]
+        return (*map(list, zip(*updated, strict=True)), steps)  # type: ignore[return-value]
 
     def scan(self, x: jax.Array, y: jax.Array, state: State, indices: jax.Array) -> State:
         """All steps of one epoch in one call; the partial batch is one more step after the scan."""

@@ -17,7 +17,7 @@ class GradMesh(JaxGrad):
     def __init__(self, setting: Setting) -> None:
         self.replicas = Replicas(setting)  # before the first array
         super().__init__(setting)
-        self.criterion = self.replicas.watched(self.criterion)
+        self.place = self.replicas.place
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         self.state = self.replicas.everywhere(self.state)
@@ -29,11 +29,11 @@ class GradMesh(JaxGrad):
     def placement(self) -> dict[str, int]:
         return self.replicas.found
 
-    def place(self, array: np.ndarray) -> jax.Array:
-        return self.replicas.place(array)
-
     def product(self, a: jax.Array, b: jax.Array) -> jax.Array:
         return product(a, b).astype(a.dtype) if self.mixed else a @ b
+
+    def criterion(self, z: jax.Array, y: jax.Array) -> jax.Array:
+        return super().criterion(self.replicas.seen(z), y)
 
     def step(self, x: jax.Array, y: jax.Array, state: State, indices: Any = ...) -> State:
         return super().step(x, y, state, self.replicas.split(indices))

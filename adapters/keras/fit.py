@@ -19,6 +19,7 @@ from levelfield.adapters.keras.words import (
     INITIALISER,
     MASKS,
     SEEDLESS,
+    STEPS_PER_EXECUTION,
     STOPPING,
     STOPPING_IN_WORDS,
     UNEVEN,
@@ -108,11 +109,7 @@ class KerasTensorFlow(KerasFit):
     )
     notes = (EPSILON, "steps-per-execution runs 16 steps in one call.", SEEDLESS)
     fast_modes = {
-        "steps-per-execution": {
-            "does": "compile(steps_per_execution=16): 16 steps in one call",
-            "page": "https://keras.io/api/models/model_training_apis/",
-            "why_not_default": "Callbacks hear of every sixteenth step only.",
-        },
+        "steps-per-execution": STEPS_PER_EXECUTION,
         "jit_compile": {
             "does": "compile(jit_compile=True): the step compiled by XLA",
             "page": "https://keras.io/api/models/model_training_apis/",
@@ -137,13 +134,7 @@ class KerasJax(KerasFit):
         },
     )
     notes = (EPSILON,)
-    fast_modes = {
-        "steps-per-execution": {
-            "does": "compile(steps_per_execution=16): 16 steps in one call",
-            "page": "https://keras.io/api/models/model_training_apis/",
-            "why_not_default": "Callbacks hear of every sixteenth step only.",
-        },
-    }
+    fast_modes = {"steps-per-execution": STEPS_PER_EXECUTION}
     replication = ("devices",)
     replicated = "levelfield.adapters.keras.fit_replicas:KerasJaxReplicas"
 

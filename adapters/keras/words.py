@@ -1,5 +1,7 @@
 """What holds for several adapters over Keras, in words."""
 
+from levelfield.adapters.optional import FastMode
+
 INITIALISER = "kernels Glorot uniform, biases 0"
 ADAM = "betas 0.9 and 0.999, epsilon 1e-7 before the bias correction"
 ADAMW = "as adam, decoupled weight decay 0.004"
@@ -17,4 +19,9 @@ MASKS = {
     "replication": "devices",
     "dropout": True,
     "because": "under MirroredStrategy Keras' dropout draws the same masks on every replica (Keras 3.15)",
+}
+STEPS_PER_EXECUTION: FastMode = {
+    "does": "compile(steps_per_execution=16): 16 steps in one call",
+    "page": "https://keras.io/api/models/model_training_apis/",
+    "why_not_default": "Callbacks hear of every sixteenth step only.",
 }

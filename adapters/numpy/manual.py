@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -30,14 +29,13 @@ class NumpyManual(Adapter):
     documented_feed = "resident"
 
     def __init__(self, setting: Setting) -> None:
-        self.model, self.recipe, self.kind = setting.model, setting.recipe, setting.kind
+        self.setting, self.model, self.recipe = setting, setting.model, setting.recipe
         self.dtype = np.dtype(setting.dtype)
         self.random = np.random.default_rng(setting.seed)
         self.parameters = [np.zeros(s, self.dtype) for n, m in self.model.shapes for s in ((n, m), (m,))]
         self.first = [np.zeros_like(w) for w in self.parameters]
         self.second = [np.zeros_like(w) for w in self.parameters]
         self.steps = 0
-        self.order = BatchOrder(0, self.recipe.batch_size, self.recipe.epochs, setting.seed)
         if setting.track == "idiomatic":
             self.set_weights([Layer(self.random.uniform(-0.1, 0.1, s), np.zeros(s[1])) for s in self.model.shapes])
 
@@ -51,8 +49,8 @@ class NumpyManual(Adapter):
 
     def fit(self, train: Split, order: BatchOrder | None, watch: Watch) -> None:
         x = train.x.astype(self.dtype)
-        y = train.y if self.kind == "classification" else train.y.astype(self.dtype)
-        order = order or replace(self.order, samples=len(x))
+        y = train.y if self.setting.kind == "classification" else train.y.astype(self.dtype)
+        order = order or BatchOrder(len(x), self.recipe.batch_size, self.recipe.epochs, self.setting.seed)
         watch.ready()
         for epoch in range(order.epochs):
             indices = order.epoch(epoch)
@@ -95,7 +93,7 @@ class NumpyManual(Adapter):
 
     def slope(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Of the batch loss without its penalty, with respect to the logits."""
-        if self.kind == "classification":
+        if self.setting.kind == "classification":
             delta = np.exp(logits - logits.max(axis=1, keepdims=True))
             delta /= delta.sum(axis=1, keepdims=True)
             delta[np.arange(len(y)), y] -= 1

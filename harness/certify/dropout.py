@@ -46,8 +46,8 @@ class Masks:
     scales: list[np.ndarray]
 
 
-class Told(NumpyManual):
-    """Keeps the units that it is told to keep."""
+class Replay(NumpyManual):
+    """The reference, which keeps the units that it is told to keep."""
 
     masks: list[np.ndarray]
 
@@ -56,12 +56,8 @@ class Told(NumpyManual):
         return super().gradients(x, y)
 
 
-class Replay(Told):
-    """The reference."""
-
-
-class RoundedReplay(Told, Rounded):
-    """The reference with rounded products."""
+class RoundedReplay(Replay, Rounded):
+    """The same with rounded products."""
 
 
 class _Given:
@@ -161,7 +157,7 @@ def plausible(quantity: str, name: str, flags: np.ndarray, expected: float, what
 def repeated(case: Case, masks: Masks, before: list[Layer], kind: type[Rounding] | None = None) -> list[Layer]:
     """The reference's weights after one step from `before` with these masks; `kind` rounds its products."""
     once = replace(case, recipe=replace(case.recipe, epochs=1))
-    replay: Told = Replay(once.setting("eager", "float64"))
+    replay = Replay(once.setting("eager", "float64"))
     if kind is not None:
         replay = RoundedReplay(once.setting("eager", "float32"), kind)
     replay.masks = masks.kept

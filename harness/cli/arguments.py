@@ -6,11 +6,13 @@ The parser is argparse: importing the usual alternative takes four times as long
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 import levelfield
 from levelfield.adapters.choices import Replication, TimedPrecision, Track
@@ -42,6 +44,18 @@ EXIT_CODES = {
   5    nothing could be compared""",
 }
 PRECISIONS, TRACKS, REPLICATIONS = (get_args(choice) for choice in (TimedPrecision, Track, Replication))
+VERBOSE = "show tracebacks: of internal errors, and of what an adapter raised"
+PASSED = "pass this variable on to launches, with its value here or this one; repeatable"
+SHARED: dict[str, dict[str, Any]] = {
+    "--env": dict(action="append", type=values.variable, default=[], metavar="NAME[=VALUE]", help=PASSED),
+    "--mode": dict(action="append", default=[], metavar="NAME", help="only this one; repeatable"),
+    "--device": dict(type=values.device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"),
+    "--matmul-precision": dict(choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)),
+    "--workload": dict(metavar="NAME", help="task, model and recipe, or a part: where the suite has several"),
+    "--budget": dict(type=values.duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h"),
+    "--threshold": dict(type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%"),
+    "--data-dir": dict(type=Path, metavar="DIR", help="where the MNIST files are, or shall be"),
+}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -49,12 +63,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for word in arguments:
         if "\0" in word:  # not from a shell, but from Python; as a path it would raise wherever it is first used
             raise UserError(f"{word!r} holds a null character", "leave it out: no file name has one")
-    return _parser().parse_args(arguments)
+    first = next((word for word in arguments if not word.startswith("-")), None)
+    return _parser(first if first in COMMANDS else "").parse_args(arguments)
 
 
 def command(options: argparse.Namespace) -> str:
     """The line whose `parse` gives these options: made from the parser's own actions, so that none is forgotten."""
-    (commands,) = (a.choices for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    (commands,) = (a.choices for a in _parser(options.command)._actions if isinstance(a, argparse._SubParsersAction))
     positional: list[str] = []
     words: list[str] = []
     for action in commands[options.command]._actions:
@@ -82,6 +97,13 @@ def _option(action: argparse.Action, value: str) -> list[str]:
 class Parser(argparse.ArgumentParser):
     """Reports bad usage as every other error: what is wrong, and what would be right."""
 
+    add = argparse.ArgumentParser.add_argument
+
+    def shared(self, *names: str) -> None:
+        """Options that several commands have."""
+        for name in names:
+            self.add(name, **SHARED[name])
+
     def error(self, message: str) -> NoReturn:
         raise UserError(message, f"{self.prog} --help")
 
@@ -93,6 +115,17 @@ class Parser(argparse.ArgumentParser):
             raise unknown(what, str(value), [str(choice) for choice in action.choices])
 
 
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal. argparse asks shutil, whose import takes a sixth of a bare start of Python."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(sys.__stdout__.fileno()).columns
+        except (AttributeError, ValueError, OSError):  # stdout is no terminal
+            columns = 0
+        super().__init__(prog, width=(columns or 80) - 2)
+
+
 class Version(argparse.Action):
     """Looks the version up only when it is asked for: that takes as long as starting Python."""
 
@@ -101,221 +134,161 @@ class Version(argparse.Action):
         parser.exit()
 
 
-@cache
-def _parser() -> Parser:
-    common = Parser(add_help=False)
-    common.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="show tracebacks: of internal errors, and of what an adapter raised",
-    )
-    common.add_argument("-q", "--quiet", action="store_true", help="no progress")
+def _list(parser: Parser) -> None:
+    parser.add("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
+    parser.add("--json", action="store_true", help="for programs")
 
-    parser = Parser(prog="levelfield", description="A level playing field for neural-network frameworks.")
-    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
-    env = Parser(add_help=False)
-    passed = "pass this variable on to launches, with its value here or this one; repeatable"
-    env.add_argument("--env", action="append", type=values.variable, default=[], metavar="NAME[=VALUE]", help=passed)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
-    def add(name: str, text: str, *more: Parser) -> Parser:
-        command: Parser = commands.add_parser(
-            name,
-            parents=[common, *more],
-            help=text,
-            description=text,
-            epilog=EXIT_CODES.get(name),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        return command
+def _table(parser: Parser) -> None:
+    parser.add("file", type=Path, metavar="FILE", help="CSV, Parquet, Feather, npz, ARFF, xlsx, LIBSVM")
+    parser.add("--label", metavar="NAME", help="the column to be learnt, or its place (default: the last)")
 
-    listing = add("list", "What there is: adapters, tasks, suites; and the devices that frameworks see.", env)
-    listing.add_argument("what", nargs="?", choices=["adapters", "tasks", "suites", "devices"], metavar="WHAT")
-    listing.add_argument("--json", action="store_true", help="for programs")
 
-    table = add("table", "Look at a file of your own, and print the [tasks.x] that reads it.")
-    table.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet, Feather, npz, ARFF, xlsx, LIBSVM")
-    table.add_argument("--label", metavar="NAME", help="the column to be learnt, or its place (default: the last)")
+def _run(parser: Parser) -> None:
+    parser.add("suite", nargs="?", metavar="SUITE", help="a name of 'levelfield list suites' or a .toml file")
+    parser.add("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    parser.add("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
+    parser.shared("--mode")
+    parser.add("--track", action="append", default=[], choices=TRACKS, help="only this one; repeatable")
+    parser.shared("--device")
+    parser.add("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
+    parser.add("--threads", type=values.positive, metavar="N", help="of speed launches (default: as the suite says)")
+    parser.add("--blocks", type=values.positive, metavar="N", help="of speed launches")
+    parser.shared("--budget")
+    parser.add("--precision", type=values.percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
+    parser.add("--cold", action="store_true", help="a fresh process for every launch, nothing imported before")
+    parser.add("--seeds", type=values.positive, metavar="N", help="of learning launches")
+    parser.add("--full", action="store_true", help="the larger number of seeds, where the suite has two")
+    parser.shared("--data-dir")
+    parser.add("--launcher", type=values.launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]")
+    parser.add("--no-certify", action="store_true", help="certify nothing; there are no verdicts then")
+    parser.add("--no-probes", action="store_true", help="sample nothing beside speed launches")
+    parser.add("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
+    parser.add("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
+    parser.add("--dry-run", action="store_true", help="print the plan, start nothing")
+    parser.add("--anonymous", action="store_true", help="leave the host's name out of the records")
+    parser.add("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
+    parser.add("--json", action="store_true", help="print the result as JSON")
 
-    run = add("run", "Run a comparison suite, and write its report.", env)
-    run.add_argument("suite", nargs="?", metavar="SUITE", help="a name of 'levelfield list suites' or a .toml file")
-    run.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    run.add_argument("-t", "--task", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    run.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    run.add_argument("--track", action="append", default=[], choices=TRACKS, help="only this one; repeatable")
-    run.add_argument(
-        "--device", type=values.device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
-    )
-    run.add_argument("--matmul-precision", choices=PRECISIONS, metavar="P", help=", ".join(PRECISIONS))
-    run.add_argument(
-        "--threads", type=values.positive, metavar="N", help="of speed launches (default: as the suite says)"
-    )
-    run.add_argument("--blocks", type=values.positive, metavar="N", help="of speed launches")
-    run.add_argument("--budget", type=values.duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
-    run.add_argument("--precision", type=values.percent, metavar="P", help="add blocks until intervals are ± this: 2%%")
-    run.add_argument("--cold", action="store_true", help="a fresh process for every launch, nothing imported before")
-    run.add_argument("--seeds", type=values.positive, metavar="N", help="of learning launches")
-    run.add_argument("--full", action="store_true", help="the larger number of seeds, where the suite has two")
-    run.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
-    run.add_argument(
-        "--launcher", type=values.launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]"
-    )
-    run.add_argument("--no-certify", action="store_true", help="certify nothing; there are no verdicts then")
-    run.add_argument("--no-probes", action="store_true", help="sample nothing beside speed launches")
-    run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
-    run.add_argument("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
-    run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
-    run.add_argument("--anonymous", action="store_true", help="leave the host's name out of the records")
-    run.add_argument("-o", "--output", type=Path, metavar="DIR", help="the run's folder (default: runs/TIME-SUITE)")
-    run.add_argument("--json", action="store_true", help="print the result as JSON")
 
-    duel = add("duel", "Which of two is faster? Their launches take turns, so that few of them suffice.", env)
-    duel.add_argument("first", metavar="ADAPTER[:MODE]", help="one side; without a mode its first one")
-    duel.add_argument("second", metavar="ADAPTER[:MODE]", help="the other; the verdict is about the first against it")
-    duel.add_argument("--suite", metavar="SUITE", help="whose speed work they do (default: the first of suite default)")
-    duel.add_argument(
-        "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
-    )
-    duel.add_argument("--budget", type=values.duration, default=60.0, metavar="TIME", help="stop then (default: 60s)")
-    duel.add_argument("--pairs", type=values.positive, default=1000, metavar="N", help="at most so many")
-    duel.add_argument(
-        "--precision", type=values.percent, default=0.01, metavar="P", help="stop at ± this (default: 1%%)"
-    )
-    duel.add_argument("--threshold", type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
-    duel.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
-    duel.add_argument("--json", action="store_true", help="the verdict and every pair")
+def _duel(parser: Parser) -> None:
+    parser.add("first", metavar="ADAPTER[:MODE]", help="one side; without a mode its first one")
+    parser.add("second", metavar="ADAPTER[:MODE]", help="the other; the verdict is about the first against it")
+    parser.add("--suite", metavar="SUITE", help="whose speed work they do (default: the first of suite default)")
+    parser.shared("--workload")
+    parser.add("--budget", type=values.duration, default=60.0, metavar="TIME", help="stop then (default: 60s)")
+    parser.add("--pairs", type=values.positive, default=1000, metavar="N", help="at most so many")
+    parser.add("--precision", type=values.percent, default=0.01, metavar="P", help="stop at ± this (default: 1%%)")
+    parser.shared("--threshold", "--data-dir")
+    parser.add("--json", action="store_true", help="the verdict and every pair")
 
-    explain = add("explain", "Why is it slower? Where the time of a training step goes, from arithmetic upwards.", env)
-    explain.add_argument("adapter", metavar="ADAPTER[:MODE]", help="the one to explain; without a mode its first one")
+
+def _explain(parser: Parser) -> None:
+    parser.add("adapter", metavar="ADAPTER[:MODE]", help="the one to explain; without a mode its first one")
     below = "compare with this one (default: the low-level API of the same framework, if it has one)"
-    explain.add_argument("--against", metavar="ADAPTER[:MODE]", help=below)
-    explain.add_argument(
-        "--suite", metavar="SUITE", help="whose speed work it does (default: the first of suite default)"
-    )
-    explain.add_argument(
-        "--workload", metavar="NAME", help="task, model and recipe, or a part: where the suite has several"
-    )
-    explain.add_argument(
-        "--budget", type=values.duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)"
-    )
-    explain.add_argument("--blocks", type=values.positive, default=20, metavar="N", help="at most so many")
-    explain.add_argument(
+    parser.add("--against", metavar="ADAPTER[:MODE]", help=below)
+    parser.add("--suite", metavar="SUITE", help="whose speed work it does (default: the first of suite default)")
+    parser.shared("--workload")
+    parser.add("--budget", type=values.duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)")
+    parser.add("--blocks", type=values.positive, default=20, metavar="N", help="at most so many")
+    parser.add(
         "--precision",
         type=values.percent,
         default=0.02,
         metavar="P",
         help="stop at ± this of the longest step (default: 2%%)",
     )
-    explain.add_argument("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
-    explain.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
-    explain.add_argument("--json", action="store_true", help="for programs; times in seconds")
+    parser.add("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
+    parser.shared("--data-dir")
+    parser.add("--json", action="store_true", help="for programs; times in seconds")
 
-    doctor = add("doctor", "How far this machine can be trusted: what disturbs it, false verdicts, what is found.")
-    much = doctor.add_mutually_exclusive_group()
+
+def _doctor(parser: Parser) -> None:
+    much = parser.add_mutually_exclusive_group()
     much.add_argument("--quick", action="store_true", help="within a minute")
     much.add_argument("--full", action="store_true", help="three adapters, also beside a neighbour; 34 minutes")
     only = f"these parts alone, each to its end: {', '.join(PARTS)}"
-    doctor.add_argument("--only", type=values.names, default=[], metavar="PART,…", help=only)
-    doctor.add_argument("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
-    doctor.add_argument("--budget", type=values.duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
-    doctor.add_argument("--threads", type=values.positive, metavar="N", help="default: all cores")
-    doctor.add_argument("--json", action="store_true", help="everything, the recorded series included")
+    parser.add("--only", type=values.names, default=[], metavar="PART,…", help=only)
+    parser.add("-a", "--adapter", action="append", default=[], metavar="NAME", help="these; repeatable")
+    parser.add("--budget", type=values.duration, metavar="TIME", help="stop measuring then: 90s, 10m, 1h")
+    parser.add("--threads", type=values.positive, metavar="N", help="default: all cores")
+    parser.add("--json", action="store_true", help="everything, the recorded series included")
 
-    versions = add("versions", "Since which version is it slower? Build environments, and time them beside each other.")
-    versions.add_argument("package", nargs="?", metavar="PACKAGE", help="torch, jax, numpy, …")
-    versions.add_argument(
+
+def _versions(parser: Parser) -> None:
+    parser.add("package", nargs="?", metavar="PACKAGE", help="torch, jax, numpy, …")
+    parser.add(
         "versions", nargs="*", metavar="VERSION", help="a release, a requirement, the path of a wheel or a checkout"
     )
-    versions.add_argument(
-        "--suite", metavar="SUITE", help="its speed parts (default: the first of suite default, short)"
-    )
-    versions.add_argument(
+    parser.add("--suite", metavar="SUITE", help="its speed parts (default: the first of suite default, short)")
+    parser.add(
         "-a", "--adapter", action="append", default=[], metavar="NAME", help="default: those of the package; repeatable"
     )
-    versions.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    versions.add_argument(
-        "--device", type=values.device, metavar="NAME", help="cpu, gpu:0, tpu:0 (default: as the suite says)"
-    )
-    versions.add_argument("--threads", type=values.positive, metavar="N", help="default: as the suite says")
-    versions.add_argument("--blocks", type=values.positive, metavar="N", help="default: 8, or as the suite says")
-    versions.add_argument("--budget", type=values.duration, metavar="TIME", help="add blocks until then: 90s, 10m, 1h")
-    versions.add_argument(
-        "--precision", type=values.percent, metavar="P", help="add blocks until intervals are ± this: 1%%"
-    )
-    versions.add_argument(
-        "--threshold", type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%"
-    )
+    parser.shared("--mode", "--device")
+    parser.add("--threads", type=values.positive, metavar="N", help="default: as the suite says")
+    parser.add("--blocks", type=values.positive, metavar="N", help="default: 8, or as the suite says")
+    parser.shared("--budget")
+    parser.add("--precision", type=values.percent, metavar="P", help="add blocks until intervals are ± this: 1%%")
+    parser.shared("--threshold")
     search = "between two releases, find the one that became slower by more than this: slower:3%%"
-    versions.add_argument("--bisect", type=values.slower, metavar="slower:P", help=search)
-    versions.add_argument("--installer", choices=["uv", "pip"], help="default: uv if it is on the PATH, else pip")
-    versions.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, or shall be")
-    versions.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: runs/TIME-versions-PACKAGE")
-    versions.add_argument("--list", action="store_true", help="the environments that were built, and their size")
-    versions.add_argument("--remove", metavar="NAME", help="remove this environment, or all")
-    versions.add_argument("--json", action="store_true", help="for programs")
+    parser.add("--bisect", type=values.slower, metavar="slower:P", help=search)
+    parser.add("--installer", choices=["uv", "pip"], help="default: uv if it is on the PATH, else pip")
+    parser.shared("--data-dir")
+    parser.add("-o", "--output", type=Path, metavar="DIR", help="default: runs/TIME-versions-PACKAGE")
+    parser.add("--list", action="store_true", help="the environments that were built, and their size")
+    parser.add("--remove", metavar="NAME", help="remove this environment, or all")
+    parser.add("--json", action="store_true", help="for programs")
 
-    certify = add("certify", "Prove that adapters compute the specification, against a float64 reference.", env)
-    certify.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
-    certify.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    certify.add_argument(
-        "--device", type=values.device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0"
-    )
-    certify.add_argument(
-        "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
-    )
-    certify.add_argument(
-        "--replicas", type=values.positive, default=1, metavar="N", help="over which each batch is split"
-    )
-    certify.add_argument(
-        "--replication", choices=REPLICATIONS, help="how they are made (default: each way an adapter has)"
-    )
-    certify.add_argument("--quick", action="store_true", help="the short form that 'run' uses")
-    certify.add_argument("--cached", action="store_true", help="be content with certificates that still hold")
-    certify.add_argument("--json", action="store_true", help="the certificates, one JSON object a line")
 
-    preview = add("preview", "Compile the certified step for a chip that is not here; nothing is run or timed.")
-    preview.add_argument("chip", metavar="CHIP", help="tpu:v5e, tpu:v6e, tpu:v4, tpu:v5p, tpu:tpu7x, gpu:h100")
-    preview.add_argument("adapter", nargs="*", metavar="ADAPTER", help="default: all over JAX that are installed")
-    preview.add_argument("--mode", action="append", default=[], metavar="NAME", help="only this one; repeatable")
-    preview.add_argument(
-        "--matmul-precision", choices=PRECISIONS, default="float32", metavar="P", help=", ".join(PRECISIONS)
-    )
-    preview.add_argument(
-        "--replicas", type=values.positive, default=1, metavar="N", help="devices that share each batch"
-    )
-    preview.add_argument(
-        "--hidden", type=values.widths, default=[128], metavar="N,…", help="widths of the hidden layers"
-    )
-    preview.add_argument("--json", action="store_true", help="the previews, one JSON object a line")
+def _certify(parser: Parser) -> None:
+    parser.add("adapter", nargs="*", metavar="ADAPTER", help="default: all that are installed")
+    parser.shared("--mode")
+    parser.add("--device", type=values.device, default="cpu", metavar="NAME", help="cpu (default), gpu:0, tpu:0")
+    parser.shared("--matmul-precision")
+    parser.add("--replicas", type=values.positive, default=1, metavar="N", help="over which each batch is split")
+    parser.add("--replication", choices=REPLICATIONS, help="how they are made (default: each way an adapter has)")
+    parser.add("--quick", action="store_true", help="the short form that 'run' uses")
+    parser.add("--cached", action="store_true", help="be content with certificates that still hold")
+    parser.add("--json", action="store_true", help="the certificates, one JSON object a line")
 
-    new = add("new-adapter", "Write the skeleton of an adapter, which runs and certifies at once.")
-    new.add_argument("name", metavar="NAME", help="lower-case words and hyphens")
+
+def _preview(parser: Parser) -> None:
+    parser.add("chip", metavar="CHIP", help="tpu:v5e, tpu:v6e, tpu:v4, tpu:v5p, tpu:tpu7x, gpu:h100")
+    parser.add("adapter", nargs="*", metavar="ADAPTER", help="default: all over JAX that are installed")
+    parser.shared("--mode", "--matmul-precision")
+    parser.add("--replicas", type=values.positive, default=1, metavar="N", help="devices that share each batch")
+    parser.add("--hidden", type=values.widths, default=[128], metavar="N,…", help="widths of the hidden layers")
+    parser.add("--json", action="store_true", help="the previews, one JSON object a line")
+
+
+def _new_adapter(parser: Parser) -> None:
+    parser.add("name", metavar="NAME", help="lower-case words and hyphens")
     where = "as a package of its own (default folder: levelfield-NAME), not into levelfield's checkout"
-    new.add_argument("--package", nargs="?", const=Path(), type=Path, metavar="DIR", help=where)
+    parser.add("--package", nargs="?", const=Path(), type=Path, metavar="DIR", help=where)
 
-    report = add("report", "Write the report of a run: one HTML file that needs no network.")
-    report.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders of one machine's runs (the newest)")
-    report.add_argument("--history", type=Path, metavar="DIR", help="instead: the series of all runs in this folder")
-    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
-    report.add_argument("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
-    report.add_argument("--format", choices=["html", "markdown"], default="html")
-    report.add_argument(
-        "--image", type=values.image, metavar="FILE", help="instead: the first picture alone, .svg or .png"
-    )
-    report.add_argument("--open", action="store_true", help="open it in the browser")
 
-    export = add("export", "Write a run in another tool's format.")
-    export.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+def _report(parser: Parser) -> None:
+    parser.add("runs", nargs="*", type=Path, metavar="RUN", help="folders of one machine's runs (the newest)")
+    parser.add("--history", type=Path, metavar="DIR", help="instead: the series of all runs in this folder")
+    parser.add("-o", "--output", type=Path, metavar="FILE", help="default: report.html in the run's folder")
+    parser.add("--baseline", metavar="ADAPTER", help="compare with this one (default: as the suite says)")
+    parser.add("--format", choices=["html", "markdown"], default="html")
+    parser.add("--image", type=values.image, metavar="FILE", help="instead: the first picture alone, .svg or .png")
+    parser.add("--open", action="store_true", help="open it in the browser")
+
+
+def _export(parser: Parser) -> None:
+    parser.add("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
     formats = ["csv", "json", "parquet", "markdown", "pytest-benchmark"]
-    export.add_argument("--format", choices=formats, default="csv", help=", ".join(formats))
-    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
+    parser.add("--format", choices=formats, default="csv", help=", ".join(formats))
+    parser.add("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
 
-    compare = add("compare", "Compare the speed of two runs, cell by cell.")
-    compare.add_argument("base", type=Path, metavar="BASE", help="a run's folder")
-    compare.add_argument("new", type=Path, metavar="NEW", help="another one")
-    compare.add_argument("--threshold", type=values.percent, default=0.03, metavar="P", help="the margin of a tie: 3%%")
-    compare.add_argument(
+
+def _compare(parser: Parser) -> None:
+    parser.add("base", type=Path, metavar="BASE", help="a run's folder")
+    parser.add("new", type=Path, metavar="NEW", help="another one")
+    parser.shared("--threshold")
+    parser.add(
         "--fail-on",
         type=values.failures,
         action="extend",
@@ -324,8 +297,8 @@ def _parser() -> Parser:
         help="exit with 1 for: slower, undecided",
     )
     again = "measure what looks slower again: both environments in turns; only what that shows counts as slower"
-    compare.add_argument("--confirm", action="store_true", help=again)
-    compare.add_argument(
+    parser.add("--confirm", action="store_true", help=again)
+    parser.add(
         "--environment",
         action="append",
         type=values.environment,
@@ -333,22 +306,66 @@ def _parser() -> Parser:
         metavar="SIDE=PYTHON",
         help="of the side base or new, to measure again (default: the interpreter that made the run)",
     )
-    compare.add_argument(
+    parser.add(
         "--budget",
         type=values.duration,
         default=60.0,
         metavar="TIME",
         help="for each cell measured again (default: 60s)",
     )
-    compare.add_argument("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, to measure again")
-    compare.add_argument("--force", action="store_true", help="compare runs of different machines")
-    compare.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
-    compare.add_argument("--json", action="store_true", help="for programs")
+    parser.add("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, to measure again")
+    parser.add("--force", action="store_true", help="compare runs of different machines")
+    parser.add("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
+    parser.add("--json", action="store_true", help="for programs")
 
-    show = add("show", "Print a run, or one of its cells, in the terminal.")
-    show.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
-    show.add_argument("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
-    show.add_argument("--json", action="store_true", help="the records, one JSON object a line")
+
+def _show(parser: Parser) -> None:
+    parser.add("run", nargs="?", type=Path, metavar="RUN", help="a run's folder (default: the newest)")
+    parser.add("cell", nargs="?", metavar="CELL", help="part of a cell's id: every record of those cells")
+    parser.add("--json", action="store_true", help="the records, one JSON object a line")
+
+
+COMMANDS: dict[str, tuple[Callable[[Parser], None], str]] = {
+    "list": (_list, "What there is: adapters, tasks, suites; and the devices that frameworks see."),
+    "table": (_table, "Look at a file of your own, and print the [tasks.x] that reads it."),
+    "run": (_run, "Run a comparison suite, and write its report."),
+    "duel": (_duel, "Which of two is faster? Their launches take turns, so that few of them suffice."),
+    "explain": (_explain, "Why is it slower? Where the time of a training step goes, from arithmetic upwards."),
+    "doctor": (_doctor, "How far this machine can be trusted: what disturbs it, false verdicts, what is found."),
+    "versions": (_versions, "Since which version is it slower? Build environments, and time them beside each other."),
+    "certify": (_certify, "Prove that adapters compute the specification, against a float64 reference."),
+    "preview": (_preview, "Compile the certified step for a chip that is not here; nothing is run or timed."),
+    "new-adapter": (_new_adapter, "Write the skeleton of an adapter, which runs and certifies at once."),
+    "report": (_report, "Write the report of a run: one HTML file that needs no network."),
+    "export": (_export, "Write a run in another tool's format."),
+    "compare": (_compare, "Compare the speed of two runs, cell by cell."),
+    "show": (_show, "Print a run, or one of its cells, in the terminal."),
+}
+WITH_ENV = ("list", "run", "duel", "explain", "certify")  # who starts launches
+
+
+@cache
+def _parser(name: str | None = None) -> Parser:
+    """Of all commands; with a name, without the options of the others: to make those of all takes as long as Python
+    takes to start."""
+    text = "A level playing field for neural-network frameworks."
+    parser = Parser(prog="levelfield", description=text, formatter_class=Formatter)
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    for command, (fill, text) in COMMANDS.items():
+        made = commands.add_parser(
+            command,
+            help=text,
+            description=text,
+            epilog=EXIT_CODES.get(command),
+            formatter_class=Formatter,
+        )
+        if name in (None, command):
+            made.add("-v", "--verbose", action="store_true", help=VERBOSE)
+            made.add("-q", "--quiet", action="store_true", help="no progress")
+            if command in WITH_ENV:
+                made.shared("--env")
+            fill(made)
     return parser
 
 

@@ -8,11 +8,12 @@ certificate, or no answer to what was asked (`arguments.EXIT_CODES`); 2 usage or
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from levelfield.harness.cli.arguments import parse
 from levelfield.harness.system.console import show_anything
@@ -127,12 +128,6 @@ def _judged(outcome: Outcome) -> tuple[list[str], bool]:
     return [*judged.lines(found), *terminal.replayed(stored.run, stored.records, _proofs(stored))], unanswered
 
 
-def _certify(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import certify
-
-    return certify.run(options)
-
-
 def _new_adapter(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import new_adapter
 
@@ -150,34 +145,16 @@ def _new_adapter(options: argparse.Namespace) -> int:
     return OK
 
 
-def _duel(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import duel
-
-    return duel.run(options)
+def _module(options: argparse.Namespace) -> int:
+    """A command that is a module of this room, of its own name."""
+    code: int = importlib.import_module(f"{__package__}.{options.command}").run(options)
+    return code
 
 
 def _versions(options: argparse.Namespace) -> int:
     from levelfield.harness.cli import versions
 
     return versions.run(options, _write_page)
-
-
-def _explain(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import explain
-
-    return explain.run(options)
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import doctor
-
-    return doctor.run(options)
-
-
-def _preview(options: argparse.Namespace) -> int:
-    from levelfield.harness.cli import preview
-
-    return preview.run(options)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -270,23 +247,13 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
     from levelfield.reports.page import html
 
     adapters = _adapters()
-    proofs = _proofs(stored)
+    shown: dict[str, Any] = {"baseline": baseline, "adapters": adapters, "peaks": stored.peaks}
     if form == "html":
-        texts = {name: sources.text(info) for name, info in adapters.items()}
-        scripts = {name: info.plain.read_text(encoding="utf-8") for name, info in adapters.items() if info.plain}
-        return html.build(
-            stored.run,
-            stored.records,
-            baseline=baseline,
-            sources=texts,
-            scripts=scripts,
-            certificates=proofs,
-            adapters=adapters,
-            peaks=stored.peaks,
-        )
-    return markdown.build(
-        stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters, peaks=stored.peaks
-    )
+        shown["sources"] = {name: sources.text(info) for name, info in adapters.items()}
+        scripts = {name: info.plain for name, info in adapters.items() if info.plain}
+        shown["scripts"] = {name: path.read_text(encoding="utf-8") for name, path in scripts.items()}
+    build = html.build if form == "html" else markdown.build
+    return build(stored.run, stored.records, certificates=_proofs(stored), **shown)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -370,12 +337,12 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": _list,
     "table": _table,
     "run": _run,
-    "duel": _duel,
-    "explain": _explain,
-    "doctor": _doctor,
+    "duel": _module,
+    "explain": _module,
+    "doctor": _module,
     "versions": _versions,
-    "certify": _certify,
-    "preview": _preview,
+    "certify": _module,
+    "preview": _module,
     "new-adapter": _new_adapter,
     "report": _report,
     "export": _export,

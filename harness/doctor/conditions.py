@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from levelfield.harness.measure import disturbance
-from levelfield.harness.system.control_groups import quota
+from levelfield.harness.system.control_groups import quota, read
 from levelfield.harness.system.numbers import counted
 
 State = Literal["good", "disturbs", "unknown"]
@@ -90,7 +90,7 @@ def parse_cores(text: str) -> list[int]:
 
 
 def _governor(root: Path) -> Condition:
-    found = {_read(path).strip() for path in (root / _CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
+    found = {read(path).strip() for path in (root / _CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
     if not found:
         return Condition("governor", "unknown", "this system does not show its frequency governor (usual in a guest)")
     names = ", ".join(sorted(found))
@@ -101,7 +101,7 @@ def _governor(root: Path) -> Condition:
 
 def _turbo(root: Path) -> Condition:
     for path, off in (("intel_pstate/no_turbo", "1"), ("cpufreq/boost", "0")):
-        value = _read(root / _CPUS / path).strip()
+        value = read(root / _CPUS / path).strip()
         if value:
             if value == off:
                 return Condition("turbo", "good", "off")
@@ -111,7 +111,7 @@ def _turbo(root: Path) -> Condition:
 
 
 def _hyperthreads(root: Path, cores: list[int]) -> Condition:
-    siblings = {core: parse_cores(_read(root / _CPUS / f"cpu{core}/topology/thread_siblings_list")) for core in cores}
+    siblings = {core: parse_cores(read(root / _CPUS / f"cpu{core}/topology/thread_siblings_list")) for core in cores}
     if not any(siblings.values()):
         return Condition("hyperthreads", "unknown", "this system does not show which threads share a core")
     shared = [core for core, all_of_them in siblings.items() if len(all_of_them) > 1]
@@ -124,10 +124,10 @@ def _hyperthreads(root: Path, cores: list[int]) -> Condition:
 
 
 def _virtual(root: Path) -> Condition:
-    flags = re.search(r"^flags\s*:.*\bhypervisor\b", _read(root / "proc/cpuinfo"), re.MULTILINE)
-    busy, steal = disturbance.parse_stat(_read(root / "proc/stat"), 1.0)
+    flags = re.search(r"^flags\s*:.*\bhypervisor\b", read(root / "proc/cpuinfo"), re.MULTILINE)
+    busy, steal = disturbance.parse_stat(read(root / "proc/stat"), 1.0)
     if not flags:
-        known = bool(_read(root / "proc/cpuinfo"))
+        known = bool(read(root / "proc/cpuinfo"))
         return Condition("virtual machine", "good" if known else "unknown", "no" if known else "cannot be seen")
     if busy is None or steal is None:
         return Condition("virtual machine", "disturbs", "yes, and its stolen time cannot be seen", "use a real one")
@@ -137,7 +137,7 @@ def _virtual(root: Path) -> Condition:
 
 
 def _load(root: Path, cores: int) -> Condition:
-    words = _read(root / "proc/loadavg").split()
+    words = read(root / "proc/loadavg").split()
     try:
         load = float(words[0])
     except (IndexError, ValueError):
@@ -149,7 +149,7 @@ def _load(root: Path, cores: int) -> Condition:
 
 
 def _pressure(root: Path) -> Condition:
-    average = parse_pressure_average(_read(root / "proc/pressure/cpu"))
+    average = parse_pressure_average(read(root / "proc/pressure/cpu"))
     if average is None:
         return Condition("pressure", "unknown", "this kernel does not account for pressure (psi=1 at boot)")
     found = f"tasks waited for a CPU in {average:g} % of the last ten seconds"
@@ -159,7 +159,7 @@ def _pressure(root: Path) -> Condition:
 
 
 def _swap(root: Path) -> Condition:
-    memory = _read(root / "proc/meminfo")
+    memory = read(root / "proc/meminfo")
     total, free = parse_kilobytes(memory, "SwapTotal"), parse_kilobytes(memory, "SwapFree")
     if total is None or free is None:
         return Condition("swap", "unknown", "this system does not show its swap")
@@ -169,7 +169,7 @@ def _swap(root: Path) -> Condition:
 
 
 def _huge_pages(root: Path) -> Condition:
-    chosen = parse_chosen(_read(root / _HUGE_PAGES))
+    chosen = parse_chosen(read(root / _HUGE_PAGES))
     if chosen is None:
         return Condition("huge pages", "unknown", "this system does not show how it gives out huge pages")
     if chosen != "always":
@@ -179,7 +179,7 @@ def _huge_pages(root: Path) -> Condition:
 
 
 def _quota(root: Path, cores: int) -> Condition:
-    if not _read(root / "proc/self/cgroup"):
+    if not read(root / "proc/self/cgroup"):
         return Condition("CPU quota", "unknown", "this system has no control groups")
     allowed = quota(root)
     if allowed is None:
@@ -188,10 +188,3 @@ def _quota(root: Path, cores: int) -> Condition:
     if allowed >= cores:
         return Condition("CPU quota", "good", found)
     return Condition("CPU quota", "disturbs", found, "raise the limit, or pin: taskset --cpu-list 0 levelfield …")
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -138,9 +138,9 @@ def neighbours_agree(own: Sequence[float], base: Sequence[float]) -> float | Non
     return float(np.corrcoef(ranks[:-1], ranks[1:])[0, 1])
 
 
-def wilson(hits: float, n: float, z: float = 1.959964) -> tuple[float, float]:
+def wilson(hits: float, n: float) -> tuple[float, float]:
     """Wilson's (1927) 95 % interval for a share of `hits` in `n` > 0 trials."""
-    p = hits / n
+    z, p = 1.959964, hits / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return min(max(0.0, centre - half), p), max(min(1.0, centre + half), p)

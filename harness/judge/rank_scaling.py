@@ -67,22 +67,16 @@ def counterparts(cells: Iterable[Cell]) -> list[Counterpart]:
     return found
 
 
-def scale(
-    steps: Mapping[Key, Steps],
-    *,
-    confidence: float = 0.95,
-    margin: float = 0.03,
-    least_blocks: int = statistics.LEAST_BLOCKS,
-) -> dict[Key, Scaling]:
-    """The scaling of each; the intervals of all that are judged hold together with `confidence`.
+def scale(steps: Mapping[Key, Steps], margin: float = 0.03) -> dict[Key, Scaling]:
+    """The scaling of each; the intervals of all that are judged hold together with 95 %.
 
-    Those with fewer than `least_blocks` blocks in common are *not judged* and do not count.
+    Those with fewer than `LEAST_BLOCKS` blocks in common are *not judged* and do not count.
     """
     common = {key: sorted(own.one.keys() & own.several.keys()) for key, own in steps.items()}
     times = {key: _times_of(own, common[key]) for key, own in steps.items()}
-    judged = {key: pair for key, pair in times.items() if len(pair[0]) >= least_blocks}
-    each = statistics.shared_confidence(len(judged), confidence)
-    ratios = statistics.paired_ratios(judged, confidence)
+    judged = {key: pair for key, pair in times.items() if len(pair[0]) >= statistics.LEAST_BLOCKS}
+    each = statistics.shared_confidence(len(judged), 0.95)
+    ratios = statistics.paired_ratios(judged, 0.95)
     ratios |= {
         key: statistics.paired_ratio(*pair, each) for key, pair in times.items() if pair[0] and key not in judged
     }

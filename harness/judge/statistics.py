@@ -272,16 +272,15 @@ def compare(
     *,
     confidence: float = 0.95,
     margin: float = 0.03,
-    least_blocks: int = LEAST_BLOCKS,
 ) -> dict[Key, Verdict]:
     """Verdicts of one table: every other cell against the baseline, in the order given, from their common blocks.
 
     The intervals of all that are judged hold together with `confidence` (see `shared_confidence`). A cell with
-    fewer than `least_blocks` blocks in common with the baseline is *not judged* and does not count. Raises
+    fewer than `LEAST_BLOCKS` blocks in common with the baseline is *not judged* and does not count. Raises
     UserError for an unknown baseline.
     """
     pairs = common_pairs(cells, baseline)
-    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= least_blocks}, confidence)
+    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
     each = shared_confidence(len(judged), confidence)
     verdicts = {}
     for name, (own, base) in pairs.items():
@@ -298,14 +297,13 @@ def judge_pairs(
     *,
     confidence: float = 0.95,
     margin: float = 0.03,
-    least_blocks: int = LEAST_BLOCKS,
 ) -> dict[Key, Verdict]:
     """Verdicts of one family of comparisons, each of a cell with a baseline of its own, from their common blocks.
 
-    Of those with fewer than `least_blocks` blocks in common no ratio is given. In all else as `compare`.
+    Of those with fewer than `LEAST_BLOCKS` blocks in common no ratio is given. In all else as `compare`.
     """
     common = {name: _common(own, base) for name, (own, base) in pairs.items()}
-    found = paired_ratios({n: pair for n, pair in common.items() if len(pair[0]) >= least_blocks}, confidence)
+    found = paired_ratios({n: pair for n, pair in common.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
     return {
         name: judge(found[name], margin)
         if name in found
@@ -314,20 +312,14 @@ def judge_pairs(
     }
 
 
-def precision_reached(
-    cells: Mapping[Key, Blocks],
-    baseline: Key,
-    precision: float,
-    *,
-    confidence: float = 0.95,
-) -> bool:
+def precision_reached(cells: Mapping[Key, Blocks], baseline: Key, precision: float) -> bool:
     """Whether the widest interval of the table is within ±`precision` (0.02: a factor of 1.02 either way).
 
     For the adaptive stop: it looks at widths only, never at what the intervals say, and at none from fewer than
     `LEAST_BLOCKS_TO_STOP` blocks. Cells too few in blocks to be judged (failed, or given few launches on purpose)
     are not waited for; leave out cells that will get no more launches.
     """
-    verdicts = compare(cells, baseline, confidence=confidence)
+    verdicts = compare(cells, baseline)
     judged = [v.ratio for v in verdicts.values() if v.ratio and v.word != "not judged"]
     return bool(judged) and all(r.n >= LEAST_BLOCKS_TO_STOP and half_width(r) <= precision for r in judged)
 

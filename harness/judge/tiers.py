@@ -16,16 +16,14 @@ from levelfield.harness.judge.statistics import (
 )
 
 
-def tiers(
-    cells: Mapping[Key, Blocks], baseline: Key, *, confidence: float = 0.95, least_blocks: int = LEAST_BLOCKS
-) -> list[list[Key]]:
+def tiers(cells: Mapping[Key, Blocks], baseline: Key, *, confidence: float = 0.95) -> list[list[Key]]:
     """The judged cells and the baseline, fastest tier first; no cell of a tier is shown slower than one before it.
 
     A tier begins with a cell that is shown to be slower than one of the tier before. Cells are compared with the
     baseline as in `compare`; the share of the error of a comparison that found a difference passes on to the pairs
     of that cell, so that all claims together keep `confidence` (graphical procedure: Bretz et al. 2009).
     """
-    verdicts = compare(cells, baseline, confidence=confidence, margin=0, least_blocks=least_blocks)
+    verdicts = compare(cells, baseline, confidence=confidence, margin=0)
     ratios = {name: v.ratio for name, v in verdicts.items() if v.ratio and v.word != "not judged"}
     differs = {name for name, ratio in ratios.items() if not ratio.low <= 1 <= ratio.high}
     if not ratios:
@@ -35,7 +33,7 @@ def tiers(
         (a, b): pair
         for i, b in enumerate(judged)
         for a, pair in common_pairs(dict(list(judged.items())[i:]), b).items()
-        if len(pair[0]) >= least_blocks
+        if len(pair[0]) >= LEAST_BLOCKS
     }
     logs = {names: log_ratios(*pair) for names, pair in several.items()}
     share = (1 - shared_confidence(len(ratios), confidence)) / max(1, len(ratios) - 1)

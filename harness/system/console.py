@@ -55,4 +55,6 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _width(cell: str) -> int:
+    if cell.isascii():
+        return len(cell)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell)

@@ -303,17 +303,15 @@ def against_baseline(study: Study, what: str) -> dict[Entry, Equivalence]:
     }
 
 
-def mean_curve(
-    learner: Learner, quantity: Callable[[EpochScores], float | None], most: int = 200
-) -> tuple[list[int], list[float]]:
-    """(epochs, means over the seeds that were evaluated there), thinned to at most `most` points."""
+def mean_curve(learner: Learner, quantity: Callable[[EpochScores], float | None]) -> tuple[list[int], list[float]]:
+    """(epochs, means over the seeds that were evaluated there), thinned to at most 200 points."""
     sums: dict[int, list[float]] = {}
     for curve in learner.curves.values():
         for s in curve:
             value = quantity(s)
             if value is not None and isfinite(value):
                 sums.setdefault(s.epoch, []).append(value)
-    epochs = thin(sorted(sums), most)
+    epochs = thin(sorted(sums), 200)
     return epochs, [sum(sums[e]) / len(sums[e]) for e in epochs]
 
 

@@ -97,7 +97,7 @@ def _group(evidence: Evidence, pairs: Sequence[tuple[Counterpart, list[Record], 
         certified = all(_certified(evidence, records) for records in (one, several))
         found = [_steps(records) if certified else {} for records in (one, several)]
         steps[i] = Steps(pair.kind, pair.several.replicas, *found)
-    scalings = scale(steps, margin=MARGIN)
+    scalings = scale(steps, MARGIN)
     cases = []
     for i, (pair, one, several) in enumerate(pairs):
         own, workload = steps[i], Workload.of(several[-1], evidence.run)

@@ -24,7 +24,6 @@ METHODS = (
     "synchronize",
     "placement",
     "fit_placed",
-    "place",
     "shuffled",
     "build",
     "forward",
@@ -32,6 +31,7 @@ METHODS = (
     "product",
     "drawn",
     "slope",
+    "criterion",
     "loss",
     "gradients",
     "gradients_and_logits",
@@ -82,11 +82,10 @@ def test_another_order_would_be_found():
     assert not in_order(["fit", "train_step"], METHODS)
 
 
-def test_the_median_adapter_has_at_most_125_lines_of_code_helpers_counted():
-    """110 is what we want. That jax-grad keeps its data so that a TPU need not copy them takes the rest."""
+def test_the_median_adapter_has_at_most_110_lines_of_code_helpers_counted():
     sizes = {info.name: sources.lines(sources.text(info)) for info in BUILTIN}
     assert len(sizes) == 13
-    assert statistics.median(sizes.values()) <= 125, sorted(sizes.items(), key=lambda item: item[1])
+    assert statistics.median(sizes.values()) <= 110, sorted(sizes.items(), key=lambda item: item[1])
 
 
 def test_the_helpers_of_an_adapter_are_what_it_imports_and_what_that_imports():
@@ -102,4 +101,5 @@ def test_lines_of_code_are_counted_without_comments_docstrings_and_words():
     assert sources.lines(text) == 4
     text = 'SAID = "words"\nclass A:\n    "What it is."\n    name = "a"\n    notes = (\n        SAID,\n    )\n'
     assert sources.lines(text) == 2
+    assert sources.lines(text + '"""A helper behind it."""\ny = 1\n') == 3
     assert sources.lines("no python (\n\nat all\n") == 2

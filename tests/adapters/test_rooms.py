@@ -128,6 +128,19 @@ def test_the_floors_are_the_rooms_that_there_are():
     assert inside | {"tasks", "adapters", "reports"} == set(FLOORS)
 
 
+def test_the_harness_draws_its_rooms_in_ten_lines():
+    text = (ROOT / "harness" / "__init__.py").read_text(encoding="utf-8")
+    rows = [re.split(r" {2,}", row) for row in text.split("\n\n")[1].strip().splitlines()]
+    drawn = [row[0] for row in rows] + [row[2] for row in rows if len(row) > 2]
+    assert drawn == [room for room in FLOORS if room not in ROOMS]
+    assert len(text.splitlines()) == 10
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_file_has_more_than_400_lines(room):
+    assert {path for path in FILES[room] if len(path.read_text(encoding="utf-8").splitlines()) > 400} == set()
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_everything_of_ours_is_imported_by_its_one_name(room):
     found = {f"{path.relative_to(ROOT)}: {m}" for path in FILES[room] for m, _ in imports(path) if m in ROOMS}

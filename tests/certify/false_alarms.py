@@ -1,7 +1,7 @@
 """Random correct configurations, and what the certifier says of an adapter on them.
 
-As a script: ``python tests/certify/false_alarms.py ADAPTER MODE COUNT [SEED]`` in a process of its own prints a JSON
-object with what failed and how near to its tolerance the worst quantity came.
+As a script: ``python tests/certify/false_alarms.py ADAPTER MODE=COUNT …`` in a process of its own prints a JSON object
+with what failed in each mode and how near to its tolerance the worst quantity came.
 """
 
 from __future__ import annotations
@@ -64,17 +64,20 @@ def examine(subject: Subject, precision: Precision, count: int, seed: int) -> li
     return checks
 
 
-def main(name: str, mode: str, count: int, seed: int = 0) -> None:
+def main(name: str, counts: dict[str, int]) -> None:
     info = find().adapters[name]
     os.environ.update(runtime.environment(info.framework, info.backend, "cpu", 1))
     adapter: type[Adapter] = getattr(importlib.import_module(info.module), info.qualname)
-    subject = Subject(adapter, mode)
-    checks = examine(subject, "float32", count - count // 4 if subject.precise else count, seed)
-    checks += examine(subject, "float64", count // 4, seed + 1) if subject.precise else []
-    strain = [(c.deviation or 0) / c.tolerance for c in checks if c.tolerance]
-    failed = [f"{c.name}, {c.case}: {c.deviation} of {c.tolerance}" for c in checks if c.passed is False]
-    print(json.dumps({"checks": len(checks), "failed": failed, "strain": max(strain)}))
+    found = {}
+    for mode, count in counts.items():
+        subject = Subject(adapter, mode)
+        checks = examine(subject, "float32", count - count // 4 if subject.precise else count, seed=0)
+        checks += examine(subject, "float64", count // 4, seed=1) if subject.precise else []
+        strain = [(c.deviation or 0) / c.tolerance for c in checks if c.tolerance]
+        failed = [f"{c.name}, {c.case}: {c.deviation} of {c.tolerance}" for c in checks if c.passed is False]
+        found[mode] = {"checks": len(checks), "failed": failed, "strain": max(strain)}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    main(sys.argv[1], {mode: int(count) for mode, count in (word.split("=") for word in sys.argv[2:])})

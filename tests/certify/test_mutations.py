@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Fault:
 
     def adapter(self) -> type[Adapter]:
         assert SOURCE.count(self.old) == 1, f"{self.old!r} must stand in the source once"
-        names: dict[str, Any] = {"__name__": manual.__name__, "_SHARED": {}}
+        names: dict[str, Any] = {"__name__": manual.__name__, "_SHARED": {}, "replace": replace}
         exec(compile(SOURCE.replace(self.old, self.new), manual.__file__, "exec", dont_inherit=True), names)
         return names["NumpyManual"]
 
@@ -64,13 +64,13 @@ TANH = "h = np.tanh(h)\n                    factor = 1 - h * h"
 DATA = "x = train.x.astype(self.dtype)"
 PARAMETERS = "[np.zeros(s, self.dtype) for n, m in self.model.shapes for s in ((n, m), (m,))]"
 OWN_WEIGHTS = "self.set_weights([Layer(self.random.uniform(-0.1, 0.1, s), np.zeros(s[1])) for s in self.model.shapes])"
-OWN_ORDER = "replace(self.order, samples=len(x))"
+OWN_ORDER = "BatchOrder(len(x), self.recipe.batch_size, self.recipe.epochs, self.setting.seed)"
 
 
 def loader(indices: str) -> str:
     """An order of the samples of epoch `e`, in place of NumPy's own."""
     own = f"type('Own', (BatchOrder,), {{'epoch': lambda s, e: {indices}}})"
-    return f"{own}(len(x), self.order.batch_size, self.order.epochs, self.order.seed)"
+    return OWN_ORDER.replace("BatchOrder", own)
 
 
 FAULTS = [
@@ -489,7 +489,7 @@ FAULTS = [
         "its own loader drops the partial last batch",
         "own loader, each sample once",
         OWN_ORDER,
-        "replace(self.order, samples=len(x), partial=False)",
+        OWN_ORDER.replace("seed)", "seed, partial=False)"),
     ),
     Fault(
         "its own loader draws with replacement",
@@ -513,7 +513,7 @@ FAULTS = [
         "its own loader takes batches of another size",
         "own loader, each sample once",
         OWN_ORDER,
-        "replace(self.order, samples=len(x), batch_size=self.order.batch_size + 1)",
+        OWN_ORDER.replace("batch_size", "batch_size + 1"),
     ),
 ]
 

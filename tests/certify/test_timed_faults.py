@@ -66,7 +66,7 @@ recipe = "{recipe}"
 track = "{track}"
 adapters = ["{name}"]
 blocks = 1
-seconds = 0.5
+seconds = 0.3
 threads = 1
 """
 WEIGHTS, WAITING, PREDICT, CLOCK = "weights", "waiting", "predict", "clock"

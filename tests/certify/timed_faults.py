@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from levelfield import BatchOrder
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.certify.rounded import shorten
 
@@ -27,11 +28,9 @@ class Honest(NumpyManual):
     defaults: ClassVar = {"source": "a test's", "initialiser": "uniform on ±0.1", "optimizer": "the specification's"}
 
     def fit(self, train, order, watch):
-        from dataclasses import replace
-
         x = train.x.astype(self.dtype)
-        y = train.y if self.kind == "classification" else train.y.astype(self.dtype)
-        order = order or replace(self.order, samples=len(x))
+        y = train.y if self.setting.kind == "classification" else train.y.astype(self.dtype)
+        order = order or BatchOrder(len(x), self.recipe.batch_size, self.recipe.epochs, self.setting.seed)
         self.epochs, self.watched = order.epochs, type(watch).__name__ == "SpeedWatch"
         self.theirs = sys.modules[type(watch).__module__]
         self.begin()

@@ -91,7 +91,7 @@ class CommandLine:
                 continue
         return found
 
-    def left_behind(self, patience: float = 30.0) -> list[str]:
+    def left_behind(self, patience: float = 120.0) -> list[str]:
         """What is still alive after the last of them has had time to notice that the harness is gone."""
         _, alive = psutil.wait_procs(self.processes(), timeout=patience)
         return [" ".join(process.cmdline()) for process in alive if process.is_running()]

@@ -50,7 +50,7 @@ class LocalCluster:
         processes = self.processes(name)
         for process in processes:
             process.kill()
-        psutil.wait_procs(processes, timeout=30)
+        psutil.wait_procs(processes, timeout=120)
 
     def processes(self, name: str) -> list[psutil.Process]:
         found = []

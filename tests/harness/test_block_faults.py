@@ -54,7 +54,7 @@ class Hangs(Falls):
     api = "low"
     modes = ("eager",)
     def fall(self):
-        time.sleep(100)
+        time.sleep(1000)
 """
 # In a module of their own: plug-ins of one module share a parent
 TAKER = """
@@ -68,7 +68,7 @@ class TakesItsParentAlong(Falls):
     modes = ("eager",)
     def fall(self):
         os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(100)
+        time.sleep(1000)
 
 class Sibling(Falls):
     name = "sibling"
@@ -192,7 +192,7 @@ def test_the_second_ctrl_c_ends_a_block_and_leaves_nobody_stopped(long):
         if "stopping after" in line:
             break
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
+    process.communicate(timeout=900)
     assert process.returncode == 130
     assert long.left_behind() == []
 
@@ -208,7 +208,7 @@ def test_a_launch_that_somebody_else_kills_while_it_is_stopped_is_told(long, rec
     process = long.start("run", "shot.toml", "-o", "shot", "--no-certify", "-q")
     victim = until_some_are_stopped(process)[0]
     os.kill(victim.pid, signal.SIGKILL)
-    process.communicate(timeout=300)
+    process.communicate(timeout=900)
     assert process.returncode == 1
     records = records_of(long.folder / "shot")
     assert sorted(record.status for record in records) == ["failed", "ok"]

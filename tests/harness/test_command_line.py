@@ -124,7 +124,7 @@ def test_list_as_json_is_for_programs(levelfield):
 def test_a_reader_that_has_seen_enough_is_no_error(levelfield):
     process = levelfield.start("list", "--json")
     process.stdout.close()
-    assert process.wait(60) == 0
+    assert process.wait(600) == 0
     assert process.stderr.read() == ""
 
 

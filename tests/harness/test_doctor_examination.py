@@ -104,7 +104,7 @@ def test_the_doctor_examines_whatever_it_finds_in_the_time_that_it_is_given(tmp_
     """On a busy machine there may be no time for a block; then it must say so, and still be done."""
     words = ["-P", "-m", "levelfield.harness.cli.main", "doctor", "--quick", "--json", "--budget", "6s"]
     done = subprocess.run(
-        [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True
+        [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, timeout=900, check=True
     )
     found = json.loads(done.stdout)
     assert {c["name"] for c in found["conditions"]} >= {"governor", "virtual machine", "CPU quota", "others"}

@@ -155,7 +155,7 @@ def test_who_stops_it_gets_what_the_pairs_say_until_then(levelfield):
         if line.startswith("pair 6"):
             process.send_signal(signal.SIGINT)
             break
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, (told, err)
     assert "Traceback" not in err
     assert "× the time, " in out

@@ -112,9 +112,9 @@ MAKES = """
 import subprocess, sys, time
 from levelfield.harness.system.folders import Temporary
 temporary = Temporary()
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], pass_fds=[temporary.fd])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(900)"], pass_fds=[temporary.fd])
 print(temporary.path, child.pid, flush=True)
-time.sleep(60)
+time.sleep(900)
 """
 
 
@@ -131,7 +131,7 @@ def test_a_folder_is_swept_when_the_last_process_that_uses_it_was_killed(tmp_pat
     Temporary().close()
     assert Path(folder).is_dir()  # its child may write to it yet
     os.kill(int(child), signal.SIGKILL)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while Path(folder).exists() and time.monotonic() < end:
         Temporary().close()
     assert list(tmp_path.iterdir()) == []

@@ -223,7 +223,7 @@ def test_no_probe_raises_hangs_or_reads_zero_on_a_machine_without_its_device(sam
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     begin = time.monotonic()
     found = sampled(sampling(), device, seconds=0.2)
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 120  # it hangs for ever, or not at all
     assert set(found.utilisation) == set(registry.names(device.partition(":")[0]))
     for name, quantity in found.utilisation.items():
         assert quantity["state"] in ("measured", "unavailable"), name
@@ -265,7 +265,7 @@ def test_the_sampler_ends_when_the_harness_is_gone(sampling):
     one.open()
     process, one.process = one.process, None
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(120) == 0
     process.stdout.close()
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from levelfield.adapters.registry import find
-from levelfield.harness.cli import run_options
-from levelfield.harness.cli.arguments import parse
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Surroundings, plan
@@ -71,8 +69,3 @@ def test_a_launch_that_fails_before_its_window_is_not_sampled(tiny):
     )
     assert (failed.status, well.status) == ("failed", "failed")  # the batch is larger than the training split
     assert failed.utilisation == {}
-
-
-def test_the_command_that_repeats_a_run_keeps_its_probes_off():
-    assert "--no-probes" in run_options.command(run_options.asked(parse(["run", "smoke", "--no-probes"])))
-    assert "--no-probes" not in run_options.command(run_options.asked(parse(["run", "smoke"])))

@@ -109,7 +109,7 @@ class TestOnTwoNodes:
         process = levelfield.start(*WHAT, "-o", folder, "--launcher", f"ray://{cluster.address}")
         wait_for(process, folder, lambda record: record["cell"]["kind"] == "learning")
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=900)
         assert process.returncode == 130
         assert f"levelfield run --resume {folder}" in err
         assert len(outcome(folder)[0]) < 12
@@ -146,7 +146,7 @@ class TestOnTwoNodes:
         process = levelfield.start(*WHAT, "-o", folder, "--launcher", f"ray://{cluster.address}")
         wait_for(process, folder, lambda r: r["cell"]["kind"] == "speed" and r["machine"]["host"] == "two")
         cluster.kill("two")
-        _, err = process.communicate(timeout=240)
+        _, err = process.communicate(timeout=900)
         assert process.returncode == 0, err
         assert "Traceback" not in err
         assert outcome(folder) == here

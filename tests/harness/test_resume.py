@@ -129,7 +129,7 @@ def test_an_interrupted_run_finishes_what_is_under_way_and_prints_how_to_go_on(l
     process = levelfield.start("run", "mine.toml", "-o", folder, "--no-certify")
     wait_for(levelfield, process, folder, 2)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=900)
     assert process.returncode == 130
     assert f"levelfield run --resume {folder}" in err
     assert "Traceback" not in err
@@ -157,7 +157,7 @@ def test_a_second_interruption_ends_at_once_and_blames_no_launch(levelfield, und
     while b"stopping" not in (line := process.stderr.buffer.readline()):
         assert line
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert levelfield.left_behind() == []

@@ -303,8 +303,8 @@ REASONS = {
     "exits-with-0": r"ended with exit code 0 and without a result",
     "aborts": r"ended by SIGABRT",
     "segfaults": r"ended by SIGSEGV",
-    "never-ends": r"took longer than its limit of 3 s and was killed",
-    "stopped": r"took longer than its limit of 3 s and was killed",
+    "never-ends": r"took longer than its limit of 8 s and was killed",
+    "stopped": r"took longer than its limit of 8 s and was killed",
     "kills-its-parent": r"the warm parent ended by SIGKILL",
     "stops-its-parent": r"the warm parent did not answer in time",
     "diverges": r"FloatingPointError: the training loss is nan after epoch 1",
@@ -369,11 +369,11 @@ def faulty(command_line, install, tiny, records_of, tmp_path_factory):
     suite = tiny(
         learning=f"adapters = {[*HARMLESS, *REASONS]}",
         speed=f"adapters = {['numpy-manual', *TIMED]}\nblocks = 1\nseconds = 0.01\nthreads = 1",
-        time_limit=3.0,
+        time_limit=8.0,
     )
     (levelfield.folder / "faults.toml").write_text(suite)
     done = levelfield("run", "faults.toml", "-o", "out", "--no-certify")
-    left = levelfield.left_behind(patience=5.0)
+    left = levelfield.left_behind()
     records = records_of(levelfield.folder / "out")
     return SimpleNamespace(done=done, all=records, records=last(records), left=left, notes=notes)
 

@@ -81,7 +81,7 @@ class ClosesItsOutputAndGoesOn(NumpyManual):
         super().fit(train, order, watch)
 """
 KINDS = {
-    "deadlock": ("time", r"took longer than its limit of 6 s and was killed"),
+    "deadlock": ("time", r"took longer than its limit of 20 s and was killed"),
     "fills": ("memory", r"MemoryError: Unable to allocate 7\.63 MiB .*"),
     "fills-among-many": ("memory", r"used [\d,]+ MB of memory, its limit is 300 MB"),
     "talks": ("output", r"printed more than 256 MiB and was killed"),
@@ -95,12 +95,12 @@ def greedy(command_line, install, tiny, records_of, tmp_path_factory):
     points = {name: f"greedy:{cls}" for cls, name in classes}
     folder = install(tmp_path_factory.mktemp("plugin"), points, {"greedy.py": GREEDY})
     levelfield = command_line(plugins=[folder])
-    suite = tiny(learning=f"adapters = {['numpy-manual', 'silent', *KINDS]}", time_limit=6.0)
+    suite = tiny(learning=f"adapters = {['numpy-manual', 'silent', *KINDS]}", time_limit=20.0)
     suite = suite.replace("\n[models", 'memory-limit = "300MB"\n[models', 1)
     (levelfield.folder / "greedy.toml").write_text(suite)
     done = levelfield("run", "greedy.toml", "-o", "out", "--no-certify")
     records = {record.cell.adapter: record for record in records_of(levelfield.folder / "out")}
-    return SimpleNamespace(done=done, records=records, left=levelfield.left_behind(patience=5.0))
+    return SimpleNamespace(done=done, records=records, left=levelfield.left_behind())
 
 
 @pytest.mark.parametrize("name", KINDS)
