@@ -8,7 +8,7 @@ from math import floor, inf, log10
 
 from levelfield.harness.explain.ladder import Ladder, Measured
 from levelfield.harness.explain.rungs import Side
-from levelfield.harness.explain.spent import Spent, differences, more, spent, totals
+from levelfield.harness.explain.spent import COMPILED, Spent, differences, more, spent, totals, untold
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure.profile import Profile
 from levelfield.harness.system.console import columns
@@ -123,8 +123,22 @@ def count_lines(side: Side, other: Side, own: Profile, base: Profile) -> list[st
     """What one does and the other does not, in a step."""
     head = ("  in a step", side.label, other.label)
     counts = [*totals(own, base), *differences(own, base)]
-    rows = [(f"  {one.name}", fixed(one.own, 1), fixed(one.other, 1)) for one in counts]
-    return [f"What {side.label} does and {other.label} does not", *columns([head, *rows])]
+    rows = [(f"  {one.name}", *(shown(one.name, value) for value in (one.own, one.other))) for one in counts]
+    lines = [f"What {side.label} does and {other.label} does not", *columns([head, *rows])]
+    return [*lines, *(line for sides in ((side, own), (other, base)) for line in untold_lines(*sides))]
+
+
+def shown(name: str, value: float | None) -> str:
+    """Whole where it is a matter of the whole launch."""
+    return "—" if value is None else fixed(value, 0 if name in COMPILED else 1)
+
+
+def untold_lines(side: Side, profile: Profile) -> list[str]:
+    """A line for each reason why something was not counted."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in untold(profile).items():
+        by_reason.setdefault(why, []).append(name)
+    return [f"  not counted of {side.label}: {', '.join(names)}: {why}" for why, names in by_reason.items()]
 
 
 def ladder_lines(side: Side, other: Side | None, ladder: Ladder) -> list[str]:

@@ -290,14 +290,14 @@ ALL = ["arithmetic", "other", "step", "loader", "defaults"]
 @pytest.mark.slow
 @pytest.mark.frameworks
 @pytest.mark.parametrize(
-    ("name", "rungs", "kernel"),
+    ("name", "rungs", "kernel", "bytes_", "compiled"),
     [
-        ("torch-nn", ALL, "aten::mm"),
-        ("keras-tensorflow", ALL, "MatMul"),
-        ("jax-grad", [name for name in ALL if name != "other"], "fusion"),
+        ("torch-nn", ALL, "aten::mm", "measured", False),
+        ("keras-tensorflow", ALL, "MatMul", "measured", True),
+        ("jax-grad", [name for name in ALL if name != "other"], "fusion", "unavailable", True),
     ],
 )
-def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, kernel):
+def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, kernel, bytes_, compiled):
     how = ("--suite", "mine.toml", "--blocks", "1", "--budget", "10m", "--trace", name, "--json")
     done = levelfield("explain", name, *how)
     assert done.returncode == 0, done.stderr
@@ -308,6 +308,10 @@ def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, ker
     kernels = {operation for operation, about in own["operations"].items() if about["kernel"]}
     assert any(kernel in operation for operation in kernels), kernels
     assert own["kernels"] + own["beside"] > 0
+    assert own["allocated"]["state"] == bytes_
+    assert own["allocated"].get("value", 1) > 0
+    assert (own["compilations"]["first"] > 0) == compiled
+    assert own["compilations"]["steady"] == 0
     traces = {
         path.name.rpartition("-")[2]: json.loads(path.read_text()) for path in (levelfield.folder / name).iterdir()
     }
