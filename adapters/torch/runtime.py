@@ -104,7 +104,7 @@ class TorchRuntime(Runtime):
         found.allocated = sum(size for size in sizes if size > 0), "[memory] of torch.profiler"
         events = [one for one in seen.events() or [] if one.name != MEMORY]
         copies = sum(one.name.startswith(ACROSS) for one in events)
-        one_memory = "none: host and device are the same memory, and torch takes NumPy's arrays as they are"
+        one_memory = "host and device are the same memory, and torch takes NumPy's arrays as they are"
         found.copied = (copies, " and ".join(ACROSS)) if torch.cuda.is_initialized() else one_memory
         main = events[0].thread if events else 0
         for one in events:

@@ -163,6 +163,11 @@ def _parser() -> Parser:
     )
     run.add_argument("--no-certify", action="store_true", help="prove nothing; no launch takes part in a verdict")
     run.add_argument("--no-probes", action="store_true", help="sample nothing beside speed launches")
+    run.add_argument(
+        "--explain",
+        action="store_true",
+        help="then say what each pair of the framework tax is made of (2 minutes a pair)",
+    )
     run.add_argument("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
     run.add_argument("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")
     run.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")

@@ -20,6 +20,7 @@ from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     from levelfield.adapters.registry import AdapterInfo
+    from levelfield.harness.records.cell import Cell
     from levelfield.harness.records.record import Record
     from levelfield.harness.records.store import Contents
     from levelfield.harness.run.outcome import Outcome
@@ -97,7 +98,7 @@ def _run(words: argparse.Namespace) -> int:
             options, begun = begun_with(options, head), head
     elif options.suite is None:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
-    outcome = session.run(options, command(options), begun, _write_page)
+    outcome = session.run(options, command(options), begun, _write_page, _taxed)
     if outcome.folder is None:
         return outcome.code
     path = _write_page(outcome.folder)
@@ -111,6 +112,16 @@ def _run(words: argparse.Namespace) -> int:
     else:
         print(path)
     return outcome.code or (FAILED if unanswered else OK)
+
+
+def _taxed(stored: Contents) -> Sequence[tuple[Cell, Cell]]:
+    """The pairs of the framework tax, for ``--explain``."""
+    _draw_with_own_settings()
+    from levelfield.reports.findings.evidence import gather
+    from levelfield.reports.sections import tax
+
+    found = gather(stored.run, stored.records, certificates=_proofs(stored), adapters=_adapters(), peaks=stored.peaks)
+    return tax.cells(found)
 
 
 def _judged(outcome: Outcome) -> tuple[list[str], bool]:
@@ -283,9 +294,16 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
             certificates=proofs,
             adapters=adapters,
             peaks=stored.peaks,
+            explained=stored.explained,
         )
     return markdown.build(
-        stored.run, stored.records, baseline=baseline, certificates=proofs, adapters=adapters, peaks=stored.peaks
+        stored.run,
+        stored.records,
+        baseline=baseline,
+        certificates=proofs,
+        adapters=adapters,
+        peaks=stored.peaks,
+        explained=stored.explained,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from levelfield.adapters.runtime import place
 from levelfield.harness.explain.rungs import Side
@@ -14,10 +13,10 @@ from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.profile import Caller, Profile, Profiled
 from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.explanation import Kind, Spending
 from levelfield.harness.records.quantity import Unavailable
 
 DEAREST = 10  # callers, and differences of counts
-Kind = Literal["dispatch", "kernels", "data", "waiting", "rest"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,22 @@ def spent(profile: Profile, timed: Interval | None) -> Spent:
     }
     factors = {name: one.step / profile.plain.step for name, one in looks.items() if one is not None}
     return Spent(kinds, tuple(profile.callers[:DEAREST]), step, timed, factors, profile.unwatched, hidden)
+
+
+def spending(profile: Profile | str) -> Spending | str:
+    """For what is written down."""
+    if isinstance(profile, str):
+        return profile
+    found, compiled = spent(profile, None), profile.compilations
+    return Spending(
+        step=found.step,
+        kinds=dict(found.kinds),
+        unwatched=found.unwatched,
+        allocated=profile.allocated,
+        copied=profile.copied,
+        compiled_first=None if compiled is None else compiled.first,
+        compiled_steady=None if compiled is None else compiled.steady,
+    )
 
 
 def more(own: Spent, other: Spent) -> list[tuple[Kind, float]]:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.numpy.runtime import NumpyRuntime
 from levelfield.adapters.registry import find
-from levelfield.harness.cli.explain import whole_batches
 from levelfield.harness.explain.ladder import ladder
-from levelfield.harness.explain.rungs import Side, counterpart, rungs
+from levelfield.harness.explain.rungs import Side, counterpart, rungs, whole_batches
 from levelfield.harness.measure.instead import bare, products, sums
+from levelfield.harness.records import store
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.tasks import registry as tasks
 from levelfield.tasks.mlp import MLP
@@ -237,6 +237,30 @@ def test_for_people_each_rung_is_a_line_and_the_sum_is_written_out(levelfield):
     assert "Who spends a step of numpy-manual (eager)" in done.stdout
     assert "looking at it took times as long: sampling " in done.stdout
     assert "not timed: numpy-manual (eager): with its loader: its documentation trains from arrays" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_explains_its_pairs_after_its_blocks_and_once(levelfield):
+    words = ("run", "mine.toml", "-a", "outside", "-a", "numpy-manual", "--blocks", "3", "--explain")
+    done = levelfield(*words, "-o", "taxed", "--no-probes")
+    assert done.returncode == 0, done.stderr
+    assert "explaining pair 1 of 1: outside (eager) against numpy-manual (eager)" in done.stderr
+    run = levelfield.folder / "taxed"
+    (one,) = store.read(run).explained
+    assert (one.cell.adapter, one.against.adapter) == ("outside", "numpy-manual")
+    rungs = one.ladder.rungs
+    assert [rung.rung for rung in rungs] == ["arithmetic", "other", "loader"]
+    assert rungs[0].step.estimate + sum(r.more.estimate for r in rungs[1:]) == pytest.approx(rungs[-1].step.estimate)
+    assert one.ladder.blocks == 5
+    assert sum(one.own.kinds.values()) == pytest.approx(one.own.step)
+    page = (run / "report.html").read_text()
+    assert '<section id="explained"' in page
+    assert "outside takes" in page
+    # What is explained is not explained again; what is not, is when the run goes on
+    again = levelfield("run", "--resume", "taxed")
+    assert (again.returncode, "explaining" in again.stderr) == (0, False)
+    (run / "explained.jsonl").unlink()
+    assert "explaining pair 1 of 1" in levelfield("run", "--resume", "taxed").stderr
 
 
 def test_who_computes_something_else_is_not_explained(levelfield):
