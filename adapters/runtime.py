@@ -13,6 +13,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -45,6 +46,22 @@ class Operation(NamedTuple):
     main: bool  # on the thread that trains; what is beside it may be hidden behind other work
 
 
+UNTOLD = "its profiler does not tell"
+
+
+@dataclass
+class Seen:
+    """What a framework's profiler saw in the time that it looked on.
+
+    `allocated`: bytes that its allocators gave out, whether or not they were freed again. `copied`: how often data
+    went from the host to the device or back. Both with the name of what was counted, or the reason why there is none.
+    """
+
+    operations: list[Operation] = field(default_factory=list)
+    allocated: tuple[int, str] | str = UNTOLD
+    copied: tuple[int, str] | str = UNTOLD
+
+
 class Runtime(ABC):
     """One framework that does arithmetic. What is not abstract suits one that computes when called, on the CPU."""
 
@@ -75,9 +92,9 @@ class Runtime(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no bare arithmetic")
 
-    def watched(self, trace: Path) -> AbstractContextManager[list[Operation]]:
-        """For ``levelfield explain``: the framework's own profiler looks on. What it saw is in the list when the
-        context is left, and as a trace in Chrome's format at `trace`."""
+    def watched(self, trace: Path) -> AbstractContextManager[Seen]:
+        """For ``levelfield explain``: the framework's own profiler looks on. What it saw is told when the context is
+        left, and written as a trace in Chrome's format to `trace`."""
         raise NotImplementedError("levelfield knows no profiler of this framework")
 
     def preload(self) -> None:  # noqa: B027 - by default there is nothing to do

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
@@ -19,6 +20,7 @@ SECTIONS = (
     "summary",
     "speed",
     "tax",
+    "explained",
     "startup",
     "scaling",
     "ranks",
@@ -43,9 +45,18 @@ def build(
     certificates: Sequence[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
     peaks: Sequence[Peak] = (),
+    explained: Sequence[Explanation] = (),
 ) -> str:
     """Markdown text: the summary open, the other sections folded. Raises UserError for an unknown baseline."""
-    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters, peaks=peaks)
+    evidence = gather(
+        run,
+        records,
+        baseline=baseline,
+        certificates=certificates,
+        adapters=adapters,
+        peaks=peaks,
+        explained=explained,
+    )
     counts = outcome_counts(evidence)
     told = words.outcomes(counts)
     machine = run.machine

@@ -18,8 +18,10 @@ from jax.extend.core import Primitive, primitives
 
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.chrome import own_seconds
-from levelfield.adapters.runtime import Operation, Runtime, operands
+from levelfield.adapters.runtime import Operation, Runtime, Seen, operands
 
+# What the profiler calls the making of a JAX array from one of NumPy's, and the fetching of one
+ACROSS = ("DevicePut", "DevicePutWithSharding", "np.asarray(jax.Array)")
 _compilations = _programs = 0
 _PRIMITIVES = {f"jit({p.name})" for p in vars(primitives).values() if isinstance(p, Primitive)}
 
@@ -90,8 +92,8 @@ class JaxRuntime(Runtime):
         return lambda: self.synchronize([add(a, b)])
 
     @contextmanager
-    def watched(self, trace: Path) -> Iterator[list[Operation]]:
-        found: list[Operation] = []
+    def watched(self, trace: Path) -> Iterator[Seen]:
+        found = Seen(allocated="XLA's allocator on the CPU tells its profiler nothing")
         options = jax.profiler.ProfileOptions()
         options.python_tracer_level = 0
         with TemporaryDirectory() as folder:
@@ -103,7 +105,11 @@ class JaxRuntime(Runtime):
             (packed,) = Path(folder).glob("plugins/profile/*/*.trace.json.gz")
             text = gzip.decompress(packed.read_bytes())
         trace.write_bytes(text)
-        found += _operations(json.loads(text)["traceEvents"])
+        events = json.loads(text)["traceEvents"]
+        found.operations += _operations(events)
+        if sizes := [int(one["args"]["requested_bytes"]) for one in events if one.get("name") == "MemoryAllocation"]:
+            found.allocated = sum(sizes), "MemoryAllocation of JAX's profiler"
+        found.copied = sum(one.get("name") in ACROSS for one in events), ", ".join(ACROSS)
 
     def arithmetic(
         self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,10 @@ import tensorflow as tf
 
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.chrome import own_seconds
-from levelfield.adapters.runtime import Operation, Runtime, operands
+from levelfield.adapters.runtime import Operation, Runtime, Seen, operands
+
+# What the profiler calls the making of a tensor from a value of Python or NumPy, and a GPU's copies
+ACROSS = ("EagerLocalExecute: _EagerConst", "MemcpyH2D", "MemcpyD2H")
 
 
 class TensorFlowRuntime(Runtime):
@@ -87,10 +91,10 @@ class TensorFlowRuntime(Runtime):
         return call
 
     @contextmanager
-    def watched(self, trace: Path) -> Iterator[list[Operation]]:
-        found: list[Operation] = []
+    def watched(self, trace: Path) -> Iterator[Seen]:
+        found = Seen()
         levels = {"host_tracer_level": 2, "python_tracer_level": 0, "device_tracer_level": 1}
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, _allocator_tells() as told:
             tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(**levels))
             try:
                 yield found
@@ -100,7 +104,14 @@ class TensorFlowRuntime(Runtime):
             (planes,) = Path(folder).glob("plugins/profile/*/*.xplane.pb")
             events = _events(planes.read_bytes())
         trace.write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
-        found += map(_operation, own_seconds(events))
+        memory = ("MemoryAllocation", "MemoryDeallocation")
+        found.operations += [_operation(one) for one in own_seconds(events) if one[0]["name"] not in memory]
+        sizes = [one["args"]["requested_bytes"] for one in events if one["name"] == memory[0]]
+        if told or sizes:
+            found.allocated = sum(sizes), "MemoryAllocation of TensorFlow's profiler"
+        else:
+            found.allocated = f"the CPU's allocator of tensorflow {tf.__version__} cannot be asked to tell the profiler"
+        found.copied = sum(one["name"] in ACROSS for one in events), ", ".join(ACROSS)
 
     def arithmetic(
         self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]
@@ -130,8 +141,32 @@ def _events(planes: bytes) -> list[dict[str, Any]]:
             for event in line.events:
                 begin, length = line.timestamp_ns / 1e3 + event.offset_ps / 1e6, event.duration_ps / 1e6
                 name = plane.event_metadata[event.metadata_id].name
-                found.append({"name": name, "ph": "X", "ts": begin, "dur": length} | where)
+                about = {"name": name, "ph": "X", "ts": begin, "dur": length} | where
+                if name == "MemoryAllocation":
+                    numbers = {plane.stat_metadata[one.metadata_id].name: one.int64_value for one in event.stats}
+                    about["args"] = {"requested_bytes": numbers["requested_bytes"]}
+                found.append(about)
     return found
+
+
+@contextmanager
+def _allocator_tells() -> Iterator[bool]:
+    """The CPU's allocator tells the profiler, which it does when it keeps an account; whether it can be asked to.
+
+    Python has no switch for that, so the library is called: ``tsl::EnableCPUAllocatorStats()``.
+    """
+    try:
+        (path,) = Path(tf.sysconfig.get_lib()).glob("libtensorflow_framework.so.*")
+        library = ctypes.CDLL(str(path))
+        on, off = library._ZN3tsl23EnableCPUAllocatorStatsEv, library._ZN3tsl24DisableCPUAllocatorStatsEv
+    except (ValueError, OSError, AttributeError):
+        yield False
+        return
+    on()
+    try:
+        yield True
+    finally:
+        off()
 
 
 def _operation(found: tuple[Mapping[str, Any], float]) -> Operation:

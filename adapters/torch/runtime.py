@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,14 @@ from typing import Any, Literal
 import torch
 
 from levelfield.adapters.adapter import Setting
-from levelfield.adapters.runtime import TORCH_COMPILES, Operation, Runtime, operands
+from levelfield.adapters.runtime import TORCH_COMPILES, Operation, Runtime, Seen, operands
 
 # Operations that only arrange what is there, or make room
 ARRANGE = {"alias", "as_strided", "detach", "detach_", "empty", "empty_like", "empty_strided", "expand", "permute"}
 ARRANGE |= {"reshape", "resize_", "select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unbind"}
 ARRANGE |= {"unsqueeze", "view", "_unsafe_view", "result_type", "resolve_conj", "resolve_neg", "narrow", "lift_fresh"}
+# What the profiler calls a change of the memory that is taken, and copies between host and device
+MEMORY, ACROSS = "[memory]", ("Memcpy HtoD", "Memcpy DtoH")
 
 
 def device(setting: Setting) -> torch.device:
@@ -87,21 +90,27 @@ class TorchRuntime(Runtime):
         return call
 
     @contextmanager
-    def watched(self, trace: Path) -> Iterator[list[Operation]]:
+    def watched(self, trace: Path) -> Iterator[Seen]:
         from torch.profiler import ProfilerActivity, profile
 
         kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_initialized() else [])]
-        found: list[Operation] = []
-        with profile(activities=kinds) as seen:
+        found = Seen()
+        with profile(activities=kinds, profile_memory=True) as seen:
             yield found
             self.synchronize()
         seen.export_chrome_trace(str(trace))
-        events = seen.events() or []
+        told = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+        sizes = [one["args"]["Bytes"] for one in told if one["name"] == MEMORY]  # negative where memory is freed
+        found.allocated = sum(size for size in sizes if size > 0), "[memory] of torch.profiler"
+        events = [one for one in seen.events() or [] if one.name != MEMORY]
+        copies = sum(one.name.startswith(ACROSS) for one in events)
+        one_memory = "host and device are the same memory, and torch takes NumPy's arrays as they are"
+        found.copied = (copies, " and ".join(ACROSS)) if torch.cuda.is_initialized() else one_memory
         main = events[0].thread if events else 0
         for one in events:
             kernel = one.name.startswith("aten::") and one.name.removeprefix("aten::") not in ARRANGE
             kind: Literal["kernel", "other"] = "kernel" if kernel else "other"
-            found.append(Operation(one.name, one.self_cpu_time_total / 1e6, kind, one.thread == main))
+            found.operations.append(Operation(one.name, one.self_cpu_time_total / 1e6, kind, one.thread == main))
 
     def arithmetic(
         self, setting: Setting, products: Sequence[tuple[int, int, int]], sums: Sequence[tuple[int, int]]

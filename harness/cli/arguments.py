@@ -162,6 +162,8 @@ def _run(parser: Parser) -> None:
     parser.shared("--data-dir")
     parser.add("--launcher", type=values.launcher, default="local", metavar="WHERE", help="local, or ray[://HOST:PORT]")
     parser.add("--no-certify", action="store_true", help="certify nothing; there are no verdicts then")
+    explain = "then say what each pair of the framework tax is made of (2 minutes a pair)"
+    parser.add("--explain", action="store_true", help=explain)
     parser.add("--no-probes", action="store_true", help="sample nothing beside speed launches")
     parser.add("--resume", type=Path, metavar="RUN", help="make the launches that this run has no record of")
     parser.add("--allow-changes", action="store_true", help="resume though the suite, data or versions changed")

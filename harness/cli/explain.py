@@ -7,17 +7,16 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.cli.duel import named, parse, workload
 from levelfield.harness.cli.explain_text import Explained, text
-from levelfield.harness.explain.ladder import Climb, Ladder
-from levelfield.harness.explain.rungs import Side, counterpart, rungs
+from levelfield.harness.explain.ladder import Climb
+from levelfield.harness.explain.rungs import Side, counterpart, rungs, whole_batches
 from levelfield.harness.explain.spent import look
-from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.profile import Profile
 from levelfield.harness.plan import environments, suite
@@ -27,7 +26,6 @@ from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import THREADS, unproved
 from levelfield.harness.system import machine, variables
 from levelfield.tasks.errors import UserError
-from levelfield.tasks.task import Split, Task
 
 
 def run(options: argparse.Namespace) -> int:
@@ -94,14 +92,14 @@ def run(options: argparse.Namespace) -> int:
             "against": None if other is None else other.label,
             "workload": named(side.cell),
             "threads": THREADS,
-            "ladder": as_data(ladder),
+            "ladder": ladder.times.model_dump(),
             "profiles": {label: one if isinstance(one, str) else one.model_dump() for label, one in looked.items()},
             "machine": here.model_dump(mode="json"),
             "variables": variables.kept(os.environ, given) | dict(given),
         }
         print(json.dumps(about, indent=1))
     else:
-        print("\n".join(text(Explained(side, other, named(side.cell), ladder, looked))))
+        print("\n".join(text(Explained(side, other, named(side.cell), ladder.times, looked))))
     return 130 if stopped else 0 if len(ladder.rungs) > 1 else 1
 
 
@@ -129,26 +127,3 @@ def make_folder(path: Path) -> None:
 def trained(climb: Climb) -> list[Any]:
     """The cells of all rungs."""
     return [one.cell for one in climb.left]
-
-
-def whole_batches(task: Task, batch: int) -> Task:
-    """The same without the training samples that fill no batch, which loaders keep: all rungs make the same steps."""
-    samples = len(task.train.x) // batch * batch
-    return replace(task, train=Split(task.train.x[:samples], task.train.y[:samples])) if samples else task
-
-
-def as_data(ladder: Ladder) -> dict[str, Any]:
-    """For JSON; seconds."""
-
-    def interval(found: Interval | None) -> dict[str, Any] | None:
-        return None if found is None else asdict(found)
-
-    return {
-        "rungs": [
-            {"rung": one.rung.name, "what": one.rung.label, "step": interval(one.step), "more": interval(one.more)}
-            for one in ladder.rungs
-        ],
-        "missing": dict(ladder.missing),
-        "blocks": ladder.blocks,
-        "added": interval(ladder.added),
-    }

@@ -4,45 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, inf, log10
 
-from levelfield.harness.explain.ladder import Ladder, Measured
 from levelfield.harness.explain.rungs import Side
-from levelfield.harness.explain.spent import Spent, differences, more, spent, totals
+from levelfield.harness.explain.spent import COMPILED, Spent, differences, more, spent, totals, untold
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure.profile import Profile
+from levelfield.harness.records.explanation import LadderTimes
 from levelfield.harness.system.console import columns
 from levelfield.harness.system.numbers import counted
-from levelfield.reports.findings.text import fixed, percent, unit_for
-
-PARTS = {"other": "the step of the other", "step": "its step", "loader": "its loader", "defaults": "its defaults"}
-
-
-class Unit:
-    """Times beside each other, with the same unit and the same decimals: sums stay sums."""
-
-    def __init__(self, longest: float, shortest: float = 0.0) -> None:
-        """Of these seconds, the longest has three digits, the shortest two, with at most three behind the point."""
-        self.scale, self.name = unit_for(longest)
-        least = 2 - floor(log10(max(longest / self.scale, 1.0)))
-        self.decimals = max(0, least, min(3, 1 - floor(log10(shortest / self.scale))) if shortest > 0 else 0)
-
-    def number(self, seconds: float) -> str:
-        return fixed(seconds / self.scale, self.decimals)
-
-    def signed(self, seconds: float) -> str:
-        return f"{'−' if seconds < 0 else '+'}{self.number(abs(seconds))}"
-
-    def half(self, found: Interval) -> str:
-        """Of an interval, behind its sign; nothing where one value gave none."""
-        half = (found.high - found.low) / 2
-        return "" if half == inf else f" ± {self.number(half)}"
-
-    def span(self, found: Interval) -> str:
-        return f"{self.number(found.estimate)}{self.half(found)} {self.name}"
-
-    def more(self, found: Interval) -> str:
-        return f"{self.signed(found.estimate)}{self.half(found)} {self.name}"
+from levelfield.reports.findings.explained import Unit, causes
+from levelfield.reports.findings.text import fixed, percent
 
 
 @dataclass(frozen=True)
@@ -52,13 +23,14 @@ class Explained:
     side: Side
     other: Side | None
     work: str
-    ladder: Ladder
+    ladder: LadderTimes
     looked: Mapping[str, Profile | str]
 
     def timed(self, side: Side) -> Interval | None:
         """The step of a side as a run on the matched track times it."""
         name = "other" if side is self.other else "step" if side.resident else "loader"
-        return next((one.step for one in self.ladder.rungs if one.rung.name == name), None)
+        rung = self.ladder.of(name)
+        return None if rung is None else Interval(**rung.step.model_dump())
 
 
 def text(found: Explained) -> list[str]:
@@ -123,11 +95,25 @@ def count_lines(side: Side, other: Side, own: Profile, base: Profile) -> list[st
     """What one does and the other does not, in a step."""
     head = ("  in a step", side.label, other.label)
     counts = [*totals(own, base), *differences(own, base)]
-    rows = [(f"  {one.name}", fixed(one.own, 1), fixed(one.other, 1)) for one in counts]
-    return [f"What {side.label} does and {other.label} does not", *columns([head, *rows])]
+    rows = [(f"  {one.name}", *(shown(one.name, value) for value in (one.own, one.other))) for one in counts]
+    lines = [f"What {side.label} does and {other.label} does not", *columns([head, *rows])]
+    return [*lines, *(line for sides in ((side, own), (other, base)) for line in untold_lines(*sides))]
 
 
-def ladder_lines(side: Side, other: Side | None, ladder: Ladder) -> list[str]:
+def shown(name: str, value: float | None) -> str:
+    """Whole where it is a matter of the whole launch."""
+    return "—" if value is None else fixed(value, 0 if name in COMPILED else 1)
+
+
+def untold_lines(side: Side, profile: Profile) -> list[str]:
+    """A line for each reason why something was not counted."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in untold(profile).items():
+        by_reason.setdefault(why, []).append(name)
+    return [f"  not counted of {side.label}: {', '.join(names)}: {why}" for why, names in by_reason.items()]
+
+
+def ladder_lines(side: Side, other: Side | None, ladder: LadderTimes) -> list[str]:
     """A line for each rung, what makes up the difference, and what is missing, with why."""
     missing = [f"  not timed: {label}: {why}" for label, why in ladder.missing.items()]
     if not ladder.rungs:
@@ -136,40 +122,19 @@ def ladder_lines(side: Side, other: Side | None, ladder: Ladder) -> list[str]:
     unit = Unit(max(steps), min(steps))
     rows = [("  rung", "a step", "more than the rung above")]
     for one in ladder.rungs:
-        rows.append((f"  {one.rung.label}", unit.span(one.step), "" if one.more is None else unit.more(one.more)))
+        rows.append((f"  {one.what}", unit.span(one.step), "" if one.more is None else unit.more(one.more)))
     lines = [f"The ladder ({counted(ladder.blocks, 'block')})", *columns(rows), *missing]
     if len(ladder.rungs) > 1:
         lines.append(f"  adds up: {sum_of(ladder, unit)}")
     if ladder.added is not None:
-        lines += ["", causes(side, other, ladder, ladder.added, unit)]
+        lines += ["", causes(side.label, None if other is None else other.label, ladder)]
     return lines
 
 
-def sum_of(ladder: Ladder, unit: Unit) -> str:
+def sum_of(ladder: LadderTimes, unit: Unit) -> str:
     """The lowest rung and all differences, written out."""
     parts = [unit.number(ladder.rungs[0].step.estimate)]
     for one in ladder.rungs[1:]:
         assert one.more is not None
         parts.append(f"{'−' if one.more.estimate < 0 else '+'} {unit.number(abs(one.more.estimate))}")
     return f"{' '.join(parts)} = {unit.number(ladder.rungs[-1].step.estimate)} {unit.name}"
-
-
-def causes(side: Side, other: Side | None, ladder: Ladder, added: Interval, unit: Unit) -> str:
-    """What the difference is made of, the two dearest parts."""
-    timed = any(one.rung.name == "other" for one in ladder.rungs)
-    than = other.label if other and timed else ladder.rungs[0].rung.label
-    word = "more" if added.estimate >= 0 else "less"
-    amount = f"{unit.number(abs(added.estimate))}{unit.half(added)} {unit.name}"
-    head = f"{side.label} takes {amount} {word} a step than {than}"
-    if len(found := ladder.causes[:2]) < 2:
-        return f"{head}, and all of it is {part(found[0])}."
-    of = [f"{unit.more(one.more)} ({share(one.more, added)}) are {part(one)}" for one in found if one.more]
-    return f"{head}: {', '.join(of)}."
-
-
-def part(one: Measured) -> str:
-    return PARTS[one.rung.name]
-
-
-def share(part: Interval, whole: Interval) -> str:
-    return percent(part.estimate / whole.estimate) if whole.estimate else "?"

@@ -21,6 +21,7 @@ from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
     from levelfield.adapters.registry import AdapterInfo
+    from levelfield.harness.records.cell import Cell
     from levelfield.harness.records.record import Record
     from levelfield.harness.records.store import Contents
     from levelfield.harness.run.outcome import Outcome
@@ -98,7 +99,7 @@ def _run(words: argparse.Namespace) -> int:
             options, begun = begun_with(options, head), head
     elif options.suite is None:
         raise UserError("run needs a suite", "levelfield run default, or see levelfield list suites")
-    outcome = session.run(options, command(options), begun, _write_page)
+    outcome = session.run(options, command(options), begun, _write_page, _taxed)
     if outcome.folder is None:
         return outcome.code
     path = _write_page(outcome.folder)
@@ -112,6 +113,16 @@ def _run(words: argparse.Namespace) -> int:
     else:
         print(path)
     return outcome.code or (FAILED if unanswered else OK)
+
+
+def _taxed(stored: Contents) -> Sequence[tuple[Cell, Cell]]:
+    """The pairs of the framework tax, for ``--explain``."""
+    _draw_with_own_settings()
+    from levelfield.reports.findings.evidence import gather
+    from levelfield.reports.sections import tax
+
+    found = gather(stored.run, stored.records, certificates=_proofs(stored), adapters=_adapters(), peaks=stored.peaks)
+    return tax.cells(found)
 
 
 def _judged(outcome: Outcome) -> tuple[list[str], bool]:
@@ -247,7 +258,8 @@ def _page(stored: Contents, baseline: str | None, form: str) -> str:
     from levelfield.reports.page import html
 
     adapters = _adapters()
-    shown: dict[str, Any] = {"baseline": baseline, "adapters": adapters, "peaks": stored.peaks}
+    shown: dict[str, Any] = {"baseline": baseline, "adapters": adapters}
+    shown |= {"peaks": stored.peaks, "explained": stored.explained}
     if form == "html":
         shown["sources"] = {name: sources.text(info) for name, info in adapters.items()}
         scripts = {name: info.plain for name, info in adapters.items() if info.plain}

@@ -16,7 +16,7 @@ _NAMES = tuple(field.name for field in fields(RunOptions))
 # Which records are meant, where they lie, and how much is told of them
 NOT_REPEATED = ("resume", "allow_changes", "dry_run", "output", "quiet")
 # What may be said beside ``--resume RUN`` alone: none of it changes which launches are planned
-BESIDE = ("resume", "dry_run", "allow_changes", "quiet", "data_dir")
+BESIDE = ("resume", "dry_run", "allow_changes", "quiet", "data_dir", "explain")
 
 
 def asked(words: argparse.Namespace) -> RunOptions:
@@ -73,4 +73,4 @@ def begun_with(options: RunOptions, head: Run) -> RunOptions:
             f"leave it out: levelfield run --resume {folder}; or begin another run",
         )
     kept = {name: getattr(options, name) for name in BESIDE if name != "data_dir" or options.data_dir is not None}
-    return replace(begun, **kept)
+    return replace(begun, **kept | {"explain": begun.explain or options.explain})

@@ -7,9 +7,9 @@ medians do not: the differences of all rungs and the lowest rung are the highest
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from levelfield.harness.explain.rungs import Name, Rung
+from levelfield.harness.explain.rungs import Rung
 from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS_TO_STOP,
     Interval,
@@ -20,6 +20,7 @@ from levelfield.harness.judge.statistics import (
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.explanation import LadderTimes, RungName, RungTime, Span
 from levelfield.harness.records.record import Record, step_seconds
 
 SECONDS = 0.5  # of turns in a launch
@@ -32,6 +33,12 @@ class Measured:
     rung: Rung
     step: Interval
     more: Interval | None
+
+    @property
+    def time(self) -> RungTime:
+        """For what is written down."""
+        more = None if self.more is None else _span(self.more)
+        return RungTime(rung=self.rung.name, what=self.rung.label, step=_span(self.step), more=more)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,21 @@ class Ladder:
         parts = [one for one in self.rungs[base + 1 : top + 1] if one.more is not None]
         return sorted(parts, key=lambda one: -one.more.estimate if one.more else 0.0)
 
+    @property
+    def times(self) -> LadderTimes:
+        """For what is written down."""
+        return LadderTimes(
+            rungs=tuple(one.time for one in self.rungs),
+            missing=dict(self.missing),
+            blocks=self.blocks,
+            added=None if self.added is None else _span(self.added),
+            causes=tuple(one.rung.name for one in self.causes) if self.rungs else (),
+        )
+
+
+def _span(found: Interval) -> Span:
+    return Span(**asdict(found))
+
 
 @dataclass
 class Climb:
@@ -64,7 +86,7 @@ class Climb:
     rungs: Sequence[Rung]
     seconds: float = SECONDS
     missing: dict[str, str] = field(default_factory=dict)
-    values: list[dict[Name, float]] = field(default_factory=list)  # of each block, seconds of a step
+    values: list[dict[RungName, float]] = field(default_factory=list)  # of each block, seconds of a step
 
     def __post_init__(self) -> None:
         self.missing |= {one.label: one.missing for one in self.rungs if one.missing is not None}
@@ -106,7 +128,7 @@ class Climb:
         return all(width <= precision * longest for width in widths)
 
 
-def ladder(rungs: Sequence[Rung], values: Sequence[Mapping[Name, float]], missing: Mapping[str, str]) -> Ladder:
+def ladder(rungs: Sequence[Rung], values: Sequence[Mapping[RungName, float]], missing: Mapping[str, str]) -> Ladder:
     """From the `values` of each block; a block without one of the `rungs` does not count."""
     whole = [one for one in values if all(rung.name in one for rung in rungs)]
     if not whole:
@@ -125,7 +147,7 @@ def ladder(rungs: Sequence[Rung], values: Sequence[Mapping[Name, float]], missin
     return Ladder(found, missing, len(whole), _added(rungs, of, confidence))
 
 
-def _added(rungs: Sequence[Rung], of: Mapping[Name, Sequence[float]], confidence: float) -> Interval | None:
+def _added(rungs: Sequence[Rung], of: Mapping[RungName, Sequence[float]], confidence: float) -> Interval | None:
     base = next((one for one in rungs if one.name == "other"), rungs[0])
     top = [one for one in rungs if _is_matched(one) and one.name not in ("arithmetic", "other")]
     if not top or base is top[-1]:

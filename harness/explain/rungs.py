@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
@@ -13,9 +12,8 @@ from levelfield.harness.measure.instead import Instead
 from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.plan import launches
 from levelfield.harness.records.cell import Cell
-from levelfield.tasks.task import Task
-
-Name = Literal["arithmetic", "other", "step", "loader", "defaults"]
+from levelfield.harness.records.explanation import RungName
+from levelfield.tasks.task import Split, Task
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Side:
 class Rung:
     """What is timed: the launches of `cell`, with `wrap` around their training; or why it cannot be, `missing`."""
 
-    name: Name
+    name: RungName
     label: str  # what it is, in words
     cell: Cell
     wrap: tuple[Wrap, ...] = ()
@@ -95,3 +93,9 @@ def counterpart(info: AdapterInfo, adapters: Iterable[AdapterInfo]) -> AdapterIn
         return None
     native = (one for one in adapters if one.framework == one.runtime == info.runtime and one.api == "low")
     return next((one for one in native if one.missing() is None), None)
+
+
+def whole_batches(task: Task, batch: int) -> Task:
+    """The same without the training samples that fill no batch, which loaders keep: all rungs make the same steps."""
+    samples = len(task.train.x) // batch * batch
+    return replace(task, train=Split(task.train.x[:samples], task.train.y[:samples])) if samples else task

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from levelfield.adapters.runtime import place
 from levelfield.harness.explain.rungs import Side
@@ -14,9 +13,10 @@ from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.profile import Caller, Profile, Profiled
 from levelfield.harness.plan.launches import Launch
+from levelfield.harness.records.explanation import Kind, Spending
+from levelfield.harness.records.quantity import Unavailable
 
 DEAREST = 10  # callers, and differences of counts
-Kind = Literal["dispatch", "kernels", "data", "waiting", "rest"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Spent:
 
 @dataclass(frozen=True)
 class Count:
-    """How often both do something in a step."""
+    """How often both do something in a step; None where that was not counted, see `untold`."""
 
     name: str
-    own: float
-    other: float
+    own: float | None
+    other: float | None
 
 
 def look(host: LocalHost, side: Side, trace: Path | None = None) -> Profile | str:
@@ -90,6 +90,22 @@ def spent(profile: Profile, timed: Interval | None) -> Spent:
     return Spent(kinds, tuple(profile.callers[:DEAREST]), step, timed, factors, profile.unwatched, hidden)
 
 
+def spending(profile: Profile | str) -> Spending | str:
+    """For what is written down."""
+    if isinstance(profile, str):
+        return profile
+    found, compiled = spent(profile, None), profile.compilations
+    return Spending(
+        step=found.step,
+        kinds=dict(found.kinds),
+        unwatched=found.unwatched,
+        allocated=profile.allocated,
+        copied=profile.copied,
+        compiled_first=None if compiled is None else compiled.first,
+        compiled_steady=None if compiled is None else compiled.steady,
+    )
+
+
 def more(own: Spent, other: Spent) -> list[tuple[Kind, float]]:
     """Seconds that one spends more than the other, by kind, the largest first. Kernels are dispatch unless both tell
     them apart."""
@@ -103,18 +119,38 @@ def _merged(kinds: Mapping[Kind, float]) -> dict[Kind, float]:
     return merged | {"dispatch": kinds["dispatch"] + kinds.get("kernels", 0.0)}
 
 
+BYTES, COPIES = "bytes allocated", "copies between host and device"
+COMPILED = ("compilations, in all until the first epoch ends", "compilations, in all steady epochs that were looked at")
+
+
 def totals(own: Profile, other: Profile) -> list[Count]:
-    """Of calls and operations, as far as both were counted."""
-    found = [
-        Count("calls of Python functions", own.python_calls, other.python_calls),
-        Count("calls of functions below Python", sum(own.c_names.values()), sum(other.c_names.values())),
-    ]
-    if own.unwatched is None and other.unwatched is None:
-        of = [[one for one in profile.operations.values()] for profile in (own, other)]
-        found.append(Count("operations of the framework", *(sum(one.count for one in ones) for ones in of)))
-        kernels = (sum(one.count for one in ones if one.kernel) for ones in of)
-        found.append(Count("of these kernels", *kernels))
-    return found
+    """Of calls, operations, bytes and copies in a step, and of compilations."""
+    ours, theirs = _totals(own), _totals(other)
+    return [Count(name, value, theirs[name]) for name, value in ours.items()]
+
+
+def _totals(profile: Profile) -> dict[str, float | None]:
+    compiled, watched = profile.compilations, profile.unwatched is None
+    operations = profile.operations.values()
+    return {
+        "calls of Python functions": profile.python_calls,
+        "calls of functions below Python": sum(profile.c_names.values()),
+        "operations of the framework": sum(one.count for one in operations) if watched else None,
+        "of these kernels": sum(one.count for one in operations if one.kernel) if watched else None,
+        BYTES: None if isinstance(profile.allocated, Unavailable) else profile.allocated.value,
+        COPIES: None if isinstance(profile.copied, Unavailable) else profile.copied.value,
+        COMPILED[0]: None if compiled is None else compiled.first,
+        COMPILED[1]: None if compiled is None else compiled.steady,
+    }
+
+
+def untold(profile: Profile) -> dict[str, str]:
+    """What was not counted → why."""
+    found = {"operations": profile.unwatched} if profile.unwatched is not None else {}
+    for name, quantity in ((BYTES, profile.allocated), (COPIES, profile.copied)):
+        if isinstance(quantity, Unavailable):
+            found[name] = quantity.reason
+    return found | ({} if profile.compilations else {"compilations": "it compiles nothing, as far as levelfield knows"})
 
 
 def differences(own: Profile, other: Profile) -> list[Count]:
@@ -122,9 +158,9 @@ def differences(own: Profile, other: Profile) -> list[Count]:
     were watched, else functions below Python."""
     watched = own.unwatched is None and other.unwatched is None
     ours, theirs = (_counts(profile, watched) for profile in (own, other))
-    found = [Count(name, ours.get(name, 0.0), theirs.get(name, 0.0)) for name in {**ours, **theirs}]
-    found.sort(key=lambda one: (-abs(one.own - one.other), one.name))
-    return [one for one in found if round(one.own, 1) != round(one.other, 1)][:DEAREST]
+    found = [(name, ours.get(name, 0.0), theirs.get(name, 0.0)) for name in {**ours, **theirs}]
+    found.sort(key=lambda one: (-abs(one[1] - one[2]), one[0]))
+    return [Count(*one) for one in found if round(one[1], 1) != round(one[2], 1)][:DEAREST]
 
 
 def _counts(profile: Profile, watched: bool) -> dict[str, float]:

@@ -19,7 +19,7 @@ from statistics import median
 from types import CodeType, FrameType
 from typing import Any, Literal, NamedTuple
 
-from levelfield.adapters.runtime import Operation, Runtime
+from levelfield.adapters.runtime import Operation, Runtime, Seen
 from levelfield.harness.system.clocks import clock
 
 Kind = Literal["dispatch", "data", "waiting", "rest"]
@@ -183,12 +183,12 @@ class Watched(Way):
         super().__init__(0.0)
         self.runtime, self.trace = runtime, trace.with_name(f"{trace.name}-framework.json")
         self.stack = ExitStack()
-        self.operations: list[Operation] = []
+        self.seen = Seen()
         self.why: str | None = None  # it saw nothing
 
     def resume(self) -> None:
         try:
-            self.operations = self.stack.enter_context(self.runtime.watched(self.trace))
+            self.seen = self.stack.enter_context(self.runtime.watched(self.trace))
         except Exception as error:  # a profiler may raise anything
             self.why = str(error) or type(error).__name__
 
@@ -200,17 +200,17 @@ class Watched(Way):
 
     def by_name(self) -> dict[str, list[Operation]]:
         found: dict[str, list[Operation]] = {}
-        for one in self.operations:
+        for one in self.seen.operations:
             found.setdefault(one.name, []).append(one)
         return found
 
     def kernels(self, steps: int, main: bool) -> float:
         """Seconds in a step, on the thread that trains or beside it."""
-        return sum(one.seconds for one in self.operations if one.kind == "kernel" and one.main == main) / steps
+        return sum(one.seconds for one in self.seen.operations if one.kind == "kernel" and one.main == main) / steps
 
     def waits(self, steps: int) -> float:
         """Seconds in a step that the thread which trains waits below Python."""
-        return sum(one.seconds for one in self.operations if one.kind == "wait" and one.main) / steps
+        return sum(one.seconds for one in self.seen.operations if one.kind == "wait" and one.main) / steps
 
 
 class Traced(Way):

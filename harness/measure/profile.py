@@ -16,6 +16,7 @@ from levelfield.adapters.adapter import Adapter, Setting
 from levelfield.adapters.runtime import Runtime, load
 from levelfield.harness.measure import looking
 from levelfield.harness.measure.train_in_ranks import Led
+from levelfield.harness.records.quantity import Measured, Quantity, Unavailable
 from levelfield.harness.system.clocks import clock
 from levelfield.harness.system.frozen import Frozen
 
@@ -43,8 +44,18 @@ class Operations(Frozen):
     kernel: bool  # computes or moves data, where others only arrange
 
 
+class Compilations(Frozen):
+    """What the framework compiled: from the beginning of the training to the end of its first epoch, and in all steady
+    epochs that were looked at, however many these were."""
+
+    first: int
+    steady: int
+
+
 class Profile(Frozen):
-    """What was seen. Calls, operations and seconds are of one step; `unwatched`: why there are no operations.
+    """What was seen. Calls, operations, bytes and seconds are of one step; `unwatched`: why there are no operations.
+
+    `allocated` and `copied` as in `adapters.runtime.Seen`; `compilations` is None where nothing is compiled.
 
     `kernels`: seconds of kernels on the thread that trains, and `beside` on others at the same time; `waits`: seconds
     that it waits for others below Python, inside a call.
@@ -64,6 +75,9 @@ class Profile(Frozen):
     kernels: float = 0.0
     beside: float = 0.0
     waits: float = 0.0
+    allocated: Quantity
+    copied: Quantity
+    compilations: Compilations | None = None
 
 
 class Profiled(Frozen):
@@ -91,7 +105,7 @@ class Looking:
     """Passes the first epoch on when everything was looked at, and then all others."""
 
     def __init__(self, watch: Led, model: Adapter, runtime: Runtime, steps: int, job: Profiled) -> None:
-        self.watch, self.model, self.steps, self.job = watch, model, steps, job
+        self.watch, self.model, self.runtime, self.steps, self.job = watch, model, runtime, steps, job
         self.warm, self.plain = looking.Way(looking.WARM), looking.Way(looking.LOOK)
         self.sampled, self.counted = looking.Sampled(looking.SAMPLE), looking.Counted(looking.LOOK)
         self.watched = looking.Watched(runtime, job.trace or job.to)
@@ -99,6 +113,7 @@ class Looking:
         self.left = [*ways, looking.Traced(job.trace)] if job.trace is not None else ways
         self.hidden = 0  # epochs that were not passed on
         self.begin = 0.0
+        self.compiled = [runtime.compilations()]  # before the training, after its first epoch, and at the end
 
     def ready(self) -> None:
         self.watch.ready()
@@ -107,10 +122,13 @@ class Looking:
         if self.left:
             self.model.synchronize()
             if self._goes_on(clock() - self.begin):
+                if not self.hidden:
+                    self.compiled.append(self.runtime.compilations())
                 self.hidden += 1
                 self.begin = clock()
                 self.left[0].resume()
                 return True
+            self.compiled.append(self.runtime.compilations())
             partial = self.job.to.with_suffix(".partial")
             partial.write_text(self._profile().model_dump_json(), encoding="utf-8")
             partial.replace(self.job.to)
@@ -156,4 +174,19 @@ class Looking:
             kernels=self.watched.kernels(self.steps, main=True),
             beside=self.watched.kernels(self.steps, main=False),
             waits=self.watched.waits(self.steps),
+            allocated=self._told(self.watched.seen.allocated, "B"),
+            copied=self._told(self.watched.seen.copied, "1"),
+            compilations=self._compilations(),
         )
+
+    def _told(self, found: tuple[int, str] | str, unit: str) -> Measured | Unavailable:
+        """What the profiler counted in its one epoch, of a step."""
+        if (why := self.watched.why) is not None or isinstance(found, str):
+            return Unavailable(reason=why or str(found))
+        return Measured(value=found[0] / self.steps, unit=unit, source=found[1])
+
+    def _compilations(self) -> Compilations | None:
+        before, first, end = self.compiled
+        if before is None or first is None or end is None:
+            return None
+        return Compilations(first=first - before, steady=end - first)

@@ -1,5 +1,5 @@
-"""A run directory: ``run.json`` is its head, ``records.jsonl``, ``certificates.jsonl`` and ``peaks.jsonl``
-only ever grow."""
+"""A run directory: ``run.json`` is its head; ``records.jsonl``, ``certificates.jsonl``, ``peaks.jsonl`` and
+``explained.jsonl`` only ever grow."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from levelfield.harness.records.certificate import Certificate
+from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.tasks.errors import UserError
 
 RUNS = Path("runs")
-Entry = TypeVar("Entry", Record, Certificate, Peak, Run)
-_HEAD, _RECORDS, _CERTIFICATES, _PEAKS, _LOCK = "run.json", "records.jsonl", "certificates.jsonl", "peaks.jsonl", "lock"
+Entry = TypeVar("Entry", Record, Certificate, Peak, Explanation, Run)
+_HEAD, _LOCK = "run.json", "lock"
+_RECORDS, _CERTIFICATES, _PEAKS, _EXPLAINED = (
+    f"{name}.jsonl" for name in ("records", "certificates", "peaks", "explained")
+)
 
 
 class Store:
@@ -78,6 +82,9 @@ class Store:
     def append_peak(self, peak: Peak) -> None:
         self._write(self.folder / _PEAKS, peak)
 
+    def append_explanation(self, explanation: Explanation) -> None:
+        self._write(self.folder / _EXPLAINED, explanation)
+
     def __enter__(self) -> Self:
         return self
 
@@ -111,13 +118,15 @@ def _ends_with_newline(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Contents:
-    """All of a run directory: of each launch the last record, of each subject the last certificate and peak."""
+    """All of a run directory: of each launch the last record, of each subject the last certificate and peak, of each
+    pair the last explanation."""
 
     run: Run
     records: list[Record]
     certificates: list[Certificate]
     damaged: list[str]  # one line for every line that had to be set aside
     peaks: list[Peak] = field(default_factory=list)
+    explained: list[Explanation] = field(default_factory=list)
 
 
 def read(folder: Path) -> Contents:
@@ -138,7 +147,9 @@ def read(folder: Path) -> Contents:
     records = {record.place: record for record in _lines(folder / _RECORDS, Record, damaged)}
     certificates = {_subject(c): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
     peaks = {(peak.machine, peak.subject): peak for peak in _lines(folder / _PEAKS, Peak, damaged)}
-    return Contents(run, list(records.values()), list(certificates.values()), damaged, list(peaks.values()))
+    explained = {one.pair: one for one in _lines(folder / _EXPLAINED, Explanation, damaged)}
+    lists = (list(records.values()), list(certificates.values()), damaged, list(peaks.values()))
+    return Contents(run, *lists, list(explained.values()))
 
 
 def _subject(c: Certificate) -> tuple[object, ...]:

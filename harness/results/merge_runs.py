@@ -48,6 +48,7 @@ def combine(runs: Sequence[Contents]) -> Contents:
         [certificate for stored in runs for certificate in stored.certificates],
         [line for stored in runs for line in stored.damaged],
         [peak for stored in runs for peak in stored.peaks],
+        [one for stored in runs for one in stored.explained],
     )
 
 

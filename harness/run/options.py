@@ -32,6 +32,7 @@ class RunOptions:
     launcher: str = "local"
     no_certify: bool = False
     no_probes: bool = False
+    explain: bool = False
     resume: Path | None = None
     allow_changes: bool = False
     dry_run: bool = False

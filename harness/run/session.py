@@ -21,7 +21,7 @@ from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents, Store
-from levelfield.harness.run import certify_first, data, head, peaks
+from levelfield.harness.run import certify_first, data, explained, head, peaks
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.run.interrupt import interruptible
 from levelfield.harness.run.live import LivePage
@@ -42,14 +42,21 @@ if TYPE_CHECKING:
 
 
 def run(
-    options: RunOptions, command: str, begun: Run | None = None, page: Callable[[Path], object] | None = None
+    options: RunOptions,
+    command: str,
+    begun: Run | None = None,
+    page: Callable[[Path], object] | None = None,
+    pairs: explained.Find | None = None,
 ) -> Outcome:
     """Carry out `options`, which `command` would repeat; of a run that goes on, `begun` is the head whose suite is
     meant, wherever its file is now. `page` writes the report of a run's folder: it is called now and then.
+    `pairs` finds what ``--explain`` explains.
 
     Whatever is raised, the run's folder is unlocked again, and all that was started is ended.
     """
     chosen, text = read_suite(options, begun)
+    if options.explain and options.launcher != "local":
+        raise UserError("--explain explains on this machine only", "leave --launcher or --explain out")
     with connected(options.launcher) as cluster:
         prepared = prepare(options, chosen, text, cluster)
         data.tell(prepared.surroundings.tasks, options.quiet)
@@ -62,10 +69,13 @@ def run(
             return Outcome(0)
         with opened(prepared, command) as (kept, work):
             session = Session(prepared, work, kept, page)
-            with interruptible(session.stop, resume_command(kept.folder)), open_launcher(prepared, work) as launcher:
-                session.certify(launcher.hosts)
-                session.peaks(launcher.hosts)
-                session.measure(launcher.hosts)
+            with interruptible(session.stop, resume_command(kept.folder)):
+                with open_launcher(prepared, work) as launcher:
+                    session.certify(launcher.hosts)
+                    session.peaks(launcher.hosts)
+                    session.measure(launcher.hosts)
+                if options.explain and pairs is not None:
+                    session.explain(pairs)
             return session.summarise()
 
 
@@ -155,6 +165,13 @@ class Session:
             carry_out(self.work.launches, hosts, finished, self.stop, self.rule.reached, self.rule.start)
         finally:
             progress.close()
+
+    def explain(self, pairs: explained.Find) -> None:
+        """The pairs of the framework tax that were not explained before."""
+        stored = store.read(self.store.folder)
+        done = {one.pair for one in stored.explained}
+        left = [pair for pair in pairs(stored) if pair not in done]
+        explained.explain(left, self.prepared, self.store, self.stop)
 
     def _finished(self, progress: Progress, launch: Launch, record: Record) -> None:
         self.store.append(record)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.judge.tiers import tiers
+from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import NOT_PROVED, judged
@@ -135,6 +136,7 @@ class Evidence:
     sources: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     peaks: tuple[Peak, ...] = ()
+    explained: tuple[Explanation, ...] = ()
 
     @property
     def baseline_label(self) -> str:
@@ -157,6 +159,7 @@ def gather(
     sources: Mapping[str, str] | None = None,
     scripts: Mapping[str, str] | None = None,
     peaks: Sequence[Peak] = (),
+    explained: Sequence[Explanation] = (),
 ) -> Evidence:
     """Everything that the records say. `baseline`: ``adapter`` or ``adapter:mode``, else the run's.
 
@@ -191,6 +194,7 @@ def gather(
         sources=sources or {},
         scripts=scripts or {},
         peaks=tuple(peaks),
+        explained=tuple(explained),
         _by_place={key: tuple(value) for key, value in places.items()},
     )
 

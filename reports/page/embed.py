@@ -17,8 +17,10 @@ def document(evidence: Evidence) -> dict[str, Any]:
     """`json`: what the page embeds; `complete`: whether these are all records."""
     run = evidence.run.model_dump(mode="python")
     records = [plain(r.model_dump(mode="python")) for r in evidence.records]
+    explained = [plain(one.model_dump(mode="python")) for one in evidence.explained]
     peaks = [plain(p.model_dump(mode="python")) for p in evidence.peaks]
-    text = encode({"run": plain(run), "records": records, "peaks": peaks})
+    rest = {"peaks": peaks} | ({"explained": explained} if explained else {})
+    text = encode({"run": plain(run), "records": records} | rest)
     if len(text) <= LARGEST:
         return {"json": text, "complete": True, "size": len(text)}
     cells = [
@@ -35,7 +37,7 @@ def document(evidence: Evidence) -> dict[str, Any]:
         for comparison in evidence.speed
         for p in comparison.places
     ]
-    return {"json": encode({"run": plain(run), "cells": cells, "peaks": peaks}), "complete": False, "size": len(text)}
+    return {"json": encode({"run": plain(run), "cells": cells} | rest), "complete": False, "size": len(text)}
 
 
 def plain(value: Any) -> Any:

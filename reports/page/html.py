@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
@@ -37,13 +38,15 @@ def build(
     certificates: Sequence[Certificate] | None = None,
     adapters: Mapping[str, Described] | None = None,
     peaks: Sequence[Peak] = (),
+    explained: Sequence[Explanation] = (),
 ) -> str:
     """The page as HTML text.
 
     `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `sources`: adapter → its source text.
     `scripts`: adapter → the text of the script that a user of its framework would write.
     `certificates`: None where none were looked for; else entries without a held one take no part in verdicts.
-    `adapters`: adapter → its modes, notes and limits. `peaks`: what the run's devices can do.
+    `adapters`: adapter → its modes, notes and limits. `peaks`: what the run's devices can do. `explained`: what
+    pairs of the framework tax are made of.
     Raises UserError for an unknown baseline.
     """
     evidence = gather(
@@ -55,6 +58,7 @@ def build(
         sources=sources,
         scripts=scripts,
         peaks=peaks,
+        explained=explained,
     )
     return render(evidence)
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
+from levelfield.harness.records.cell import Cell
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place
@@ -94,6 +95,19 @@ def find(comparison: Comparison) -> tuple[Tax, ...]:
             key=lambda t: (t.high.entry.family, -(t.verdict.ratio.estimate if t.verdict.ratio else 0), t.high.entry),
         )
     )
+
+
+def cells(evidence: Evidence) -> list[tuple[Cell, Cell]]:
+    """The cells of every pair, once each: those of the first workload of one process on the matched track."""
+    of = {(Workload.of(one, evidence.run), Entry.of(one.cell)): one.cell for one in evidence.latest}
+    found: dict[tuple[Entry, Entry], tuple[Cell, Cell]] = {}
+    for comparison in evidence.speed:
+        work = comparison.workload
+        if work.track == "matched" and work.replicas == 1 and work.machine is None:
+            for one in find(comparison):
+                pair = one.high.entry, one.low.entry
+                found.setdefault(pair, (of[work, pair[0]], of[work, pair[1]]))
+    return list(found.values())
 
 
 def counterpart(entry: Entry, places: Sequence[Place]) -> Place | None:

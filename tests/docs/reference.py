@@ -17,6 +17,7 @@ import suite_keys
 import levelfield
 from levelfield.harness.cli import arguments, main, values
 from levelfield.harness.plan.suite import Suite
+from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.harness.system import variables
 
@@ -255,14 +256,17 @@ def records() -> list[str]:
         "## Records",
         "",
         "A run's folder holds `run.json` (what was asked for), `records.jsonl` (one launch a line),",
-        f"`certificates.jsonl` and `peaks.jsonl`. This is schema {SCHEMA}; runs of another one are refused.",
+        "`certificates.jsonl`, `peaks.jsonl` and, with `--explain`, `explained.jsonl`.",
+        f"This is schema {SCHEMA}; runs of another one are refused.",
         "",
     ]
     shown = {"A record": Record.model_json_schema(), "run.json": Run.model_json_schema()}
     parts = shown["A record"]["$defs"]
     inner = {"Cell": parts["Cell"], "NamedModel": parts["NamedModel"], "NamedRecipe": parts["NamedRecipe"]}
     inner |= {name: parts[name] for name in sorted(set(parts) - set(inner))}
-    for name, schema in (shown | inner).items():
+    explained = Explanation.model_json_schema()
+    new = {name: schema for name, schema in explained["$defs"].items() if name not in parts}
+    for name, schema in (shown | {"An explanation": explained} | inner | dict(sorted(new.items()))).items():
         rows = [[f"`{field}`", kind(own), own.get("description", "")] for field, own in schema["properties"].items()]
         head = ["field", "value", "what it says"][: 3 if any(row[2] for row in rows) else 2]
         about = prose(schema.get("description", ""))

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from levelfield.adapters.adapter import Setting
 from levelfield.adapters.numpy.runtime import NumpyRuntime
 from levelfield.adapters.registry import find
-from levelfield.harness.cli.explain import whole_batches
 from levelfield.harness.explain.ladder import ladder
-from levelfield.harness.explain.rungs import Side, counterpart, rungs
+from levelfield.harness.explain.rungs import Side, counterpart, rungs, whole_batches
 from levelfield.harness.measure.instead import bare, products, sums
+from levelfield.harness.records import store
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.tasks import registry as tasks
 from levelfield.tasks.mlp import MLP
@@ -239,6 +239,30 @@ def test_for_people_each_rung_is_a_line_and_the_sum_is_written_out(levelfield):
     assert "not timed: numpy-manual (eager): with its loader: its documentation trains from arrays" in done.stdout
 
 
+@pytest.mark.slow
+def test_a_run_explains_its_pairs_after_its_blocks_and_once(levelfield):
+    words = ("run", "mine.toml", "-a", "outside", "-a", "numpy-manual", "--blocks", "3", "--explain")
+    done = levelfield(*words, "-o", "taxed", "--no-probes")
+    assert done.returncode == 0, done.stderr
+    assert "explaining pair 1 of 1: outside (eager) against numpy-manual (eager)" in done.stderr
+    run = levelfield.folder / "taxed"
+    (one,) = store.read(run).explained
+    assert (one.cell.adapter, one.against.adapter) == ("outside", "numpy-manual")
+    rungs = one.ladder.rungs
+    assert [rung.rung for rung in rungs] == ["arithmetic", "other", "loader"]
+    assert rungs[0].step.estimate + sum(r.more.estimate for r in rungs[1:]) == pytest.approx(rungs[-1].step.estimate)
+    assert one.ladder.blocks == 5
+    assert sum(one.own.kinds.values()) == pytest.approx(one.own.step)
+    page = (run / "report.html").read_text()
+    assert '<section id="explained"' in page
+    assert "outside takes" in page
+    # What is explained is not explained again; what is not, is when the run goes on
+    again = levelfield("run", "--resume", "taxed")
+    assert (again.returncode, "explaining" in again.stderr) == (0, False)
+    (run / "explained.jsonl").unlink()
+    assert "explaining pair 1 of 1" in levelfield("run", "--resume", "taxed").stderr
+
+
 def test_who_computes_something_else_is_not_explained(levelfield):
     done = levelfield("explain", "halves", "--suite", "mine.toml")
     assert done.returncode == 1
@@ -290,14 +314,14 @@ ALL = ["arithmetic", "other", "step", "loader", "defaults"]
 @pytest.mark.slow
 @pytest.mark.frameworks
 @pytest.mark.parametrize(
-    ("name", "rungs", "kernel"),
+    ("name", "rungs", "kernel", "bytes_", "compiled"),
     [
-        ("torch-nn", ALL, "aten::mm"),
-        ("keras-tensorflow", ALL, "MatMul"),
-        ("jax-grad", [name for name in ALL if name != "other"], "fusion"),
+        ("torch-nn", ALL, "aten::mm", "measured", False),
+        ("keras-tensorflow", ALL, "MatMul", "measured", True),
+        ("jax-grad", [name for name in ALL if name != "other"], "fusion", "unavailable", True),
     ],
 )
-def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, kernel):
+def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, kernel, bytes_, compiled):
     how = ("--suite", "mine.toml", "--blocks", "1", "--budget", "10m", "--trace", name, "--json")
     done = levelfield("explain", name, *how)
     assert done.returncode == 0, done.stderr
@@ -308,6 +332,10 @@ def test_a_framework_has_its_rungs_and_its_profiler(levelfield, name, rungs, ker
     kernels = {operation for operation, about in own["operations"].items() if about["kernel"]}
     assert any(kernel in operation for operation in kernels), kernels
     assert own["kernels"] + own["beside"] > 0
+    assert own["allocated"]["state"] == bytes_
+    assert own["allocated"].get("value", 1) > 0
+    assert (own["compilations"]["first"] > 0) == compiled
+    assert own["compilations"]["steady"] == 0
     traces = {
         path.name.rpartition("-")[2]: json.loads(path.read_text()) for path in (levelfield.folder / name).iterdir()
     }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +18,12 @@ from levelfield.adapters.adapter import Setting
 from levelfield.adapters.chrome import own_seconds
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.numpy.runtime import NumpyRuntime
-from levelfield.adapters.runtime import Operation
-from levelfield.harness.explain.spent import differences, more, spent, totals
+from levelfield.adapters.runtime import OURS, Operation, Seen, load
+from levelfield.harness.explain.spent import BYTES, COMPILED, COPIES, differences, more, spent, totals, untold
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure import looking
-from levelfield.harness.measure.profile import Look, Looking, Operations, Profile, Profiled
+from levelfield.harness.measure.profile import Compilations, Look, Looking, Operations, Profile, Profiled
+from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import BatchOrder, Recipe
 from levelfield.tasks.task import Split
@@ -30,7 +34,8 @@ PACKAGES = "/somewhere/lib/python3.11/site-packages/"
 def profile(**about) -> Profile:
     plain = Look(epochs=2, step=1.0)
     usual = {"plain": plain, "sampled": plain, "counted": plain, "samples": 100, "callers": []}
-    counts = {"python_calls": 1.0, "c_names": {}}
+    untold = Unavailable(reason="why")
+    counts = {"python_calls": 1.0, "c_names": {}, "allocated": untold, "copied": untold}
     return Profile(**usual | counts | {"kinds": {"dispatch": 1.0}, "unwatched": "why"} | about)
 
 
@@ -97,9 +102,19 @@ class Told:
 
 
 @pytest.fixture
-def looked(tmp_path, monkeypatch):
+def looked(look_at):
+    return look_at(NumpyRuntime())
+
+
+@pytest.fixture
+def look_at(tmp_path, monkeypatch):
+    """Looks at a training of the numpy adapter, two steps an epoch, whatever the runtime that is asked."""
     for name in ("WARM", "LOOK", "SAMPLE"):
         monkeypatch.setattr(looking, name, 0.0)
+    return partial(_look_at, tmp_path)
+
+
+def _look_at(tmp_path, runtime):
     setting = Setting(MLP((4, 8, 3)), Recipe("momentum", batch_size=8, epochs=100), mode="eager")
     model = NumpyManual(setting)
     model.set_weights(setting.model.initial_weights(0))
@@ -107,7 +122,7 @@ def looked(tmp_path, monkeypatch):
     train = Split(rng.normal(size=(16, 4)).astype(np.float32), rng.integers(0, 3, 16))
     watch = Told(2)
     job = Profiled(runtime="", to=tmp_path / "found.json", trace=tmp_path / "numpy")
-    model.fit(train, BatchOrder(16, 8, 100, 0), Looking(watch, model, NumpyRuntime(), 2, job))
+    model.fit(train, BatchOrder(16, 8, 100, 0), Looking(watch, model, runtime, 2, job))
     return watch, Profile.model_validate_json(job.to.read_text()), tmp_path
 
 
@@ -138,6 +153,86 @@ def test_the_trace_is_chromes_and_its_events_lie_within_each_other(looked):
     names = [one["name"] for one in events]
     assert names.count("NumpyManual.update (adapters/numpy/manual.py)") == 2
     assert sum(seconds for _, seconds in own_seconds(events)) <= max(one["ts"] + one["dur"] for one in events) / 1e6
+
+
+# Bytes, copies and compilations
+
+
+class Compiling(NumpyRuntime):
+    """Has two compilations before the training, three in its first epoch, and one in each later one."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def compilations(self) -> int | None:
+        self.calls += 1
+        return [2, 5, 13][self.calls - 1]
+
+    @contextmanager
+    def watched(self, trace: Path) -> Iterator[Seen]:
+        found = Seen()
+        yield found
+        found.allocated, found.copied = (96, "the allocator"), "one memory"
+
+
+def test_bytes_are_of_a_step_and_compilations_of_the_first_epoch_or_of_later_ones(look_at):
+    _, found, _ = look_at(Compiling())
+    assert found.allocated == Measured(value=48, unit="B", source="the allocator")
+    assert found.copied == Unavailable(reason="one memory")
+    assert found.compilations == Compilations(first=3, steady=8)
+
+
+def test_who_compiles_nothing_has_no_compilations(looked):
+    _, found, _ = looked
+    assert found.compilations is None
+    assert found.allocated == Unavailable(reason="levelfield knows no profiler of this framework")
+
+
+def seen_by(runtime: str, folder: Path, work: Callable[[], object]) -> Seen:
+    with load(OURS[runtime]).watched(folder / "trace.json") as found:
+        for _ in range(5):
+            work()
+    return found
+
+
+@pytest.mark.frameworks
+def test_torch_tells_what_it_allocates(tmp_path):
+    import torch
+
+    a, b = torch.ones(32, 64), torch.ones(64, 10)
+    found = seen_by("torch", tmp_path, lambda: a @ b)
+    assert found.allocated == (5 * 4 * 32 * 10, "[memory] of torch.profiler")
+    assert "same memory" in found.copied
+    assert {one.name for one in found.operations} >= {"aten::mm"}
+    assert "[memory]" not in {one.name for one in found.operations}
+
+
+@pytest.mark.frameworks
+def test_tensorflow_tells_what_it_allocates_and_what_it_takes_from_numpy(tmp_path):
+    import tensorflow as tf
+
+    a, b = tf.ones((32, 64)), tf.ones((64, 10))
+    found = seen_by("tensorflow", tmp_path, lambda: tf.matmul(a, b))
+    assert found.allocated == (5 * 4 * 32 * 10, "MemoryAllocation of TensorFlow's profiler")
+    assert found.copied[0] == 0
+    assert not any(one.name.startswith("Memory") for one in found.operations)
+    host = np.ones((32, 64), np.float32)
+    assert seen_by("tensorflow", tmp_path, lambda: tf.matmul(tf.constant(host), b)).copied[0] == 5
+
+
+@pytest.mark.frameworks
+def test_jax_tells_what_it_takes_from_numpy_but_on_the_cpu_not_what_it_allocates(tmp_path):
+    import jax
+    import jax.numpy as jnp
+
+    double = jax.jit(lambda x: 2 * x)
+    host = np.ones((32, 64), np.float32)
+    there = jax.block_until_ready(double(jnp.asarray(host)))
+    double(host)
+    assert seen_by("jax", tmp_path, lambda: double(host)).copied[0] == 5
+    found = seen_by("jax", tmp_path, lambda: double(there))
+    assert found.copied[0] == 0
+    assert found.allocated == "XLA's allocator on the CPU tells its profiler nothing"
 
 
 # Traces
@@ -202,7 +297,21 @@ def test_what_one_does_and_the_other_does_not_is_told_by_operations_where_both_w
     own = profile(operations=operations(mm=3, copy=2, add=1), unwatched=None)
     base = profile(operations=operations(mm=3, add=4), unwatched=None)
     assert [(one.name, one.own, one.other) for one in differences(own, base)] == [("add", 1, 4), ("copy", 2, 0)]
-    assert [(one.own, one.other) for one in totals(own, base)][2:] == [(6, 7), (6, 7)]
+    assert [(one.own, one.other) for one in totals(own, base)][2:4] == [(6, 7), (6, 7)]
+
+
+def test_what_was_not_counted_is_no_number_and_has_a_reason():
+    counted = profile(
+        unwatched=None,
+        allocated=Measured(value=64.0, unit="B", source="some"),
+        compilations=Compilations(first=3, steady=0),
+    )
+    found = {one.name: (one.own, one.other) for one in totals(counted, profile())}
+    assert found[BYTES] == (64, None)
+    assert found[COPIES] == (None, None)
+    assert [found[name] for name in COMPILED] == [(3, None), (0, None)]
+    assert untold(counted) == {COPIES: "why"}
+    assert set(untold(profile())) == {"operations", BYTES, COPIES, "compilations"}
 
 
 def test_else_it_is_told_by_functions_below_python():
@@ -212,11 +321,13 @@ def test_else_it_is_told_by_functions_below_python():
 
 def test_operations_are_told_by_name_and_thread():
     watched = looking.Watched(NumpyRuntime(), Path("trace"))
-    watched.operations = [
-        Operation("mm", 2.0, "kernel", True),
-        Operation("mm", 4.0, "kernel", False),
-        Operation("t", 1.0, "wait", True),
-    ]
+    watched.seen = Seen(
+        [
+            Operation("mm", 2.0, "kernel", True),
+            Operation("mm", 4.0, "kernel", False),
+            Operation("t", 1.0, "wait", True),
+        ]
+    )
     assert (watched.kernels(2, main=True), watched.kernels(2, main=False)) == (1.0, 2.0)
     assert watched.waits(2) == 0.5
     assert {name: len(ones) for name, ones in watched.by_name().items()} == {"mm": 2, "t": 1}

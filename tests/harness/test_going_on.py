@@ -13,6 +13,7 @@ import pytest
 
 import levelfield as package
 from levelfield.harness.cli import main
+from levelfield.harness.cli.run_options import begun_with
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import suite
 from levelfield.harness.records import store
@@ -127,6 +128,15 @@ def test_words_that_would_change_the_plan_are_refused(idiomatic, capsys, words):
 
 def test_words_that_the_run_was_begun_with_are_no_change(idiomatic):
     assert levelfield("run", "--resume", idiomatic, "--track", "idiomatic", "-q") == 0
+
+
+def test_a_run_can_be_explained_later_and_remembers_that_it_was_asked_to(idiomatic):
+    head = store.read(idiomatic).run
+    later = begun_with(RunOptions(resume=idiomatic, explain=True), head)
+    assert later.explain
+    asked = head.model_copy(update={"command": f"{head.command} --explain"})
+    assert begun_with(RunOptions(resume=idiomatic), asked).explain
+    assert not begun_with(RunOptions(resume=idiomatic), head).explain
 
 
 def test_an_output_folder_beside_resume_is_refused(idiomatic, capsys):

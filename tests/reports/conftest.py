@@ -140,7 +140,13 @@ def full_page() -> str:
 
     from levelfield.reports.page import html as page
 
-    return page.build(factory.make_run(), factory.full_records(), sources=factory.SOURCES, peaks=factory.PEAKS)
+    return page.build(
+        factory.make_run(),
+        factory.full_records(),
+        sources=factory.SOURCES,
+        peaks=factory.PEAKS,
+        explained=factory.EXPLAINED,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -151,5 +157,9 @@ def small_page() -> str:
     from levelfield.reports.page import html as page
 
     return page.build(
-        factory.make_run(), factory.few_records(), sources=factory.SOURCES, certificates=factory.CERTIFICATES
+        factory.make_run(),
+        factory.few_records(),
+        sources=factory.SOURCES,
+        certificates=factory.CERTIFICATES,
+        explained=factory.EXPLAINED[:1],
     )

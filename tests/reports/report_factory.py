@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
+from levelfield.harness.records.explanation import Explanation, LadderTimes, RungName, RungTime, Span, Spending
 from levelfield.harness.records.peak import Candidate, Peak, Trial
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.records.record import EpochScores, Record, Run, Score
@@ -174,6 +175,48 @@ PEAKS = (
         ),
     ),
 )  # fmt: skip
+
+
+def span(estimate: float, half: float) -> Span:
+    return Span(estimate=estimate, low=estimate - half, high=estimate + half, n=5, confidence=0.95)
+
+
+def explanation(high: str, low: str, steps: Mapping[RungName, float], causes: tuple[RungName, ...]) -> Explanation:
+    """Of a pair of `ENTRIES` by name, in their first modes; `steps`: rung → seconds of a step, from the lowest."""
+    cells = [make_cell(next(entry for entry in ENTRIES if entry[0] == name)) for name in (high, low)]
+    below, rungs = None, []
+    for name, step in steps.items():
+        more = None if below is None else span(step - below, 0.01 * step)
+        rungs.append(RungTime(rung=name, what=f"the rung {name}", step=span(step, 0.02 * step), more=more))
+        below = step
+    own = sum(rung.more.estimate for rung in rungs if rung.more and rung.rung in causes)
+    ladder = LadderTimes(
+        rungs=tuple(rungs),
+        missing={f"{high}: with its defaults": "some reason"} if "defaults" not in steps else {},
+        blocks=5,
+        added=span(own, 0.02 * own),
+        causes=causes,
+    )
+    seen: dict[str, Any] = {"allocated": Measured(value=2156.4, unit="B", source="[memory] of torch.profiler")}
+    seen |= {"copied": Unavailable(reason="host and device are the same memory"), "compiled_steady": 0}
+    kinds = {"dispatch": 0.5, "kernels": 0.3, "data": 0.1, "waiting": 0.05, "rest": 0.05}
+    sides = [
+        Spending(step=step, kinds={kind: share * step for kind, share in kinds.items()}, compiled_first=1, **seen)
+        for step in (steps["step"], steps["other"])
+    ]
+    about = {"cell": cells[0], "against": cells[1], "date": "2024-05-17T10:00:00Z"}
+    return Explanation(**about, ladder=ladder, own=sides[0], other=sides[1])
+
+
+EXPLAINED = (
+    explanation(
+        "keras-tensorflow",
+        "tensorflow-tape",
+        {"arithmetic": 30e-6, "other": 480e-6, "step": 900e-6, "loader": 2100e-6, "defaults": 2300e-6},
+        ("loader", "step"),
+    ),
+    explanation("torch-lightning", "torch-nn", {"arithmetic": 30e-6, "other": 210e-6, "step": 520e-6}, ("step",)),
+)
 
 
 def failed_record(

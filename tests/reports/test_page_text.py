@@ -63,9 +63,9 @@ NAMES = [m.__name__.rpartition(".")[2] for m in page.modules()]
 
 def test_sections_stand_in_the_order_of_the_layout():
     assert NAMES == [
-        "summary", "speed", "tax", "guides", "startup", "prediction", "scaling", "ranks", "utilisation", "accuracy",
-        "curves", "gap", "defaults", "studies", "published", "certificates", "failures", "caveats", "environment",
-        "method", "reproduce",
+        "summary", "speed", "tax", "explained", "guides", "startup", "prediction", "scaling", "ranks", "utilisation",
+        "accuracy", "curves", "gap", "defaults", "studies", "published", "certificates", "failures", "caveats",
+        "environment", "method", "reproduce",
     ]  # fmt: skip
 
 
@@ -147,7 +147,8 @@ def test_past_the_size_limit_cells_stand_for_records(monkeypatch):
 
 
 BUILD = (
-    "page.build(factory.make_run(), factory.few_records(), sources=factory.SOURCES, certificates=factory.CERTIFICATES)"
+    "page.build(factory.make_run(), factory.few_records(), sources=factory.SOURCES, certificates=factory.CERTIFICATES, "
+    "explained=factory.EXPLAINED[:1])"
 )
 
 
