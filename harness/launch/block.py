@@ -1,8 +1,8 @@
 """A block: one launch of every cell, all alive at the same time.
 
-Each is started and trains one epoch; then they take turns (see `harness.launch.rounds`); then they are ended. Where
-start-up, prediction and the use of the device are measured too, that is done while all others are stopped; else starts
-and ends are made side by side.
+Each is started and trains one epoch; then they take turns (see `harness.launch.rounds`); then they are ended. Those
+whose start-up, prediction and use of the device are measured too come first, one after the other, while all others are
+stopped; the rest are started and ended side by side.
 
 Parents are started for the block and end with it. So blocks are independent, and what two parents differ by is inside
 the intervals.
@@ -74,26 +74,28 @@ def _wave(host: LocalHost, participants: Sequence[Participant]) -> list[Record]:
 
 def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
     """Start them, let them take their turns, and end them; whoever raises what, none is left."""
-    whole = any(one.launch.whole for one in launches)
     block = launches[0].launch.block
     shuffle = random.Random(block)  # noqa: S311 - an order, not a secret
+    whole = [one for one in launches if one.launch.whole]
+    others = [one for one in launches if not one.launch.whole]
+    lanes = [Lane(host, core) for core in host.cores]
 
-    def each(work: Callable[[Alive], None]) -> None:
-        some = living(launches)
-        shuffle.shuffle(some)
-        if whole:
-            for one in some:
-                work(one)
-        else:
-            lanes = [Lane(host, core) for core in host.cores]
-            side_by_side(some, lambda one: one.key, lambda one, lane: work(one), lanes, Stop())
+    def shuffled(some: Sequence[Alive]) -> list[Alive]:
+        left = living(some)
+        shuffle.shuffle(left)
+        return left
+
+    def all_of(work: Callable[[Alive], None]) -> None:
+        for one in shuffled(whole):
+            work(one)
+        side_by_side(shuffled(others), lambda one: one.key, lambda one, lane: work(one), lanes, Stop())
 
     try:
-        each(lambda one: one.start(host.parents))
+        all_of(lambda one: one.start(host.parents))
         rounds(launches, block)
-        if whole:
-            each(lambda one: one.look(host.sampling, host.sample))
-        each(lambda one: one.take("end"))
+        for one in shuffled(whole):
+            one.look(host.sampling, host.sample)
+        all_of(lambda one: one.take("end"))
     finally:
         for one in launches:
             one.close()

@@ -24,8 +24,8 @@ from levelfield.harness.system.clocks import monotonic
 # of 9.5 ms took 15 ms at first and 11 to 13 after that
 WARM = 0.015
 TURN = 0.025  # seconds after that, at least, of the epochs that count
-LEAST = 2  # of them at least: every second epoch of Keras on TensorFlow may wait for a timer
-LONG = 0.1  # seconds of an epoch that needs no other one to warm up before it
+LEAST = 2  # of them at least: every second epoch of Keras on TensorFlow may wait for a timer, for milliseconds
+LONG = 0.1  # seconds of an epoch that needs no other one, neither to warm up before it nor beside it
 LAST = 2  # epochs of the last turn
 LEAST_EPOCHS = 3  # of a window, however long they take
 
@@ -120,7 +120,7 @@ class Turns:
                 if not self.warm and self.trained >= WARM and took < LONG:
                     self.warm, self.trained = self.count, 0.0
                     return False
-                return self.trained >= TURN and self.count - self.warm >= LEAST
+                return self.trained >= TURN and (self.count - self.warm >= LEAST or took >= LONG)
             case "window":
                 return self.trained >= self.seconds and self.count >= LEAST_EPOCHS
             case "end":

@@ -12,6 +12,7 @@ from levelfield.adapters.adapter import Setting
 from levelfield.adapters.choices import Precision, Replication, TimedPrecision, Track
 from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.adapters.runtime import compiles
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite
 from levelfield.harness.records.cell import Cell, LaunchKind
@@ -48,8 +49,9 @@ class Launch:
 
 
 class Starts(NamedTuple):
-    """In how many of the first blocks start-up, prediction and the use of the device are measured too (`whole`), and in
-    how many of these everything is compiled anew (`fresh`). Launches after these find what the last one compiled."""
+    """In `fresh` of the first blocks start-up, prediction and the use of the device are measured too, and everything is
+    compiled anew. Launches after these find what the last one compiled: of cells that compile, all that is measured
+    again, until there are `whole` such blocks."""
 
     fresh: int
     whole: int
@@ -196,7 +198,9 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
     home = DEFAULT if DEFAULT in part.environments else part.environments[0]
     for cell in _cells(suite, part, "speed", there, selection):
         skip, limited = _skip(cell, there)
-        first = _modes(there.adapters[cell.adapter], part, selection)[0]
+        info = there.adapters[cell.adapter]
+        first = _modes(info, part, selection)[0]
+        measured = 0 if not part.start_up else whole if compiles(cell.mode, info.runtime) else fresh
         for block in range(most):
             yield Launch(
                 cell,
@@ -206,7 +210,7 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
                 skip=skip,
                 unsupported=limited,
                 fresh=block < fresh,
-                whole=part.start_up and block < whole,
+                whole=block < measured,
                 baseline=cell.adapter == suite.baseline and cell.environment == home and cell.mode == first,
             )
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from levelfield.adapters.registry import find
+from levelfield.adapters.runtime import compiles
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan, starts
 from levelfield.tasks import registry
@@ -114,8 +115,17 @@ def test_the_first_blocks_compile_anew_and_no_other_launch_does():
 
 def test_a_run_of_many_blocks_starts_often_enough_for_an_interval():
     launches = speed(planned(blocks=9))
-    for count, asked in ((3, lambda one: one.fresh), (6, lambda one: one.whole)):
-        assert [block for block, own in launches.items() if all(map(asked, own))] == list(range(count))
+    assert [block for block, own in launches.items() if all(one.fresh and one.whole for one in own)] == [0, 1, 2]
+    assert not any(one.fresh for block, own in launches.items() if block > 2 for one in own)
+
+
+def test_what_compiles_is_started_alone_once_more_for_the_cost_of_a_later_start():
+    for blocks, last in ((5, 1), (9, 5)):
+        for block, own in speed(planned(blocks=blocks)).items():
+            fresh = block < starts(blocks).fresh
+            compiled = {one for one in own if compiles(one.cell.mode, ADAPTERS[one.cell.adapter].runtime)}
+            assert 0 < len(compiled) < len(own)
+            assert {one for one in own if one.whole} == (set(own) if fresh else compiled if block <= last else set())
 
 
 def test_all_launches_of_a_block_share_a_seed_and_blocks_do_not():
