@@ -6,7 +6,7 @@ RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs gate-alarms preview
+.PHONY: explained compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs gate-alarms preview
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ acceptance: $(VENV)/.test ## what levelfield promises of itself, for docs/trust.
 
 versus: $(VENV)/.test ## pytest-benchmark, pyperf and asv against levelfield: false verdicts and what is found (85 minutes)
 	$(BIN)/python tests/acceptance/versus/versus.py $(VERSUS)
+
+explained: $(VENV)/.test ## what five differences are made of, and an experiment, for docs/results/explained.md (a quarter of an hour)
+	$(BIN)/python tests/acceptance/explained.py $(EXPLAINED)
 
 gpu-check: ## certify and measure every adapter on an NVIDIA GPU, with the interpreter PYTHON as it is (nothing is installed)
 	$(PYTHON) tests/gpu/gpu_check.py $(GPU)

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from functools import cache
-from pathlib import Path
 
 
 def version(distribution: str) -> str | None:
@@ -24,7 +23,8 @@ def version(distribution: str) -> str | None:
 
 def offers(group: str) -> bool:
     """Whether any distribution has entry points of this group."""
-    return any(_mentions(folder / "entry_points.txt", f"[{group}]") for folder in _folders(_places()).values())
+    words = f"[{group}]".encode()
+    return any(_mentions(os.path.join(folder, "entry_points.txt"), words) for folder in _folders(_places()).values())
 
 
 def _places() -> tuple[tuple[str, int], ...]:
@@ -34,30 +34,31 @@ def _places() -> tuple[tuple[str, int], ...]:
 
 
 @cache
-def _folders(places: tuple[tuple[str, int], ...]) -> dict[str, Path]:
+def _folders(places: tuple[tuple[str, int], ...]) -> dict[str, str]:
     """Normalised name of a distribution → the folder (or file) with its metadata, the first on the path."""
-    found: dict[str, Path] = {}
+    found: dict[str, str] = {}
     for place, _ in places:
         for name in sorted(os.listdir(place)):
             if name.endswith((".dist-info", ".egg-info")):
-                found.setdefault(_normal(name.rpartition(".")[0].partition("-")[0]), Path(place, name))
+                found.setdefault(_normal(name.rpartition(".")[0].partition("-")[0]), os.path.join(place, name))
     return found
 
 
-def _version(folder: Path) -> str | None:
-    for file in (folder / "METADATA", folder / "PKG-INFO", folder):
+def _version(folder: str) -> str | None:
+    for file in (os.path.join(folder, "METADATA"), os.path.join(folder, "PKG-INFO"), folder):
         try:
-            with file.open(encoding="utf-8", errors="replace") as lines:
+            with open(file, encoding="utf-8", errors="replace") as lines:
                 return next((line[8:].strip() for line in lines if line.lower().startswith("version:")), None)
         except OSError:
             continue
     return None
 
 
-def _mentions(path: Path, words: str) -> bool:
+def _mentions(path: str, words: bytes) -> bool:
     try:
-        return words in path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        with open(path, "rb") as file:
+            return words in file.read()
+    except OSError:
         return False
 
 

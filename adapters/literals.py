@@ -80,8 +80,18 @@ class Module:
         other = self.neighbour(module)
         return other.find(there) if other is not None else None
 
+    @cached_property
+    def neighbours(self) -> dict[str, Module | None]:
+        """Those that were asked for."""
+        return {}
+
     def neighbour(self, name: str) -> Module | None:
         """Another module of the same package, or of levelfield; of a module in no package, one that lies beside it."""
+        if name not in self.neighbours:
+            self.neighbours[name] = self._neighbour(name)
+        return self.neighbours[name]
+
+    def _neighbour(self, name: str) -> Module | None:
         own, top = self.name.partition(".")[0], name.partition(".")[0]
         together = top == own or (top == name and own == self.name)
         root = self.root if together else HOUSE if top == "levelfield" else None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -61,13 +64,15 @@ def _tasks() -> list[dict[str, Any]]:
 
 
 def _suites() -> list[dict[str, Any]]:
-    import tomllib
-    from pathlib import Path
-
     folder = Path(__file__).parent.parent / "plan" / "suites"  # levelfield.harness.plan.suite would import pydantic
     heads = [path.read_text(encoding="utf-8").partition("\n[")[0] for path in sorted(folder.glob("*.toml"))]
-    tables = [tomllib.loads(head) for head in heads]  # name and summary stand before the first table
-    return [{"name": table["name"], "about": table.get("summary", "")} for table in tables]
+    # Lines of their own, in quotes that Python reads too: a parser of TOML would take longer to import
+    return [{"name": _line(head, "name"), "about": _line(head, "summary")} for head in heads]
+
+
+def _line(head: str, key: str) -> str:
+    found = re.search(rf'^{key} = (".*")$', head, re.MULTILINE)
+    return str(ast.literal_eval(found[1])) if found else ""
 
 
 def _print(rows: list[dict[str, Any]], indent: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from levelfield.adapters import registry
 from levelfield.harness.cli import listing
+from levelfield.harness.plan import suite
 from levelfield.tasks import registry as tasks
 
 
@@ -40,3 +41,10 @@ def test_everything_is_listed_under_its_heading(capsys):
     listing.show(None, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line and not line.startswith("  ")] == ["adapters", "tasks", "suites"]
+
+
+def test_suites_are_listed_by_the_names_and_summaries_that_they_have(capsys):
+    listing.show("suites", as_json=True)
+    parsed = [suite.read(name)[0] for name in suite.names()]
+    listed = [(row["name"], row["about"]) for row in json.loads(capsys.readouterr().out)]
+    assert sorted(listed) == sorted((one.name, one.summary) for one in parsed)
