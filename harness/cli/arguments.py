@@ -119,7 +119,7 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         try:
-            columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size(1).columns
+            columns = int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns
         except (ValueError, OSError):  # stdout is no terminal
             columns = 0
         super().__init__(prog, width=(columns or 80) - 2)
