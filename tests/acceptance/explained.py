@@ -1,4 +1,4 @@
-"""``make explained``: what five differences are made of, and what taking one cause away changes.
+"""``make explained``: what five differences are made of, and what another loader changes of one.
 
     python tests/acceptance/explained.py [--budget S] [--blocks N] [--only NAME] [--again] [--table]
 

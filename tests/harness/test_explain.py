@@ -255,7 +255,7 @@ def test_a_run_explains_its_pairs_after_its_blocks_and_once(levelfield):
     assert sum(one.own.kinds.values()) == pytest.approx(one.own.step)
     page = (run / "report.html").read_text()
     assert '<section id="explained"' in page
-    assert "outside takes" in page
+    assert "outside eager takes" in page
     # What is explained is not explained again; what is not, is when the run goes on
     again = levelfield("run", "--resume", "taxed")
     assert (again.returncode, "explaining" in again.stderr) == (0, False)
