@@ -15,7 +15,7 @@ from levelfield.harness.system.numbers import counted
 from levelfield.reports.findings.explained import Unit, causes
 from levelfield.reports.findings.text import fixed, percent
 
-EXPERIMENT, ORIGINAL = "experiment", "keras-tensorflow"
+EXPERIMENT, ORIGINAL = "experiment", "flax-nnx"
 HEAD = """# What five differences are made of
 
 <!-- written by tests/acceptance/explained.py from docs/results/explained/ -->
@@ -142,14 +142,15 @@ def _count(one: Count) -> tuple[str, ...]:
 
 
 def _experiment(one: Mapping[str, Any], original: Mapping[str, Any] | None) -> str:
-    """How much of what the original's ladder gives to the loader one change takes away."""
+    """Whether one change takes away what the original's ladder and profile say that it costs."""
     lines = [
-        f"## An experiment: another loader for {one['against']}",
+        f"## An experiment: {one['against']} without its traversal",
         "",
         f"    {one['command']}",
         "",
-        "A [copy of the adapter](../../tests/acceptance/explained/keras_dataset.py) changes one thing: `fit` gets a",
-        "`tf.data` pipeline of tensors instead of a `PyDataset` of arrays. Model, optimizer, callbacks and order stay.",
+        "At each call `nnx.jit` takes network and optimizer apart in Python, and puts them together again. The profile",
+        "above spends the step on that. The mode [`split-merge`](../fast-modes.md) is the adapter with one change:",
+        "`jax.jit` of a function of their states, taken apart once. Network, optimizer, data and order stay.",
         "",
     ]
     ladder = LadderTimes.model_validate(one["ladder"])
@@ -165,18 +166,16 @@ def _experiment(one: Mapping[str, Any], original: Mapping[str, Any] | None) -> s
 def _fell(ladder: LadderTimes, added: Span, original: Mapping[str, Any] | None) -> list[str]:
     unit = Unit.of(ladder)
     word = "shorter" if added.estimate < 0 else "longer"
-    told = f"The copy's step is {unit.number(abs(added.estimate))}{unit.half(added)} {unit.name} {word}"
-    rung = None if original is None else LadderTimes.model_validate(original["ladder"]).of("loader")
+    told = f"the step is {unit.number(abs(added.estimate))}{unit.half(added)} {unit.name} {word}"
+    rung = None if original is None else LadderTimes.model_validate(original["ladder"]).of("step")
     if rung is None or rung.more is None:
-        return [f"{told}. What was predicted is not known: {ORIGINAL} was not measured with its loader."]
+        return [f"Found: {told}. What was predicted is not known: {ORIGINAL} was not measured."]
     mine, fell, most = Unit(rung.step.estimate), -added.estimate, rung.more
     half = hypot((added.high - added.low) / 2, fell * (most.high - most.low) / 2 / most.estimate) / most.estimate
     return [
-        f"Predicted: without any loader, and without the loop of `fit` around it, a step is {mine.span(most)} shorter.",
-        f"That is what the ladder of {ORIGINAL} gives to its loader. Another loader can take away so much at most.",
+        f"Predicted: without it a step is {mine.span(most)} shorter. The ladder of {ORIGINAL} gives that to its step.",
         "",
-        f"Found: {told[0].lower()}{told[1:]}. The change takes away {percent(fell / most.estimate)} "
-        f"± {percent(half)} of that. What stays are the iterator of `tf.data` and the loop of `fit`.",
+        f"Found: {told}. The change takes away {percent(fell / most.estimate)} ± {percent(half)} of that.",
     ]
 
 

@@ -43,7 +43,7 @@ ORIGINAL = measured(
     added=300,
     causes=["loader", "step"],
 )
-COPY = measured("copy", "keras", ("arithmetic", 20), ("other", 400), ("loader", 220), added=-180, causes=["loader"])
+COPY = measured("copy", "keras", ("arithmetic", 20), ("other", 160), ("step", 115), added=-45, causes=["step"])
 
 
 def test_the_page_names_the_two_largest_causes_and_adds_up():
@@ -56,10 +56,10 @@ def test_the_page_names_the_two_largest_causes_and_adds_up():
 
 
 def test_the_experiment_is_held_against_what_the_ladder_predicts():
-    both = {"keras-tensorflow": ORIGINAL, explained_page.EXPERIMENT: COPY}
+    both = {explained_page.ORIGINAL: ORIGINAL, explained_page.EXPERIMENT: COPY}
     text = explained_page.text(both).replace(NARROW, " ")
-    assert "a step is 240 ± 1 µs shorter" in text
-    assert "Found: the copy's step is 180 ± 1 µs shorter. The change takes away 75 % ± 0.52 % of that." in text
+    assert "a step is 60 ± 1 µs shorter" in text
+    assert "Found: the step is 45 ± 1 µs shorter. The change takes away 75 % ± 2.1 % of that." in text
     assert "What was predicted is not known" in explained_page.text({explained_page.EXPERIMENT: COPY})
 
 
@@ -105,19 +105,3 @@ def test_it_goes_on_where_it_stopped(run, tmp_path, capsys):
     assert run("--table") == []
     assert set(json.loads((tmp_path / "explained" / "flax-nnx.json").read_text())) >= {"date", "command", "ladder"}
     assert "## flax-nnx against jax-grad" in (tmp_path / "explained.md").read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.frameworks
-def test_the_copy_is_certified_and_takes_its_turns_with_the_original(tmp_path, monkeypatch):
-    monkeypatch.setenv("LEVELFIELD_CACHE", str(tmp_path / "cache"))
-    words = ["--results", str(tmp_path), "--only", explained_page.EXPERIMENT, "--blocks", "2", "--budget", "600"]
-    monkeypatch.setattr(sys, "argv", ["explained.py", *words])
-    assert explained.main() == 0
-    found = explained.read(tmp_path / "explained")[explained_page.EXPERIMENT]
-    assert found["against"] == "keras-tensorflow (default)"
-    handed = "method 'acquire' of '_thread.lock' objects"  # to another thread, once a step
-    copy, original = (
-        found["profiles"][name]["c_names"].get(handed, 0) for name in (found["adapter"], found["against"])
-    )
-    assert copy < 1 <= original
