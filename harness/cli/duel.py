@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     chosen, _ = suite.read(options.suite or "default")
     # Whoever names no suite means the main work of the default one
     chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
-    selection = Selection(adapters=tuple(info.name for info, _ in names), threads=THREADS)
+    # Whoever names a mode means it, whether the suite has it or not
+    modes = tuple(mode for _, mode in names)
+    selection = Selection(adapters=tuple(info.name for info, _ in names), modes=modes, threads=THREADS)
     tasks = load_tasks(chosen, selection, options.data_dir)
     surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
     launches = workload(plan(chosen, surroundings, selection), names, options.workload)

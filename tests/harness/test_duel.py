@@ -114,6 +114,10 @@ def test_a_killed_launch_ends_the_duel_and_leaves_nothing_behind(levelfield, sid
     [
         (("numpy-manul", "sklearn-mlp"), "numpy-manual"),
         (("numpy-manual:egaer", "sklearn-mlp"), "eager"),
+        (
+            ("torch-nn:fused", "torch-nn", "--workload", "tall"),
+            "iris small momentum",
+        ),  # a mode that no suite has to name
         (("numpy-manual", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual (eager) and"),
         (
             ("numpy-manual", "sklearn-mlp", "--suite", "two.toml"),

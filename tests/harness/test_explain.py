@@ -278,6 +278,7 @@ def test_who_computes_something_else_is_not_explained(levelfield):
         (("numpy-manual", "--against", "numpy-manual"), "names the adapter itself"),
         (("numpy-manual", "--against", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual"),
         (("numpy-manual", "--workload", "tall"), "iris small momentum"),
+        (("torch-nn:fused", "--against", "torch-nn", "--workload", "tall"), "iris small momentum"),
         (("numpy-manual", "--blocks", "0"), "at least 1"),
         (("numpy-manual", "--trace", "mine.toml"), "--trace mine.toml: "),
     ],
