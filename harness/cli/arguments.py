@@ -199,6 +199,7 @@ def _explain(parser: Parser) -> None:
         metavar="P",
         help="stop at ± this of the longest step (default: 2%%)",
     )
+    parser.add("--threads", type=values.positive, default=1, metavar="N", help="of each launch, and cores (default: 1)")
     parser.add("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
     parser.shared("--data-dir")
     parser.add("--json", action="store_true", help="for programs; times in seconds")

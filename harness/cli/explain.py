@@ -23,7 +23,7 @@ from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Selection, Surroundings, plan
 from levelfield.harness.run.data import load_tasks
-from levelfield.harness.run.duel import THREADS, unproved
+from levelfield.harness.run.duel import unproved
 from levelfield.harness.system import machine, variables
 from levelfield.tasks.errors import UserError
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
     # Whoever names a mode means it, whether the suite has it or not
     modes = tuple(mode for _, mode in names)
-    selection = Selection(adapters=tuple(info.name for info, _ in names), modes=modes, threads=THREADS)
+    selection = Selection(adapters=tuple(info.name for info, _ in names), modes=modes, threads=options.threads)
     tasks = load_tasks(chosen, selection, options.data_dir)
     surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
     planned = plan(chosen, surroundings, selection)
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             "adapter": side.label,
             "against": None if other is None else other.label,
             "workload": named(side.cell),
-            "threads": THREADS,
+            "threads": options.threads,
             "ladder": ladder.times.model_dump(),
             "profiles": {label: one if isinstance(one, str) else one.model_dump() for label, one in looked.items()},
             "machine": here.model_dump(mode="json"),

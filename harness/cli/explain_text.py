@@ -36,7 +36,9 @@ class Explained:
 def text(found: Explained) -> list[str]:
     side, other = found.side, found.other
     against = f" against {other.label}" if other else ""
-    lines = [f"{side.label}{against}: {found.work}, one thread, in turns on one core"]
+    threads = side.cell.threads
+    how = "one thread, in turns on one core" if threads == 1 else f"{threads} threads, in turns on {threads} cores"
+    lines = [f"{side.label}{against}: {found.work}, {how}"]
     lines += ["", *ladder_lines(side, other, found.ladder)]
     for one in filter(None, (side, other)):
         if (profile := found.looked.get(one.label)) is not None:

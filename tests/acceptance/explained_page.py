@@ -86,7 +86,8 @@ def _ladder(one: Mapping[str, Any]) -> list[str]:
     )
     total = ladder.rungs[-1].step.estimate
     sums = f"{unit.number(ladder.rungs[0].step.estimate)} {' '.join(signs)} = {unit.number(total)} {unit.name}"
-    lines += ["", f"It adds up: {sums}. {one['workload']}, {counted(ladder.blocks, 'block')}, one thread."]
+    how = f"{one['workload']}, {counted(ladder.blocks, 'block')}, {counted(one['threads'], 'thread')}"
+    lines += ["", f"It adds up: {sums}. {how}."]
     return [*lines, *(f"Not timed: {what}: {why}." for what, why in ladder.missing.items())]
 
 

@@ -28,7 +28,12 @@ def measured(adapter: str, against: str, *steps: tuple[str, float], added: float
         rungs.append({"rung": name, "what": name, "step": span(1e-6 * step, 2e-6), "more": more})
         below = step
     ladder = {"rungs": rungs, "missing": {}, "blocks": 5, "added": span(1e-6 * added, 1e-6), "causes": causes}
-    about = {"date": "2026-01-02T03:04:05Z", "command": f"levelfield explain {adapter}", "workload": "digits"}
+    about = {
+        "date": "2026-01-02T03:04:05Z",
+        "command": f"levelfield explain {adapter}",
+        "workload": "digits",
+        "threads": 1,
+    }
     sides = {"adapter": adapter, "against": against, "profiles": dict.fromkeys((adapter, against), "too short")}
     return about | sides | {"ladder": ladder, "machine": MACHINE}
 
