@@ -107,11 +107,11 @@ def spending(profile: Profile | str) -> Spending | str:
 
 
 def more(own: Spent, other: Spent) -> list[tuple[Kind, float]]:
-    """Seconds that one spends more than the other, by kind, the largest first. Kernels are dispatch unless both tell
-    them apart."""
+    """Seconds that one spends more than the other, or less, by kind, the largest first. Kernels are dispatch unless
+    both tell them apart."""
     both = "kernels" in own.kinds and "kernels" in other.kinds
     ours, theirs = (dict(one.kinds) if both else _merged(one.kinds) for one in (own, other))
-    return sorted(((kind, ours[kind] - theirs[kind]) for kind in ours), key=lambda item: -item[1])
+    return sorted(((kind, ours[kind] - theirs[kind]) for kind in ours), key=lambda item: -abs(item[1]))
 
 
 def _merged(kinds: Mapping[Kind, float]) -> dict[Kind, float]:

@@ -10,12 +10,14 @@ from markupsafe import Markup
 
 from levelfield.reports.findings.evidence import Evidence
 
+# Paths of the machine that made the run: of use beside its folder only, and a page is shown to others
+PRIVATE = {"python", "suite_folder"}
 LARGEST = 1_500_000  # bytes of JSON; past it the page carries one line per cell and says where the records are
 
 
 def document(evidence: Evidence) -> dict[str, Any]:
     """`json`: what the page embeds; `complete`: whether these are all records."""
-    run = evidence.run.model_dump(mode="python")
+    run = evidence.run.model_dump(mode="python", exclude=PRIVATE)
     records = [plain(r.model_dump(mode="python")) for r in evidence.records]
     explained = [plain(one.model_dump(mode="python")) for one in evidence.explained]
     peaks = [plain(p.model_dump(mode="python")) for p in evidence.peaks]

@@ -125,6 +125,14 @@ def test_five_questions_of_a_new_user_are_answered_at_the_top(full):
         assert answer in found.group(1), question
 
 
+def test_a_page_holds_no_path_of_the_machine_that_made_the_run():
+    places = {"python": "../../home/ada/venv/bin/python", "suite_folder": "../../home/ada/suites"}
+    run = factory.make_run().model_copy(update=places)
+    shown = page.build(run, factory.few_records())
+    assert Run.model_validate(embedded(shown)["run"]).name == run.name
+    assert "home/ada" not in shown
+
+
 def test_the_embedded_data_are_the_records(full):
     data = embedded(full)
     assert Run.model_validate(data["run"]) == factory.make_run()
