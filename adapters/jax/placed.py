@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental.layout import Format, Layout
 from jax.sharding import Sharding, SingleDeviceSharding
@@ -15,4 +16,5 @@ def by_samples(array: np.ndarray, where: Sharding | None = None) -> jax.Array:
     copy the whole table to gather the rows of its batch. Others keep it by rows in any case.
     """
     rows = Layout(tuple(range(array.ndim)))
-    return jax.device_put(array, Format(rows, where or SingleDeviceSharding(jax.devices()[0])))
+    placed = jax.device_put(array, Format(rows, where or SingleDeviceSharding(jax.devices()[0])))
+    return jnp.asarray(placed)  # with JAX_DISABLE_JIT what is given a layout stays an array of NumPy's
