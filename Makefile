@@ -29,7 +29,7 @@ acceptance: $(VENV)/.test ## what levelfield promises of itself, for docs/trust.
 versus: $(VENV)/.test ## pytest-benchmark, pyperf and asv against levelfield: false verdicts and what is found (85 minutes)
 	$(BIN)/python tests/acceptance/versus/versus.py $(VERSUS)
 
-explained: $(VENV)/.test ## what five differences are made of, and an experiment, for docs/results/explained.md (a quarter of an hour)
+explained: $(VENV)/.test ## what five differences are made of, and two experiments, for docs/results/explained.md (a quarter of an hour)
 	$(BIN)/python tests/acceptance/explained.py $(EXPLAINED)
 
 gpu-check: ## certify and measure every adapter on an NVIDIA GPU, with the interpreter PYTHON as it is (nothing is installed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import hypot
 from typing import Any
 
@@ -15,7 +16,36 @@ from levelfield.harness.system.numbers import counted
 from levelfield.reports.findings.explained import Unit, causes
 from levelfield.reports.findings.text import fixed, percent
 
-EXPERIMENT, ORIGINAL = "experiment", "flax-nnx"
+
+@dataclass(frozen=True)
+class Experiment:
+    """A copy of an adapter with one change, which takes away what the ladder of `original` gives to its step."""
+
+    original: str  # name of the pair
+    without: str
+    change: str
+
+
+EXPERIMENTS = {
+    "experiment": Experiment(
+        original="flax-nnx",
+        without="its traversal",
+        change="""\
+At each call `nnx.jit` takes network and optimizer apart in Python, and puts them together again. The profile above
+spends the step on that. The mode [`split-merge`](../fast-modes.md) is the adapter with one change: `jax.jit` of a
+function of their states, taken apart once. Network, optimizer, data and order stay.
+""",
+    ),
+    "experiment-trainer": Experiment(
+        original="torch-lightning",
+        without="its Trainer",
+        change="""\
+For each batch the Trainer goes through its loop, its hooks and its progress in Python. The profile above spends the
+step on that. The mode [`fabric`](../fast-modes.md) is the adapter with one change: Lightning's Fabric sets network and
+optimizer up, and a few lines of Python are the loop. Network, optimizer, data and order stay.
+""",
+    ),
+}
 HEAD = """# What five differences are made of
 
 <!-- written by tests/acceptance/explained.py from docs/results/explained/ -->
@@ -35,9 +65,12 @@ def text(found: Mapping[str, Mapping[str, Any]]) -> str:
     if not found:
         return HEAD.format(when="Nothing was measured yet.")
     parts = [HEAD.format(when=_when(list(found.values())))]
-    parts += [_pair(one) for name, one in found.items() if name != EXPERIMENT]
-    if EXPERIMENT in found:
-        parts.append(_experiment(found[EXPERIMENT], found.get(ORIGINAL)))
+    parts += [_pair(one) for name, one in found.items() if name not in EXPERIMENTS]
+    parts += [
+        _experiment(asked, found[name], found.get(asked.original))
+        for name, asked in EXPERIMENTS.items()
+        if name in found
+    ]
     return "\n".join(parts)
 
 
@@ -142,21 +175,13 @@ def _count(one: Count) -> tuple[str, ...]:
     return (one.name, *("—" if value is None else fixed(value, decimals) for value in (one.own, one.other)))
 
 
-def _experiment(one: Mapping[str, Any], original: Mapping[str, Any] | None) -> str:
+def _experiment(asked: Experiment, one: Mapping[str, Any], original: Mapping[str, Any] | None) -> str:
     """Whether one change takes away what the original's ladder and profile say that it costs."""
-    lines = [
-        f"## An experiment: {one['against']} without its traversal",
-        "",
-        f"    {one['command']}",
-        "",
-        "At each call `nnx.jit` takes network and optimizer apart in Python, and puts them together again. The profile",
-        "above spends the step on that. The mode [`split-merge`](../fast-modes.md) is the adapter with one change:",
-        "`jax.jit` of a function of their states, taken apart once. Network, optimizer, data and order stay.",
-        "",
-    ]
+    lines = [f"## An experiment: {one['against']} without {asked.without}", "", f"    {one['command']}", ""]
+    lines += [asked.change]
     ladder = LadderTimes.model_validate(one["ladder"])
     if ladder.added is not None:
-        lines += [*_fell(ladder, ladder.added, original), ""]
+        lines += [*_fell(ladder, ladder.added, asked.original, original), ""]
     lines += [*_ladder_table(one), ""]
     own, other = (_profile(one, name) for name in (one["adapter"], one["against"]))
     if isinstance(own, Profile) and isinstance(other, Profile):
@@ -164,17 +189,17 @@ def _experiment(one: Mapping[str, Any], original: Mapping[str, Any] | None) -> s
     return "\n".join(lines)
 
 
-def _fell(ladder: LadderTimes, added: Span, original: Mapping[str, Any] | None) -> list[str]:
+def _fell(ladder: LadderTimes, added: Span, name: str, original: Mapping[str, Any] | None) -> list[str]:
     unit = Unit.of(ladder)
     word = "shorter" if added.estimate < 0 else "longer"
     told = f"the step is {unit.number(abs(added.estimate))}{unit.half(added)} {unit.name} {word}"
     rung = None if original is None else LadderTimes.model_validate(original["ladder"]).of("step")
     if rung is None or rung.more is None:
-        return [f"Found: {told}. What was predicted is not known: {ORIGINAL} was not measured."]
+        return [f"Found: {told}. What was predicted is not known: {name} was not measured."]
     mine, fell, most = Unit(rung.step.estimate), -added.estimate, rung.more
     half = hypot((added.high - added.low) / 2, fell * (most.high - most.low) / 2 / most.estimate) / most.estimate
     return [
-        f"Predicted: without it a step is {mine.span(most)} shorter. The ladder of {ORIGINAL} gives that to its step.",
+        f"Predicted: without it a step is {mine.span(most)} shorter. The ladder of {name} gives that to its step.",
         "",
         f"Found: {told}. The change takes away {percent(fell / most.estimate)} ± {percent(half)} of that.",
     ]

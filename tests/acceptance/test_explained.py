@@ -61,11 +61,18 @@ def test_the_page_names_the_two_largest_causes_and_adds_up():
 
 
 def test_the_experiment_is_held_against_what_the_ladder_predicts():
-    both = {explained_page.ORIGINAL: ORIGINAL, explained_page.EXPERIMENT: COPY}
-    text = explained_page.text(both).replace(NARROW, " ")
+    (name, asked), *_ = explained_page.EXPERIMENTS.items()
+    text = explained_page.text({asked.original: ORIGINAL, name: COPY}).replace(NARROW, " ")
     assert "a step is 60 ± 1 µs shorter" in text
     assert "Found: the step is 45 ± 1 µs shorter. The change takes away 75 % ± 2.1 % of that." in text
-    assert "What was predicted is not known" in explained_page.text({explained_page.EXPERIMENT: COPY})
+    assert "What was predicted is not known" in explained_page.text({name: COPY})
+
+
+def test_each_experiment_is_measured_and_changes_the_adapter_of_a_pair():
+    pairs = {pair.name: pair for pair in explained.PAIRS}
+    for name, asked in explained_page.EXPERIMENTS.items():
+        copy, original = pairs[name], pairs[asked.original]
+        assert copy.against.partition(":")[0] == copy.adapter.partition(":")[0] == original.adapter
 
 
 def test_without_data_the_page_says_so():
@@ -102,7 +109,7 @@ def test_it_goes_on_where_it_stopped(run, tmp_path, capsys):
     assert run("--only", "flax-nnx") == ["flax-nnx"]
     assert run(fails="keras-torch") == [name for name in names if name != "flax-nnx"]
     assert run.code == 1
-    assert "1 of 5: keras-tensorflow against tensorflow-tape" in capsys.readouterr().err
+    assert "1 of 6: keras-tensorflow against tensorflow-tape" in capsys.readouterr().err
     assert run() == ["keras-torch"]
     assert run.code == 0
     assert run() == []
