@@ -94,14 +94,14 @@ def run(options: argparse.Namespace) -> int:
             "against": None if other is None else other.label,
             "workload": named(side.cell),
             "threads": options.threads,
-            "ladder": ladder.times.model_dump(),
+            "ladder": ladder.model_dump(),
             "profiles": {label: one if isinstance(one, str) else one.model_dump() for label, one in looked.items()},
             "machine": here.model_dump(mode="json"),
             "variables": variables.kept(os.environ, given) | dict(given),
         }
         print(json.dumps(about, indent=1))
     else:
-        print("\n".join(text(Explained(side, other, named(side.cell), ladder.times, looked))))
+        print("\n".join(text(Explained(side, other, named(side.cell), ladder, looked))))
     return 130 if stopped else 0 if len(ladder.rungs) > 1 else 1
 
 

@@ -62,7 +62,7 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Stop) -> Explanat
         looked = [spending(look(host, one)) for one in (side, other)]
     date = datetime.now(UTC).isoformat(timespec="seconds")
     own, base = looked
-    return Explanation(cell=cell, against=against, date=date, ladder=ladder.times, own=own, other=base)
+    return Explanation(cell=cell, against=against, date=date, ladder=ladder, own=own, other=base)
 
 
 def _label(cell: Cell) -> str:
