@@ -25,9 +25,6 @@ class CpuClock(Probe):
     def available(self) -> str | None:
         return None if getattr(psutil, "cpu_freq", lambda: None)() else "the system does not tell the CPU's clock"
 
-    def start(self) -> None:
-        self.sample()
-
     def sample(self) -> None:
         found = psutil.cpu_freq()
         self.samples.append((time.monotonic(), found.current))

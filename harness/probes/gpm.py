@@ -45,9 +45,6 @@ class Gpm(Probe):
         self.nvml.nvmlShutdown()
         return "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
 
-    def start(self) -> None:
-        self.sample()
-
     def sample(self) -> None:
         sample = self.nvml.nvmlGpmSampleAlloc()
         try:

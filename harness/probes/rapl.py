@@ -34,9 +34,6 @@ class Rapl(Probe):
             return f"the RAPL counters are not readable for this user: chmod a+r {self.packages[0]}/energy_uj"
         return None
 
-    def start(self) -> None:
-        self.sample()
-
     def sample(self) -> None:
         self.times.append(time.monotonic())
         self.readings.append(self._read())
