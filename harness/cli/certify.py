@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from textwrap import indent
+from threading import Event
 
 from levelfield.adapters.adapter import Precision, Replication, Setting
 from levelfield.adapters.limits import refusal
@@ -20,7 +21,6 @@ from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import TIME_LIMIT, Request
 from levelfield.harness.system import machine, variables
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     request = Request(dict.fromkeys(wanted, frozenset()), adapters, here, options.quick, not options.cached)
     with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here) as host:
-        found = certify_first.obtain(request, [host], Stop(), partial(report, quiet=options.quiet))
+        found = certify_first.obtain(request, [host], Event(), partial(report, quiet=options.quiet))
     for certificate in found:
         print(certificate.model_dump_json() if options.json else line(certificate))
         if not certificate.passed and not options.json:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -21,7 +22,6 @@ from levelfield.harness.plan.launches import CertificateSubject, Launch, partial
 from levelfield.harness.records.certificate import Certificate, needs, valid
 from levelfield.harness.system import folders, variables
 from levelfield.harness.system.machine import MachineType
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes minutes
@@ -110,7 +110,7 @@ def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInf
 
 
 def obtain(
-    request: Request, hosts: Sequence[Host], stop: Stop, report: Callable[[Certificate], None] = lambda _: None
+    request: Request, hosts: Sequence[Host], stop: Event, report: Callable[[Certificate], None] = lambda _: None
 ) -> list[Certificate]:
     """A certificate, passed or not, for every subject on every type of machine among the hosts; `report` is called for
     each that had to be made anew."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
+from threading import Event
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.judge.statistics import (
@@ -36,7 +37,6 @@ from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.system import machine as here
 from levelfield.harness.system.machine import Machine
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 # Of the command's, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other
@@ -155,7 +155,7 @@ def proofs(launches: Sequence[Launch], surroundings: Surroundings, fresh: bool =
     with LocalHost(
         adapters, {}, here.describe(True), here.cores(), certify_first.TIME_LIMIT, environments=where
     ) as host:
-        return certify_first.obtain(request, [host], Stop())
+        return certify_first.obtain(request, [host], Event())
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from threading import Event
 
 from levelfield.harness.explain.ladder import SECONDS, Climb
 from levelfield.harness.explain.rungs import Side, rungs, whole_batches
@@ -18,26 +19,25 @@ from levelfield.harness.records.store import Contents, Store
 from levelfield.harness.run.duel import unproved
 from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.system import machine
-from levelfield.harness.system.stop import Stop
 
 BLOCKS = LEAST_BLOCKS_TO_STOP
 Pair = tuple[Cell, Cell]
 Find = Callable[[Contents], Sequence[Pair]]  # the pairs of the tax, in what a run's folder holds
 
 
-def explain(pairs: Sequence[Pair], prepared: Prepared, kept: Store, stop: Stop) -> None:
+def explain(pairs: Sequence[Pair], prepared: Prepared, kept: Store, stop: Event) -> None:
     """One pair after the other, each whole or not at all."""
     for number, (cell, against) in enumerate(pairs, 1):
-        if stop.asked.is_set():
+        if stop.is_set():
             return
         if not prepared.options.quiet:
             names = f"{_label(cell)} against {_label(against)}"
             print(f"explaining pair {number} of {len(pairs)}: {names}", file=sys.stderr)
         if (found := _pair(cell, against, prepared, stop)) is not None:
-            kept.append_explanation(found)
+            kept.append(found)
 
 
-def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Stop) -> Explanation | None:
+def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explanation | None:
     side, other = (Side(prepared.adapters[one.adapter], one) for one in (cell, against))
     task = whole_batches(prepared.surroundings.tasks[cell.task], cell.recipe.batch_size)
     climb = Climb(rungs(side, other, task))
@@ -51,7 +51,7 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Stop) -> Explanat
     where = prepared.surroundings.environments
     with LocalHost(infos, {task.name: task}, *about, environments=where, probes=False) as host:
         for number in range(BLOCKS):
-            if stop.asked.is_set():
+            if stop.is_set():
                 return None
             climb.block(host, number)
         ladder = climb.ladder

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from levelfield.harness.launch.hosts import Host, Launcher
@@ -34,7 +35,6 @@ from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
 from levelfield.harness.system.numbers import counted
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Session:
     ) -> None:
         self.prepared, self.work, self.store, self.page = prepared, work, kept, page
         self.options, self.adapters = prepared.options, prepared.adapters
-        self.stop, self.start = Stop(), time.monotonic()
+        self.stop, self.start = Event(), time.monotonic()
         planned = sum(not launch.skip for launch in prepared.planned)
         at_most = bool(prepared.budget or self.options.precision)
         self.head = work.head.model_copy(update={"planned": planned, "at_most": at_most, "ended": None})
@@ -145,7 +145,7 @@ class Session:
         request = Request(wanted, self.adapters, surroundings.environments)
         report = partial(report_certificate, quiet=self.options.quiet)
         for certificate in certify_first.obtain(request, hosts, self.stop, report):
-            self.store.append_certificate(certificate)
+            self.store.append(certificate)
 
     def peaks(self, hosts: Sequence[Host]) -> None:
         """What the devices can do, where the suite asks for that."""
@@ -180,7 +180,7 @@ class Session:
 
     def summarise(self) -> Outcome:
         """How it ended, in its head and for whoever asked for it."""
-        interrupted = self.stop.asked.is_set()
+        interrupted = self.stop.is_set()
         self.store.write_head(self.head.model_copy(update={"ended": "interrupted" if interrupted else "complete"}))
         took = duration(time.monotonic() - self.start)
         certified = not self.options.no_certify
