@@ -77,17 +77,17 @@ class CertificateSubject(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """What the command line narrows a suite to; empty means all."""
+    """What the command line narrows a suite to, by the names of its options; empty or None: as the suite says."""
 
-    adapters: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
-    tracks: tuple[Track, ...] = ()
+    adapter: tuple[str, ...] = ()
+    task: tuple[str, ...] = ()
+    mode: tuple[str, ...] = ()
+    track: tuple[Track, ...] = ()
+    device: str | None = None
+    matmul_precision: TimedPrecision | None = None
+    threads: int | None = None
     blocks: int | None = None
     seeds: int | None = None
-    threads: int | None = None
-    device: str | None = None
-    precision: TimedPrecision | None = None
     full: bool = False  # the larger number of seeds, where a suite has two
 
 
@@ -299,12 +299,12 @@ def device_of(part: Part, selection: Selection) -> str:
 
 
 def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
-    return [selection.precision] if selection.precision else part.precision
+    return [selection.matmul_precision] if selection.matmul_precision else part.precision
 
 
 def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
-    if selection.modes:
-        return [mode for mode in info.every_mode if mode in selection.modes]
+    if selection.mode:
+        return [mode for mode in info.every_mode if mode in selection.mode]
     if part.modes == "all":
         return info.modes
     if part.modes == "default":
@@ -315,11 +315,11 @@ def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]
 
 
 def _tracks(part: Part, selection: Selection) -> list[Track]:
-    return [track for track in part.track if not selection.tracks or track in selection.tracks]
+    return [track for track in part.track if not selection.track or track in selection.track]
 
 
 def _tasks(part: Part, selection: Selection) -> list[str]:
-    return [task for task in part.task if not selection.tasks or task in selection.tasks]
+    return [task for task in part.task if not selection.task or task in selection.task]
 
 
 def _adapters(part: Part, there: Surroundings, selection: Selection) -> list[AdapterInfo]:
@@ -327,7 +327,7 @@ def _adapters(part: Part, there: Surroundings, selection: Selection) -> list[Ada
         info
         for info in there.adapters.values()
         if ("*" in part.adapters or info.name in part.adapters)
-        and (not selection.adapters or info.name in selection.adapters)
+        and (not selection.adapter or info.name in selection.adapter)
     ]
 
 
@@ -361,8 +361,8 @@ def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selecti
                 error = unknown(what, name, known, "levelfield list adapters")
                 raise UserError(f"{where}: {error.message}", error.hint)
 
-    check("--adapter", "adapter", selection.adapters, adapters)
-    check("--mode", "mode", selection.modes, modes)
+    check("--adapter", "adapter", selection.adapter, adapters)
+    check("--mode", "mode", selection.mode, modes)
     check(f"{suite.file}: baseline", "adapter", [suite.baseline], adapters)
     parts: list[tuple[str, Part]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
     for kind, part in parts:
@@ -370,6 +370,6 @@ def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selecti
         if not isinstance(part.modes, str):
             check(f"{suite.file}: {kind}.modes", "mode", part.modes, modes)
     tasks = {name for _, part in parts for name in part.task}
-    for name in selection.tasks:
+    for name in selection.task:
         if name not in tasks:
             raise unknown("task of this suite", name, tasks)

@@ -143,7 +143,7 @@ def again(
     if not suspects:
         return found
     chosen, _ = read_suite(options, new)
-    tasks = load_tasks(chosen, Selection(tasks=tuple({c.cell.task for c in suspects})), options.data_dir)
+    tasks = load_tasks(chosen, Selection(task=tuple({c.cell.task for c in suspects})), options.data_dir)
     _check_data(sides, tasks)
     told: dict[tuple[Cell, bool], Verdict] = {}
     for change in suspects:

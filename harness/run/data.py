@@ -19,12 +19,12 @@ MOST_NAMES = 200  # of features that are written down
 def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
     """The tasks that the suite and the selection name."""
     wanted = dict.fromkeys(name for part in (*chosen.learning, *chosen.speed) for name in part.task)
-    for name in selection.tasks:
+    for name in selection.task:
         if name not in wanted:
             raise unknown("task of this suite", name, wanted)
     loaded = {}
     for name in wanted:
-        if selection.tasks and name not in selection.tasks:
+        if selection.task and name not in selection.task:
             continue
         if name in chosen.tasks:
             from levelfield.tasks import table  # what reads tables takes a second to import

@@ -165,7 +165,7 @@ def test_the_threads_and_processes_of_launches_end_with_the_launcher(task):
 
     adapters = find().adapters
     text = SUITE.replace('"tiny"', '"iris"')
-    one = Selection(adapters=(REFERENCE,))
+    one = Selection(adapter=(REFERENCE,))
     planned = plan(suite.parse(text, Path("suite.toml")), Surroundings(adapters, {"iris": task}, 1), one)
     with LocalHost(adapters, {"iris": task}, machine.describe(True), machine.cores(), 60.0) as launcher:
         assert launcher.launch(planned[0]).status == "ok"
