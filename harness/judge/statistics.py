@@ -279,17 +279,7 @@ def compare(
     fewer than `LEAST_BLOCKS` blocks in common with the baseline is *not judged* and does not count. Raises
     UserError for an unknown baseline.
     """
-    pairs = common_pairs(cells, baseline)
-    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
-    each = shared_confidence(len(judged), confidence)
-    verdicts = {}
-    for name, (own, base) in pairs.items():
-        if name in judged:
-            verdicts[name] = judge(judged[name], margin)
-        else:
-            ratio = paired_ratio(own, base, each) if own else None
-            verdicts[name] = Verdict("not judged", False, ratio, margin, f"n = {len(own)}, not judged")
-    return verdicts
+    return judge_family(common_pairs(cells, baseline), confidence, margin, few=True)
 
 
 def judge_pairs(
@@ -303,13 +293,24 @@ def judge_pairs(
     Of those with fewer than `LEAST_BLOCKS` blocks in common no ratio is given. In all else as `compare`.
     """
     common = {name: _common(own, base) for name, (own, base) in pairs.items()}
-    found = paired_ratios({n: pair for n, pair in common.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
-    return {
-        name: judge(found[name], margin)
-        if name in found
-        else Verdict("not judged", False, None, margin, f"n = {len(own)}, not judged")
-        for name, (own, _) in common.items()
-    }
+    return judge_family(common, confidence, margin, few=False)
+
+
+def judge_family(pairs: Mapping[Key, Pairs], confidence: float, margin: float, *, few: bool) -> dict[Key, Verdict]:
+    """Verdicts of a family of comparisons, whose intervals hold together with `confidence`.
+
+    Those with fewer than `LEAST_BLOCKS` pairs are *not judged* and do not count; they have a ratio if `few`.
+    """
+    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
+    each = shared_confidence(len(judged), confidence)
+    verdicts = {}
+    for name, (own, base) in pairs.items():
+        if name in judged:
+            verdicts[name] = judge(judged[name], margin)
+        else:
+            ratio = paired_ratio(own, base, each) if few and own else None
+            verdicts[name] = Verdict("not judged", False, ratio, margin, f"n = {len(own)}, not judged")
+    return verdicts
 
 
 def precision_reached(cells: Mapping[Key, Blocks], baseline: Key, precision: float) -> bool:
