@@ -67,30 +67,23 @@ REST = (
 )
 
 
-def plan(
-    *,
-    quick: bool,
-    needs: Collection[str] | None,
-    dear: bool,
-    precise: bool,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    replicas: int = 1,
-) -> list[Item]:
+def plan(subject: Subject, *, quick: bool, needs: Collection[str] | None) -> list[Item]:
     """What is examined, see `harness.records.certificate.needs` for the words.
 
-    quick    a short list; with `needs`, only the basis and what proves the rest of them
-    dear     each build compiles for seconds: the basis of the quick form is as small as can be
-    precise  the framework computes in float64 too; much is then examined there, where a tolerance is 1e-10
-    replicas are several: batches that they can share, beside those that they can only share unequally
+    The `quick` form is a short list; with `needs`, only the basis and what proves the rest of them. Where each build
+    compiles for seconds, its basis is as small as can be. Much is examined in float64 where the framework computes in
+    it, since a tolerance is 1e-10 there. Several replicas get batches that they can share, beside those that they can
+    only share unequally.
     """
-    best: Precision = "float64" if precise else precision
+    precision, replicas = subject.precision, subject.replicas
+    best: Precision = "float64" if subject.precise else precision
     basis, special = _basis(precision, replicas), _special(best, precision, replicas)
-    wait = Item(synchronize, Wide(6, 384, 256) if device.startswith("cpu") else Wide(6, 4096, 4096), precision)
+    wide = Wide(6, 384, 256) if subject.device.startswith("cpu") else Wide(6, 4096, 4096)
+    wait = Item(synchronize, wide, precision)
     exact = Item(trajectory, EXACT, best, "tanh regression")
     if not quick:
         return [*basis, wait, exact, *special, *_rest(best, precision, replicas)]
-    if dear:
+    if subject.dear:
         special.insert(0, exact)
     else:
         basis += [wait, exact]

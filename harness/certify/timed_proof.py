@@ -140,7 +140,8 @@ class Prover:
                 if off is not None and not off <= STEP:
                     last = window[1] + 2
                     if not run.advance(last, looks, SUSPICION):
-                        return None if off <= FAR else _off_step(last, off)
+                        wrong = f"epoch {last} does not follow from the epoch before it: off by {_percent(off)}"
+                        return None if off <= FAR else f"{wrong} of its way"
         else:
             case.checked["late steps"] = "not needed: the weights were followed to the end"
         run.advance(epochs[-1], looks, left())
@@ -337,20 +338,12 @@ def stopped(case: _Case) -> str | None:
     for i in range(len(epochs) - 1, 0, -1):
         if np.array_equal(weights[i], weights[i - 1]):
             setting = replace(case.setting, recipe=replace(case.setting.recipe, optimizer="sgd"))
-            return _moves(setting, case.task, weights[i], epochs[i])
+            way = reference_runs.sgd_way(setting, case.task, weights[i])
+            # A step of SGD from here would show in every digit that the weights have, but for the last two
+            if way <= 4 * float(np.finfo(weights.dtype).eps):
+                return None
+            return f"learning has stopped: the weights are the same after epoch {epochs[i]} as they were before"
     return None
-
-
-def _moves(setting: Setting, task: Task, weights: np.ndarray, epoch: int) -> str | None:
-    """Some step of SGD from here would show in every digit that the weights have, but for the last two."""
-    way = reference_runs.sgd_way(setting, task, weights)
-    if way <= 4 * float(np.finfo(weights.dtype).eps):
-        return None
-    return f"learning has stopped: the weights are the same after epoch {epoch} as they were before"
-
-
-def _off_step(epoch: int, off: float) -> str:
-    return f"epoch {epoch} does not follow from the epoch before it: off by {_percent(off)} of its way"
 
 
 def _percent(share: float) -> str:
@@ -359,7 +352,5 @@ def _percent(share: float) -> str:
 
 def _untimed(cell: Cell) -> object:
     """What a timed cell and an untimed one share where they train the same."""
-    update = {"kind": "learning", "threads": 1}
     recipe = replace(cell.recipe, name="", epochs=1, early_stopping=None)
-    fields = {name: getattr(cell, name) for name in type(cell).model_fields} | update | {"recipe": recipe}
-    return Cell(**fields).model_dump_json()
+    return cell.model_copy(update={"kind": "learning", "threads": 1, "recipe": recipe}).model_dump_json()

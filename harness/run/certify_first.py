@@ -82,10 +82,9 @@ def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Certif
     """What must be certified before these launches may take part in a verdict."""
     found: dict[CertificateSubject, frozenset[str]] = {}
     for cell in dict.fromkeys(launch.cell for launch in launches if not launch.skip):
-        m, task = cell.model, tasks[cell.task]
+        task = tasks[cell.task]
         uneven = any(size % cell.replicas for size in (cell.recipe.batch_size, partial_batch(cell, task)))
-        how = (cell.recipe.optimizer, m.activation, len(m.hidden), m.dropout, m.l2)
-        words = needs(*how, task.kind, cell.track, uneven)
+        words = needs(cell.model, cell.recipe.optimizer, task.kind, cell.track, uneven)
         where = (cell.device, cell.environment, cell.precision, cell.replicas, cell.replication, cell.variables)
         subject = CertificateSubject(cell.adapter, cell.mode, *where)
         found[subject] = found.get(subject, frozenset()) | words

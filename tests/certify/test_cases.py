@@ -43,7 +43,7 @@ def load(path: Path) -> ModuleType:
 false_alarms = load(Path(__file__).parent / "false_alarms.py")
 
 
-COMPARED = [i for i in plan(quick=False, needs=None, dear=False, precise=True) if i.examine is not synchronize]
+COMPARED = [i for i in plan(Subject(NumpyManual, "eager"), quick=False, needs=None) if i.examine is not synchronize]
 
 
 @pytest.mark.parametrize("item", COMPARED, ids=lambda i: f"{i.examine.__name__}-{i.precision}")
@@ -57,7 +57,7 @@ def test_no_case_comes_near_a_kink_or_a_small_adam_gradient(item: Item) -> None:
 
 
 def test_constants_of_recipes_are_exact_in_float32() -> None:
-    for item in plan(quick=False, needs=None, dear=False, precise=True):
+    for item in plan(Subject(NumpyManual, "eager"), quick=False, needs=None):
         recipe = item.draw(0).recipe
         constants = recipe.learning_rate, recipe.momentum, recipe.beta1, recipe.beta2, recipe.epsilon
         assert all(float(np.float32(c)) == c for c in (*constants, recipe.weight_decay, item.draw(0).model.l2))
@@ -70,7 +70,7 @@ def test_a_case_is_the_same_for_the_same_seed_and_another_for_another() -> None:
 
 
 def test_no_two_sketches_share_a_seed_by_which_their_data_would_be_alike() -> None:
-    items = plan(quick=False, needs=None, dear=False, precise=True)
+    items = plan(Subject(NumpyManual, "eager"), quick=False, needs=None)
     seeds: dict[object, int] = {i.sketch: i.sketch.seed for i in items if i.sketch != OneHot(8, track="idiomatic")}
     assert len(set(seeds.values())) == len(seeds)
 

@@ -71,7 +71,7 @@ def examined(
 ) -> list[Check]:
     """The checks of the quick form, without those of waiting: NumPy does not."""
     subject = Subject(adapter, "eager", device, precision=precision)
-    items = plan(quick=True, needs=needs or set(), dear=False, precise=False, device=device, precision=precision)
+    items = plan(subject, quick=True, needs=needs or set())
     return [check for i in items if i.examine is not synchronize for check in conclude(subject, i, 0)[0]]
 
 
@@ -117,7 +117,7 @@ def test_tf32_products_pass_as_such_on_a_gpu_and_are_unsupported_on_a_cpu() -> N
 
 
 def test_a_certificate_says_for_which_precision_it_is() -> None:
-    assert certify(Mixed, "eager", precision="bfloat16", quick=True, needs=set()).precision == "bfloat16"
+    assert certify(Subject(Mixed, "eager", precision="bfloat16"), quick=True, needs=set()).precision == "bfloat16"
 
 
 def test_shortened_numbers_are_the_nearest_with_so_many_bits() -> None:
