@@ -213,8 +213,8 @@ def text(comparison: RunComparison) -> str:
         word += ", materially" if change.verdict.material else ""
         if change.across and change.across.ratio:
             span += f", in turns; across the runs ×{change.across.ratio.estimate:.3f}"
-        lines.append(f"{what(change.cell)}: {word}  {span}".rstrip())
-    lines += [f"{what(one.cell)}: {one}" for one in comparison.lost]
+        lines.append(f"{change.cell.line}: {word}  {span}".rstrip())
+    lines += [f"{one.cell.line}: {one}" for one in comparison.lost]
     for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
         lines += [f"{label}: {cell.task} {cell.adapter} ({cell.how})" for cell in cells]
     lines += [f"differs: {difference}" for difference in comparison.differences]
@@ -224,8 +224,3 @@ def text(comparison: RunComparison) -> str:
     lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
     lines.append(comparison.decided)
     return "\n".join(lines) + "\n"
-
-
-def what(cell: Cell) -> str:
-    """A cell in a line for the terminal."""
-    return f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"
