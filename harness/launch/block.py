@@ -94,7 +94,7 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
         all_of(lambda one: one.start(host.parents))
         rounds(launches, block)
         for one in shuffled(whole):
-            one.look(host.sampling, host.sample)
+            one.look(host.sampling, len(host.cores))
         all_of(lambda one: one.take("end"))
     finally:
         for one in launches:

@@ -67,7 +67,7 @@ class Learner:
 
     def _done(self, doing: Doing) -> Done:
         self.made += 1
-        done = doing.said(self.said)
+        done = doing.wait(self.said)
         if done is None:
             os.read(self.said, 1)
             return doing.so_far()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from threading import Event
 
-from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.explain.rungs import Side
 from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS,
     LEAST_BLOCKS_TO_STOP,
@@ -27,10 +27,8 @@ from levelfield.harness.judge.statistics import (
 )
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure.delay import Delay
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Surroundings
-from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Record, epoch_seconds
 from levelfield.harness.run import certify_first
@@ -47,15 +45,6 @@ SECONDS = 0.5  # of turns in a launch: a process of its own costs several, so th
 
 class LaunchFailed(RuntimeError):
     """A launch of a pair failed, for the reason that it tells."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """An adapter on some work."""
-
-    info: AdapterInfo
-    cell: Cell
-    wrap: tuple[Delay, ...] = ()  # around the training of its launches
 
 
 @dataclass(frozen=True)

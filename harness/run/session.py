@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from levelfield.harness.launch.hosts import Host, Launcher
+from levelfield.harness.launch.hosts import Host
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.launches import Launch
@@ -34,11 +34,12 @@ from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
+from levelfield.harness.system.console import warn
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from levelfield.harness.launch.ray import Cluster
+    from levelfield.harness.launch.ray import Cluster, RayLauncher
 
 
 def run(
@@ -101,8 +102,7 @@ def opened(prepared: Prepared, command: str) -> Iterator[tuple[Store, Work]]:
     """The run's folder, locked: a new one, or that of a run that goes on."""
     options = prepared.options
     dropped = environments.not_passed_on(prepared.adapters, dict(options.env))
-    for warning in dropped:
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(dropped)
     if options.resume is not None:
         with Store(options.resume) as kept:
             yield kept, gone_on(prepared, store.read(options.resume))
@@ -131,8 +131,8 @@ class Session:
         self.rule = StopRule(work.launches, self.head.baseline, self.adapters, *aim)
         for record in work.records:
             self.rule.remember(record)
-        for warning in machine.limits() if prepared.cluster is None else ():
-            print(f"warning: {warning}", file=sys.stderr)
+        if prepared.cluster is None:
+            warn(machine.limits())
 
     def certify(self, hosts: Sequence[Host]) -> None:
         """What the launches need to take part in a verdict, where not proved before."""
@@ -208,7 +208,7 @@ def connected(where: str) -> Iterator[Cluster | None]:
         cluster.close()
 
 
-def open_launcher(prepared: Prepared, work: Work) -> Launcher:
+def open_launcher(prepared: Prepared, work: Work) -> LocalHost | RayLauncher:
     """What makes the launches, on this machine or on the hosts of a cluster."""
     options, chosen, surroundings = prepared.options, prepared.suite, prepared.surroundings
     if prepared.cluster is not None:
