@@ -21,6 +21,7 @@ from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import TIME_LIMIT, Request
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.console import warn
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -29,8 +30,7 @@ from levelfield.tasks.recipe import Recipe
 def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
-    for problem in (*registry.problems, *registry.remarks):
-        print(f"warning: {problem}", file=sys.stderr)
+    warn([*registry.problems, *registry.remarks])
     adapters, here = registry.adapters, {DEFAULT: own(variables.passed(dict(options.env)))}
     check_names(options, registry)
     without = devices.lacking(devices_of(options.device, options.replicas), adapters, here, options.adapter)
@@ -40,8 +40,7 @@ def run(options: argparse.Namespace) -> int:
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
         return 5
-    for warning in environments.not_passed_on(adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(environments.not_passed_on(adapters, dict(options.env)))
     request = Request(dict.fromkeys(wanted, frozenset()), adapters, here, options.quick, not options.cached)
     with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here) as host:
         found = certify_first.obtain(request, [host], Event(), partial(report, quiet=options.quiet))

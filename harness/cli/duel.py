@@ -20,6 +20,7 @@ from levelfield.harness.run import duel
 from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.console import teller, warn
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError, unknown
 
@@ -28,20 +29,14 @@ def run(options: argparse.Namespace) -> int:
     """Duel and print; 0 with a verdict, 1 without one, 130 when it was stopped, with what the pairs until then say."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     names = [parse(text, registry) for text in (options.first, options.second)]
     chosen, surroundings, planned = speed_work(options, registry.adapters, names, THREADS)
     launches = workload(planned, names, options.workload)
     task = surroundings.tasks[launches[0].cell.task]
-
-    def tell(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    tell = teller(options.quiet)
     first, second = (Side(info, launch.cell) for (info, _), launch in zip(names, launches, strict=True))
-    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(environments.not_passed_on(registry.adapters, dict(options.env)))
     tell("certifying both, where not done before")
     if failed := duel.unproved(launches, surroundings):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)

@@ -22,6 +22,7 @@ from levelfield.harness.measure.profile import Profile
 from levelfield.harness.plan import environments
 from levelfield.harness.run.duel import unproved
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import UserError
 
 
@@ -29,10 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Explain and print; 0 with a ladder, 1 without one, 130 when it was stopped, with what was measured until then."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn([*registry.problems, *environments.not_passed_on(registry.adapters, dict(options.env))])
     names = sides(options.adapter, options.against, registry)
     chosen, surroundings, planned = speed_work(options, registry.adapters, names, options.threads)
     if options.against is None:  # the one below it is not asked for: where the suite has it not, there is none
@@ -45,11 +43,7 @@ def run(options: argparse.Namespace) -> int:
     other = others[0] if others else None
     task = whole_batches(surroundings.tasks[side.cell.task], side.cell.recipe.batch_size)
     climb = Climb(rungs(side, other, task))
-
-    def tell(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    tell = teller(options.quiet)
     tell("certifying, where not done before")
     cells = dict.fromkeys(one.cell for one in climb.left)
     if failed := unproved([replace(found[0], cell=cell) for cell in cells], surroundings):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levelfield.harness.cli.arguments import parse
-from levelfield.harness.system.console import show_anything
+from levelfield.harness.system.console import show_anything, warn
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -311,8 +311,7 @@ def _stored(folder: Path) -> Contents:
     from levelfield.harness.records import store
 
     stored = store.read(folder)
-    for line in stored.damaged:
-        print(f"warning: {line}", file=sys.stderr)
+    warn(stored.damaged)
     return stored
 
 

@@ -21,7 +21,7 @@ from levelfield.harness.records import store
 from levelfield.harness.results.export import write
 from levelfield.harness.run import session
 from levelfield.harness.run.options import RunOptions
-from levelfield.harness.system.console import columns
+from levelfield.harness.system.console import columns, teller, warn
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.versions import bisect, built, installer, suite_text, wanted
 from levelfield.harness.versions.bisect import Found, Step
@@ -50,8 +50,7 @@ def run(options: argparse.Namespace, page: Page) -> int:
     if len({one.name for one in versions}) < len(versions):
         raise UserError("a version is named twice", USAGE)
     registry = find()
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     using = Using(options, package, adapters_of(package, options.adapter, registry), page)
     return _bisect(using, versions) if options.bisect else _compare(using, versions)
 
@@ -61,6 +60,7 @@ class Using:
 
     def __init__(self, options: argparse.Namespace, package: str, adapters: Sequence[AdapterInfo], page: Page) -> None:
         self.options, self.package, self.page = options, package, page
+        self.tell = teller(options.quiet)
         self.needs = sorted({name for info in adapters for name in info.distributions})
         self.installer = installer.choose(options.installer)
         chosen, _ = suite.read(options.suite or "default")
@@ -74,10 +74,6 @@ class Using:
         if any(self.folder.glob("run.json")) or any(self.folder.glob("*/run.json")):
             raise UserError(f"{self.folder} holds a run already", "choose another folder with -o")
         self.code = 0
-
-    def tell(self, line: str) -> None:
-        if not self.options.quiet:
-            print(line, file=sys.stderr, flush=True)
 
     def environment(self, version: wanted.Wanted) -> Built:
         """Raises UserError where it cannot be built."""

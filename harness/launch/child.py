@@ -134,11 +134,7 @@ def _do(job: AnyJob, guard: Guard, output: int, inherited: Sequence[int]) -> Non
             _write(job.result, _failure(error, job.module))
         traceback.print_exc()  # last: the adapter may have closed the output
     finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        processes.leave(code)
 
 
 def _failure(error: BaseException, module: str) -> dict[str, Any]:

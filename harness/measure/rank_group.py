@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import tempfile
 import time
 import traceback
@@ -135,11 +134,7 @@ def _rank(
             _tell(told, error=processes.reason(error), failure=kind, at=time.monotonic())
         traceback.print_exc()
     finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        processes.leave(code)
 
 
 def _tell(told: IO[bytes], **what: Any) -> None:

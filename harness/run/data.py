@@ -9,6 +9,7 @@ from typing import Any
 
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Selection
+from levelfield.harness.system.console import warn
 from levelfield.tasks import registry, score
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.task import Task
@@ -40,8 +41,7 @@ def tell(tasks: Mapping[str, Task], quiet: bool) -> None:
     for name, task in tasks.items():
         if task.about.said and not quiet:
             print(f"task {name}: {'; '.join(task.about.said)}", file=sys.stderr)
-        for warning in task.about.warnings:
-            print(f"warning: task {name}: {warning}", file=sys.stderr)
+        warn(f"task {name}: {warning}" for warning in task.about.warnings)
 
 
 def facts(task: Task) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.plan import devices, environments, suite
-from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Surroundings, device_of, devices_of, plan
+from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Surroundings, devices_of, plan
 from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records.record import Run
 from levelfield.harness.run import data
 from levelfield.harness.run.options import RunOptions
 from levelfield.harness.system import machine
+from levelfield.harness.system.console import warn
 from levelfield.harness.system.machine import Machine
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def read_suite(options: RunOptions, begun: Run | None) -> tuple[Suite, str]:
 def prepare(options: RunOptions, chosen: Suite, text: str, cluster: Cluster | None) -> Prepared:
     """The plan of a run of the `chosen` suite, which was read from `text`."""
     registry = find()
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     parts = (*chosen.speed, *chosen.learning)
     registry.check([*options.adapter, chosen.baseline, *(name for part in parts for name in part.adapters)])
     chosen = suite.passing(chosen, dict(options.env))
@@ -90,7 +89,7 @@ def look_around(
     wanted = {
         device
         for part in (*chosen.learning, *chosen.speed)
-        for device in devices_of(device_of(part, options), max(part.replicas))
+        for device in devices_of(options.device or part.device, max(part.replicas))
     }
     without = devices.lacking(wanted, adapters, interpreters, options.adapter)
     return Surroundings(adapters, tasks, len(machine.cores()), interpreters, without)

@@ -8,9 +8,11 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 _LONGEST_REASON = 500  # characters
 _LONGEST_TRACE = 4000  # characters, of its end
@@ -34,6 +36,15 @@ def be_first_to_go() -> None:
 
 def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process, which was forked, without its parent's clean-up."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def reason(error: BaseException, source: str | None = None) -> str:
