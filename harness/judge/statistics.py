@@ -194,12 +194,12 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, *, least_de
     return Interval(mean, mean - half, mean + half, n, confidence)
 
 
-def one_more(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def one_more(values: Sequence[float]) -> Interval:
     """Where another value like these lies: the prediction interval of one normal value (Hahn & Meeker 1991, section
     4.2); from one value the limits are infinite. The estimate is the mean."""
-    known = mean_interval(values, confidence)
+    known = mean_interval(values)
     half = (known.high - known.estimate) * sqrt(known.n + 1)
-    return Interval(known.estimate, known.estimate - half, known.estimate + half, known.n, confidence)
+    return Interval(known.estimate, known.estimate - half, known.estimate + half, known.n, known.confidence)
 
 
 def mean_difference(

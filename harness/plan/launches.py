@@ -19,7 +19,6 @@ from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError, unknown
-from levelfield.tasks.mlp import MLP
 from levelfield.tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
@@ -134,7 +133,7 @@ def baseline_of(launches: Iterable[Launch]) -> Cell | None:
 def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
-        model=mlp(cell, task),
+        model=cell.model.on(task.features, task.outputs),
         recipe=cell.recipe,
         kind=task.kind,
         mode=cell.mode,
@@ -152,10 +151,6 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
 def partial_batch(cell: Cell, task: Task) -> int:
     """Samples of the last batch of an epoch, where it is not whole; speed launches leave it out."""
     return len(task.train.x) % cell.recipe.batch_size if cell.kind == "learning" else 0
-
-
-def mlp(cell: Cell, task: Task) -> MLP:
-    return cell.model.on(task.features, task.outputs)
 
 
 def has_compiler() -> bool:
@@ -218,7 +213,7 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
 def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
     """Why a cell cannot be measured, and whether that is the adapter's declaration; refuses what is too large."""
     info, task = there.adapters[cell.adapter], there.tasks[cell.task]
-    network = mlp(cell, task)
+    network = cell.model.on(task.features, task.outputs)
     if network.parameters > _LARGEST_PARAMETERS:
         need = 4 * network.parameters / 2**30
         raise UserError(
@@ -259,7 +254,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             mode=mode,
             feed=info.feed if track == "matched" else info.documented_feed,
             track=track,
-            device=device_of(part, selection),
+            device=selection.device or part.device,
             threads=_threads(part, there, selection, way),
             environment=environment,
             precision=precision,
@@ -292,10 +287,6 @@ def devices_of(first: str, replicas: int) -> list[str]:
     """Those that so many replicas use: on the CPU itself, of accelerators the `first` and those that follow it."""
     kind, _, number = first.partition(":")
     return [f"{kind}:{int(number) + i}" for i in range(replicas)] if number else [first]
-
-
-def device_of(part: Part, selection: Selection) -> str:
-    return selection.device or part.device
 
 
 def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:

@@ -1,32 +1,4 @@
-"""A suite: which launches to make, as TOML, validated.
-
-name = "mine"
-summary = "My flowers, three layers"
-baseline = "torch-autograd"
-
-[tasks.flowers]                     # only for your own data; the file lies relative to the suite
-file = "flowers.csv"
-label = "species"
-
-[models.three-layers]
-hidden = [64, 32]
-
-[recipes.momentum]
-optimizer = "momentum"
-learning-rate = 0.05
-
-[[learning]]                        # evaluated every epoch, not timed
-task = "flowers"
-model = "three-layers"
-recipe = "momentum"
-seeds = 3
-
-[[speed]]                           # timed, evaluated at the end
-task = "flowers"
-model = "three-layers"
-recipe = "momentum"
-blocks = 6
-"""
+"""A suite: which launches to make, as TOML, validated. An example of one stands in docs/run.md."""
 
 from __future__ import annotations
 

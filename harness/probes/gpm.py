@@ -36,14 +36,13 @@ class Gpm(Probe):
             return found
         self.nvml, self.handle = found
         try:
-            supported = self.nvml.nvmlGpmQueryDeviceSupport(self.handle).isSupportedDevice
+            if self.nvml.nvmlGpmQueryDeviceSupport(self.handle).isSupportedDevice:
+                return None
+            reason = "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
         except self.nvml.NVMLError as error:
-            self.nvml.nvmlShutdown()
-            return f"NVML GPM: {error}"
-        if supported:
-            return None
+            reason = f"NVML GPM: {error}"
         self.nvml.nvmlShutdown()
-        return "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
+        return reason
 
     def sample(self) -> None:
         sample = self.nvml.nvmlGpmSampleAlloc()

@@ -59,8 +59,13 @@ def cores() -> list[int]:
 
 
 def cpu_name() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    """Of the first CPU, as the system tells it; empty where it does not."""
+    found = re.search(rf"^{field}\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return found.group(1).strip() if found else ""
 
 
 def commit() -> str | None:
@@ -150,7 +155,7 @@ def warnings() -> list[str]:
     for governor in sorted(Path("/sys/devices/system/cpu/cpu0/cpufreq").glob("scaling_governor")):
         if (name := governor.read_text().strip()) != "performance":
             found.append(f"The CPU frequency governor is {name!r}, not 'performance'.")
-    if "hypervisor" in _flags():
+    if "hypervisor" in _cpuinfo("flags"):
         found.append("This is a virtual machine: other guests may take time from it.")
     return found
 
@@ -168,8 +173,3 @@ def limits() -> list[str]:
     if limit is not None and limit < _installed():
         found.append(f"A control group limits memory to {limit / 1e6:,.0f} MB.")
     return found
-
-
-def _flags() -> str:
-    found = re.search(r"^flags\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
-    return found.group(1) if found else ""

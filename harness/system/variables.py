@@ -265,12 +265,9 @@ def parse(text: str, environ: Mapping[str, str]) -> tuple[str, str]:
     return name, value
 
 
-def passed(*given: Mapping[str, str]) -> Passed:
-    """In the order of the names; of two values of one variable the later one."""
-    together: dict[str, str] = {}
-    for one in given:
-        together |= one
-    return tuple(sorted(together.items()))
+def passed(given: Mapping[str, str]) -> Passed:
+    """In the order of the names."""
+    return tuple(sorted(given.items()))
 
 
 def shown(variables: Passed) -> str:
