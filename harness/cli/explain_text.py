@@ -30,7 +30,7 @@ class Explained:
         """The step of a side as a run on the matched track times it."""
         name = "other" if side is self.other else "step" if side.resident else "loader"
         rung = self.ladder.of(name)
-        return None if rung is None else Interval(**rung.step.model_dump())
+        return None if rung is None else rung.step
 
 
 def text(found: Explained) -> list[str]:

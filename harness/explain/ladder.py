@@ -7,7 +7,7 @@ medians do not: the differences of all rungs and the lowest rung are the highest
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from levelfield.harness.explain.rungs import Rung
 from levelfield.harness.judge.statistics import (
@@ -20,7 +20,7 @@ from levelfield.harness.judge.statistics import (
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.explanation import LadderTimes, RungName, RungTime, Span
+from levelfield.harness.records.explanation import LadderTimes, RungName, RungTime
 from levelfield.harness.records.record import Record, step_seconds
 
 SECONDS = 0.5  # of turns in a launch
@@ -85,14 +85,14 @@ def ladder(
     of = {rung.name: [one[rung.name] for one in whole] for rung in rungs}
     confidence = shared_confidence(len(rungs))  # one difference fewer, and the sum of some of them
 
-    def more(own: Rung, than: Rung) -> Span:
-        return _span(mean_difference(of[own.name], of[than.name], confidence))
+    def more(own: Rung, than: Rung) -> Interval:
+        return mean_difference(of[own.name], of[than.name], confidence)
 
     found = [
         RungTime(
             rung=rung.name,
             what=rung.label,
-            step=_span(mean_interval(of[rung.name])),
+            step=mean_interval(of[rung.name]),
             more=more(rung, rungs[place - 1]) if place else None,
         )
         for place, rung in enumerate(rungs)
@@ -107,10 +107,6 @@ def ladder(
         added=more(rungs[top], rungs[base]) if top > base else None,
         causes=tuple(one.rung for one in dearest),
     )
-
-
-def _span(found: Interval) -> Span:
-    return Span(**asdict(found))
 
 
 def _is_matched(rung: Rung) -> bool:

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from levelfield.harness.judge.moderated import moderate
+from levelfield.harness.records.quantity import Interval
 from levelfield.tasks.errors import UserError, unknown
 
 Word = Literal["faster", "slower", "tied", "inconclusive", "not judged"]
@@ -26,20 +27,6 @@ Pairs = tuple[Sequence[float], Sequence[float]]  # a cell's values and its basel
 
 LEAST_BLOCKS = 3  # to be judged
 LEAST_BLOCKS_TO_STOP = 5  # before a width is believed: the narrowest of very small samples is narrow by luck
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate from `n` values with limits that hold the true value with probability `confidence`.
-
-    `confidence` is that of this one interval: where several hold together it is higher than that of the table.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-    confidence: float
 
 
 @dataclass(frozen=True)
