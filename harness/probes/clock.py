@@ -15,7 +15,6 @@ from levelfield.harness.records.quantity import Measured, Quantity
 class CpuClock(Probe):
     names = ("cpu_clock", "cpu_clock_max")
     kinds = ("cpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched) -> None:
         super().__init__(watched)

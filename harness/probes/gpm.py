@@ -24,7 +24,6 @@ class Gpm(Probe):
 
     names = tuple(METRICS)
     kinds = ("gpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched) -> None:
         super().__init__(watched)

@@ -16,7 +16,6 @@ class Rapl(Probe):
 
     names = ("energy",)
     kinds = ("cpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched, root: Path = Path("/sys/class/powercap")) -> None:
         super().__init__(watched)
