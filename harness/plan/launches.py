@@ -360,7 +360,3 @@ def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selecti
         check(f"{suite.file}: {kind}.adapters", "adapter", (name for name in part.adapters if name != "*"), adapters)
         if not isinstance(part.modes, str):
             check(f"{suite.file}: {kind}.modes", "mode", part.modes, modes)
-    tasks = {name for _, part in parts for name in part.task}
-    for name in selection.task:
-        if name not in tasks:
-            raise unknown("task of this suite", name, tasks)

@@ -30,7 +30,7 @@ from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Surroundings
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.records.record import epoch_seconds
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.system import machine as here
@@ -49,12 +49,11 @@ class LaunchFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Pair:
-    """A steady epoch of each side, s; the seconds that both launches took together; and their records."""
+    """A steady epoch of each side, s, and the seconds that both launches took together."""
 
     first: float
     second: float
     wall: float
-    records: tuple[Record, Record]
 
 
 class Ground:
@@ -84,7 +83,7 @@ class Ground:
                 raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
         if one.contaminated or other.contaminated:
             return None
-        return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall, (one, other))
+        return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall)
 
     def _participant(self, side: Side, lane: int, block: int) -> Participant:
         launch = Launch(side.cell, block, seed=block, seconds=self.seconds, baseline=lane == 1)

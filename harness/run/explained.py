@@ -31,7 +31,7 @@ def explain(pairs: Sequence[Pair], prepared: Prepared, kept: Store, stop: Event)
         if stop.is_set():
             return
         if not prepared.options.quiet:
-            names = f"{_label(cell)} against {_label(against)}"
+            names = " against ".join(f"{one.adapter} ({one.mode})" for one in (cell, against))
             print(f"explaining pair {number} of {len(pairs)}: {names}", file=sys.stderr)
         if (found := _pair(cell, against, prepared, stop)) is not None:
             kept.append(found)
@@ -63,7 +63,3 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explana
     date = datetime.now(UTC).isoformat(timespec="seconds")
     own, base = looked
     return Explanation(cell=cell, against=against, date=date, ladder=ladder, own=own, other=base)
-
-
-def _label(cell: Cell) -> str:
-    return f"{cell.adapter} ({cell.mode})"

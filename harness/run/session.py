@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from levelfield.harness.launch.hosts import Host
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.peak import Peak
@@ -78,6 +78,15 @@ def run(
                 if options.explain and pairs is not None:
                     session.explain(pairs)
             return session.summarise()
+
+
+def print_plan(launches: Sequence[Launch]) -> None:
+    """One line a cell on stdout, with the number of its launches or the reason why there are none."""
+    named = ((f"{launch.cell.kind:8} {launch.cell.line}", launch.skip or "") for launch in launches)
+    for (what, skip), count in sorted(Counter(named).items()):
+        print(f"{what}: {f'skipped: {skip}' if skip else counted(count, 'launch')}")
+    made = sum(1 for launch in launches if not launch.skip)
+    print(f"{counted(made, 'launch')}, {len(launches) - made} skipped", file=sys.stderr)
 
 
 @dataclass(frozen=True)

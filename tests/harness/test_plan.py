@@ -190,7 +190,6 @@ def test_tasks_can_be_selected():
     [
         ({"adapter": ("torch-n",)}, "unknown adapter 'torch-n'", "torch-nn"),
         ({"mode": ("scann",)}, "unknown mode 'scann'", "scan"),
-        ({"task": ("irys",)}, "unknown task of this suite 'irys'", "iris"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(selected, message, nearest):
