@@ -129,7 +129,7 @@ class Version(argparse.Action):
     """Looks the version up only when it is asked for: that takes as long as starting Python."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        print(_version())
+        print(f"levelfield {levelfield.__version__}")
         parser.exit()
 
 
@@ -369,7 +369,3 @@ def _parser(name: str | None = None) -> Parser:
                 made.shared("--env")
             fill(made)
     return parser
-
-
-def _version() -> str:
-    return f"levelfield {levelfield.__version__}"

@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from textwrap import indent
 from threading import Event
 
@@ -21,7 +20,7 @@ from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import TIME_LIMIT, Request
 from levelfield.harness.system import machine, variables
-from levelfield.harness.system.console import warn
+from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -43,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
     warn(environments.not_passed_on(adapters, dict(options.env)))
     request = Request(dict.fromkeys(wanted, frozenset()), adapters, here, options.quick, not options.cached)
     with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here) as host:
-        found = certify_first.obtain(request, [host], Event(), partial(report, quiet=options.quiet))
+        tell = teller(options.quiet)
+        found = certify_first.obtain(request, [host], Event(), lambda one: tell(f"examined: {one.label}"))
     for certificate in found:
         print(certificate.model_dump_json() if options.json else line(certificate))
         if not certificate.passed and not options.json:
@@ -90,11 +90,6 @@ def choose(
                     passed = variables.passed(dict(options.env))
                     wanted.append(CertificateSubject(info.name, mode, options.device, DEFAULT, *how, passed))
     return wanted, left_out
-
-
-def report(certificate: Certificate, quiet: bool) -> None:
-    if not quiet:
-        print(f"examined: {certificate.label}", file=sys.stderr)
 
 
 def replications(info: AdapterInfo, replicas: int, asked: Replication | None) -> Sequence[Replication | None]:

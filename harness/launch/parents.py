@@ -17,7 +17,7 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import environment as set_by_us
 from levelfield.adapters.runtime import place
 from levelfield.harness.launch.jobs import Job, LaunchJob
-from levelfield.harness.launch.learner import Learner, lasts
+from levelfield.harness.launch.learner import Learner
 from levelfield.harness.launch.parent_key import Key, key_of
 from levelfield.harness.launch.warm_parent import SAID, Ending, ParentDied, Running, Setup, WarmParent
 from levelfield.harness.measure.loaded import Loaded
@@ -90,7 +90,7 @@ class WarmParents:
             if learner.takes(job) and (done := self._by(learner, key, partial(learner.go_on, job))).failure is None:
                 return done
             learner.close()
-        if isinstance(job, LaunchJob) and lasts(job):
+        if isinstance(job, LaunchJob) and job.lasts:
             return self._learner(job, key)
         doing = self.begin(job, key)
         return doing if isinstance(doing, Done) else doing.ended()

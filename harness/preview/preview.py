@@ -112,7 +112,7 @@ def _program(one: Mapping[str, Any], variant: str, found: Mapping[str, Any], kin
         instructions=found["instructions"],
         needs=needs(found["memory"]),
         flops=found["flops"] or None,
-        collectives=dict(Counter(f"{one.op} {' '.join(one.types)}" for one in facts.collectives)),
+        collectives=dict(Counter(facts.collectives)),
         host=tuple(facts.host),
         copied=max(facts.copies, default=0),
         cycles=shares(facts),

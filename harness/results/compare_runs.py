@@ -181,10 +181,8 @@ def _launch_differences(base: Times, new: Times) -> list[str]:
 
 
 def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
-    def versions(records: Sequence[Record]) -> dict[str, str]:
-        return {name: version for record in records for name, version in record.versions.items()}
-
-    return _differences(versions(base), versions(new), "absent")
+    was, now = ({name: v for record in records for name, v in record.versions.items()} for records in (base, new))
+    return _differences(was, now, "absent")
 
 
 def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
