@@ -14,16 +14,16 @@ from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.order import batch_order
 from levelfield.harness.certify.rounded import VARIANTS
 from levelfield.harness.certify.sketches import (
-    Broad,
     Epochs,
-    Masks,
-    OneHot,
-    Ordered,
-    OwnStep,
     Sketch,
     Steps,
-    Wide,
+    broad,
     drawn,
+    masks,
+    one_hot,
+    ordered,
+    own_step,
+    wide,
 )
 from levelfield.harness.certify.trajectory import in_force, trajectory
 from levelfield.harness.records.certificate import Check
@@ -78,8 +78,8 @@ def plan(subject: Subject, *, quick: bool, needs: Collection[str] | None) -> lis
     precision, replicas = subject.precision, subject.replicas
     best: Precision = "float64" if subject.precise else precision
     basis, special = _basis(precision, replicas), _special(best, precision, replicas)
-    wide = Wide(6, 384, 256) if subject.device.startswith("cpu") else Wide(6, 4096, 4096)
-    wait = Item(synchronize, wide, precision)
+    long = wide(6, 384, 256) if subject.device.startswith("cpu") else wide(6, 4096, 4096)
+    wait = Item(synchronize, long, precision)
     exact = Item(trajectory, EXACT, best, "tanh regression")
     if not quick:
         return [*basis, wait, exact, *special, *_rest(best, precision, replicas)]
@@ -98,9 +98,9 @@ def _basis(precision: Precision, replicas: int) -> list[Item]:
     batch = 2 * replicas if 8 % replicas else 8  # that can be shared equally
     behaves = Item(conduct, Steps(7, "momentum", batch=batch), precision, "momentum relu")
     if precision in VARIANTS:
-        order = Item(trajectory, Ordered(8, replicas), precision, "sgd")
-        return [behaves, order, Item(in_force, Broad(9), precision)]
-    return [behaves, Item(batch_order, OneHot(8, replicas), precision, "sgd")]
+        order = Item(trajectory, ordered(8, replicas), precision, "sgd")
+        return [behaves, order, Item(in_force, broad(9), precision)]
+    return [behaves, Item(batch_order, one_hot(8, replicas), precision, "sgd")]
 
 
 def _special(best: Precision, precision: Precision, replicas: int) -> list[Item]:
@@ -113,23 +113,23 @@ def _special(best: Precision, precision: Precision, replicas: int) -> list[Item]
         Item(trajectory, PENALTY, best, "L2"),
     ]
     # One compiler was seen to go wrong here alone, on a batch of more than one sample
-    per_sample = Item(masks_per_sample, Masks(21, 0.5, hidden=1, batch=max(2, replicas)), precision, "dropout")
+    per_sample = Item(masks_per_sample, masks(21, 0.5, hidden=1, batch=max(2, replicas)), precision, "dropout")
     if replicas > 1:
         uneven = [Epochs(10 + i, "sgd", "tanh", batch=2 * replicas, rest=n) for i, n in enumerate((1, replicas + 1))]
         return [*found, per_sample, *(Item(trajectory, sketch, best, "uneven") for sketch in uneven)]
     return [
         *found,
-        Item(dropout, Masks(20), precision, "dropout"),
+        Item(dropout, masks(20), precision, "dropout"),
         per_sample,
-        Item(own_start, OwnStep(22), "float64" if best == "float64" else "float32", "idiomatic"),
-        Item(own_loader, OneHot(8, track="idiomatic"), "float32", "idiomatic"),
+        Item(own_start, own_step(22), "float64" if best == "float64" else "float32", "idiomatic"),
+        Item(own_loader, one_hot(8, track="idiomatic"), "float32", "idiomatic"),
     ]
 
 
 def _rest(best: Precision, precision: Precision, replicas: int) -> list[Item]:
-    found = [Item(dropout, Masks(20), best)] * (replicas == 1)
+    found = [Item(dropout, masks(20), best)] * (replicas == 1)
     found += [
-        Item(seeds_differ, Masks(23, 0.5, hidden=1, batch=replicas), precision),
+        Item(seeds_differ, masks(23, 0.5, hidden=1, batch=replicas), precision),
         Item(nan_trains, Steps(24, activation="tanh"), precision),
     ]
     for one in dict.fromkeys((precision, best)):
