@@ -63,19 +63,6 @@ def trimmed_mean(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     return ordered[..., k : n - k].mean(axis=-1), variance, n - 2 * k - 1 - 0.75 * k
 
 
-def trimmed_interval(x: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trimmed mean along the last axis of `x` (..., n) with its t-interval: centre, low, high, each (...).
-
-    One value has no interval.
-    """
-    if x.shape[-1] < 2:
-        centre = x.mean(axis=-1)
-        return centre, np.full_like(centre, -inf), np.full_like(centre, inf)
-    centre, variance, freedom = trimmed_mean(x)
-    half = half_length(variance, freedom, x.shape[-1], confidence)
-    return centre, centre - half, centre + half
-
-
 def half_length(
     variance: np.ndarray, freedom: np.ndarray | float, n: np.ndarray | int, confidence: float
 ) -> np.ndarray:
@@ -130,8 +117,7 @@ def paired_ratios(pairs: Mapping[Key, Pairs], confidence: float = 0.95) -> dict[
 def paired_difference(cell: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
     """Difference cell − baseline of paired values in their unit (seconds, say): the trimmed interval."""
     _same_length(cell, baseline)
-    centre, low, high = (float(v) for v in trimmed_interval(_finite(cell) - _finite(baseline), confidence))
-    return Interval(centre, low, high, len(cell), confidence)
+    return family_intervals({0: _finite(cell) - _finite(baseline)}, confidence)[0]
 
 
 def paired_differences(pairs: Mapping[Key, Pairs], confidence: float = 0.95) -> dict[Key, Interval]:

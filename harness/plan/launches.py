@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from levelfield.adapters.adapter import Setting
@@ -14,11 +15,11 @@ from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import compiles
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite
+from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite, check_known
 from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
-from levelfield.tasks.errors import UserError, unknown
+from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
@@ -345,13 +346,7 @@ def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None
 
 def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
     modes = {mode for info in adapters.values() for mode in info.every_mode}
-
-    def check(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
-        for name in given:
-            if name not in known:
-                error = unknown(what, name, known, "levelfield list adapters")
-                raise UserError(f"{where}: {error.message}", error.hint)
-
+    check = partial(check_known, listing="levelfield list adapters")
     check("--adapter", "adapter", selection.adapter, adapters)
     check("--mode", "mode", selection.mode, modes)
     check(f"{suite.file}: baseline", "adapter", [suite.baseline], adapters)
