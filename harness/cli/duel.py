@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
     here = machine.describe(True)
     try:
         limits = (machine.cores(), chosen.time_limit)
-        with duel.ground(first, second, task, here, *limits, environments=surroundings.environments) as ground:
+        with duel.ground(first, second, task, here, *limits, environments=surroundings.environments) as host:
             how = {"budget": options.budget, "precision": options.precision, "most": options.pairs}
-            for pairs in duel.meet(ground, first, second, **how):
+            for pairs in duel.meet(host, first, second, **how):
                 tell(duel.progress(pairs))
     except LaunchFailed as error:
         print(f"not judged: {error}", file=sys.stderr)

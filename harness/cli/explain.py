@@ -9,18 +9,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.cli.duel import named, parse, speed_work, workload
-from levelfield.harness.cli.explain_text import Explained, text
+from levelfield.harness.cli.explain_text import text
 from levelfield.harness.explain.ladder import Climb
 from levelfield.harness.explain.rungs import Side, counterpart, rungs, whole_batches
 from levelfield.harness.explain.spent import look
-from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.profile import Profile
 from levelfield.harness.plan import environments
-from levelfield.harness.run.duel import unproved
+from levelfield.harness.run.duel import ground, unproved
 from levelfield.harness.system import machine, variables
 from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import UserError
@@ -53,11 +51,9 @@ def run(options: argparse.Namespace) -> int:
         return 1
     here, stopped = machine.describe(True), False
     looked: dict[str, Profile | str] = {}
-    infos = {info.name: info for info, _ in names}
-    where = surroundings.environments
+    limit, where = chosen.time_limit, surroundings.environments
     try:
-        how: dict[str, Any] = {"environments": where, "probes": False}
-        with LocalHost(infos, {task.name: task}, here, machine.cores(), chosen.time_limit, **how) as host:
+        with ground(side, other or side, task, here, machine.cores(), limit, where) as host:
             end = time.monotonic() + options.budget
             for number in range(options.blocks):
                 if time.monotonic() >= end or climb.decided(options.precision):
@@ -83,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         }
         print(json.dumps(about, indent=1))
     else:
-        print("\n".join(text(Explained(side, other, named(side.cell), ladder, looked))))
+        print("\n".join(text(side, other, named(side.cell), ladder, looked)))
     return 130 if stopped else 0 if len(ladder.rungs) > 1 else 1
 
 

@@ -203,8 +203,8 @@ def _meet(
     try:
         with duel.ground(
             new, base, tasks[change.cell.task], *limits, environments=there.environments, cold=change.cold
-        ) as ground:
-            for pairs in duel.meet(ground, new, base, budget=budget, precision=precision, least=LEAST_BLOCKS):
+        ) as host:
+            for pairs in duel.meet(host, new, base, budget=budget, precision=precision, least=LEAST_BLOCKS):
                 tell(duel.progress(pairs))
     except LaunchFailed as error:
         raise UserError(f"{change.cell.line} could not be measured again: {error}", "levelfield show NEW") from None

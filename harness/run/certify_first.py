@@ -91,11 +91,6 @@ def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Certif
     return found
 
 
-def folder() -> Path:
-    """Where certificates are kept between runs."""
-    return folders.cache() / "certificates"
-
-
 def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInfo) -> None:
     """Write a certificate for later runs; a cache that cannot be written is done without."""
     path = _path(subject, info, certificate.quick, certificate.machine)
@@ -145,4 +140,4 @@ def _path(subject: CertificateSubject, info: AdapterInfo, quick: bool, machine: 
     where = [subject.device.replace(":", ""), subject.precision, subject.environment]
     where += [f"x{subject.replicas}", str(subject.replication)] if subject.replicas > 1 else []
     name = "-".join((subject.adapter, subject.mode, *where, form, place))
-    return folder() / f"{name}.json"
+    return folders.cache() / "certificates" / f"{name}.json"

@@ -11,12 +11,11 @@ from levelfield.harness.explain.ladder import SECONDS, Climb
 from levelfield.harness.explain.rungs import Side, rungs, whole_batches
 from levelfield.harness.explain.spent import look, spending
 from levelfield.harness.judge.statistics import LEAST_BLOCKS_TO_STOP
-from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.store import Contents, Store
-from levelfield.harness.run.duel import unproved
+from levelfield.harness.run.duel import ground, unproved
 from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.system import machine
 
@@ -46,10 +45,8 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explana
         if failed := unproved(launches, prepared.surroundings):
             print(f"not explained, because not certified: {', '.join(failed)}", file=sys.stderr)
             return None
-    infos = {one.info.name: one.info for one in (side, other)}
-    about = (prepared.machine, machine.cores(), prepared.suite.time_limit)
-    where = prepared.surroundings.environments
-    with LocalHost(infos, {task.name: task}, *about, environments=where, probes=False) as host:
+    limit, where = prepared.suite.time_limit, prepared.surroundings.environments
+    with ground(side, other, task, prepared.machine, machine.cores(), limit, where) as host:
         for number in range(BLOCKS):
             if stop.is_set():
                 return None

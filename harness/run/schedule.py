@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from threading import Event
-from typing import ParamSpec, TypeVar
 
 from levelfield.harness.launch import learner
 from levelfield.harness.launch.hosts import Host, HostLost
@@ -17,9 +16,6 @@ from levelfield.harness.records.record import Record
 from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Finished = Callable[[Launch, Record], None]
 
@@ -39,7 +35,15 @@ def carry_out(
     """
     check(launches, hosts)
     guard = threading.Lock()
-    told, asked = _one_at_a_time(guard, finished), _one_at_a_time(guard, enough)
+
+    def told(launch: Launch, record: Record) -> None:
+        with guard:
+            finished(launch, record)
+
+    def asked() -> bool:
+        with guard:
+            return enough()
+
     learn_all([one for one in launches if one.cell.kind == "learning"], hosts, told, stop)
     if not stop.is_set():
         timing()
@@ -129,14 +133,6 @@ class Homes:
 
     def lost(self, host: Host) -> None:
         self.living = [other for other in self.living if other is not host]
-
-
-def _one_at_a_time(guard: threading.Lock, function: Callable[P, T]) -> Callable[P, T]:
-    def guarded(*arguments: P.args, **named: P.kwargs) -> T:
-        with guard:
-            return function(*arguments, **named)
-
-    return guarded
 
 
 def _learn(launch: Launch, lane: Lane, *, homes: Homes, finished: Finished) -> None:
