@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from levelfield.adapters.registry import AdapterInfo
     from levelfield.harness.doctor.against_itself import Trial
-    from levelfield.harness.doctor.examine import AdapterStep, Effort, Step
+    from levelfield.harness.doctor.examine import AdapterStep, Effort
     from levelfield.harness.doctor.series import Bench
 
 
@@ -25,7 +25,7 @@ class Part:
         """`about`: what is told before, after the adapter's name."""
         self.name, self.about, self.blocks, self.noisy = name, about, blocks, noisy
 
-    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[Step]:
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[AdapterStep]:
         """A step for each adapter that the effort names, in its first mode."""
         from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 
