@@ -272,20 +272,18 @@ def _export(options: argparse.Namespace) -> int:
     from levelfield.harness.records import store
     from levelfield.harness.results import export
 
-    folder = options.run or store.newest()
+    stored = _stored(options.run or store.newest())
     if options.format == "markdown":
-        if options.output is None:
-            print(_page(_stored(folder), None, "markdown"), end="")
-            return OK
-        print(_write_report([folder], options.output, None, "markdown"))
-        return OK
-    stored = _stored(folder)
-    data = export.FORMATS[options.format](stored.run, stored.records, stored.peaks)
-    if options.output is None:
-        sys.stdout.buffer.write(data)
+        data = _page(stored, None, "markdown").encode()
     else:
+        data = export.FORMATS[options.format](stored.run, stored.records, stored.peaks)
+    if options.output is not None:
         export.write(data, options.output)
         print(options.output)
+    elif options.format == "markdown":
+        print(data.decode(), end="")
+    else:
+        sys.stdout.buffer.write(data)
     return OK
 
 

@@ -225,13 +225,12 @@ class Search:
         self.number += 1
         using.tell(f"step {self.number}: {release} against {self.releases[0]}")
         version = wanted.read(using.package, release)
-        if self.number == 1:
-            other = using.environment(version)  # without it there is no search
-        else:
-            try:
-                other = using.environment(version)
-            except UserError as error:
-                return self._told(Step(release, "undecided", reason=error.message))
+        try:
+            other = using.environment(version)
+        except UserError as error:
+            if self.number == 1:  # without it there is no search
+                raise
+            return self._told(Step(release, "undecided", reason=error.message))
         environments = [self.first, other]
         chosen = using.timed(environments)
         if self.row is not None:

@@ -19,7 +19,7 @@ from levelfield.adapters.runtime import place
 from levelfield.harness.launch.jobs import Job, LaunchJob
 from levelfield.harness.launch.learner import Learner
 from levelfield.harness.launch.parent_key import Key, key_of
-from levelfield.harness.launch.warm_parent import SAID, Ending, ParentDied, Running, Setup, WarmParent
+from levelfield.harness.launch.warm_parent import Ending, ParentDied, Running, Setup, WarmParent
 from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.records.record import Failure
@@ -251,7 +251,7 @@ class Doing:
             return _tidied(self.job, self.pool._lost(self.job, self.key, error, self.parent))
         finally:
             self.seconds += time.monotonic() - begin
-        if ending is SAID:
+        if self.running.answer is None:
             return None
         self.running.places.remove()
         return _tidied(self.job, self._done(ending))
