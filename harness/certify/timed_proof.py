@@ -159,7 +159,7 @@ class Prover:
         worst = 0.0
         for i in places:
             epoch = int(case.seen.epochs[i])
-            off = case.off(run, i)
+            off = case.distance(run, epoch, case.seen.weights[i])
             worst = max(worst, off) if off == off else inf
             if not off <= near(case.setting, epoch * run.order.steps):
                 reason = self._follow_up(case, run, i, off)
@@ -252,9 +252,6 @@ class _Case:
         right = run.kept[epoch]
         way = float(np.linalg.norm(right - run.kept[0]))
         return float(np.linalg.norm(weights - right)) / way if way else 0.0
-
-    def off(self, run: Trajectory, place: int) -> float:
-        return self.distance(run, int(self.seen.epochs[place]), self.seen.weights[place])
 
     def loss(self, epoch: int) -> float:
         """Of the weights after an epoch that was looked at."""
