@@ -167,7 +167,7 @@ def drawn(sketch: Sketch, seed: int = 0, precision: Precision = "float32") -> Ca
     good = sketch.good if isinstance(sketch, Settled) else followable
     if good is None:
         return sketch.draw(np.random.default_rng([seed, sketch.seed]), coarse)
-    return choose(partial(sketch.draw, precision=coarse), seed, sketch.seed, good=partial(good, precision=coarse))
+    return choose(partial(sketch.draw, precision=coarse), seed, sketch.seed, good=lambda case: good(case, coarse))
 
 
 def _readable(case: Case, precision: Precision) -> bool:
