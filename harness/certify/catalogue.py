@@ -14,16 +14,16 @@ from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.order import batch_order
 from levelfield.harness.certify.rounded import VARIANTS
 from levelfield.harness.certify.sketches import (
-    Broad,
     Epochs,
-    Masks,
-    OneHot,
-    Ordered,
-    OwnStep,
     Sketch,
     Steps,
-    Wide,
+    broad,
     drawn,
+    masks,
+    one_hot,
+    ordered,
+    own_step,
+    wide,
 )
 from levelfield.harness.certify.trajectory import in_force, trajectory
 from levelfield.harness.records.certificate import Check
@@ -67,30 +67,23 @@ REST = (
 )
 
 
-def plan(
-    *,
-    quick: bool,
-    needs: Collection[str] | None,
-    dear: bool,
-    precise: bool,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    replicas: int = 1,
-) -> list[Item]:
+def plan(subject: Subject, *, quick: bool, needs: Collection[str] | None) -> list[Item]:
     """What is examined, see `harness.records.certificate.needs` for the words.
 
-    quick    a short list; with `needs`, only the basis and what proves the rest of them
-    dear     each build compiles for seconds: the basis of the quick form is as small as can be
-    precise  the framework computes in float64 too; much is then examined there, where a tolerance is 1e-10
-    replicas are several: batches that they can share, beside those that they can only share unequally
+    The `quick` form is a short list; with `needs`, only the basis and what proves the rest of them. Where each build
+    compiles for seconds, its basis is as small as can be. Much is examined in float64 where the framework computes in
+    it, since a tolerance is 1e-10 there. Several replicas get batches that they can share, beside those that they can
+    only share unequally.
     """
-    best: Precision = "float64" if precise else precision
+    precision, replicas = subject.precision, subject.replicas
+    best: Precision = "float64" if subject.precise else precision
     basis, special = _basis(precision, replicas), _special(best, precision, replicas)
-    wait = Item(synchronize, Wide(6, 384, 256) if device.startswith("cpu") else Wide(6, 4096, 4096), precision)
+    long = wide(6, 384, 256) if subject.device.startswith("cpu") else wide(6, 4096, 4096)
+    wait = Item(synchronize, long, precision)
     exact = Item(trajectory, EXACT, best, "tanh regression")
     if not quick:
         return [*basis, wait, exact, *special, *_rest(best, precision, replicas)]
-    if dear:
+    if subject.dear:
         special.insert(0, exact)
     else:
         basis += [wait, exact]
@@ -105,9 +98,9 @@ def _basis(precision: Precision, replicas: int) -> list[Item]:
     batch = 2 * replicas if 8 % replicas else 8  # that can be shared equally
     behaves = Item(conduct, Steps(7, "momentum", batch=batch), precision, "momentum relu")
     if precision in VARIANTS:
-        order = Item(trajectory, Ordered(8, replicas), precision, "sgd")
-        return [behaves, order, Item(in_force, Broad(9), precision)]
-    return [behaves, Item(batch_order, OneHot(8, replicas), precision, "sgd")]
+        order = Item(trajectory, ordered(8, replicas), precision, "sgd")
+        return [behaves, order, Item(in_force, broad(9), precision)]
+    return [behaves, Item(batch_order, one_hot(8, replicas), precision, "sgd")]
 
 
 def _special(best: Precision, precision: Precision, replicas: int) -> list[Item]:
@@ -120,23 +113,23 @@ def _special(best: Precision, precision: Precision, replicas: int) -> list[Item]
         Item(trajectory, PENALTY, best, "L2"),
     ]
     # One compiler was seen to go wrong here alone, on a batch of more than one sample
-    per_sample = Item(masks_per_sample, Masks(21, 0.5, hidden=1, batch=max(2, replicas)), precision, "dropout")
+    per_sample = Item(masks_per_sample, masks(21, 0.5, hidden=1, batch=max(2, replicas)), precision, "dropout")
     if replicas > 1:
         uneven = [Epochs(10 + i, "sgd", "tanh", batch=2 * replicas, rest=n) for i, n in enumerate((1, replicas + 1))]
         return [*found, per_sample, *(Item(trajectory, sketch, best, "uneven") for sketch in uneven)]
     return [
         *found,
-        Item(dropout, Masks(20), precision, "dropout"),
+        Item(dropout, masks(20), precision, "dropout"),
         per_sample,
-        Item(own_start, OwnStep(22), "float64" if best == "float64" else "float32", "idiomatic"),
-        Item(own_loader, OneHot(8, track="idiomatic"), "float32", "idiomatic"),
+        Item(own_start, own_step(22), "float64" if best == "float64" else "float32", "idiomatic"),
+        Item(own_loader, one_hot(8, track="idiomatic"), "float32", "idiomatic"),
     ]
 
 
 def _rest(best: Precision, precision: Precision, replicas: int) -> list[Item]:
-    found = [Item(dropout, Masks(20), best)] * (replicas == 1)
+    found = [Item(dropout, masks(20), best)] * (replicas == 1)
     found += [
-        Item(seeds_differ, Masks(23, 0.5, hidden=1, batch=replicas), precision),
+        Item(seeds_differ, masks(23, 0.5, hidden=1, batch=replicas), precision),
         Item(nan_trains, Steps(24, activation="tanh"), precision),
     ]
     for one in dict.fromkeys((precision, best)):

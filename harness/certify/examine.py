@@ -9,40 +9,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from levelfield.adapters.adapter import Adapter, Precision, Replication
-from levelfield.adapters.runtime import COMPILERS
 from levelfield.harness.certify.cases import Case
 from levelfield.harness.certify.catalogue import Item, plan
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.observe import Subject
-from levelfield.harness.measure.rank_group import Ranks
+from levelfield.harness.measure.adapter_checks import programs
 from levelfield.harness.records.certificate import UNSUPPORTED, Certificate, Check, versions
 from levelfield.harness.system.processes import raised_in, trace
 
 
 def certify(
-    adapter: type[Adapter],
-    mode: str,
+    subject: Subject,
     *,
-    device: str = "cpu",
-    precision: Precision = "float32",
-    threads: int = 1,
-    replicas: int = 1,
-    replication: Replication | None = None,
     quick: bool = False,
     needs: Collection[str] | None = None,
     seed: int = 0,
-    ranks: Ranks | None = None,
     distribution: str | None = None,
 ) -> Certificate:
-    """Examine `adapter` in `mode`, case by case, in this process.
+    """Examine an adapter in a mode, case by case, in this process.
 
     The full form proves everything; the quick one too, with fewer cases, or only `needs` (see `certificate.needs`).
-    What the adapter declares unsupported is noted; an exception is a failed check. `threads` must be the same for all
+    What the adapter declares unsupported is noted; an exception is a failed check. The threads must be the same for all
     certifications in one process, since some frameworks take that setting only once. `distribution` is that of a
     plug-in. Ranks each certify what they compute, all together (see `merged`).
     """
-    subject = Subject(adapter, mode, device, threads, precision, replicas, replication, ranks)
+    adapter, mode = subject.adapter, subject.mode
     source = Path(inspect.getfile(adapter))
     checks: list[Check] = []
     proven: set[str] = set()
@@ -50,31 +41,23 @@ def certify(
         reason = f"the class does not define {', '.join(lacking)}"
         checks.append(Check(name="contract", case=adapter.__name__, passed=False, reason=reason))
     else:
-        programs = subject.programs()
-        for item in plan(
-            quick=quick,
-            needs=needs,
-            dear=subject.dear,
-            precise=subject.precise,
-            device=device,
-            precision=precision,
-            replicas=replicas,
-        ):
+        before = programs(subject.runtime, mode)
+        for item in plan(subject, quick=quick, needs=needs):
             found, supported = conclude(subject, item, seed)
             checks += found
             proven |= item.proves if supported else set()
-        compiled = programs is None or subject.programs() != programs
-        if mode in COMPILERS and not compiled and any(check.passed for check in checks):
+        compiled = before is None or programs(subject.runtime, mode) != before
+        if not compiled and any(check.passed for check in checks):
             reason = f"nothing was compiled, so that what was checked was not the mode {mode!r}"
             checks.append(Check(name="compiled", case="all", passed=False, reason=reason))
     return Certificate(
         adapter=adapter.name,
         mode=mode,
-        device=device,
-        precision=precision,
-        threads=threads,
-        replicas=replicas,
-        replication=replication,
+        device=subject.device,
+        precision=subject.precision,
+        threads=subject.threads,
+        replicas=subject.replicas,
+        replication=subject.replication,
         quick=quick,
         seed=seed,
         proves=tuple(sorted(proven)),
@@ -124,7 +107,7 @@ def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
     Except in a rank: the others would wait for it.
     """
     name = case.named(item.precision)
-    before = subject.compilations() if subject.dear else None
+    before = subject.runtime.compilations() if subject.dear else None
     try:
         checks = item.examine(subject, case, item.precision)
     except Exception as error:
@@ -135,7 +118,7 @@ def examine(subject: Subject, item: Item, case: Case) -> list[Check]:
             reason += f" ({place})"
         return [Check(name="runs", case=name, passed=False, reason=reason, traceback=trace(error))]
     if before is not None:
-        compiled = subject.compilations() != before
+        compiled = subject.runtime.compilations() != before
         why = None if compiled else "nothing was compiled, so that what was checked is not this mode"
         checks = [*checks, Check(name="compiled", case=name, passed=compiled, reason=why)]
     return checks

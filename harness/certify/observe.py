@@ -70,13 +70,6 @@ class Subject:
         partial = case.samples % case.recipe.batch_size if case.partial else 0
         return refusal(self.adapter, self.setting(case, precision), compiler=has_compiler(), partial=partial)
 
-    def compilations(self) -> int | None:
-        """How many compilations there were in this process, where the runtime counts them."""
-        return self.runtime.compilations()
-
-    def programs(self) -> int | None:
-        return self.runtime.programs()
-
     def setting(self, case: Case, precision: Precision, seed: int = 0) -> Setting:
         alone = case.setting(self.mode, precision, self.device, self.threads, seed)
         return replace(alone, replicas=self.replicas, replication=self.replication)

@@ -34,15 +34,12 @@ def read_epoch(case: Case, before: Layer, after: Layer) -> list[set[int]]:
 
     Reading ends at the first step that no row's change fits. A row that never moved belongs to no batch.
     """
-    rate, y = case.recipe.learning_rate, case.split.y
     kernel, bias = (np.asarray(a, np.float64) for a in before)
     moved = np.asarray(after.kernel, np.float64) - kernel
     waiting = {i for i in range(case.samples) if np.any(moved[i] != 0)}
     batches = []
     for part in case.order.slices():
-        error = np.exp(log_softmax(kernel + bias))
-        error[np.arange(case.samples), y] -= 1
-        misfit = np.abs(moved + rate / (part.stop - part.start) * error).max(axis=1)
+        misfit = _misfit(case, kernel + bias, moved, part.stop - part.start)
         batch = {i for i in waiting if misfit[i] < FIT}
         if not batch:
             break
@@ -52,11 +49,17 @@ def read_epoch(case: Case, before: Layer, after: Layer) -> list[set[int]]:
     return batches
 
 
+def _misfit(case: Case, logits: np.ndarray, moved: np.ndarray, size: int) -> np.ndarray:
+    """How far each row's change is from that of a step on a batch of this size."""
+    error = np.exp(log_softmax(logits))
+    error[np.arange(case.samples), case.split.y] -= 1
+    return np.abs(moved + case.recipe.learning_rate / size * error).max(axis=1)
+
+
 def readable(case: Case) -> bool:
     """Whether the reference's order can be read, and no row would fit any step but its own."""
     truth = reference(case, "float32")
     layers = [truth.start[0], *(epoch[0] for epoch in truth.epochs)]
-    rate, y = case.recipe.learning_rate, case.split.y
     for epoch in range(case.recipe.epochs):
         batches = [set(b.tolist()) for b in case.order.batches(epoch)]
         if read_epoch(case, layers[epoch], layers[epoch + 1]) != batches:
@@ -64,9 +67,7 @@ def readable(case: Case) -> bool:
         kernel, bias = layers[epoch]
         moved = layers[epoch + 1].kernel - kernel
         for batch in batches:
-            error = np.exp(log_softmax(kernel + bias))
-            error[np.arange(case.samples), y] -= 1
-            misfit = np.abs(moved + rate / len(batch) * error).max(axis=1)
+            misfit = _misfit(case, kernel + bias, moved, len(batch))
             others = [i for i in range(case.samples) if i not in batch]
             if misfit[others].min() < SEPARATION:
                 return False

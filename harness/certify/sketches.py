@@ -102,116 +102,73 @@ class Epochs:
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """For the order in low precision: long steps of single samples, so that an early one shows in all later ones."""
+class Settled:
+    """A case of which the data alone are drawn, until it is `good`."""
 
     seed: int
-    replicas: int = 1
+    case: Case
+    good: Callable[[Case, Precision], bool] | None = None
 
     def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        long, title = recipe("sgd", 2 * self.replicas, 3, 2.0), "sgd, no hidden layer, long steps"
-        return Case(title, "classification", MLP((4, 3)), long, 5 * self.replicas, True, _number(rng))
+        return replace(self.case, seed=_number(rng))
 
 
-@dataclass(frozen=True)
-class OneHot:
+def ordered(seed: int, replicas: int = 1) -> Settled:
+    """For the order in low precision: long steps of single samples, so that an early one shows in all later ones."""
+    long, title = recipe("sgd", 2 * replicas, 3, 2.0), "sgd, no hidden layer, long steps"
+    return Settled(seed, Case(title, "classification", MLP((4, 3)), long, 5 * replicas, True, seed=0), telling)
+
+
+def one_hot(seed: int, replicas: int = 1, track: Track = "matched") -> Settled:
     """For the order: 19 steps an epoch, more than the 16 that some modes run in one call, the last one partial.
 
     Each batch, the last one too, can be split over the replicas. On the idiomatic track the order is the loader's own,
     and so are the weights.
     """
-
-    seed: int
-    replicas: int = 1
-    track: Track = "matched"
-
-    def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        title = "own loader, unit vectors" if self.track == "idiomatic" else "unit vectors"
-        return Case(
-            title=f"{title}, sgd, no hidden layer",
-            kind="classification",
-            model=MLP((37 * self.replicas, 3)),
-            recipe=recipe("sgd", 2 * self.replicas, 3, 1.0),
-            samples=37 * self.replicas,
-            partial=True,
-            seed=_number(rng),
-            one_hot=True,
-            track=self.track,
-        )
+    title = "own loader, unit vectors" if track == "idiomatic" else "unit vectors"
+    model, steps = MLP((37 * replicas, 3)), recipe("sgd", 2 * replicas, 3, 1.0)
+    case = Case(f"{title}, sgd, no hidden layer", "classification", model, steps, 37 * replicas, True, seed=0)
+    return Settled(seed, replace(case, one_hot=True, track=track), _readable)
 
 
-@dataclass(frozen=True)
-class Masks:
+def masks(seed: int, rate: float = 0.25, hidden: int = 2, batch: int = 1) -> Settled:
     """For dropout: hidden layers of one width, six steps on the same batch."""
-
-    seed: int
-    rate: float = 0.25
-    hidden: int = 2
-    batch: int = 1
-
-    def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, short = (
-            MLP((6, *[48] * self.hidden, 3), activation="sigmoid", dropout=self.rate),
-            recipe("sgd", self.batch, 6, 2**-5),
-        )
-        title = f"dropout {self.rate}, sgd, sigmoid, classification"
-        return Case(title, "classification", model, short, self.batch, True, _number(rng))
+    model = MLP((6, *[48] * hidden, 3), activation="sigmoid", dropout=rate)
+    title = f"dropout {rate}, sgd, sigmoid, classification"
+    return Settled(seed, Case(title, "classification", model, recipe("sgd", batch, 6, 2**-5), batch, True, seed=0))
 
 
-@dataclass(frozen=True)
-class OwnStep:
+def own_step(seed: int) -> Settled:
     """For the idiomatic track: fewer samples than a batch holds, so that an epoch is one step on all of them."""
-
-    seed: int
-
-    def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, title = MLP((6, 5, 3), activation="tanh"), "own weights, sgd, tanh, classification"
-        step = recipe("sgd", 16, 1, LONG)
-        return Case(title, "classification", model, step, 8, True, _number(rng), track="idiomatic")
+    model, title = MLP((6, 5, 3), activation="tanh"), "own weights, sgd, tanh, classification"
+    step = recipe("sgd", 16, 1, LONG)
+    return Settled(seed, Case(title, "classification", model, step, 8, True, seed=0, track="idiomatic"))
 
 
-@dataclass(frozen=True)
-class Broad:
+def broad(seed: int) -> Settled:
     """For the precision in force: products of a size that every unit for low precision takes."""
-
-    seed: int
-
-    def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, step = MLP((64, 128, 128, 8), activation="tanh"), recipe("sgd", 64, 1, LONG)
-        return Case("broad", "classification", model, step, 64, False, _number(rng))
+    model, step = MLP((64, 128, 128, 8), activation="tanh"), recipe("sgd", 64, 1, LONG)
+    return Settled(seed, Case("broad", "classification", model, step, 64, False, seed=0))
 
 
-@dataclass(frozen=True)
-class Wide:
+def wide(seed: int, width: int, batch: int) -> Settled:
     """For synchronize: an epoch is four calls of far more arithmetic than it takes to queue them."""
-
-    seed: int
-    width: int
-    batch: int
-
-    def draw(self, rng: np.random.Generator, precision: Precision) -> Case:
-        model, steps = MLP((64, self.width, self.width, 3)), recipe("sgd", self.batch, 4)
-        return Case("long epochs", "classification", model, steps, 4 * self.batch, True, _number(rng))
+    model, steps = MLP((64, width, width, 3)), recipe("sgd", batch, 4)
+    return Settled(seed, Case("long epochs", "classification", model, steps, 4 * batch, True, seed=0))
 
 
-Sketch = Steps | Epochs | Ordered | OneHot | Masks | OwnStep | Broad | Wide  # each with a seed, which tells them apart
+Sketch = Steps | Epochs | Settled  # each with a seed, which tells them apart
 
 
 @lru_cache(maxsize=256)
 def drawn(sketch: Sketch, seed: int = 0, precision: Precision = "float32") -> Case:
     """The first case that will do at this precision; for float64 that for float32, so that both see the same."""
     coarse: Precision = precision if precision in VARIANTS else "float32"
-    match sketch:
-        case Steps() | Epochs():
-            good: Callable[[Case], bool] = partial(followable, precision=coarse)
-        case Ordered():
-            good = partial(telling, precision=coarse)
-        case OneHot():
-            good = _readable
-        case _:
-            return sketch.draw(np.random.default_rng([seed, sketch.seed]), coarse)
-    return choose(partial(sketch.draw, precision=coarse), seed, sketch.seed, good=good)
+    good = sketch.good if isinstance(sketch, Settled) else followable
+    if good is None:
+        return sketch.draw(np.random.default_rng([seed, sketch.seed]), coarse)
+    return choose(partial(sketch.draw, precision=coarse), seed, sketch.seed, good=lambda case: good(case, coarse))
 
 
-def _readable(case: Case) -> bool:
+def _readable(case: Case, precision: Precision) -> bool:
     return readable(replace(case, track="matched"))  # with weights that are known

@@ -140,7 +140,8 @@ class Prover:
                 if off is not None and not off <= STEP:
                     last = window[1] + 2
                     if not run.advance(last, looks, SUSPICION):
-                        return None if off <= FAR else _off_step(last, off)
+                        wrong = f"epoch {last} does not follow from the epoch before it: off by {_percent(off)}"
+                        return None if off <= FAR else f"{wrong} of its way"
         else:
             case.checked["late steps"] = "not needed: the weights were followed to the end"
         run.advance(epochs[-1], looks, left())
@@ -158,7 +159,7 @@ class Prover:
         worst = 0.0
         for i in places:
             epoch = int(case.seen.epochs[i])
-            off = case.off(run, i)
+            off = case.distance(run, epoch, case.seen.weights[i])
             worst = max(worst, off) if off == off else inf
             if not off <= near(case.setting, epoch * run.order.steps):
                 reason = self._follow_up(case, run, i, off)
@@ -252,9 +253,6 @@ class _Case:
         way = float(np.linalg.norm(right - run.kept[0]))
         return float(np.linalg.norm(weights - right)) / way if way else 0.0
 
-    def off(self, run: Trajectory, place: int) -> float:
-        return self.distance(run, int(self.seen.epochs[place]), self.seen.weights[place])
-
     def loss(self, epoch: int) -> float:
         """Of the weights after an epoch that was looked at."""
         weights = self.seen.weights[self.seen.epochs.tolist().index(epoch)]
@@ -337,20 +335,12 @@ def stopped(case: _Case) -> str | None:
     for i in range(len(epochs) - 1, 0, -1):
         if np.array_equal(weights[i], weights[i - 1]):
             setting = replace(case.setting, recipe=replace(case.setting.recipe, optimizer="sgd"))
-            return _moves(setting, case.task, weights[i], epochs[i])
+            way = reference_runs.sgd_way(setting, case.task, weights[i])
+            # A step of SGD from here would show in every digit that the weights have, but for the last two
+            if way <= 4 * float(np.finfo(weights.dtype).eps):
+                return None
+            return f"learning has stopped: the weights are the same after epoch {epochs[i]} as they were before"
     return None
-
-
-def _moves(setting: Setting, task: Task, weights: np.ndarray, epoch: int) -> str | None:
-    """Some step of SGD from here would show in every digit that the weights have, but for the last two."""
-    way = reference_runs.sgd_way(setting, task, weights)
-    if way <= 4 * float(np.finfo(weights.dtype).eps):
-        return None
-    return f"learning has stopped: the weights are the same after epoch {epoch} as they were before"
-
-
-def _off_step(epoch: int, off: float) -> str:
-    return f"epoch {epoch} does not follow from the epoch before it: off by {_percent(off)} of its way"
 
 
 def _percent(share: float) -> str:
@@ -359,7 +349,5 @@ def _percent(share: float) -> str:
 
 def _untimed(cell: Cell) -> object:
     """What a timed cell and an untimed one share where they train the same."""
-    update = {"kind": "learning", "threads": 1}
     recipe = replace(cell.recipe, name="", epochs=1, early_stopping=None)
-    fields = {name: getattr(cell, name) for name in type(cell).model_fields} | update | {"recipe": recipe}
-    return Cell(**fields).model_dump_json()
+    return cell.model_copy(update={"kind": "learning", "threads": 1, "recipe": recipe}).model_dump_json()

@@ -72,7 +72,7 @@ def trajectory(subject: Subject, case: Case, precision: Precision) -> list[Check
 def compare(trace: Trace, case: Case, precision: Precision) -> list[Check]:
     """Each quantity of a trace against the reference; only its form where that is already wrong."""
     name, truth = case.named(precision), reference(case, precision)
-    checks = [kinds(trace, case, precision), told(trace, case, precision)]
+    checks = [kinds(trace, case, precision), told_events(trace.events, case, name)]
     if not checks[0].passed:
         return checks
     checks.insert(1, round_trip(trace, case, precision))
@@ -175,10 +175,6 @@ def round_trip(trace: Trace, case: Case, precision: Precision) -> Check:
     ):
         reason += ": a kernel comes back transposed"
     return judge("weight round trip", case.named(precision), distance(flat(got), flat(given)), 0.0, reason)
-
-
-def told(trace: Trace, case: Case, precision: Precision) -> Check:
-    return told_events(trace.events, case, case.named(precision))
 
 
 def told_events(events: Sequence[str | int], case: Case, name: str) -> Check:

@@ -129,7 +129,7 @@ class Version(argparse.Action):
     """Looks the version up only when it is asked for: that takes as long as starting Python."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        print(_version())
+        print(f"levelfield {levelfield.__version__}")
         parser.exit()
 
 
@@ -192,13 +192,8 @@ def _explain(parser: Parser) -> None:
     parser.shared("--workload")
     parser.add("--budget", type=values.duration, default=180.0, metavar="TIME", help="add no block then (default: 3m)")
     parser.add("--blocks", type=values.positive, default=20, metavar="N", help="at most so many")
-    parser.add(
-        "--precision",
-        type=values.percent,
-        default=0.02,
-        metavar="P",
-        help="stop at ± this of the longest step (default: 2%%)",
-    )
+    width = "stop at ± this of the longest step (default: 2%%)"
+    parser.add("--precision", type=values.percent, default=0.02, metavar="P", help=width)
     parser.add("--threads", type=values.positive, default=1, metavar="N", help="of each launch, and cores (default: 1)")
     parser.add("--trace", type=Path, metavar="DIR", help="write traces there, in Chrome's format")
     parser.shared("--data-dir")
@@ -219,13 +214,11 @@ def _doctor(parser: Parser) -> None:
 
 def _versions(parser: Parser) -> None:
     parser.add("package", nargs="?", metavar="PACKAGE", help="torch, jax, numpy, …")
-    parser.add(
-        "versions", nargs="*", metavar="VERSION", help="a release, a requirement, the path of a wheel or a checkout"
-    )
+    which = "a release, a requirement, the path of a wheel or a checkout"
+    parser.add("versions", nargs="*", metavar="VERSION", help=which)
     parser.add("--suite", metavar="SUITE", help="its speed parts (default: the first of suite default, short)")
-    parser.add(
-        "-a", "--adapter", action="append", default=[], metavar="NAME", help="default: those of the package; repeatable"
-    )
+    own = "default: those of the package; repeatable"
+    parser.add("-a", "--adapter", action="append", default=[], metavar="NAME", help=own)
     parser.shared("--mode", "--device")
     parser.add("--threads", type=values.positive, metavar="N", help="default: as the suite says")
     parser.add("--blocks", type=values.positive, metavar="N", help="default: 8, or as the suite says")
@@ -290,31 +283,14 @@ def _compare(parser: Parser) -> None:
     parser.add("base", type=Path, metavar="BASE", help="a run's folder")
     parser.add("new", type=Path, metavar="NEW", help="another one")
     parser.shared("--threshold")
-    parser.add(
-        "--fail-on",
-        type=values.failures,
-        action="extend",
-        default=[],
-        metavar="WHAT,…",
-        help="exit with 1 for: slower, undecided",
-    )
+    fail = "exit with 1 for: slower, undecided"
+    parser.add("--fail-on", type=values.failures, action="extend", default=[], metavar="WHAT,…", help=fail)
     again = "measure what looks slower again: both environments in turns; only what that shows counts as slower"
     parser.add("--confirm", action="store_true", help=again)
-    parser.add(
-        "--environment",
-        action="append",
-        type=values.environment,
-        default=[],
-        metavar="SIDE=PYTHON",
-        help="of the side base or new, to measure again (default: the interpreter that made the run)",
-    )
-    parser.add(
-        "--budget",
-        type=values.duration,
-        default=60.0,
-        metavar="TIME",
-        help="for each cell measured again (default: 60s)",
-    )
+    side = "of the side base or new, to measure again (default: the interpreter that made the run)"
+    parser.add("--environment", action="append", type=values.environment, default=[], metavar="SIDE=PYTHON", help=side)
+    each = "for each cell measured again (default: 60s)"
+    parser.add("--budget", type=values.duration, default=60.0, metavar="TIME", help=each)
     parser.add("--data-dir", type=Path, metavar="DIR", help="where the MNIST files are, to measure again")
     parser.add("--force", action="store_true", help="compare runs of different machines")
     parser.add("-o", "--output", type=Path, metavar="FILE", help="write it as an HTML page")
@@ -369,7 +345,3 @@ def _parser(name: str | None = None) -> Parser:
                 made.shared("--env")
             fill(made)
     return parser
-
-
-def _version() -> str:
-    return f"levelfield {levelfield.__version__}"

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from textwrap import indent
+from threading import Event
 
 from levelfield.adapters.adapter import Precision, Replication, Setting
 from levelfield.adapters.limits import refusal
@@ -20,7 +20,7 @@ from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import TIME_LIMIT, Request
 from levelfield.harness.system import machine, variables
-from levelfield.harness.system.stop import Stop
+from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
@@ -29,8 +29,7 @@ from levelfield.tasks.recipe import Recipe
 def run(options: argparse.Namespace) -> int:
     """Certify and print; 0 when all passed, 1 when one failed, 5 when none was selected."""
     registry = find()
-    for problem in (*registry.problems, *registry.remarks):
-        print(f"warning: {problem}", file=sys.stderr)
+    warn([*registry.problems, *registry.remarks])
     adapters, here = registry.adapters, {DEFAULT: own(variables.passed(dict(options.env)))}
     check_names(options, registry)
     without = devices.lacking(devices_of(options.device, options.replicas), adapters, here, options.adapter)
@@ -40,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
     if not wanted:
         print("nothing selected: no adapter has such a mode and is installed", file=sys.stderr)
         return 5
-    for warning in environments.not_passed_on(adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(environments.not_passed_on(adapters, dict(options.env)))
     request = Request(dict.fromkeys(wanted, frozenset()), adapters, here, options.quick, not options.cached)
     with LocalHost(adapters, {}, machine.describe(True), machine.cores(), TIME_LIMIT, environments=here) as host:
-        found = certify_first.obtain(request, [host], Stop(), partial(report, quiet=options.quiet))
+        tell = teller(options.quiet)
+        found = certify_first.obtain(request, [host], Event(), lambda one: tell(f"examined: {one.label}"))
     for certificate in found:
         print(certificate.model_dump_json() if options.json else line(certificate))
         if not certificate.passed and not options.json:
@@ -91,11 +90,6 @@ def choose(
                     passed = variables.passed(dict(options.env))
                     wanted.append(CertificateSubject(info.name, mode, options.device, DEFAULT, *how, passed))
     return wanted, left_out
-
-
-def report(certificate: Certificate, quiet: bool) -> None:
-    if not quiet:
-        print(f"examined: {certificate.label}", file=sys.stderr)
 
 
 def replications(info: AdapterInfo, replicas: int, asked: Replication | None) -> Sequence[Replication | None]:

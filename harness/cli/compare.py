@@ -11,6 +11,7 @@ from pathlib import Path
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results import compare_runs
 from levelfield.harness.results.compare_runs import RunComparison
+from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import UserError
 
 OK, FAILED, NOTHING = 0, 1, 5
@@ -42,18 +43,12 @@ def _again(
     from levelfield.harness.run.options import RunOptions
 
     there = registry.find()
-    for problem in there.problems:
-        print(f"warning: {problem}", file=sys.stderr)
-
-    def tell(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    warn(there.problems)
     runs = zip(confirm.SIDES, (base, new), strict=True)
     sides = [confirm.RunSide(name, stored, given.get(name)) for name, stored in runs]
     made_with = begun_with(RunOptions(resume=options.new, data_dir=options.data_dir), new.run)
     how = {"margin": options.threshold, "budget": options.budget}
-    return confirm.again(found, sides, made_with, there, **how, tell=tell)
+    return confirm.again(found, sides, made_with, there, **how, tell=teller(options.quiet))
 
 
 def tell(options: argparse.Namespace, found: RunComparison) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from dataclasses import replace
 
 from levelfield.adapters.registry import find
@@ -12,6 +11,7 @@ from levelfield.harness.doctor import tables
 from levelfield.harness.doctor.examine import EFFORTS, choose, examine
 from levelfield.harness.doctor.parts import PARTS
 from levelfield.harness.plan import environments
+from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import unknown
 
 
@@ -24,18 +24,12 @@ def run(options: argparse.Namespace) -> int:
     for part in options.only:
         if part not in PARTS:
             raise unknown("part", part, PARTS, "levelfield doctor --help")
-    for warning in environments.not_passed_on(adapters, {}):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(environments.not_passed_on(adapters, {}))
     name = "quick" if options.quick else "full" if options.full else "normal"
     effort = choose(EFFORTS[name], options.adapter, options.only)
     if options.budget is not None:
         effort = replace(effort, budget=options.budget)
-
-    def tell(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it gets the tables all the same
-    found = examine(effort, adapters, options.threads, tell)
+    found = examine(effort, adapters, options.threads, teller(options.quiet))
     print(tables.as_json(found) if options.json else tables.text(found), end="\n" if options.json else "")
     return 130 if found.stopped else 0

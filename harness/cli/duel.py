@@ -14,11 +14,13 @@ from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.environments import DEFAULT, own
 from levelfield.harness.plan.launches import Launch, Selection, Surroundings, plan
+from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.run import duel
 from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import THREADS, LaunchFailed, Pair, Side
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.console import teller, warn
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError, unknown
 
@@ -27,30 +29,14 @@ def run(options: argparse.Namespace) -> int:
     """Duel and print; 0 with a verdict, 1 without one, 130 when it was stopped, with what the pairs until then say."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     names = [parse(text, registry) for text in (options.first, options.second)]
-    chosen, _ = suite.read(options.suite or "default")
-    # Whoever names no suite means the main work of the default one
-    chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
-    # Whoever names a mode means it, whether the suite has it or not
-    modes = tuple(mode for _, mode in names)
-    selection = Selection(adapters=tuple(info.name for info, _ in names), modes=modes, threads=THREADS)
-    tasks = load_tasks(chosen, selection, options.data_dir)
-    surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
-    launches = workload(plan(chosen, surroundings, selection), names, options.workload)
-    for launch in launches:
-        if launch.skip:
-            raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
-    task = tasks[launches[0].cell.task]
-
-    def tell(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    chosen, surroundings, planned = speed_work(options, registry.adapters, names, THREADS)
+    launches = workload(planned, names, options.workload)
+    task = surroundings.tasks[launches[0].cell.task]
+    tell = teller(options.quiet)
     first, second = (Side(info, launch.cell) for (info, _), launch in zip(names, launches, strict=True))
-    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(environments.not_passed_on(registry.adapters, dict(options.env)))
     tell("certifying both, where not done before")
     if failed := duel.unproved(launches, surroundings):
         print(f"not judged, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr)
@@ -60,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
     here = machine.describe(True)
     try:
         limits = (machine.cores(), chosen.time_limit)
-        with duel.ground(first, second, task, here, *limits, environments=surroundings.environments) as ground:
+        with duel.ground(first, second, task, here, *limits, environments=surroundings.environments) as host:
             how = {"budget": options.budget, "precision": options.precision, "most": options.pairs}
-            for pairs in duel.meet(ground, first, second, **how):
+            for pairs in duel.meet(host, first, second, **how):
                 tell(duel.progress(pairs))
     except LaunchFailed as error:
         print(f"not judged: {error}", file=sys.stderr)
@@ -93,6 +79,24 @@ def parse(text: str, registry: Registry) -> tuple[AdapterInfo, str]:
     return info, mode or info.modes[0]
 
 
+def speed_work(
+    options: argparse.Namespace,
+    adapters: Mapping[str, AdapterInfo],
+    sides: Sequence[tuple[AdapterInfo, str]],
+    threads: int,
+) -> tuple[Suite, Surroundings, list[Launch]]:
+    """The speed launches of these sides in the suite that is asked for, with all that they were planned with."""
+    chosen, _ = suite.read(options.suite or "default")
+    # Whoever names no suite means the main work of the default one
+    chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
+    # Whoever names a mode means it, whether the suite has it or not
+    selection = Selection(tuple(info.name for info, _ in sides), mode=tuple(mode for _, mode in sides), threads=threads)
+    tasks = load_tasks(chosen, selection, options.data_dir)
+    where = {DEFAULT: own(variables.passed(dict(options.env)))}
+    surroundings = Surroundings(adapters, tasks, len(machine.cores()), where)
+    return chosen, surroundings, plan(chosen, surroundings, selection)
+
+
 def named(cell: Cell) -> str:
     """The work of a cell, whoever does it; where and how precisely, if not as usual."""
     unusual = [cell.device] * (cell.device != "cpu") + [cell.precision] * (cell.precision != "float32")
@@ -102,7 +106,10 @@ def named(cell: Cell) -> str:
 def workload(
     launches: Sequence[Launch], sides: Sequence[tuple[AdapterInfo, str]], part: str | None
 ) -> tuple[Launch, Launch]:
-    """The speed launches of both sides on the one workload whose name is, or holds, `part`, of a suite's plan."""
+    """The speed launches of both sides on the one workload whose name is, or holds, `part`, of a suite's plan.
+
+    Raises UserError where there is none, or a side cannot take part.
+    """
     found: dict[str, list[Launch]] = {}
     for launch in launches:
         cell = launch.cell
@@ -119,6 +126,9 @@ def workload(
         raise unknown("workload", str(part), pairs, hint)
     if len(matching) > 1:
         raise UserError(f"the suite has {len(matching)} workloads: {', '.join(sorted(matching))}", "--workload NAME")
+    for launch in pairs[matching[0]]:
+        if launch.skip:
+            raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
     return pairs[matching[0]]
 
 

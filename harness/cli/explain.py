@@ -9,22 +9,18 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo, Registry, find
-from levelfield.harness.cli.duel import named, parse, workload
-from levelfield.harness.cli.explain_text import Explained, text
+from levelfield.harness.cli.duel import named, parse, speed_work, workload
+from levelfield.harness.cli.explain_text import text
 from levelfield.harness.explain.ladder import Climb
 from levelfield.harness.explain.rungs import Side, counterpart, rungs, whole_batches
 from levelfield.harness.explain.spent import look
-from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.measure.profile import Profile
-from levelfield.harness.plan import environments, suite
-from levelfield.harness.plan.environments import DEFAULT, own
-from levelfield.harness.plan.launches import Selection, Surroundings, plan
-from levelfield.harness.run.data import load_tasks
-from levelfield.harness.run.duel import unproved
+from levelfield.harness.plan import environments
+from levelfield.harness.run.duel import ground, unproved
 from levelfield.harness.system import machine, variables
+from levelfield.harness.system.console import teller, warn
 from levelfield.tasks.errors import UserError
 
 
@@ -32,50 +28,32 @@ def run(options: argparse.Namespace) -> int:
     """Explain and print; 0 with a ladder, 1 without one, 130 when it was stopped, with what was measured until then."""
     registry = find()
     given = variables.passed(dict(options.env))
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    for warning in environments.not_passed_on(registry.adapters, dict(options.env)):
-        print(f"warning: {warning}", file=sys.stderr)
+    warn([*registry.problems, *environments.not_passed_on(registry.adapters, dict(options.env))])
     names = sides(options.adapter, options.against, registry)
-    chosen, _ = suite.read(options.suite or "default")
-    chosen = chosen.model_copy(update={"learning": (), "speed": chosen.speed if options.suite else chosen.speed[:1]})
-    # Whoever names a mode means it, whether the suite has it or not
-    modes = tuple(mode for _, mode in names)
-    selection = Selection(adapters=tuple(info.name for info, _ in names), modes=modes, threads=options.threads)
-    tasks = load_tasks(chosen, selection, options.data_dir)
-    surroundings = Surroundings(registry.adapters, tasks, len(machine.cores()), {DEFAULT: own(given)})
-    planned = plan(chosen, surroundings, selection)
+    chosen, surroundings, planned = speed_work(options, registry.adapters, names, options.threads)
     if options.against is None:  # the one below it is not asked for: where the suite has it not, there is none
         able = {launch.cell.adapter for launch in planned if not launch.skip}
         names = names[:1] + [one for one in names[1:] if one[0].name in able]
     found = workload(planned, (names[0], names[-1]), options.workload)
-    for launch in found:
-        if launch.skip:
-            raise UserError(f"{launch.cell.adapter} ({launch.cell.mode}) cannot take part: {launch.skip}")
     if options.trace is not None:
         make_folder(options.trace)
     side, *others = (Side(info, launch.cell) for (info, _), launch in zip(names, found, strict=False))
     other = others[0] if others else None
-    task = whole_batches(tasks[side.cell.task], side.cell.recipe.batch_size)
+    task = whole_batches(surroundings.tasks[side.cell.task], side.cell.recipe.batch_size)
     climb = Climb(rungs(side, other, task))
-
-    def tell(line: str) -> None:
-        if not options.quiet:
-            print(line, file=sys.stderr)
-
+    tell = teller(options.quiet)
     tell("certifying, where not done before")
-    if failed := unproved([replace(found[0], cell=cell) for cell in dict.fromkeys(trained(climb))], surroundings):
+    cells = dict.fromkeys(one.cell for one in climb.left)
+    if failed := unproved([replace(found[0], cell=cell) for cell in cells], surroundings):
         print(
             f"not explained, because not certified: {', '.join(failed)} (levelfield certify shows why)", file=sys.stderr
         )
         return 1
     here, stopped = machine.describe(True), False
     looked: dict[str, Profile | str] = {}
-    infos = {info.name: info for info, _ in names}
-    where = surroundings.environments
+    limit, where = chosen.time_limit, surroundings.environments
     try:
-        how: dict[str, Any] = {"environments": where, "probes": False}
-        with LocalHost(infos, {task.name: task}, here, machine.cores(), chosen.time_limit, **how) as host:
+        with ground(side, other or side, task, here, machine.cores(), limit, where) as host:
             end = time.monotonic() + options.budget
             for number in range(options.blocks):
                 if time.monotonic() >= end or climb.decided(options.precision):
@@ -94,14 +72,14 @@ def run(options: argparse.Namespace) -> int:
             "against": None if other is None else other.label,
             "workload": named(side.cell),
             "threads": options.threads,
-            "ladder": ladder.times.model_dump(),
+            "ladder": ladder.model_dump(),
             "profiles": {label: one if isinstance(one, str) else one.model_dump() for label, one in looked.items()},
             "machine": here.model_dump(mode="json"),
             "variables": variables.kept(os.environ, given) | dict(given),
         }
         print(json.dumps(about, indent=1))
     else:
-        print("\n".join(text(Explained(side, other, named(side.cell), ladder.times, looked))))
+        print("\n".join(text(side, other, named(side.cell), ladder, looked)))
     return 130 if stopped else 0 if len(ladder.rungs) > 1 else 1
 
 
@@ -124,8 +102,3 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--trace {path}: {error.strerror}", "name a folder that can be written") from None
-
-
-def trained(climb: Climb) -> list[Any]:
-    """The cells of all rungs."""
-    return [one.cell for one in climb.left]

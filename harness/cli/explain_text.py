@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from levelfield.harness.explain.rungs import Side
 from levelfield.harness.explain.spent import COMPILED, Spent, differences, more, spent, totals, untold
@@ -16,34 +15,21 @@ from levelfield.reports.findings.explained import Unit, causes
 from levelfield.reports.findings.text import fixed, percent
 
 
-@dataclass(frozen=True)
-class Explained:
-    """What is told: `looked` holds a profile, or why there is none, by the label of each side."""
-
-    side: Side
-    other: Side | None
-    work: str
-    ladder: LadderTimes
-    looked: Mapping[str, Profile | str]
-
-    def timed(self, side: Side) -> Interval | None:
-        """The step of a side as a run on the matched track times it."""
-        name = "other" if side is self.other else "step" if side.resident else "loader"
-        rung = self.ladder.of(name)
-        return None if rung is None else Interval(**rung.step.model_dump())
-
-
-def text(found: Explained) -> list[str]:
-    side, other = found.side, found.other
+def text(
+    side: Side, other: Side | None, work: str, ladder: LadderTimes, looked: Mapping[str, Profile | str]
+) -> list[str]:
+    """`looked` holds a profile, or why there is none, by the label of each side."""
     against = f" against {other.label}" if other else ""
     threads = side.cell.threads
     how = "one thread, in turns on one core" if threads == 1 else f"{threads} threads, in turns on {threads} cores"
-    lines = [f"{side.label}{against}: {found.work}, {how}"]
-    lines += ["", *ladder_lines(side, other, found.ladder)]
+    lines = [f"{side.label}{against}: {work}, {how}"]
+    lines += ["", *ladder_lines(side, other, ladder)]
     for one in filter(None, (side, other)):
-        if (profile := found.looked.get(one.label)) is not None:
-            lines += ["", *profile_lines(one, profile, found.timed(one))]
-    own, base = (found.looked.get(one.label) if one else None for one in (side, other))
+        if (profile := looked.get(one.label)) is not None:
+            # As a run on the matched track times it
+            rung = ladder.of("other" if one is other else "step" if one.resident else "loader")
+            lines += ["", *profile_lines(one, profile, None if rung is None else rung.step)]
+    own, base = (looked.get(one.label) if one else None for one in (side, other))
     if isinstance(own, Profile) and isinstance(base, Profile) and other is not None:
         lines += [
             "",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from levelfield.harness.cli.arguments import parse
-from levelfield.harness.system.console import show_anything
+from levelfield.harness.system.console import show_anything, warn
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -272,20 +272,18 @@ def _export(options: argparse.Namespace) -> int:
     from levelfield.harness.records import store
     from levelfield.harness.results import export
 
-    folder = options.run or store.newest()
+    stored = _stored(options.run or store.newest())
     if options.format == "markdown":
-        if options.output is None:
-            print(_page(_stored(folder), None, "markdown"), end="")
-            return OK
-        print(_write_report([folder], options.output, None, "markdown"))
-        return OK
-    stored = _stored(folder)
-    data = export.FORMATS[options.format](stored.run, stored.records, stored.peaks)
-    if options.output is None:
-        sys.stdout.buffer.write(data)
+        data = _page(stored, None, "markdown").encode()
     else:
+        data = export.FORMATS[options.format](stored.run, stored.records, stored.peaks)
+    if options.output is not None:
         export.write(data, options.output)
         print(options.output)
+    elif options.format == "markdown":
+        print(data.decode(), end="")
+    else:
+        sys.stdout.buffer.write(data)
     return OK
 
 
@@ -311,8 +309,7 @@ def _stored(folder: Path) -> Contents:
     from levelfield.harness.records import store
 
     stored = store.read(folder)
-    for line in stored.damaged:
-        print(f"warning: {line}", file=sys.stderr)
+    warn(stored.damaged)
     return stored
 
 

@@ -14,6 +14,7 @@ from levelfield.harness.plan.launches import has_compiler
 from levelfield.harness.preview import chips, compiler
 from levelfield.harness.preview.chips import GIB, Chip
 from levelfield.harness.preview.preview import Preview, Program
+from levelfield.harness.system.console import warn
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.mlp import MLP
@@ -26,8 +27,7 @@ def run(options: argparse.Namespace) -> int:
     """Compile and print; 0 when all compile and hold, 1 when one does not, 5 when none was selected."""
     chip = chips.named(options.chip)
     registry = find()
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     wanted, left_out = choose(chip, registry, options)
     for line in left_out:
         print(line, file=sys.stderr)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from levelfield.adapters.registry import AdapterInfo, Registry, find
 from levelfield.harness.cli.run_options import command
 from levelfield.harness.plan import suite
-from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records import store
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.results.export import write
 from levelfield.harness.run import session
 from levelfield.harness.run.options import RunOptions
-from levelfield.harness.system.console import columns
+from levelfield.harness.system.console import columns, teller, warn
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.versions import bisect, built, installer, suite_text, wanted
 from levelfield.harness.versions.bisect import Found, Step
@@ -50,8 +50,7 @@ def run(options: argparse.Namespace, page: Page) -> int:
     if len({one.name for one in versions}) < len(versions):
         raise UserError("a version is named twice", USAGE)
     registry = find()
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     using = Using(options, package, adapters_of(package, options.adapter, registry), page)
     return _bisect(using, versions) if options.bisect else _compare(using, versions)
 
@@ -61,6 +60,7 @@ class Using:
 
     def __init__(self, options: argparse.Namespace, package: str, adapters: Sequence[AdapterInfo], page: Page) -> None:
         self.options, self.package, self.page = options, package, page
+        self.tell = teller(options.quiet)
         self.needs = sorted({name for info in adapters for name in info.distributions})
         self.installer = installer.choose(options.installer)
         chosen, _ = suite.read(options.suite or "default")
@@ -75,10 +75,6 @@ class Using:
             raise UserError(f"{self.folder} holds a run already", "choose another folder with -o")
         self.code = 0
 
-    def tell(self, line: str) -> None:
-        if not self.options.quiet:
-            print(line, file=sys.stderr, flush=True)
-
     def environment(self, version: wanted.Wanted) -> Built:
         """Raises UserError where it cannot be built."""
         if self.options.verbose:
@@ -86,23 +82,21 @@ class Using:
         with passing(self.options.quiet) as said:
             return built.obtain(version, self.needs, self.installer, self.tell, said)
 
-    def timed(self, environments: Sequence[Built]) -> Suite:
-        """The suite that times these beside each other."""
-        return suite_text.under(self.suite, {one.name: one.python for one in environments})
-
     def measure(
         self,
         folder: Path,
-        chosen: Suite,
-        names: Sequence[str],
+        environments: Sequence[Built],
         margin: float,
         *,
         blocks: int | None,
         precision: float | None,
+        only: Cell | None = None,
         comparisons: int = 1,
     ) -> list[Row]:
-        """Run the suite in a new folder, which keeps its text, and find what it says; of so many `comparisons` the
-        intervals hold together."""
+        """Time these beside each other, on the work of one cell `only` if there is one, in a new folder, which keeps
+        the suite's text; and find what they say: of so many `comparisons` the intervals hold together."""
+        chosen = suite_text.under(self.suite, {one.name: one.python for one in environments})
+        chosen = chosen if only is None else suite_text.narrowed(chosen, only)
         path = folder / "versions.toml"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +129,9 @@ class Using:
         stored = store.read(folder)
         proofs = [certificates.summary(one) for one in stored.certificates]
         found = evidence.gather(stored.run, stored.records, certificates=proofs)
-        rows = findings.find(found, names, margin, 1 - (1 - evidence.CONFIDENCE) / comparisons)
+        rows = findings.find(
+            found, [one.name for one in environments], margin, 1 - (1 - evidence.CONFIDENCE) / comparisons
+        )
         if (drawn := shown.picture(rows, self.package, stored.run)) is not None:
             write(drawn, folder / "versions.svg")
             self.tell(f"picture: {folder / 'versions.svg'}")
@@ -171,9 +167,8 @@ def adapters_of(package: str, asked: Sequence[str], registry: Registry) -> list[
 def _compare(using: Using, versions: Sequence[wanted.Wanted]) -> int:
     options = using.options
     environments = [using.environment(one) for one in versions]
-    names = [one.name for one in environments]
     how = {"blocks": options.blocks, "precision": options.precision}
-    rows = using.measure(using.folder, using.timed(environments), names, options.threshold, **how)
+    rows = using.measure(using.folder, environments, options.threshold, **how)
     differ = built.differences(environments)
     if options.json:
         from levelfield.reports.findings.versions import as_json
@@ -229,25 +224,19 @@ class Search:
         self.number += 1
         using.tell(f"step {self.number}: {release} against {self.releases[0]}")
         version = wanted.read(using.package, release)
-        if self.number == 1:
-            other = using.environment(version)  # without it there is no search
-        else:
-            try:
-                other = using.environment(version)
-            except UserError as error:
-                return self._told(Step(release, "undecided", reason=error.message))
-        environments = [self.first, other]
-        chosen = using.timed(environments)
-        if self.row is not None:
-            chosen = suite_text.narrowed(chosen, self.row.cell)
-        folder = using.folder / f"{self.number}-{release}"
+        try:
+            other = using.environment(version)
+        except UserError as error:
+            if self.number == 1:  # without it there is no search
+                raise
+            return self._told(Step(release, "undecided", reason=error.message))
         rows = using.measure(
-            folder,
-            chosen,
-            [one.name for one in environments],
+            using.folder / f"{self.number}-{release}",
+            [self.first, other],
             by,
             blocks=using.options.blocks or MOST_BLOCKS,
             precision=using.options.precision or by / 3,
+            only=None if self.row is None else self.row.cell,
             comparisons=bisect.most_steps(len(self.releases)),
         )
         if using.code == INTERRUPTED:
@@ -276,14 +265,12 @@ class Search:
 
 def text(package: str, what: str, found: Found, by: float) -> list[str]:
     """What the search found, for the terminal: the answer, and its steps."""
-    first, share = found.before, f"{100 * by:g} %"
-    last = found.steps[0].release
-    base = found.steps[0]
+    first, last, share = found.before, found.steps[0], f"{100 * by:g} %"
     if found.slower is None:
         told = (
-            "is not slower by more than" if base.word == "not slower" else "cannot be shown to be slower by more than"
+            "is not slower by more than" if last.word == "not slower" else "cannot be shown to be slower by more than"
         )
-        lines = [f"nothing to search for: {package} {last} {told} {share}"]
+        lines = [f"nothing to search for: {package} {last.release} {told} {share}"]
     elif found.exact:
         lines = [f"{package} {found.slower} is the first release that is slower by more than {share}: {what}"]
         lines.append(f"{first} is the last one that is not")

@@ -149,7 +149,7 @@ def same(found: Series, labels: Sequence[str], baseline: str) -> Same:
             runs.append(FalseVerdicts(float(pairs), pooled.differs, pooled.called))
     own, base = recorded[0]
     stop = replay.until(own, base, PRECISION)
-    if stop is not None and stop.pairs is not None and stop.differs is not None:
+    if stop is not None:
         runs.append(FalseVerdicts(stop.pairs, stop.differs, None, PRECISION))
     return Same(_ratio(own, base), found.launches, found.short, replay.neighbours_agree(own, base), runs)
 
@@ -168,7 +168,7 @@ def slowed_down(found: Series, label: str, baseline: str, delay: float, seconds:
 
 
 def _stopped(stop: replay.Stop | None, pair_seconds: float) -> Stopped | None:
-    if stop is None or stop.pairs is None or stop.pairs_90 is None or stop.slower is None:
+    if stop is None:
         return None
     seconds, seconds_90 = stop.pairs * pair_seconds, stop.pairs_90 * pair_seconds
     return Stopped(stop.stopped, stop.pairs, stop.pairs_90, seconds, seconds_90, stop.slower)

@@ -53,10 +53,12 @@ def others(seconds: float, cores: int) -> Condition:
     if not known:
         return Condition("others", "unknown", "this system has no counters of CPU time")
     found = ", ".join(f"{name} {share:.0%}" for name, share in known.items()) + f" of the cores in {seconds:g} s"
-    if disturbance.verdict(shares) is None:
-        return Condition("others", "good", found)
     remedy = "end what else runs: it makes intervals wider, and voids peaks and the use of the device"
-    return Condition("others", "disturbs", found, remedy)
+    return _judged("others", disturbance.verdict(shares) is None, found, remedy)
+
+
+def _judged(name: str, good: bool, found: str, remedy: str) -> Condition:
+    return Condition(name, "good", found) if good else Condition(name, "disturbs", found, remedy)
 
 
 def parse_chosen(text: str) -> str | None:
@@ -93,10 +95,8 @@ def _governor(root: Path) -> Condition:
     found = {read(path).strip() for path in (root / _CPUS).glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""}
     if not found:
         return Condition("governor", "unknown", "this system does not show its frequency governor (usual in a guest)")
-    names = ", ".join(sorted(found))
-    if found == {"performance"}:
-        return Condition("governor", "good", names)
-    return Condition("governor", "disturbs", names, "sudo cpupower frequency-set --governor performance")
+    how = "sudo cpupower frequency-set --governor performance"
+    return _judged("governor", found == {"performance"}, ", ".join(sorted(found)), how)
 
 
 def _turbo(root: Path) -> Condition:
@@ -117,9 +117,8 @@ def _hyperthreads(root: Path, cores: list[int]) -> Condition:
     shared = [core for core, all_of_them in siblings.items() if len(all_of_them) > 1]
     if not shared:
         return Condition("hyperthreads", "good", "no two of the threads that it shows share a core")
-    first = next(core for core in shared)
     how = "echo off | sudo tee /sys/devices/system/cpu/smt/control, or keep the sibling threads idle"
-    listed = " and ".join(str(core) for core in siblings[first])
+    listed = " and ".join(str(core) for core in siblings[shared[0]])
     return Condition("hyperthreads", "disturbs", f"threads {listed} share a core", how)
 
 
@@ -143,9 +142,7 @@ def _load(root: Path, cores: int) -> Condition:
     except (IndexError, ValueError):
         return Condition("load", "unknown", "this system does not show its load")
     found = f"{load:.1f} on {counted(cores, 'core')} over the last minute"
-    if load <= 0.5 * cores:
-        return Condition("load", "good", found)
-    return Condition("load", "disturbs", found, "end what else runs, or wait a minute")
+    return _judged("load", load <= 0.5 * cores, found, "end what else runs, or wait a minute")
 
 
 def _pressure(root: Path) -> Condition:
@@ -153,9 +150,7 @@ def _pressure(root: Path) -> Condition:
     if average is None:
         return Condition("pressure", "unknown", "this kernel does not account for pressure (psi=1 at boot)")
     found = f"tasks waited for a CPU in {average:g} % of the last ten seconds"
-    if average <= 5:
-        return Condition("pressure", "good", found)
-    return Condition("pressure", "disturbs", found, "end what else runs")
+    return _judged("pressure", average <= 5, found, "end what else runs")
 
 
 def _swap(root: Path) -> Condition:
@@ -185,6 +180,5 @@ def _quota(root: Path, cores: int) -> Condition:
     if allowed is None:
         return Condition("CPU quota", "good", "none that its control groups show")
     found = f"{allowed:g} cores' worth of CPU time for the {counted(cores, 'core')} in use"
-    if allowed >= cores:
-        return Condition("CPU quota", "good", found)
-    return Condition("CPU quota", "disturbs", found, "raise the limit, or pin: taskset --cpu-list 0 levelfield …")
+    how = "raise the limit, or pin: taskset --cpu-list 0 levelfield …"
+    return _judged("CPU quota", allowed >= cores, found, how)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.doctor.conditions import Condition, conditions, others
-from levelfield.harness.doctor.parts import PARTS
+from levelfield.harness.doctor.parts import PARTS, Part
 from levelfield.harness.doctor.series import TASK, Bench
 from levelfield.harness.system import machine
 from levelfield.harness.system.machine import Machine
@@ -44,16 +44,6 @@ _LAUNCH = {"torch": 2.4, "jax": 1.4, "flax": 2.5, "tensorflow": 2.3, "keras": 2.
 _CHEAP = 0.8
 
 
-class Measuring(Protocol):
-    """A part: which steps it has in an effort, and how one of them is measured."""
-
-    name: str
-
-    def plan(self, effort: Any, adapters: Mapping[str, AdapterInfo]) -> list[Step]: ...
-
-    def measure(self, bench: Bench, step: Any, enough: Callable[[], bool]) -> Any: ...
-
-
 @dataclass(frozen=True)
 class Step:
     """One thing to measure: what is told before, and the seconds that it takes about, by which a budget is divided.
@@ -61,7 +51,7 @@ class Step:
     0 seconds: its time is fixed, and no budget ends it.
     """
 
-    part: Measuring
+    part: Part
     title: str
     seconds: float
 
@@ -131,13 +121,13 @@ def prepare(threads: int | None, seconds: float) -> Bench:
 
 
 def measured(
-    parts: Iterable[Measuring],
+    parts: Iterable[Part],
     effort: Effort,
     adapters: Mapping[str, AdapterInfo],
     bench: Bench,
     tell: Callable[[str], None],
     start: float,
-) -> Iterator[tuple[Step, Any]]:
+) -> Iterator[tuple[AdapterStep, Trial]]:
     """Each step with its result, as they come; `start` is when the budget began, on the monotonic clock."""
     steps = [step for part in parts for step in part.plan(effort, adapters)]
     time_of = Shares(start + effort.budget if effort.budget else None, sum(step.seconds for step in steps))

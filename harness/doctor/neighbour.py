@@ -1,6 +1,6 @@
 """A neighbour: a process that wakes up at random and computes for a while, as other people's work does.
 
-Started as ``python -P -m levelfield.harness.doctor.neighbour SEED``; ends with the process that started it.
+Started as ``python -P -m levelfield.harness.doctor.neighbour``; ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ ASLEEP, AWAKE = 1.0, 0.2  # mean seconds, both exponentially distributed
 
 
 @contextmanager
-def neighbour(seed: int = 0) -> Iterator[None]:
+def neighbour() -> Iterator[None]:
     """One neighbour while the block lasts."""
     process = subprocess.Popen(
-        paths.module("levelfield.harness.doctor.neighbour", str(seed)),
+        paths.module("levelfield.harness.doctor.neighbour"),
         env=variables.build(os.environ, {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -34,8 +33,8 @@ def neighbour(seed: int = 0) -> Iterator[None]:
         process.wait()
 
 
-def main(seed: int) -> None:
-    owner, draw = os.getppid(), random.Random(seed)  # noqa: S311 - noise, not a secret
+def main() -> None:
+    owner, draw = os.getppid(), random.Random(0)  # noqa: S311 - noise, not a secret
     while os.getppid() == owner:
         time.sleep(draw.expovariate(1 / ASLEEP))
         end = time.monotonic() + draw.expovariate(1 / AWAKE)
@@ -44,4 +43,4 @@ def main(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

@@ -5,26 +5,27 @@ The command's help names these, so nothing is imported here before it is used.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from levelfield.adapters.registry import AdapterInfo
     from levelfield.harness.doctor.against_itself import Trial
-    from levelfield.harness.doctor.examine import AdapterStep, Effort, Step
+    from levelfield.harness.doctor.examine import AdapterStep, Effort
     from levelfield.harness.doctor.series import Bench
 
 
-class Part(ABC):
-    """A series of an adapter against itself: so many `launches` in each of at most `blocks` blocks."""
+LAUNCHES = 5  # in a block
 
-    name: str
-    about: str  # what is told before, after the adapter's name
-    launches: int
-    blocks: int
 
-    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[Step]:
+class Part:
+    """A series of an adapter against itself, in at most so many `blocks`; if `noisy` with a neighbour."""
+
+    def __init__(self, name: str, about: str, blocks: int, noisy: bool = False) -> None:
+        """`about`: what is told before, after the adapter's name."""
+        self.name, self.about, self.blocks, self.noisy = name, about, blocks, noisy
+
+    def plan(self, effort: Effort, adapters: Mapping[str, AdapterInfo]) -> list[AdapterStep]:
         """A step for each adapter that the effort names, in its first mode."""
         from levelfield.harness.doctor.examine import AdapterStep, launch_seconds
 
@@ -33,7 +34,7 @@ class Part(ABC):
             AdapterStep(
                 part=self,
                 title=f"{info.name} {self.about}",
-                seconds=self.launches * self.blocks * launch_seconds(info),
+                seconds=LAUNCHES * self.blocks * launch_seconds(info),
                 info=info,
                 mode=info.modes[0],
                 pairs=self.blocks,
@@ -41,33 +42,17 @@ class Part(ABC):
             for info in chosen
         ]
 
-    @abstractmethod
     def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Trial:
         """Until the step's pairs are made or it is `enough`; a trial that failed says why."""
-
-
-class Itself(Part):
-    name = "itself"
-    about = "against itself, and slowed down by 1, 2 and 5 %"
-    launches = 5
-    blocks = 100
-
-    def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Trial:
         from levelfield.harness.doctor.against_itself import launched
 
-        return launched(bench, step, enough)
+        return launched(bench, step, enough, self.noisy)
 
 
-class Neighbour(Part):
-    name = "neighbour"
-    about = "against itself with a neighbour"
-    launches = 5
-    blocks = 120
-
-    def measure(self, bench: Bench, step: AdapterStep, enough: Callable[[], bool]) -> Trial:
-        from levelfield.harness.doctor.against_itself import launched
-
-        return launched(bench, step, enough, noisy=True)
-
-
-PARTS: dict[str, Part] = {part.name: part for part in (Itself(), Neighbour())}
+PARTS = {
+    part.name: part
+    for part in (
+        Part("itself", "against itself, and slowed down by 1, 2 and 5 %", blocks=100),
+        Part("neighbour", "against itself with a neighbour", blocks=120, noisy=True),
+    )
+}

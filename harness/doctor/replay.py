@@ -52,18 +52,17 @@ class Rates:
 
 @dataclass(frozen=True)
 class Stop:
-    """Windows that grow until the interval is within ±`precision`, the tool's own stop.
+    """Windows that grow until the interval is as narrow as asked for, the tool's own stop.
 
     `stopped`: those that get there within the series; of these, `slower` and `differs` are as in `Rates`; `pairs` and
     `pairs_90` are the median and the 90th percentile of the blocks that it took.
     """
 
-    precision: float
     stopped: Share
-    slower: Share | None
-    differs: Share | None
-    pairs: float | None
-    pairs_90: float | None
+    slower: Share
+    differs: Share
+    pairs: float
+    pairs_90: float
 
 
 def rates(own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03) -> Rates | None:
@@ -103,10 +102,8 @@ def _rates(ratios: Sequence[Interval], pairs: int, margin: float) -> Rates:
 
 
 def until(own: Sequence[float], base: Sequence[float], precision: float) -> Stop | None:
-    """Let a run begin at each block and go on until ±`precision`; None for series too short to stop at all."""
+    """Let a run begin at each block and go on until ±`precision`; None where none gets there within the series."""
     n = len(own)
-    if n < LEAST_BLOCKS_TO_STOP:
-        return None
     ends: list[Interval] = []
     for start in range(n):
         for pairs in range(LEAST_BLOCKS_TO_STOP, n + 1):
@@ -114,16 +111,17 @@ def until(own: Sequence[float], base: Sequence[float], precision: float) -> Stop
             if half_width(ratio) <= precision:
                 ends.append(ratio)
                 break
+    if not ends:
+        return None
     lengths = [ratio.n for ratio in ends]
-    typical = median(lengths) if lengths else n
+    typical = median(lengths)
     slower, faster = sum(r.low > 1 for r in ends), sum(r.high < 1 for r in ends)
     return Stop(
-        precision=precision,
         stopped=_share(len(ends), n, n / typical),
-        slower=_share(slower, len(ends), len(ends) / typical) if ends else None,
-        differs=_share(slower + faster, len(ends), len(ends) / typical) if ends else None,
-        pairs=typical if ends else None,
-        pairs_90=(quantiles(lengths, n=10, method="inclusive")[-1] if len(lengths) > 1 else typical) if ends else None,
+        slower=_share(slower, len(ends), len(ends) / typical),
+        differs=_share(slower + faster, len(ends), len(ends) / typical),
+        pairs=typical,
+        pairs_90=quantiles(lengths, n=10, method="inclusive")[-1] if len(lengths) > 1 else typical,
     )
 
 

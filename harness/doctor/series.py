@@ -34,8 +34,8 @@ class Bench:
     threads: int
     seconds: float
 
-    def launcher(self, adapters: Mapping[str, AdapterInfo], cold: bool = False) -> LocalHost:
-        return LocalHost(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT, cold)
+    def launcher(self, adapters: Mapping[str, AdapterInfo]) -> LocalHost:
+        return LocalHost(adapters, {self.task.name: self.task}, self.machine, self.cores, TIME_LIMIT)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from levelfield.harness.doctor.conditions import Condition
 from levelfield.harness.doctor.examine import Examination
 from levelfield.harness.doctor.replay import Share
 from levelfield.harness.judge.statistics import Interval
+from levelfield.harness.system.console import columns
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
 
@@ -57,12 +58,7 @@ def text(found: Examination) -> str:
     for section in sections(found):
         lines = [section.title, ""]
         if section.rows:
-            table = [section.header, *section.rows]
-            widths = [max(len(row[i]) for row in table) for i in range(len(section.header))]
-            for row in table:
-                lines.append(
-                    "  " + "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-                )
+            lines += [f"  {line}" for line in columns([section.header, *section.rows])]
         lines += [fill(sentence, 110, initial_indent="  ", subsequent_indent="    ") for sentence in section.sentences]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"

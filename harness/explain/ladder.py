@@ -7,7 +7,7 @@ medians do not: the differences of all rungs and the lowest rung are the highest
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from levelfield.harness.explain.rungs import Rung
 from levelfield.harness.judge.statistics import (
@@ -20,63 +20,10 @@ from levelfield.harness.judge.statistics import (
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.explanation import LadderTimes, RungName, RungTime, Span
+from levelfield.harness.records.explanation import LadderTimes, RungName, RungTime
 from levelfield.harness.records.record import Record, step_seconds
 
 SECONDS = 0.5  # of turns in a launch
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A rung that was timed: seconds of a `step`, and how many `more` than on the rung below, None on the lowest."""
-
-    rung: Rung
-    step: Interval
-    more: Interval | None
-
-    @property
-    def time(self) -> RungTime:
-        """For what is written down."""
-        more = None if self.more is None else _span(self.more)
-        return RungTime(rung=self.rung.name, what=self.rung.label, step=_span(self.step), more=more)
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """Rungs from the lowest; `missing`: a rung's label → why it is not there; `blocks` that have all rungs.
-
-    `added`: what the adapter takes more than the other one, up to the rung that a run on the matched track times; or,
-    without another one, than the arithmetic. None where one of both was not timed.
-    """
-
-    rungs: Sequence[Measured]
-    missing: Mapping[str, str]
-    blocks: int
-    added: Interval | None
-
-    @property
-    def causes(self) -> list[Measured]:
-        """The rungs that make up `added`, the dearest first."""
-        names = [one.rung.name for one in self.rungs]
-        base = names.index("other") if "other" in names else 0
-        top = max(place for place, one in enumerate(self.rungs) if _is_matched(one.rung))
-        parts = [one for one in self.rungs[base + 1 : top + 1] if one.more is not None]
-        return sorted(parts, key=lambda one: -one.more.estimate if one.more else 0.0)
-
-    @property
-    def times(self) -> LadderTimes:
-        """For what is written down."""
-        return LadderTimes(
-            rungs=tuple(one.time for one in self.rungs),
-            missing=dict(self.missing),
-            blocks=self.blocks,
-            added=None if self.added is None else _span(self.added),
-            causes=tuple(one.rung.name for one in self.causes) if self.rungs else (),
-        )
-
-
-def _span(found: Interval) -> Span:
-    return Span(**asdict(found))
 
 
 @dataclass
@@ -114,7 +61,7 @@ class Climb:
         return Participant(launch, rung.wrap, group="ladder")
 
     @property
-    def ladder(self) -> Ladder:
+    def ladder(self) -> LadderTimes:
         """What the blocks until now say."""
         return ladder(self.left, self.values, self.missing)
 
@@ -128,31 +75,38 @@ class Climb:
         return all(width <= precision * longest for width in widths)
 
 
-def ladder(rungs: Sequence[Rung], values: Sequence[Mapping[RungName, float]], missing: Mapping[str, str]) -> Ladder:
+def ladder(
+    rungs: Sequence[Rung], values: Sequence[Mapping[RungName, float]], missing: Mapping[str, str]
+) -> LadderTimes:
     """From the `values` of each block; a block without one of the `rungs` does not count."""
     whole = [one for one in values if all(rung.name in one for rung in rungs)]
     if not whole:
-        return Ladder((), missing, 0, None)
+        return LadderTimes(rungs=(), missing=dict(missing), blocks=0, added=None, causes=())
     of = {rung.name: [one[rung.name] for one in whole] for rung in rungs}
     confidence = shared_confidence(len(rungs))  # one difference fewer, and the sum of some of them
-    below: list[Rung | None] = [None, *rungs]
+
+    def more(own: Rung, than: Rung) -> Interval:
+        return mean_difference(of[own.name], of[than.name], confidence)
+
     found = [
-        Measured(
-            rung,
-            mean_interval(of[rung.name]),
-            None if last is None else mean_difference(of[rung.name], of[last.name], confidence),
+        RungTime(
+            rung=rung.name,
+            what=rung.label,
+            step=mean_interval(of[rung.name]),
+            more=more(rung, rungs[place - 1]) if place else None,
         )
-        for last, rung in zip(below, rungs, strict=False)
+        for place, rung in enumerate(rungs)
     ]
-    return Ladder(found, missing, len(whole), _added(rungs, of, confidence))
-
-
-def _added(rungs: Sequence[Rung], of: Mapping[RungName, Sequence[float]], confidence: float) -> Interval | None:
-    base = next((one for one in rungs if one.name == "other"), rungs[0])
-    top = [one for one in rungs if _is_matched(one) and one.name not in ("arithmetic", "other")]
-    if not top or base is top[-1]:
-        return None
-    return mean_difference(of[top[-1].name], of[base.name], confidence)
+    base = next((place for place, one in enumerate(rungs) if one.name == "other"), 0)
+    top = max((place for place, one in enumerate(rungs) if _is_matched(one)), default=0)
+    dearest = sorted(found[base + 1 : top + 1], key=lambda one: -one.more.estimate if one.more else 0.0)
+    return LadderTimes(
+        rungs=tuple(found),
+        missing=dict(missing),
+        blocks=len(whole),
+        added=more(rungs[top], rungs[base]) if top > base else None,
+        causes=tuple(one.rung for one in dearest),
+    )
 
 
 def _is_matched(rung: Rung) -> bool:

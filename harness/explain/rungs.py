@@ -18,10 +18,11 @@ from levelfield.tasks.task import Split, Task
 
 @dataclass(frozen=True)
 class Side:
-    """An adapter on some work of the matched track."""
+    """An adapter on some work of the matched track; `wrap` is around the training of its launches."""
 
     info: AdapterInfo
     cell: Cell
+    wrap: tuple[Wrap, ...] = ()
 
     @property
     def label(self) -> str:

@@ -7,16 +7,15 @@ interval of the difference must lie within a margin declared beforehand (two one
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal, TypeVar
+from typing import Literal
 
-from levelfield.harness.judge.statistics import Interval, mean_difference
+from levelfield.harness.judge.statistics import Interval, Key, mean_difference
 
 Word = Literal["equivalent", "different", "inconclusive", "not judged"]
 Seeds = Mapping[int, float]  # seed -> the adapter's value for it
-Key = TypeVar("Key", bound=Hashable)  # by which the adapters of a table are known
 
 MARGIN = 0.005  # of accuracy: half a point
 LEAST_SEEDS = {"matched": 20, "idiomatic": 60}

@@ -9,17 +9,16 @@ The speed-up is how many times more samples a second are trained, and the effici
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from levelfield.harness.judge import statistics
-from levelfield.harness.judge.statistics import Blocks, Interval, Verdict
+from levelfield.harness.judge.statistics import Blocks, Interval, Key, Verdict
 from levelfield.harness.records.cell import Cell
 
 Kind = Literal["strong", "weak"]
-Key = TypeVar("Key", bound=Hashable)
 
 
 class Counterpart(NamedTuple):
@@ -72,29 +71,20 @@ def scale(steps: Mapping[Key, Steps], margin: float = 0.03) -> dict[Key, Scaling
 
     Those with fewer than `LEAST_BLOCKS` blocks in common are *not judged* and do not count.
     """
-    common = {key: sorted(own.one.keys() & own.several.keys()) for key, own in steps.items()}
-    times = {key: _times_of(own, common[key]) for key, own in steps.items()}
-    judged = {key: pair for key, pair in times.items() if len(pair[0]) >= statistics.LEAST_BLOCKS}
-    each = statistics.shared_confidence(len(judged), 0.95)
-    ratios = statistics.paired_ratios(judged, 0.95)
-    ratios |= {
-        key: statistics.paired_ratio(*pair, each) for key, pair in times.items() if pair[0] and key not in judged
-    }
-    return {key: _scaling(own, ratios.get(key), key in judged, margin) for key, own in steps.items()}
+    verdicts = statistics.judge_family({key: _times_of(own) for key, own in steps.items()}, 0.95, margin, few=True)
+    return {key: _scaling(own, verdicts[key]) for key, own in steps.items()}
 
 
-def _times_of(own: Steps, blocks: list[int]) -> tuple[list[float], list[float]]:
+def _times_of(own: Steps) -> tuple[list[float], list[float]]:
     """Of the same number of samples on several ranks and on one, block by block."""
     more = own.replicas if own.kind == "weak" else 1
+    blocks = sorted(own.one.keys() & own.several.keys())
     return [own.several[b] / more for b in blocks], [own.one[b] for b in blocks]
 
 
-def _scaling(own: Steps, time: Interval | None, judged: bool, margin: float) -> Scaling:
-    if time is None:
-        return Scaling(None, None, statistics.judge(None, margin))
-    verdict = statistics.judge(time, margin)
-    if not judged:
-        verdict = Verdict("not judged", False, time, margin, f"n = {time.n}, not judged")
+def _scaling(own: Steps, verdict: Verdict) -> Scaling:
+    if (time := verdict.ratio) is None:
+        return Scaling(None, None, statistics.judge(None, verdict.margin))
     return Scaling(_over(1.0, time), _over(1 / own.replicas, time), verdict)
 
 

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from levelfield.harness.judge.moderated import moderate
+from levelfield.harness.records.quantity import Interval
 from levelfield.tasks.errors import UserError, unknown
 
 Word = Literal["faster", "slower", "tied", "inconclusive", "not judged"]
@@ -26,20 +27,6 @@ Pairs = tuple[Sequence[float], Sequence[float]]  # a cell's values and its basel
 
 LEAST_BLOCKS = 3  # to be judged
 LEAST_BLOCKS_TO_STOP = 5  # before a width is believed: the narrowest of very small samples is narrow by luck
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate from `n` values with limits that hold the true value with probability `confidence`.
-
-    `confidence` is that of this one interval: where several hold together it is higher than that of the table.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-    confidence: float
 
 
 @dataclass(frozen=True)
@@ -74,19 +61,6 @@ def trimmed_mean(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     winsorised = np.clip(ordered, ordered[..., k, None], ordered[..., n - 1 - k, None])
     variance = winsorised.var(axis=-1, ddof=1) / (1 - 2 * k / n) ** 2
     return ordered[..., k : n - k].mean(axis=-1), variance, n - 2 * k - 1 - 0.75 * k
-
-
-def trimmed_interval(x: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trimmed mean along the last axis of `x` (..., n) with its t-interval: centre, low, high, each (...).
-
-    One value has no interval.
-    """
-    if x.shape[-1] < 2:
-        centre = x.mean(axis=-1)
-        return centre, np.full_like(centre, -inf), np.full_like(centre, inf)
-    centre, variance, freedom = trimmed_mean(x)
-    half = half_length(variance, freedom, x.shape[-1], confidence)
-    return centre, centre - half, centre + half
 
 
 def half_length(
@@ -143,8 +117,7 @@ def paired_ratios(pairs: Mapping[Key, Pairs], confidence: float = 0.95) -> dict[
 def paired_difference(cell: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Interval:
     """Difference cell − baseline of paired values in their unit (seconds, say): the trimmed interval."""
     _same_length(cell, baseline)
-    centre, low, high = (float(v) for v in trimmed_interval(_finite(cell) - _finite(baseline), confidence))
-    return Interval(centre, low, high, len(cell), confidence)
+    return family_intervals({0: _finite(cell) - _finite(baseline)}, confidence)[0]
 
 
 def paired_differences(pairs: Mapping[Key, Pairs], confidence: float = 0.95) -> dict[Key, Interval]:
@@ -194,12 +167,12 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, *, least_de
     return Interval(mean, mean - half, mean + half, n, confidence)
 
 
-def one_more(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def one_more(values: Sequence[float]) -> Interval:
     """Where another value like these lies: the prediction interval of one normal value (Hahn & Meeker 1991, section
     4.2); from one value the limits are infinite. The estimate is the mean."""
-    known = mean_interval(values, confidence)
+    known = mean_interval(values)
     half = (known.high - known.estimate) * sqrt(known.n + 1)
-    return Interval(known.estimate, known.estimate - half, known.estimate + half, known.n, confidence)
+    return Interval(known.estimate, known.estimate - half, known.estimate + half, known.n, known.confidence)
 
 
 def mean_difference(
@@ -279,17 +252,7 @@ def compare(
     fewer than `LEAST_BLOCKS` blocks in common with the baseline is *not judged* and does not count. Raises
     UserError for an unknown baseline.
     """
-    pairs = common_pairs(cells, baseline)
-    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
-    each = shared_confidence(len(judged), confidence)
-    verdicts = {}
-    for name, (own, base) in pairs.items():
-        if name in judged:
-            verdicts[name] = judge(judged[name], margin)
-        else:
-            ratio = paired_ratio(own, base, each) if own else None
-            verdicts[name] = Verdict("not judged", False, ratio, margin, f"n = {len(own)}, not judged")
-    return verdicts
+    return judge_family(common_pairs(cells, baseline), confidence, margin, few=True)
 
 
 def judge_pairs(
@@ -303,13 +266,24 @@ def judge_pairs(
     Of those with fewer than `LEAST_BLOCKS` blocks in common no ratio is given. In all else as `compare`.
     """
     common = {name: _common(own, base) for name, (own, base) in pairs.items()}
-    found = paired_ratios({n: pair for n, pair in common.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
-    return {
-        name: judge(found[name], margin)
-        if name in found
-        else Verdict("not judged", False, None, margin, f"n = {len(own)}, not judged")
-        for name, (own, _) in common.items()
-    }
+    return judge_family(common, confidence, margin, few=False)
+
+
+def judge_family(pairs: Mapping[Key, Pairs], confidence: float, margin: float, *, few: bool) -> dict[Key, Verdict]:
+    """Verdicts of a family of comparisons, whose intervals hold together with `confidence`.
+
+    Those with fewer than `LEAST_BLOCKS` pairs are *not judged* and do not count; they have a ratio if `few`.
+    """
+    judged = paired_ratios({n: pair for n, pair in pairs.items() if len(pair[0]) >= LEAST_BLOCKS}, confidence)
+    each = shared_confidence(len(judged), confidence)
+    verdicts = {}
+    for name, (own, base) in pairs.items():
+        if name in judged:
+            verdicts[name] = judge(judged[name], margin)
+        else:
+            ratio = paired_ratio(own, base, each) if few and own else None
+            verdicts[name] = Verdict("not judged", False, ratio, margin, f"n = {len(own)}, not judged")
+    return verdicts
 
 
 def precision_reached(cells: Mapping[Key, Blocks], baseline: Key, precision: float) -> bool:

@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
+from threading import Event
 from typing import TYPE_CHECKING
 
 from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, paces, rounds
@@ -21,7 +22,6 @@ from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record, by_turn
-from levelfield.harness.system.stop import Stop
 
 if TYPE_CHECKING:
     from levelfield.harness.launch.local import LocalHost
@@ -88,13 +88,13 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
     def all_of(work: Callable[[Alive], None]) -> None:
         for one in shuffled(whole):
             work(one)
-        side_by_side(shuffled(others), lambda one: one.key, lambda one, lane: work(one), lanes, Stop())
+        side_by_side(shuffled(others), lambda one: one.key, lambda one, lane: work(one), lanes, Event())
 
     try:
         all_of(lambda one: one.start(host.parents))
         rounds(launches, block)
         for one in shuffled(whole):
-            one.look(host.sampling, host.sample)
+            one.look(host.sampling, len(host.cores))
         all_of(lambda one: one.take("end"))
     finally:
         for one in launches:

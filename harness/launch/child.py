@@ -67,15 +67,16 @@ class Child:
         if not self.output.take():
             return False
         if self.output.flood:
-            _kill_group(self.pid)
+            self.kill()
         return not self.output.flood
 
     def kill(self) -> None:
-        _kill_group(self.pid)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def end(self, others: Collection[int] = ()) -> None:
         """Kill it and all that it has started, but not the `others`."""
-        _kill_group(self.pid)
+        self.kill()
         _end_descendants(others)
 
 
@@ -134,11 +135,7 @@ def _do(job: AnyJob, guard: Guard, output: int, inherited: Sequence[int]) -> Non
             _write(job.result, _failure(error, job.module))
         traceback.print_exc()  # last: the adapter may have closed the output
     finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
+        processes.leave(code)
 
 
 def _failure(error: BaseException, module: str) -> dict[str, Any]:
@@ -154,11 +151,6 @@ def _write(path: Path, result: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(result), encoding="utf-8")
     partial.replace(path)
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def _end_descendants(others: Collection[int]) -> None:

@@ -4,7 +4,7 @@ certificates. `harness.run.schedule` decides which host makes what, and when."""
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from levelfield.harness.plan.launches import CertificateSubject, Launch
@@ -48,14 +48,3 @@ class Host(Protocol):
 
     def end_all_but(self, cells: Iterable[Cell]) -> None:
         """End the warm parents that none of these cells' launches will use."""
-
-
-class Launcher(Protocol):
-    """A context manager that ends what it started."""
-
-    @property
-    def hosts(self) -> Sequence[Host]: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...

@@ -21,6 +21,7 @@ class Job(BaseModel):
     runtime: str  # ``module:Class``
     distributions: tuple[str, ...] = ()  # whose versions and files are read when it is done
     core: int | None = None  # pin the child to this one
+    lasts: bool = False  # whether its child goes on with other seeds, see `harness.launch.learner`
     memory: int | None = None  # bytes of data that the child may add to what it was forked with
     result: Path
     log: Path
@@ -48,7 +49,6 @@ class LaunchJob(Job):
     wrap: tuple[Wrap, ...] = ()  # around its training, the innermost first
     line: Path | None = None  # on which it is told its turns, see `harness.measure.turns.Line`; None: it takes none
     predict: bool = True  # whether prediction is timed
-    lasts: bool = False  # whether its child goes on with other seeds, see `harness.launch.learner`
 
     @property
     def ranks(self) -> int:

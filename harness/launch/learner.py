@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 MOST = 20  # launches of one child: what a framework keeps of each, up to 10 MB in JAX, is given back with the process
 
 
-def lasts(job: Job) -> bool:
-    """Whether the child of a job may go on with other seeds."""
-    return isinstance(job, LaunchJob) and job.lasts
-
-
 class Learner:
     """The harness' side of a child that goes on."""
 
@@ -48,7 +43,7 @@ class Learner:
 
     def takes(self, job: Job) -> bool:
         """Whether `job` is another seed of the same cell, and no other child is due."""
-        return isinstance(job, LaunchJob) and lasts(job) and job.cell == self.cell and self.made < MOST
+        return isinstance(job, LaunchJob) and job.lasts and job.cell == self.cell and self.made < MOST
 
     def go_on(self, job: Job) -> Done:
         """What another one comes to; a failed one ends the child."""
@@ -67,7 +62,7 @@ class Learner:
 
     def _done(self, doing: Doing) -> Done:
         self.made += 1
-        done = doing.said(self.said)
+        done = doing.wait(self.said)
         if done is None:
             os.read(self.said, 1)
             return doing.so_far()
@@ -77,7 +72,7 @@ class Learner:
 def told(job: AnyJob) -> Iterator[AnyJob]:
     """In the child: its job, and those that it is told of when that is done."""
     yield job
-    if not lasts(job):
+    if not job.lasts:
         return
     asked, done = _pipes(job)
     with asked.open(encoding="utf-8") as lines, done.open("wb", buffering=0) as said:

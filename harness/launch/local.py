@@ -29,7 +29,6 @@ from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
 from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.probes.client import Sampling
-from levelfield.harness.probes.probe import Watched
 from levelfield.harness.records import peak
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate, Check
@@ -270,11 +269,6 @@ class LocalHost:
             # a driver of an accelerator maps much more than it uses
             "memory": self.memory_limit if device == "cpu" else None,
         }
-
-    def sample(self, sampling: Sampling, key: Key, pid: int) -> None:
-        """Begin to watch a launch."""
-        cores = min(key.threads * key.replicas, len(self.cores))
-        sampling.start(Watched(pid, key.device, cores, family=key.replicas > 1))
 
     def _unnamed(self, text: str) -> str:
         """Without the name of this host, when the user asked for that."""

@@ -17,9 +17,9 @@ from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import environment as set_by_us
 from levelfield.adapters.runtime import place
 from levelfield.harness.launch.jobs import Job, LaunchJob
-from levelfield.harness.launch.learner import Learner, lasts
+from levelfield.harness.launch.learner import Learner
 from levelfield.harness.launch.parent_key import Key, key_of
-from levelfield.harness.launch.warm_parent import SAID, Ending, ParentDied, Running, Setup, WarmParent
+from levelfield.harness.launch.warm_parent import Ending, ParentDied, Running, Setup, WarmParent
 from levelfield.harness.measure.loaded import Loaded
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.records.record import Failure
@@ -90,7 +90,7 @@ class WarmParents:
             if learner.takes(job) and (done := self._by(learner, key, partial(learner.go_on, job))).failure is None:
                 return done
             learner.close()
-        if isinstance(job, LaunchJob) and lasts(job):
+        if isinstance(job, LaunchJob) and job.lasts:
             return self._learner(job, key)
         doing = self.begin(job, key)
         return doing if isinstance(doing, Done) else doing.ended()
@@ -116,13 +116,11 @@ class WarmParents:
             self.learners[key] = learner
         return done
 
-    def begin(
-        self, job: Job, key: Key, *, cores: list[int] | None = None, compiled: Path | None = None
-    ) -> Doing | Done:
-        """Start a job; what it came to, where it could not be started. Raises UserError where there is no room.
+    def begin(self, job: Job, key: Key, *, compiled: Path | None = None) -> Doing | Done:
+        """Start a job, and its parent where there is none; what it came to, where it could not be started. Raises
+        UserError where there is no room.
 
-        A parent that has yet to be started is held to `cores`, by default to those of the pool. `compiled` is where
-        the job keeps what it compiles.
+        `compiled` is where the job keeps what it compiles.
         """
         if key in self.broken:
             return self.broken[key]
@@ -130,7 +128,9 @@ class WarmParents:
         try:
             with readably():
                 job.log.touch()
-            parent = self.start(job, key, cores)
+            if key not in self.alive:
+                self.alive[key] = self._start(job, key)
+            parent = self.alive[key]
             if (error := parent.errors.get(self.adapters[job.adapter].module)) is not None:
                 done = Done(failure=Ending(f"cannot be imported: {error}", "import"), log=_tail(parent.log))
                 return _tidied(job, done)
@@ -140,13 +140,6 @@ class WarmParents:
             if self.closed:
                 raise  # the job did not fail, it was given up
             return _tidied(job, self._lost(job, key, error, parent))
-
-    def start(self, job: Job, key: Key, cores: list[int] | None = None) -> WarmParent:
-        """The parent of `key`, which is started if it is not there; see `begin`. Raises ParentDied or TimeoutError when
-        it ends at once."""
-        if key not in self.alive:
-            self.alive[key] = self._start(job, key, cores or self.cores)
-        return self.alive[key]
 
     def end(self, key: Key) -> None:
         """End the parent of `key`, if there is one; the next job starts another one."""
@@ -181,7 +174,7 @@ class WarmParents:
             self.broken[key] = done
         return done
 
-    def _start(self, job: Job, key: Key, cores: list[int]) -> WarmParent:
+    def _start(self, job: Job, key: Key) -> WarmParent:
         alike, shared = key._replace(lane=0), (key.device, key.threads, key.environment, key.replicas)
         family = [info for info in self.adapters.values() if key_of(info, *shared) == alike]
         environment = self.environments[key.environment]
@@ -195,7 +188,7 @@ class WarmParents:
             modules=[self.adapters[job.adapter].module] if self.cold else sorted(modules),
             preload=not self.cold,
             paths=[str(folder) for folder in plugins],
-            cores=cores[: key.threads * key.replicas],
+            cores=self.cores[: key.threads * key.replicas],
             python=environment.python,
             variables=set_by_us(key.framework, key.backend, key.device, key.threads, key.replicas),
             passed=environment.passed,
@@ -227,10 +220,6 @@ class Doing:
     def pid(self) -> int:
         return self.running.pid
 
-    def said(self, word: int) -> Done | None:
-        """Wait until there is something to read at the file `word`; what it came to, where it ends before."""
-        return self._wait(word)
-
     def so_far(self) -> Done:
         """What it came to, though its child lives on."""
         return _tidied(self.job, self._done(None))
@@ -246,11 +235,12 @@ class Doing:
 
     def ended(self) -> Done:
         """Wait for the end."""
-        done = self._wait(None)
+        done = self.wait(None)
         assert done is not None
         return done
 
-    def _wait(self, word: int | None) -> Done | None:
+    def wait(self, word: int | None) -> Done | None:
+        """Until there is something to read at the file `word`; what it came to, where it ends before."""
         begin = time.monotonic()
         try:
             ending = self.running.wait(self.pool.seconds, self.seconds, self.pool.memory, word)
@@ -261,7 +251,7 @@ class Doing:
             return _tidied(self.job, self.pool._lost(self.job, self.key, error, self.parent))
         finally:
             self.seconds += time.monotonic() - begin
-        if ending is SAID:
+        if self.running.answer is None:
             return None
         self.running.places.remove()
         return _tidied(self.job, self._done(ending))

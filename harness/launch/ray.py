@@ -58,21 +58,25 @@ class RayHost:
         return parent_key(self.adapters[wanted.adapter], wanted, len(self.cores))
 
     def launch(self, launch: Launch, core: int | None = None) -> Record:
-        return _answer(self.actor.launch.remote(launch, core))
+        return self._do("launch", launch, core)
 
     def block(self, launches: Sequence[Launch]) -> list[Record]:
-        return _answer(self.actor.block.remote(list(launches)))
+        return self._do("block", list(launches))
 
     def certify(
         self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None = None
     ) -> Certificate:
-        return _answer(self.actor.certify.remote(subject, quick, needs, core))
+        return self._do("certify", subject, quick, needs, core)
 
     def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
-        return _answer(self.actor.peak.remote(adapter, subject))
+        return self._do("peak", adapter, subject)
 
     def end_all_but(self, cells: Iterable[Cell]) -> None:
-        _answer(self.actor.end_all_but.remote(list(cells)))
+        self._do("end_all_but", list(cells))
+
+    def _do(self, method: str, *arguments: Any) -> Any:
+        """What its local launcher answers."""
+        return _answer(self.actor.do.remote(method, *arguments))
 
 
 def _answer(asked: Any, timeout: float | None = None) -> Any:

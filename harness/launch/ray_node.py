@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments
 from levelfield.harness.plan.environments import Environment
-from levelfield.harness.plan.launches import CertificateSubject, Launch
 from levelfield.harness.plan.suite import EnvironmentTable, size
-from levelfield.harness.records import peak
-from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Record
 from levelfield.harness.system import machine
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
@@ -73,22 +69,9 @@ class Node:
         dropped = environments.not_passed_on(adapters, {})
         return here, cores, added, software(terms.uses, adapters, interpreters), dropped
 
-    def launch(self, launch: Launch, core: int | None) -> Record:
-        return self.launcher.launch(launch, core)
-
-    def block(self, launches: list[Launch]) -> list[Record]:
-        return self.launcher.block(launches)
-
-    def certify(
-        self, subject: CertificateSubject, quick: bool, needs: frozenset[str] | None, core: int | None
-    ) -> Certificate:
-        return self.launcher.certify(subject, quick, needs, core)
-
-    def peak(self, adapter: str, subject: peak.PeakSubject) -> peak.Candidate:
-        return self.launcher.peak(adapter, subject)
-
-    def end_all_but(self, cells: Iterable[Cell]) -> None:
-        self.launcher.end_all_but(cells)
+    def do(self, method: str, *arguments: Any) -> Any:
+        """What this method of the local launcher does."""
+        return getattr(self.launcher, method)(*arguments)
 
     def close(self) -> None:
         self.launcher.__exit__()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
@@ -23,7 +23,7 @@ from levelfield.harness.launch.parents import Doing, Done, WarmParents
 from levelfield.harness.measure.turns import Command, Line
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.client import Sampled, Sampling
-from levelfield.harness.probes.probe import Window
+from levelfield.harness.probes.probe import Watched, Window
 from levelfield.harness.records.record import Turn
 from levelfield.harness.system import folders
 
@@ -75,11 +75,12 @@ class Alive:
             self._wait(begun)
         self.wall += time.monotonic() - begin
 
-    def look(self, sampling: Sampling, start: Callable[[Sampling, Key, int], None]) -> None:
-        """Let it train through a window, while `sampling`, begun by `start`, watches it."""
+    def look(self, sampling: Sampling, cores: int) -> None:
+        """Let it train through a window, while `sampling` watches it; it uses at most so many `cores`."""
         assert self.doing is not None
         sampling.open()
-        start(sampling, self.key, self.doing.pid)
+        own = min(self.key.threads * self.key.replicas, cores)
+        sampling.start(Watched(self.doing.pid, self.key.device, own, family=self.key.replicas > 1))
         time.sleep(SETTLE)
         self.take("window")
         self.sampled = sampling.stop(self.window)
@@ -100,7 +101,7 @@ class Alive:
             self.took.append(took)
 
     def _wait(self, doing: Doing) -> None:
-        self.done = doing.said(self.line.over)
+        self.done = doing.wait(self.line.over)
         if self.done is None:
             self.window = self.line.heard()
             doing.running.stop()

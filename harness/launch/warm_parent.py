@@ -15,7 +15,6 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +51,6 @@ class ParentDied(Exception):
         self.failure = failure
 
 
-class Said(Enum):
-    """That a child has said something."""
-
-    SAID = 1
-
-
-SAID = Said.SAID
-
-
 @dataclass(frozen=True)
 class Setup:
     """What a warm parent is started with."""
@@ -94,9 +84,9 @@ class Running:
 
     def wait(
         self, limit: float, spent: float = 0.0, most_memory: int | None = None, word: int | None = None
-    ) -> Ending | Said | None:
+    ) -> Ending | None:
         """Until it ends, for at most `limit` seconds of which some are `spent`. None when it ended well, else how it
-        ended; `SAID` when there is something to read at the file `word`. Raises ParentDied.
+        ended; None too, without an `answer`, when there is something to read at the file `word`. Raises ParentDied.
 
         The child and all that it starts may use `most_memory` bytes more than it was forked with, looked at twice a
         second. Ranks share the parent's pages as the child does.
@@ -118,7 +108,7 @@ class Running:
                 self.kill()
                 raise
             if answer is None:
-                return SAID
+                return None
             self.parent._note(answer)
         return self.parent.ending(self.answer)
 

@@ -28,7 +28,7 @@ def do(job: AnyJob, guard: Guard, first: bool = True) -> dict[str, Any]:
         if job.core is not None:
             processes.hold_to(job.core)
         return work()
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    cores = sorted(os.sched_getaffinity(0))
     threads = job.cell.threads if isinstance(job, LaunchJob) else 1
     found: list[dict[str, Any]] = together(work, shares(cores, job.ranks, threads), job.memory)
     if isinstance(job, CertifyJob):
@@ -55,20 +55,11 @@ def _alone(job: AnyJob, guard: Guard, ranks: Ranks | None = None) -> dict[str, A
 
 def _certify(job: CertifyJob, adapter: type[Adapter], ranks: Ranks | None) -> dict[str, Any]:
     from levelfield.harness.certify.examine import certify
+    from levelfield.harness.certify.observe import Subject
 
-    certificate = certify(
-        adapter,
-        job.mode,
-        device=job.device,
-        precision=job.precision,
-        threads=job.threads,
-        replicas=job.replicas,
-        replication=job.replication,
-        quick=job.quick,
-        needs=job.needs,
-        ranks=ranks,
-        distribution=job.distribution,
-    )
+    where = (job.device, job.threads, job.precision, job.replicas, job.replication)
+    subject = Subject(adapter, job.mode, *where, ranks)
+    certificate = certify(subject, quick=job.quick, needs=job.needs, distribution=job.distribution)
     return certificate.model_dump(mode="json")
 
 

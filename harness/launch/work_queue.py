@@ -6,10 +6,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import itemgetter
+from threading import Event
 from typing import Generic, NamedTuple, TypeVar
 
 from levelfield.harness.launch.hosts import Host, HostLost
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
 
 Piece = TypeVar("Piece")
@@ -27,7 +27,7 @@ def side_by_side(
     key: Callable[[Piece], Hashable],
     work: Callable[[Piece, Lane], None],
     lanes: Sequence[Lane],
-    stop: Stop,
+    stop: Event,
     *,
     fits: Callable[[Piece, Host], bool] = lambda piece, host: True,
     enough: Callable[[], bool] = lambda: False,
@@ -53,7 +53,7 @@ def side_by_side(
                     queue.drop()
                     queue.give_back(piece, lane.host)  # others wait for what is under way
                     raise
-                if stop.asked.is_set() or enough():
+                if stop.is_set() or enough():
                     queue.drop()
                 queue.give_back(piece, lane.host)
         except BaseException as error:  # carried to the caller's thread
@@ -70,7 +70,7 @@ def side_by_side(
                 thread.join(1.0)  # wakes for Ctrl-C
     if errors:
         raise errors[0]
-    if queue.lines and not stop.asked.is_set():
+    if queue.lines and not stop.is_set():
         raise UserError(
             "no host is left that can make the rest of the launches",
             "see which hosts are up, and what they offer; then go on with levelfield run --resume RUN",

@@ -166,9 +166,7 @@ def _cpu_stat() -> Path:
 @cache
 def cores_of(pid: int) -> frozenset[int]:
     """The cores that a process might use when it was first asked for: some libraries bind its first thread later."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(pid))
-    return frozenset(range(os.cpu_count() or 1))
+    return frozenset(os.sched_getaffinity(pid))
 
 
 def _stat(cores: Collection[int] | None) -> tuple[float | None, float | None]:

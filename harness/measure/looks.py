@@ -95,11 +95,8 @@ class Looks:
         self._drawn: Iterator[tuple[int, int]] = iter(drawn(seed, salt))
         self._next = next(self._drawn)
 
-    def after(self, epoch: int, took: float, left: float) -> float:
-        """An epoch, counted from 1, has ended after `took` seconds, about `left` before the last one's end.
-
-        Seconds that the look has taken, 0 without one.
-        """
+    def after(self, epoch: int, took: float, left: float) -> None:
+        """An epoch, counted from 1, has ended after `took` seconds, about `left` before the last one's end."""
         self._timed += took
         due = self._next[0] <= epoch <= self._next[1]
         if epoch >= self._next[1]:
@@ -107,9 +104,10 @@ class Looks:
         if not due and left < ENDING * took and self._ending < MOST_ENDING:
             self._ending += 1
             due = True
-        return self._look(epoch) if due else 0.0
+        if due:
+            self._look(epoch)
 
-    def _look(self, epoch: int) -> float:
+    def _look(self, epoch: int) -> None:
         begin = clock()
         weights = self.model.get_weights()
         read = clock()
@@ -120,9 +118,7 @@ class Looks:
         self.waited.append(max((read - begin) - (again - read), 0.0))
         self.since.append(self._timed)
         self._timed = 0.0
-        spent = clock() - begin
-        self.seconds += spent
-        return spent
+        self.seconds += clock() - begin
 
     def end(self, epoch: int) -> None:
         """`fit` has returned, and nobody has predicted yet."""

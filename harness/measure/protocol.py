@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from levelfield.harness.measure.looks import Looks
 from levelfield.harness.measure.rank_group import Ranks
 from levelfield.harness.measure.steady import Steady
 from levelfield.harness.measure.turns import Alone, Commands, Turns
+from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.cell import LaunchKind
 from levelfield.harness.system.clocks import Pair, clock
@@ -42,13 +43,6 @@ PREDICT_SECONDS = 0.03  # for each batch size, at most PREDICT_CALLS calls
 PREDICT_CALLS = 100
 
 
-class Wrapper(Protocol):
-    """What goes around the training of a launch: see `harness.measure.wrap`."""
-
-    def around(self, model: Adapter, watch: Any, setting: Setting, steps: int) -> AbstractContextManager[Any]:
-        """Of one call of `fit` with `steps` an epoch: the watch that it gets in place of `watch`."""
-
-
 def launch(
     kind: LaunchKind,
     adapter: type[Adapter],
@@ -59,7 +53,7 @@ def launch(
     learning: Learning | None = None,
     ranks: Ranks | None = None,
     salt: int = 0,
-    wrap: Sequence[Wrapper] = (),
+    wrap: Sequence[Wrap] = (),
     commands: Commands | None = None,
     predict: bool = True,
 ) -> dict[str, object]:
@@ -114,7 +108,7 @@ def _fit(
     order: BatchOrder | None,
     watch: SpeedWatch | LearningWatch,
     ranks: Ranks | None,
-    wrap: Sequence[Wrapper],
+    wrap: Sequence[Wrap],
 ) -> dict[str, object]:
     """Train; of several replicas, the result's placement."""
     outer: Any = watch
@@ -208,7 +202,7 @@ def _speed(
     steady: Steady,
     ranks: Ranks | None,
     salt: int,
-    wrap: Sequence[Wrapper],
+    wrap: Sequence[Wrap],
     predict: bool,
 ) -> dict[str, object]:
     order = given_order(setting, len(task.train.x), partial=False)
@@ -270,7 +264,7 @@ def _predict_times(model: Adapter, batch: int, task: Task) -> list[float]:
 
 
 def _learning(
-    model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None, wrap: Sequence[Wrapper]
+    model: Adapter, setting: Setting, task: Task, how: Learning, ranks: Ranks | None, wrap: Sequence[Wrap]
 ) -> dict[str, object]:
     check_weights(model.get_weights(), setting.model)
     how = replace(how, stopping=stopping(type(model), setting, how.stopping))

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from levelfield.adapters.registry import AdapterInfo, Installed, version
+from levelfield.harness.plan.suite import EnvironmentTable
 from levelfield.harness.system import variables
 from levelfield.harness.system.paths import ROOT
 from levelfield.harness.system.variables import Passed
@@ -48,22 +48,12 @@ class Environment:
     passed: Passed = ()
 
 
-class Asked(Protocol):
-    """An environment as a suite asks for it; without `python` it is the interpreter that this process runs in."""
-
-    @property
-    def python(self) -> Path | None: ...
-
-    @property
-    def env(self) -> Mapping[str, str]: ...
-
-
 def own(passed: Passed = ()) -> Environment:
     """The interpreter that this process runs in."""
     return Environment(DEFAULT, sys.executable, version, passed)
 
 
-def find(named: Mapping[str, Asked], distributions: Iterable[str]) -> dict[str, Environment]:
+def find(named: Mapping[str, EnvironmentTable], distributions: Iterable[str]) -> dict[str, Environment]:
     """The own environment and the `named` ones, asked for the versions of `distributions`.
 
     Raises UserError for an interpreter that cannot be run, or lacks what a worker imports.

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from levelfield.adapters.adapter import Setting
@@ -14,12 +15,11 @@ from levelfield.adapters.limits import refusal
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.adapters.runtime import compiles
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite
+from levelfield.harness.plan.suite import LearningPart, Part, SpeedPart, Suite, check_known
 from levelfield.harness.records.cell import Cell, LaunchKind
 from levelfield.harness.system.numbers import counted
 from levelfield.harness.system.variables import Passed
-from levelfield.tasks.errors import UserError, unknown
-from levelfield.tasks.mlp import MLP
+from levelfield.tasks.errors import UserError
 from levelfield.tasks.task import Task
 
 _LARGEST_PARAMETERS = 500_000_000  # 2 GB in float32, before gradients and optimizer state
@@ -77,17 +77,17 @@ class CertificateSubject(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """What the command line narrows a suite to; empty means all."""
+    """What the command line narrows a suite to, by the names of its options; empty or None: as the suite says."""
 
-    adapters: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
-    tracks: tuple[Track, ...] = ()
+    adapter: tuple[str, ...] = ()
+    task: tuple[str, ...] = ()
+    mode: tuple[str, ...] = ()
+    track: tuple[Track, ...] = ()
+    device: str | None = None
+    matmul_precision: TimedPrecision | None = None
+    threads: int | None = None
     blocks: int | None = None
     seeds: int | None = None
-    threads: int | None = None
-    device: str | None = None
-    precision: TimedPrecision | None = None
     full: bool = False  # the larger number of seeds, where a suite has two
 
 
@@ -134,7 +134,7 @@ def baseline_of(launches: Iterable[Launch]) -> Cell | None:
 def setting(cell: Cell, task: Task, seed: int) -> Setting:
     """What the adapter of a cell is built with."""
     return Setting(
-        model=mlp(cell, task),
+        model=cell.model.on(task.features, task.outputs),
         recipe=cell.recipe,
         kind=task.kind,
         mode=cell.mode,
@@ -152,10 +152,6 @@ def setting(cell: Cell, task: Task, seed: int) -> Setting:
 def partial_batch(cell: Cell, task: Task) -> int:
     """Samples of the last batch of an epoch, where it is not whole; speed launches leave it out."""
     return len(task.train.x) % cell.recipe.batch_size if cell.kind == "learning" else 0
-
-
-def mlp(cell: Cell, task: Task) -> MLP:
-    return cell.model.on(task.features, task.outputs)
 
 
 def has_compiler() -> bool:
@@ -218,7 +214,7 @@ def _speed(suite: Suite, part: SpeedPart, there: Surroundings, selection: Select
 def _skip(cell: Cell, there: Surroundings) -> tuple[str | None, bool]:
     """Why a cell cannot be measured, and whether that is the adapter's declaration; refuses what is too large."""
     info, task = there.adapters[cell.adapter], there.tasks[cell.task]
-    network = mlp(cell, task)
+    network = cell.model.on(task.features, task.outputs)
     if network.parameters > _LARGEST_PARAMETERS:
         need = 4 * network.parameters / 2**30
         raise UserError(
@@ -259,7 +255,7 @@ def _cells(suite: Suite, part: Part, kind: LaunchKind, there: Surroundings, sele
             mode=mode,
             feed=info.feed if track == "matched" else info.documented_feed,
             track=track,
-            device=device_of(part, selection),
+            device=selection.device or part.device,
             threads=_threads(part, there, selection, way),
             environment=environment,
             precision=precision,
@@ -294,17 +290,13 @@ def devices_of(first: str, replicas: int) -> list[str]:
     return [f"{kind}:{int(number) + i}" for i in range(replicas)] if number else [first]
 
 
-def device_of(part: Part, selection: Selection) -> str:
-    return selection.device or part.device
-
-
 def _precisions(part: Part, selection: Selection) -> Sequence[Precision]:
-    return [selection.precision] if selection.precision else part.precision
+    return [selection.matmul_precision] if selection.matmul_precision else part.precision
 
 
 def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]:
-    if selection.modes:
-        return [mode for mode in info.every_mode if mode in selection.modes]
+    if selection.mode:
+        return [mode for mode in info.every_mode if mode in selection.mode]
     if part.modes == "all":
         return info.modes
     if part.modes == "default":
@@ -315,11 +307,11 @@ def _modes(info: AdapterInfo, part: Part, selection: Selection) -> Sequence[str]
 
 
 def _tracks(part: Part, selection: Selection) -> list[Track]:
-    return [track for track in part.track if not selection.tracks or track in selection.tracks]
+    return [track for track in part.track if not selection.track or track in selection.track]
 
 
 def _tasks(part: Part, selection: Selection) -> list[str]:
-    return [task for task in part.task if not selection.tasks or task in selection.tasks]
+    return [task for task in part.task if not selection.task or task in selection.task]
 
 
 def _adapters(part: Part, there: Surroundings, selection: Selection) -> list[AdapterInfo]:
@@ -327,7 +319,7 @@ def _adapters(part: Part, there: Surroundings, selection: Selection) -> list[Ada
         info
         for info in there.adapters.values()
         if ("*" in part.adapters or info.name in part.adapters)
-        and (not selection.adapters or info.name in selection.adapters)
+        and (not selection.adapter or info.name in selection.adapter)
     ]
 
 
@@ -354,22 +346,12 @@ def _check_size(suite: Suite, there: Surroundings, selection: Selection) -> None
 
 def _check(suite: Suite, adapters: Mapping[str, AdapterInfo], selection: Selection) -> None:
     modes = {mode for info in adapters.values() for mode in info.every_mode}
-
-    def check(where: str, what: str, given: Iterable[str], known: Iterable[str]) -> None:
-        for name in given:
-            if name not in known:
-                error = unknown(what, name, known, "levelfield list adapters")
-                raise UserError(f"{where}: {error.message}", error.hint)
-
-    check("--adapter", "adapter", selection.adapters, adapters)
-    check("--mode", "mode", selection.modes, modes)
+    check = partial(check_known, listing="levelfield list adapters")
+    check("--adapter", "adapter", selection.adapter, adapters)
+    check("--mode", "mode", selection.mode, modes)
     check(f"{suite.file}: baseline", "adapter", [suite.baseline], adapters)
     parts: list[tuple[str, Part]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
     for kind, part in parts:
         check(f"{suite.file}: {kind}.adapters", "adapter", (name for name in part.adapters if name != "*"), adapters)
         if not isinstance(part.modes, str):
             check(f"{suite.file}: {kind}.modes", "mode", part.modes, modes)
-    tasks = {name for _, part in parts for name in part.task}
-    for name in selection.tasks:
-        if name not in tasks:
-            raise unknown("task of this suite", name, tasks)

@@ -1,32 +1,4 @@
-"""A suite: which launches to make, as TOML, validated.
-
-name = "mine"
-summary = "My flowers, three layers"
-baseline = "torch-autograd"
-
-[tasks.flowers]                     # only for your own data; the file lies relative to the suite
-file = "flowers.csv"
-label = "species"
-
-[models.three-layers]
-hidden = [64, 32]
-
-[recipes.momentum]
-optimizer = "momentum"
-learning-rate = 0.05
-
-[[learning]]                        # evaluated every epoch, not timed
-task = "flowers"
-model = "three-layers"
-recipe = "momentum"
-seeds = 3
-
-[[speed]]                           # timed, evaluated at the end
-task = "flowers"
-model = "three-layers"
-recipe = "momentum"
-blocks = 6
-"""
+"""A suite: which launches to make, as TOML, validated. An example of one stands in docs/run.md."""
 
 from __future__ import annotations
 
@@ -329,14 +301,16 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
     return [_kebab(name) for name in models.get(where, Suite).model_fields]
 
 
+def check_known(where: str, what: str, given: Iterable[str], known: Iterable[str], listing: str = "") -> None:
+    """Raises UserError where one of the names that are `given` is not among those that are `known`."""
+    for name in given:
+        if name not in known:
+            error = unknown(what, name, known, listing)
+            raise UserError(f"{where}: {error.message}", error.hint)
+
+
 def _check_names(suite: Suite, path: Path) -> None:
     from levelfield.tasks import registry
-
-    def check(what: str, where: str, given: Iterable[str], known: Iterable[str]) -> None:
-        for name in given:
-            if name not in known:
-                error = unknown(what, name, known)
-                raise UserError(f"{path}: {where}: {error.message}", error.hint)
 
     if not suite.speed and not suite.learning:
         raise UserError(f"{path}: nothing to do", "add a [[speed]] or a [[learning]] table")
@@ -347,12 +321,13 @@ def _check_names(suite: Suite, path: Path) -> None:
         )
     tables: list[tuple[str, Any]] = [("speed", p) for p in suite.speed] + [("learning", p) for p in suite.learning]
     for kind, part in tables:
-        check("task", f"{kind}.task", part.task, [*registry.names(), *suite.tasks])
-        check("model", f"{kind}.model", part.model, suite.models)
-        check("recipe", f"{kind}.recipe", part.recipe, suite.recipes)
+        check_known(f"{path}: {kind}.task", "task", part.task, [*registry.names(), *suite.tasks])
+        check_known(f"{path}: {kind}.model", "model", part.model, suite.models)
+        check_known(f"{path}: {kind}.recipe", "recipe", part.recipe, suite.recipes)
         if kind == "learning" and part.replays:
             _check_replayed(suite, part, path)
-        check("environment", f"{kind}.environments", part.environments, ["default", *suite.environments])
+        known = ["default", *suite.environments]
+        check_known(f"{path}: {kind}.environments", "environment", part.environments, known)
 
 
 def _check_replayed(suite: Suite, part: LearningPart, path: Path) -> None:

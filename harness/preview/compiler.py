@@ -17,7 +17,6 @@ from levelfield.harness.preview import preview
 from levelfield.harness.preview.chips import Chip
 from levelfield.harness.preview.preview import Preview, Subject
 from levelfield.harness.system import folders, paths, variables
-from levelfield.harness.system.variables import Passed
 from levelfield.tasks.errors import UserError
 
 COMPILES = {"jax": "levelfield.adapters.jax.absent"}  # runtime → the module that can compile for absent chips
@@ -54,7 +53,7 @@ def subject(chip: Chip, info: AdapterInfo, setting: Setting) -> Subject:
     )
 
 
-def compiled(chip: Chip, info: AdapterInfo, setting: Setting, passed: Passed = ()) -> Preview:
+def compiled(chip: Chip, info: AdapterInfo, setting: Setting) -> Preview:
     """Compile what `info` compiles while it trains as `setting` says. What the compiler refuses, and that it breaks
     off, is in the preview. Raises UserError for a number of devices that the chip's hosts do not have."""
     about = subject(chip, info, setting)
@@ -71,7 +70,7 @@ def compiled(chip: Chip, info: AdapterInfo, setting: Setting, passed: Passed = (
         "variants": chip.variants(),
     }
     with folders.Temporary() as folder:
-        answer = _answer(COMPILES[info.runtime], job, folder.path, environment(chip, info, folder.path), passed)
+        answer = _answer(COMPILES[info.runtime], job, folder.path, environment(chip, info, folder.path))
     if "error" in answer:
         return Preview(subject=about, versions=versions, memory=chip.memory, **answer)
     return preview.read(about, chip, versions, answer)
@@ -89,7 +88,7 @@ def environment(chip: Chip, info: AdapterInfo, root: Path) -> dict[str, str]:
     return found | {"XLA_FLAGS": f"--xla_dump_to={root / 'dump'}"}
 
 
-def _answer(module: str, job: Mapping[str, Any], root: Path, ours: Mapping[str, str], passed: Passed) -> dict[str, Any]:
+def _answer(module: str, job: Mapping[str, Any], root: Path, ours: Mapping[str, str]) -> dict[str, Any]:
     """What the process answers, or the ``error`` because of which it does not."""
     given, answer, dump, log = (root / name for name in ("job.json", "answer.json", "dump", "log"))
     folders.make(root)
@@ -99,7 +98,7 @@ def _answer(module: str, job: Mapping[str, Any], root: Path, ours: Mapping[str, 
         try:
             done = subprocess.run(
                 paths.module(module, str(given), str(answer), str(dump)),
-                env=variables.build(os.environ, ours, passed),
+                env=variables.build(os.environ, ours),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -69,7 +69,18 @@ class Preview(Frozen):
     @property
     def faults(self) -> list[str]:
         """What is wrong with it, a sentence each; empty where it compiles and holds."""
-        return faults(self)
+        if self.error:
+            return [refusal(self.error)]
+        found: list[str] = []
+        if not self.programs:
+            found.append("its training makes no jitted call that could be compiled")
+        for one in self.programs:
+            who = f"{one.function} ({one.variant})"
+            if one.error:
+                found.append(f"{who} does not compile: {one.error}")
+                continue
+            found += [f"{who}: {fault}" for fault in _of(one, self.subject, self.memory)]
+        return found
 
 
 def read(subject: Subject, chip: Chip, versions: Mapping[str, str], answer: Mapping[str, Any]) -> Preview:
@@ -101,7 +112,7 @@ def _program(one: Mapping[str, Any], variant: str, found: Mapping[str, Any], kin
         instructions=found["instructions"],
         needs=needs(found["memory"]),
         flops=found["flops"] or None,
-        collectives=dict(Counter(f"{one.op} {' '.join(one.types)}" for one in facts.collectives)),
+        collectives=dict(Counter(facts.collectives)),
         host=tuple(facts.host),
         copied=max(facts.copies, default=0),
         cycles=shares(facts),
@@ -152,22 +163,6 @@ def shares(facts: Facts) -> dict[str, float]:
     total = sum(facts.cycles.values())
     ordered = sorted(facts.cycles.items(), key=lambda one: -one[1])
     return {kind: round(cycles / total, 4) for kind, cycles in ordered} if total else {}
-
-
-def faults(preview: Preview) -> list[str]:
-    """See `Preview.faults`."""
-    if preview.error:
-        return [refusal(preview.error)]
-    found: list[str] = []
-    if not preview.programs:
-        found.append("its training makes no jitted call that could be compiled")
-    for one in preview.programs:
-        who = f"{one.function} ({one.variant})"
-        if one.error:
-            found.append(f"{who} does not compile: {one.error}")
-            continue
-        found += [f"{who}: {fault}" for fault in _of(one, preview.subject, preview.memory)]
-    return found
 
 
 def _of(one: Program, subject: Subject, memory: int) -> Sequence[str]:

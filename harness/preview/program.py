@@ -75,19 +75,12 @@ class Product:
     library: bool = False  # a call of cuBLAS
 
 
-@dataclass(frozen=True)
-class Collective:
-    op: str
-    types: tuple[str, ...]
-    bytes: int
-
-
 @dataclass
 class Facts:
     """Of one program."""
 
     products: list[Product] = field(default_factory=list)
-    collectives: list[Collective] = field(default_factory=list)
+    collectives: list[str] = field(default_factory=list)  # operation and types of each
     host: list[str] = field(default_factory=list)
     copies: list[int] = field(default_factory=list)  # bytes of each, largest first
     cycles: dict[Kind, int] = field(default_factory=dict)  # as XLA estimates them, a loop's times its rounds
@@ -127,7 +120,7 @@ def read(text: str) -> Facts:
                 facts.products.append(product)
             elif base in _COLLECTIVES:
                 arrays = [f"{kind}[{shape}]" for kind, shape in _ARRAY.findall(one.type)]
-                facts.collectives.append(Collective(base, tuple(dict.fromkeys(arrays)), one.bytes))
+                facts.collectives.append(" ".join([base, *dict.fromkeys(arrays)]))
             elif one.op in _HOST or re.search("callback|[Hh]ost", one.target):
                 facts.host.append(one.target or one.op)
             elif base == "copy":

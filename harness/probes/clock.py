@@ -15,7 +15,6 @@ from levelfield.harness.records.quantity import Measured, Quantity
 class CpuClock(Probe):
     names = ("cpu_clock", "cpu_clock_max")
     kinds = ("cpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched) -> None:
         super().__init__(watched)
@@ -24,9 +23,6 @@ class CpuClock(Probe):
 
     def available(self) -> str | None:
         return None if getattr(psutil, "cpu_freq", lambda: None)() else "the system does not tell the CPU's clock"
-
-    def start(self) -> None:
-        self.sample()
 
     def sample(self) -> None:
         found = psutil.cpu_freq()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import sys
 import time
 from collections.abc import Mapping
 
@@ -24,7 +23,7 @@ def seconds_of(pid: int) -> float:
 
 def mask() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def below(pid: int) -> float:
@@ -58,7 +57,4 @@ class CpuTime(Probe):
 
     def _now(self) -> float:
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        total = time.process_time() + ended.ru_utime + ended.ru_stime
-        if sys.platform == "linux":
-            total += below(self.watched.pid)
-        return total
+        return time.process_time() + ended.ru_utime + ended.ru_stime + below(self.watched.pid)

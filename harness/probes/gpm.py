@@ -24,7 +24,6 @@ class Gpm(Probe):
 
     names = tuple(METRICS)
     kinds = ("gpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched) -> None:
         super().__init__(watched)
@@ -36,17 +35,13 @@ class Gpm(Probe):
             return found
         self.nvml, self.handle = found
         try:
-            supported = self.nvml.nvmlGpmQueryDeviceSupport(self.handle).isSupportedDevice
+            if self.nvml.nvmlGpmQueryDeviceSupport(self.handle).isSupportedDevice:
+                return None
+            reason = "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
         except self.nvml.NVMLError as error:
-            self.nvml.nvmlShutdown()
-            return f"NVML GPM: {error}"
-        if supported:
-            return None
+            reason = f"NVML GPM: {error}"
         self.nvml.nvmlShutdown()
-        return "this GPU has no performance monitoring through NVML (GPM): Hopper or later has"
-
-    def start(self) -> None:
-        self.sample()
+        return reason
 
     def sample(self) -> None:
         sample = self.nvml.nvmlGpmSampleAlloc()

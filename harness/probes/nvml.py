@@ -17,6 +17,18 @@ LEAST_ENERGY = 3.0  # seconds; the counter moves in steps, of which a short wind
 _NO_THROTTLING = 0x1 | 0x2 | 0x100  # nvmlClocksEventReasonGpuIdle, …ApplicationsClocksSetting, …DisplayClockSetting
 
 
+# quantity → its unit, and what NVML calls it
+_MEANING = {
+    "gpu_kernel_share": ("1", "NVML utilization.gpu: time in which any kernel ran; an idle detector only"),
+    "gpu_memory_used": ("B", "NVML memory.used of the whole board, the highest sample"),
+    "gpu_power": ("W", "NVML power.draw of the whole board, mean of the samples"),
+    "gpu_clock_sm": ("Hz", "NVML clocks.sm, mean of the samples"),
+    "gpu_clock_memory": ("Hz", "NVML clocks.mem, mean of the samples"),
+    "gpu_throttled": ("1", "NVML clocks_event_reasons: share of the samples with a cap on power or heat"),
+    "energy": ("J", "NVML total energy of the whole board: holds where nobody else uses it"),
+}
+
+
 def open_device(device: str) -> tuple[Any, Any] | str:
     """The module pynvml and the handle of ``gpu:N``, counted as the workers count; or why there is none."""
     try:
@@ -43,17 +55,8 @@ class Nvml(Probe):
     `energy`, `gpu_power` and `gpu_memory_used` are the whole board's: they hold where nobody else uses it.
     """
 
-    names = (
-        "gpu_kernel_share",
-        "gpu_memory_used",
-        "gpu_power",
-        "gpu_clock_sm",
-        "gpu_clock_memory",
-        "gpu_throttled",
-        "energy",
-    )
+    names = tuple(_MEANING)
     kinds = ("gpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched) -> None:
         super().__init__(watched)
@@ -104,17 +107,6 @@ class Nvml(Probe):
                 unit, source = _MEANING[name]
                 found[name] = Measured(value=value, unit=unit, source=source)
         return found
-
-
-_MEANING = {
-    "gpu_kernel_share": ("1", "NVML utilization.gpu: time in which any kernel ran; an idle detector only"),
-    "gpu_memory_used": ("B", "NVML memory.used of the whole board, the highest sample"),
-    "gpu_power": ("W", "NVML power.draw of the whole board, mean of the samples"),
-    "gpu_clock_sm": ("Hz", "NVML clocks.sm, mean of the samples"),
-    "gpu_clock_memory": ("Hz", "NVML clocks.mem, mean of the samples"),
-    "gpu_throttled": ("1", "NVML clocks_event_reasons: share of the samples with a cap on power or heat"),
-    "energy": ("J", "NVML total energy of the whole board: holds where nobody else uses it"),
-}
 
 
 def _too_short(name: str, window: Window) -> str | None:

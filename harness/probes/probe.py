@@ -54,9 +54,9 @@ class Probe(ABC):
     def available(self) -> str | None:
         """Why it cannot tell anything here, in one line; None when it can."""
 
-    @abstractmethod
     def start(self) -> None:
-        """The launch has begun."""
+        """The launch has begun; by default its first sample is taken."""
+        self.sample()
 
     def sample(self) -> None:
         """Called every `every` seconds from `start` to `stop`."""

@@ -16,7 +16,6 @@ class Rapl(Probe):
 
     names = ("energy",)
     kinds = ("cpu",)
-    every = 0.1
 
     def __init__(self, watched: Watched, root: Path = Path("/sys/class/powercap")) -> None:
         super().__init__(watched)
@@ -33,9 +32,6 @@ class Rapl(Probe):
         except PermissionError:
             return f"the RAPL counters are not readable for this user: chmod a+r {self.packages[0]}/energy_uj"
         return None
-
-    def start(self) -> None:
-        self.sample()
 
     def sample(self) -> None:
         self.times.append(time.monotonic())

@@ -94,12 +94,11 @@ class Sampler:
         end = time.monotonic() + PATIENCE
         for runner in self.runners:
             runner.thread.join(max(end - time.monotonic(), 0.0))
-            if runner.found is None:
+            if (answer := runner.found) is None:
                 self.stuck[runner.probe] = runner.thread
                 late = f"{runner.probe.__name__} did not answer within {PATIENCE:g} s"
-                found = merged(found, unavailable(runner.probe.names, late))
-            else:
-                found = merged(found, runner.found)
+                answer = unavailable(runner.probe.names, late)
+            found = merged(found, answer)
         return {
             "utilisation": {name: quantity.model_dump() for name, quantity in found.items()},
             "busy": next((runner.strip for runner in self.runners if runner.found is not None and runner.strip), []),

@@ -51,9 +51,6 @@ class Tpu(Probe):
                 self.reasons[name] = f"tpumonitoring does not support {metric} here"
         return None if len(self.reasons) < len(METRICS) else "tpumonitoring supports none of the metrics here"
 
-    def start(self) -> None:
-        self.sample()
-
     def sample(self) -> None:
         for name, (metric, scale, _) in METRICS.items():
             if name not in self.reasons:

@@ -96,10 +96,14 @@ class Cell(Frozen):
         return ", ".join([self.mode, *([self.over] if self.over else []), *unusual])
 
     @property
+    def line(self) -> str:
+        """As a line for the terminal names it."""
+        return f"{self.task} {self.model.name} {self.recipe.name} {self.adapter} ({self.how})"
+
+    @property
     def bare(self) -> Cell:
         """The same with no variable passed on."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        return Cell(**fields | {"variables": ()})
+        return self.model_copy(update={"variables": ()})
 
     @property
     def surroundings(self) -> str:

@@ -15,6 +15,7 @@ from levelfield.adapters.adapter import Adapter
 from levelfield.adapters.choices import Precision, Replication
 from levelfield.adapters.registry import version
 from levelfield.harness.system.frozen import Frozen
+from levelfield.tasks.mlp import Model
 
 UNSUPPORTED = "unsupported: "
 
@@ -92,19 +93,11 @@ def _strain(check: Check) -> float:
     return (check.deviation or 0.0) / check.tolerance if check.tolerance else 0.0
 
 
-def needs(
-    optimizer: str,
-    activation: str,
-    hidden: int,
-    dropout: float,
-    l2: float,
-    kind: str,
-    track: str = "matched",
-    uneven: bool = False,
-) -> set[str]:
+def needs(model: Model, optimizer: str, kind: str, track: str = "matched", uneven: bool = False) -> set[str]:
     """The words for what a cell asks of its adapter; `Certificate.proves` must hold them all."""
-    words = {optimizer: True, activation: hidden > 0, "dropout": hidden > 0 and dropout > 0}
-    words |= {"L2": l2 > 0, "regression": kind == "regression", "idiomatic": track == "idiomatic", "uneven": uneven}
+    hidden = bool(model.hidden)
+    words = {optimizer: True, model.activation: hidden, "dropout": hidden and model.dropout > 0, "L2": model.l2 > 0}
+    words |= {"regression": kind == "regression", "idiomatic": track == "idiomatic", "uneven": uneven}
     return {word for word, needed in words.items() if needed}
 
 

@@ -10,21 +10,11 @@ from typing import Literal
 from pydantic import Field
 
 from levelfield.harness.records.cell import Cell
-from levelfield.harness.records.quantity import Quantity
+from levelfield.harness.records.quantity import Interval, Quantity
 from levelfield.harness.system.frozen import Frozen
 
 RungName = Literal["arithmetic", "other", "step", "loader", "defaults"]
 Kind = Literal["dispatch", "kernels", "data", "waiting", "rest"]
-
-
-class Span(Frozen):
-    """The mean of `n` blocks, with its interval."""
-
-    estimate: float
-    low: float
-    high: float
-    n: int
-    confidence: float
 
 
 class RungTime(Frozen):
@@ -32,8 +22,8 @@ class RungTime(Frozen):
 
     rung: RungName
     what: str = Field(description="in words")
-    step: Span
-    more: Span | None = Field(None, description="none on the lowest rung")
+    step: Interval
+    more: Interval | None = Field(None, description="none on the lowest rung")
 
 
 class LadderTimes(Frozen):
@@ -42,7 +32,7 @@ class LadderTimes(Frozen):
     rungs: tuple[RungTime, ...]
     missing: dict[str, str] = Field(description="what a rung is, in words → why it was not timed")
     blocks: int = Field(description="that have all rungs")
-    added: Span | None = Field(
+    added: Interval | None = Field(
         description="what a run on the matched track times more than the other one, or else than the arithmetic"
     )
     causes: tuple[RungName, ...] = Field(description="the rungs that make up `added`, the dearest first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -35,3 +36,17 @@ class Unavailable(Frozen):
 
 
 Quantity = Annotated[Measured | Estimated | Unavailable, Field(discriminator="state")]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate from `n` values with limits that hold the true value with probability `confidence`.
+
+    `confidence` is that of this one interval: where several hold together it is higher than that of the table.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    confidence: float

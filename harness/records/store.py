@@ -23,11 +23,14 @@ from levelfield.harness.records.record import SCHEMA, Record, Run
 from levelfield.tasks.errors import UserError
 
 RUNS = Path("runs")
-Entry = TypeVar("Entry", Record, Certificate, Peak, Explanation, Run)
+Entry = TypeVar("Entry", Record, Certificate, Peak, Explanation)
 _HEAD, _LOCK = "run.json", "lock"
-_RECORDS, _CERTIFICATES, _PEAKS, _EXPLAINED = (
-    f"{name}.jsonl" for name in ("records", "certificates", "peaks", "explained")
-)
+_FILES: dict[type[BaseModel], str] = {
+    Record: "records.jsonl",
+    Certificate: "certificates.jsonl",
+    Peak: "peaks.jsonl",
+    Explanation: "explained.jsonl",
+}
 
 
 class Store:
@@ -73,28 +76,8 @@ class Store:
         except OSError as error:
             raise self._failure(error) from None
 
-    def append(self, record: Record) -> None:
-        self._write(self.folder / _RECORDS, record)
-
-    def append_certificate(self, certificate: Certificate) -> None:
-        self._write(self.folder / _CERTIFICATES, certificate)
-
-    def append_peak(self, peak: Peak) -> None:
-        self._write(self.folder / _PEAKS, peak)
-
-    def append_explanation(self, explanation: Explanation) -> None:
-        self._write(self.folder / _EXPLAINED, explanation)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._lock.close()
-
-    def _write(self, path: Path, entry: BaseModel) -> None:
+    def append(self, entry: Record | Certificate | Peak | Explanation) -> None:
+        path = self.folder / _FILES[type(entry)]
         try:
             with self._guard, path.open("ab") as file:
                 if file.tell() and not _ends_with_newline(path):
@@ -104,6 +87,15 @@ class Store:
                 os.fsync(file.fileno())
         except OSError as error:
             raise self._failure(error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._lock.close()
 
     def _failure(self, error: OSError) -> UserError:
         hint = f"mend that, then go on with: levelfield run --resume {shlex.quote(str(self.folder))}"
@@ -144,10 +136,10 @@ def read(folder: Path) -> Contents:
         raise UserError(f"{head}: {_first(error)}", "the file is damaged or not from levelfield") from None
     run = run.model_copy(update={"folder": str(folder)})
     damaged: list[str] = []
-    records = {record.place: record for record in _lines(folder / _RECORDS, Record, damaged)}
-    certificates = {_subject(c): c for c in _lines(folder / _CERTIFICATES, Certificate, damaged)}
-    peaks = {(peak.machine, peak.subject): peak for peak in _lines(folder / _PEAKS, Peak, damaged)}
-    explained = {one.pair: one for one in _lines(folder / _EXPLAINED, Explanation, damaged)}
+    records = {record.place: record for record in _lines(folder, Record, damaged)}
+    certificates = {_subject(c): c for c in _lines(folder, Certificate, damaged)}
+    peaks = {(peak.machine, peak.subject): peak for peak in _lines(folder, Peak, damaged)}
+    explained = {one.pair: one for one in _lines(folder, Explanation, damaged)}
     lists = (list(records.values()), list(certificates.values()), damaged, list(peaks.values()))
     return Contents(run, *lists, list(explained.values()))
 
@@ -158,7 +150,8 @@ def _subject(c: Certificate) -> tuple[object, ...]:
     return (c.adapter, c.mode, *where, *sorted(c.versions.items()), *sorted(c.variables.items()))
 
 
-def _lines(path: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:
+def _lines(folder: Path, model: type[Entry], damaged: list[str]) -> Iterator[Entry]:
+    path = folder / _FILES[model]
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):

@@ -181,10 +181,8 @@ def _launch_differences(base: Times, new: Times) -> list[str]:
 
 
 def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
-    def versions(records: Sequence[Record]) -> dict[str, str]:
-        return {name: version for record in records for name, version in record.versions.items()}
-
-    return _differences(versions(base), versions(new), "absent")
+    was, now = ({name: v for record in records for name, v in record.versions.items()} for records in (base, new))
+    return _differences(was, now, "absent")
 
 
 def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
@@ -213,8 +211,8 @@ def text(comparison: RunComparison) -> str:
         word += ", materially" if change.verdict.material else ""
         if change.across and change.across.ratio:
             span += f", in turns; across the runs ×{change.across.ratio.estimate:.3f}"
-        lines.append(f"{what(change.cell)}: {word}  {span}".rstrip())
-    lines += [f"{what(one.cell)}: {one}" for one in comparison.lost]
+        lines.append(f"{change.cell.line}: {word}  {span}".rstrip())
+    lines += [f"{one.cell.line}: {one}" for one in comparison.lost]
     for label, cells in (("only in the base", comparison.only_base), ("only in the new run", comparison.only_new)):
         lines += [f"{label}: {cell.task} {cell.adapter} ({cell.how})" for cell in cells]
     lines += [f"differs: {difference}" for difference in comparison.differences]
@@ -224,8 +222,3 @@ def text(comparison: RunComparison) -> str:
     lines.append("The runs were made one after the other: a drift of the machine between them counts as a change.")
     lines.append(comparison.decided)
     return "\n".join(lines) + "\n"
-
-
-def what(cell: Cell) -> str:
-    """A cell in a line for the terminal."""
-    return f"{cell.task} {cell.model.name} {cell.recipe.name} {cell.adapter} ({cell.how})"

@@ -22,7 +22,7 @@ from levelfield.harness.plan.suite import EnvironmentTable, Suite
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.store import Contents
-from levelfield.harness.results.compare_runs import Change, RunComparison, machine_differences, what
+from levelfield.harness.results.compare_runs import Change, RunComparison, machine_differences
 from levelfield.harness.run import duel
 from levelfield.harness.run.data import load_tasks
 from levelfield.harness.run.duel import SECONDS, LaunchFailed, Pair, Side
@@ -143,17 +143,17 @@ def again(
     if not suspects:
         return found
     chosen, _ = read_suite(options, new)
-    tasks = load_tasks(chosen, Selection(tasks=tuple({c.cell.task for c in suspects})), options.data_dir)
+    tasks = load_tasks(chosen, Selection(task=tuple({c.cell.task for c in suspects})), options.data_dir)
     _check_data(sides, tasks)
     told: dict[tuple[Cell, bool], Verdict] = {}
     for change in suspects:
         assert change.verdict.ratio is not None
-        tell(f"again, in turns: {what(change.cell)}, ×{change.verdict.ratio.estimate:.3f} across the runs")
+        tell(f"again, in turns: {change.cell.line}, ×{change.verdict.ratio.estimate:.3f} across the runs")
         pairs = _meet(change, sides, tasks, registry, chosen.time_limit, margin / 3, budget, tell)
         verdict = duel.verdict(pairs, margin)
         if verdict.ratio is None:
             raise UserError(
-                f"{what(change.cell)} could not be judged again: its launches had too few turns",
+                f"{change.cell.line} could not be judged again: its launches had too few turns",
                 "a machine that is less busy",
             )
         told[change.cell, change.cold] = verdict
@@ -203,9 +203,9 @@ def _meet(
     try:
         with duel.ground(
             new, base, tasks[change.cell.task], *limits, environments=there.environments, cold=change.cold
-        ) as ground:
-            for pairs in duel.meet(ground, new, base, budget=budget, precision=precision, least=LEAST_BLOCKS):
+        ) as host:
+            for pairs in duel.meet(host, new, base, budget=budget, precision=precision, least=LEAST_BLOCKS):
                 tell(duel.progress(pairs))
     except LaunchFailed as error:
-        raise UserError(f"{what(change.cell)} could not be measured again: {error}", "levelfield show NEW") from None
+        raise UserError(f"{change.cell.line} could not be measured again: {error}", "levelfield show NEW") from None
     return pairs

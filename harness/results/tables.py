@@ -36,35 +36,33 @@ def launches(
     records: Iterable[Record], tasks: Mapping[str, Mapping[str, Any]] | None = None, peaks: Sequence[Peak] = ()
 ) -> list[Row]:
     """One row a launch. What was not measured is None; FLOP/s need the run's `tasks`, shares its `peaks`."""
-    rows = []
-    for record in records:
-        rows.append(
-            {
-                **_cell(record.cell),
-                "block": record.block,
-                "seed": record.seed,
-                "status": record.status,
-                "reason": record.reason,
-                "started": record.started,
-                "cold": record.cold,
-                "cache": record.cache,
-                "contaminated": record.contaminated,
-                "unproved": record.unproved,
-                "parameters": record.parameters,
-                "wall_seconds": record.wall_seconds,
-                "step_seconds": step_seconds(record),
-                **_roofline(record, tasks or {}, peaks),
-                **{
-                    f"{name}_seconds": record.phases.get(name)
-                    for name in ("import", "build", "place", "first_epoch", "predict", "evaluate", "proof")
-                },
-                **{column: value(record, name) for column, name in UTILISATION.items()},
-                **_scores(record.final, "final_"),
-                "versions": " ".join(f"{name}=={version}" for name, version in sorted(record.versions.items())),
-                "kept_variables": shown(tuple(sorted(record.kept.items()))),
-            }
-        )
-    return rows
+    return [
+        {
+            **_cell(record.cell),
+            "block": record.block,
+            "seed": record.seed,
+            "status": record.status,
+            "reason": record.reason,
+            "started": record.started,
+            "cold": record.cold,
+            "cache": record.cache,
+            "contaminated": record.contaminated,
+            "unproved": record.unproved,
+            "parameters": record.parameters,
+            "wall_seconds": record.wall_seconds,
+            "step_seconds": step_seconds(record),
+            **_roofline(record, tasks or {}, peaks),
+            **{
+                f"{name}_seconds": record.phases.get(name)
+                for name in ("import", "build", "place", "first_epoch", "predict", "evaluate", "proof")
+            },
+            **{column: value(record, name) for column, name in UTILISATION.items()},
+            **_scores(record.final, "final_"),
+            "versions": " ".join(f"{name}=={version}" for name, version in sorted(record.versions.items())),
+            "kept_variables": shown(tuple(sorted(record.kept.items()))),
+        }
+        for record in records
+    ]
 
 
 def _roofline(record: Record, tasks: Mapping[str, Mapping[str, Any]], peaks: Sequence[Peak]) -> Row:

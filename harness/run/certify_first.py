@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -21,7 +22,6 @@ from levelfield.harness.plan.launches import CertificateSubject, Launch, partial
 from levelfield.harness.records.certificate import Certificate, needs, valid
 from levelfield.harness.system import folders, variables
 from levelfield.harness.system.machine import MachineType
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 TIME_LIMIT = 1200.0  # seconds for one adapter in one mode; torch.compile takes minutes
@@ -82,19 +82,13 @@ def needed(launches: Iterable[Launch], tasks: Mapping[str, Task]) -> dict[Certif
     """What must be certified before these launches may take part in a verdict."""
     found: dict[CertificateSubject, frozenset[str]] = {}
     for cell in dict.fromkeys(launch.cell for launch in launches if not launch.skip):
-        m, task = cell.model, tasks[cell.task]
+        task = tasks[cell.task]
         uneven = any(size % cell.replicas for size in (cell.recipe.batch_size, partial_batch(cell, task)))
-        how = (cell.recipe.optimizer, m.activation, len(m.hidden), m.dropout, m.l2)
-        words = needs(*how, task.kind, cell.track, uneven)
+        words = needs(cell.model, cell.recipe.optimizer, task.kind, cell.track, uneven)
         where = (cell.device, cell.environment, cell.precision, cell.replicas, cell.replication, cell.variables)
         subject = CertificateSubject(cell.adapter, cell.mode, *where)
         found[subject] = found.get(subject, frozenset()) | words
     return found
-
-
-def folder() -> Path:
-    """Where certificates are kept between runs."""
-    return folders.cache() / "certificates"
 
 
 def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInfo) -> None:
@@ -110,7 +104,7 @@ def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInf
 
 
 def obtain(
-    request: Request, hosts: Sequence[Host], stop: Stop, report: Callable[[Certificate], None] = lambda _: None
+    request: Request, hosts: Sequence[Host], stop: Event, report: Callable[[Certificate], None] = lambda _: None
 ) -> list[Certificate]:
     """A certificate, passed or not, for every subject on every type of machine among the hosts; `report` is called for
     each that had to be made anew."""
@@ -146,4 +140,4 @@ def _path(subject: CertificateSubject, info: AdapterInfo, quick: bool, machine: 
     where = [subject.device.replace(":", ""), subject.precision, subject.environment]
     where += [f"x{subject.replicas}", str(subject.replication)] if subject.replicas > 1 else []
     name = "-".join((subject.adapter, subject.mode, *where, form, place))
-    return folder() / f"{name}.json"
+    return folders.cache() / "certificates" / f"{name}.json"

@@ -9,6 +9,7 @@ from typing import Any
 
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Selection
+from levelfield.harness.system.console import warn
 from levelfield.tasks import registry, score
 from levelfield.tasks.errors import unknown
 from levelfield.tasks.task import Task
@@ -19,12 +20,12 @@ MOST_NAMES = 200  # of features that are written down
 def load_tasks(chosen: suite.Suite, selection: Selection, data_dir: Path | None) -> dict[str, Task]:
     """The tasks that the suite and the selection name."""
     wanted = dict.fromkeys(name for part in (*chosen.learning, *chosen.speed) for name in part.task)
-    for name in selection.tasks:
+    for name in selection.task:
         if name not in wanted:
             raise unknown("task of this suite", name, wanted)
     loaded = {}
     for name in wanted:
-        if selection.tasks and name not in selection.tasks:
+        if selection.task and name not in selection.task:
             continue
         if name in chosen.tasks:
             from levelfield.tasks import table  # what reads tables takes a second to import
@@ -40,8 +41,7 @@ def tell(tasks: Mapping[str, Task], quiet: bool) -> None:
     for name, task in tasks.items():
         if task.about.said and not quiet:
             print(f"task {name}: {'; '.join(task.about.said)}", file=sys.stderr)
-        for warning in task.about.warnings:
-            print(f"warning: task {name}: {warning}", file=sys.stderr)
+        warn(f"task {name}: {warning}" for warning in task.about.warnings)
 
 
 def facts(task: Task) -> dict[str, Any]:

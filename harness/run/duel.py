@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
+from threading import Event
 
-from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.explain.rungs import Side
 from levelfield.harness.judge.statistics import (
     LEAST_BLOCKS,
     LEAST_BLOCKS_TO_STOP,
@@ -26,17 +26,14 @@ from levelfield.harness.judge.statistics import (
 )
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.measure.delay import Delay
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Surroundings
-from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.records.record import epoch_seconds
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.system import machine as here
 from levelfield.harness.system.machine import Machine
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task
 
 # Of the command's, so that both sides compute on the same core: of a guest's two, one can be half as fast as the other
@@ -50,59 +47,14 @@ class LaunchFailed(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Side:
-    """An adapter on some work."""
-
-    info: AdapterInfo
-    cell: Cell
-    wrap: tuple[Delay, ...] = ()  # around the training of its launches
-
-
-@dataclass(frozen=True)
 class Pair:
-    """A steady epoch of each side, s; the seconds that both launches took together; and their records."""
+    """A steady epoch of each side, s, and the seconds that both launches took together."""
 
     first: float
     second: float
     wall: float
-    records: tuple[Record, Record]
 
 
-class Ground:
-    """Where two sides meet."""
-
-    def __init__(self, host: LocalHost, seconds: float) -> None:
-        self.host, self.seconds = host, seconds
-
-    def pair(self, first: Side, second: Side, block: int) -> Pair | None:
-        """A launch of each; None where they had too few turns.
-
-        Nothing else is void: what disturbs some turns changes their ratios, and the median of all withstands that.
-        Raises LaunchFailed.
-        """
-        begin = time.monotonic()
-        sides = (first, second)
-        both = [self._participant(side, lane, block) for lane, side in enumerate(sides)]
-        # Who starts first changes, should that be an advantage
-        order = (1, 0) if block % 2 else (0, 1)
-        made = self.host.together([both[place] for place in order])
-        one, other = (made[place] for place in order)
-        wall = time.monotonic() - begin
-        for side, record in zip(sides, (one, other), strict=True):
-            if record.status != "ok":
-                raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
-            if record.unproved:
-                raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
-        if one.contaminated or other.contaminated:
-            return None
-        return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall, (one, other))
-
-    def _participant(self, side: Side, lane: int, block: int) -> Participant:
-        launch = Launch(side.cell, block, seed=block, seconds=self.seconds, baseline=lane == 1)
-        return Participant(launch, side.wrap, lane)
-
-
-@contextmanager
 def ground(
     first: Side,
     second: Side,
@@ -110,22 +62,46 @@ def ground(
     machine: Machine,
     cores: list[int],
     limit: float,
-    seconds: float = SECONDS,
     environments: Mapping[str, Environment] | None = None,
     cold: bool = False,
-) -> Iterator[Ground]:
-    """Ends every process that was started.
+) -> LocalHost:
+    """Where two sides meet.
 
-    `limit` in seconds holds for each launch, `seconds` are those of its turns. `environments`: those of the sides'
-    cells by name, by default the own one alone. If `cold`, launches are not forked.
+    `limit` in seconds holds for each launch. `environments`: those of the sides' cells by name, by default the own one
+    alone. If `cold`, launches are not forked.
     """
     infos = {side.info.name: side.info for side in (first, second)}
-    with LocalHost(infos, {task.name: task}, machine, cores, limit, cold, environments, probes=False) as host:
-        yield Ground(host, seconds)
+    return LocalHost(infos, {task.name: task}, machine, cores, limit, cold, environments, probes=False)
+
+
+def pair(host: LocalHost, first: Side, second: Side, block: int) -> Pair | None:
+    """A launch of each; None where they had too few turns.
+
+    Nothing else is void: what disturbs some turns changes their ratios, and the median of all withstands that.
+    Raises LaunchFailed.
+    """
+    begin = time.monotonic()
+    both = []
+    for lane, side in enumerate((first, second)):
+        launch = Launch(side.cell, block, seed=block, seconds=SECONDS, baseline=lane == 1)
+        both.append(Participant(launch, side.wrap, lane))
+    # Who starts first changes, should that be an advantage
+    order = (1, 0) if block % 2 else (0, 1)
+    made = host.together([both[place] for place in order])
+    one, other = (made[place] for place in order)
+    wall = time.monotonic() - begin
+    for side, record in ((first, one), (second, other)):
+        if record.status != "ok":
+            raise LaunchFailed(f"a launch of {side.info.name} failed: {record.reason}")
+        if record.unproved:
+            raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
+    if one.contaminated or other.contaminated:
+        return None
+    return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall)
 
 
 def meet(
-    ground: Ground, first: Side, second: Side, *, budget: float, precision: float, most: int = 1000, least: int = 0
+    host: LocalHost, first: Side, second: Side, *, budget: float, precision: float, most: int = 1000, least: int = 0
 ) -> Iterator[list[Pair]]:
     """All pairs so far, after each block: until the ratio is as precise as asked for, there were `most` blocks, or the
     `budget` (seconds) is spent and there are at least so many pairs, if three times as many blocks can give them.
@@ -136,8 +112,8 @@ def meet(
         enough = len(pairs) >= least or block >= 3 * least
         if (enough and time.monotonic() >= end) or decided(pairs, precision):
             return
-        if (pair := ground.pair(first, second, block)) is not None:
-            pairs.append(pair)
+        if (found := pair(host, first, second, block)) is not None:
+            pairs.append(found)
         yield pairs
 
 
@@ -155,7 +131,7 @@ def proofs(launches: Sequence[Launch], surroundings: Surroundings, fresh: bool =
     with LocalHost(
         adapters, {}, here.describe(True), here.cores(), certify_first.TIME_LIMIT, environments=where
     ) as host:
-        return certify_first.obtain(request, [host], Stop())
+        return certify_first.obtain(request, [host], Event())
 
 
 def ratio(pairs: Sequence[Pair]) -> Interval:

@@ -5,39 +5,38 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from threading import Event
 
 from levelfield.harness.explain.ladder import SECONDS, Climb
 from levelfield.harness.explain.rungs import Side, rungs, whole_batches
 from levelfield.harness.explain.spent import look, spending
 from levelfield.harness.judge.statistics import LEAST_BLOCKS_TO_STOP
-from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.store import Contents, Store
-from levelfield.harness.run.duel import unproved
+from levelfield.harness.run.duel import ground, unproved
 from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.system import machine
-from levelfield.harness.system.stop import Stop
 
 BLOCKS = LEAST_BLOCKS_TO_STOP
 Pair = tuple[Cell, Cell]
 Find = Callable[[Contents], Sequence[Pair]]  # the pairs of the tax, in what a run's folder holds
 
 
-def explain(pairs: Sequence[Pair], prepared: Prepared, kept: Store, stop: Stop) -> None:
+def explain(pairs: Sequence[Pair], prepared: Prepared, kept: Store, stop: Event) -> None:
     """One pair after the other, each whole or not at all."""
     for number, (cell, against) in enumerate(pairs, 1):
-        if stop.asked.is_set():
+        if stop.is_set():
             return
         if not prepared.options.quiet:
-            names = f"{_label(cell)} against {_label(against)}"
+            names = " against ".join(f"{one.adapter} ({one.mode})" for one in (cell, against))
             print(f"explaining pair {number} of {len(pairs)}: {names}", file=sys.stderr)
         if (found := _pair(cell, against, prepared, stop)) is not None:
-            kept.append_explanation(found)
+            kept.append(found)
 
 
-def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Stop) -> Explanation | None:
+def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explanation | None:
     side, other = (Side(prepared.adapters[one.adapter], one) for one in (cell, against))
     task = whole_batches(prepared.surroundings.tasks[cell.task], cell.recipe.batch_size)
     climb = Climb(rungs(side, other, task))
@@ -46,12 +45,10 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Stop) -> Explanat
         if failed := unproved(launches, prepared.surroundings):
             print(f"not explained, because not certified: {', '.join(failed)}", file=sys.stderr)
             return None
-    infos = {one.info.name: one.info for one in (side, other)}
-    about = (prepared.machine, machine.cores(), prepared.suite.time_limit)
-    where = prepared.surroundings.environments
-    with LocalHost(infos, {task.name: task}, *about, environments=where, probes=False) as host:
+    limit, where = prepared.suite.time_limit, prepared.surroundings.environments
+    with ground(side, other, task, prepared.machine, machine.cores(), limit, where) as host:
         for number in range(BLOCKS):
-            if stop.asked.is_set():
+            if stop.is_set():
                 return None
             climb.block(host, number)
         ladder = climb.ladder
@@ -62,8 +59,4 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Stop) -> Explanat
         looked = [spending(look(host, one)) for one in (side, other)]
     date = datetime.now(UTC).isoformat(timespec="seconds")
     own, base = looked
-    return Explanation(cell=cell, against=against, date=date, ladder=ladder.times, own=own, other=base)
-
-
-def _label(cell: Cell) -> str:
-    return f"{cell.adapter} ({cell.mode})"
+    return Explanation(cell=cell, against=against, date=date, ladder=ladder, own=own, other=base)

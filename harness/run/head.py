@@ -51,17 +51,8 @@ def begin(prepared: Prepared, folder: Path, command: str, warnings: Sequence[str
 
 def go_on(prepared: Prepared, before: Contents) -> Run:
     """The head of a run that goes on; changes are refused, or marked in its warnings, and so is another host."""
-    options, surroundings = prepared.options, prepared.surroundings
-    changed = changes(
-        before,
-        prepared.planned,
-        suite_text=prepared.text,
-        tasks={name: data.facts(task) for name, task in surroundings.tasks.items()},
-        machine=prepared.machine,
-        adapters=prepared.adapters,
-        environments=surroundings.environments,
-        kept=variables.kept(os.environ) if options.launcher == "local" else None,
-    )
+    options = prepared.options
+    changed = changes(before, prepared, variables.kept(os.environ) if options.launcher == "local" else None)
     if changed and not options.allow_changes:
         raise UserError(
             f"{before.run.folder} was begun under other conditions: {'; '.join(changed)}",

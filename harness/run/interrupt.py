@@ -7,13 +7,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from types import FrameType
-
-from levelfield.harness.system.stop import Stop
 
 
 @contextmanager
-def interruptible(stop: Stop, resume: str) -> Iterator[None]:
+def interruptible(stop: Event, resume: str) -> Iterator[None]:
     """The first Ctrl-C lets the launches under way finish, the second ends them.
 
     In a thread that is not the program's first, signals are the program's own affair.
@@ -23,9 +22,9 @@ def interruptible(stop: Stop, resume: str) -> Iterator[None]:
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop.asked.is_set():
+        if stop.is_set():
             raise KeyboardInterrupt
-        stop.asked.set()
+        stop.set()
         # In one piece: other threads write there too, and the command has a line to itself
         print(f"\nstopping after the launches under way; go on later with: {resume}\n", end="", file=sys.stderr)
 

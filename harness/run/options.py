@@ -5,29 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from levelfield.adapters.choices import TimedPrecision, Track
 from levelfield.harness.plan.launches import Selection
 
 
 @dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Selection):
     """Fields are named as the options of ``levelfield run``, whose help explains them; `budget` in seconds, `precision`
-    as a share. Empty or None: as the suite says."""
+    as a share."""
 
     suite: str | None = None
-    adapter: tuple[str, ...] = ()
-    task: tuple[str, ...] = ()
-    mode: tuple[str, ...] = ()
-    track: tuple[Track, ...] = ()
-    device: str | None = None
-    matmul_precision: TimedPrecision | None = None
-    threads: int | None = None
-    blocks: int | None = None
     budget: float | None = None
     precision: float | None = None
     cold: bool = False
-    seeds: int | None = None
-    full: bool = False
     data_dir: Path | None = None
     launcher: str = "local"
     no_certify: bool = False
@@ -40,19 +29,3 @@ class RunOptions:
     output: Path | None = None
     env: tuple[tuple[str, str], ...] = ()
     quiet: bool = False
-
-    @property
-    def selection(self) -> Selection:
-        """What of the suite is run."""
-        return Selection(
-            adapters=self.adapter,
-            tasks=self.task,
-            modes=self.mode,
-            tracks=self.track,
-            blocks=self.blocks,
-            seeds=self.seeds,
-            threads=self.threads,
-            device=self.device,
-            precision=self.matmul_precision,
-            full=self.full,
-        )

@@ -11,22 +11,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol
+from threading import Event
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.launch.hosts import Host, HostLost
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.peak import Candidate, Peak, PeakSubject
+from levelfield.harness.records.peak import Peak, PeakSubject
 from levelfield.harness.records.store import Store
-from levelfield.harness.system.stop import Stop
 
 ARITHMETIC = ("numpy", "torch", "tensorflow", "jax")  # distributions whose products are tried
-
-
-class Measurer(Protocol):
-    """What measures on behalf of a run: a launcher."""
-
-    def peak(self, adapter: str, subject: PeakSubject) -> Candidate: ...
 
 
 def wanted(launches: Iterable[Launch], measured: Iterable[Peak] = ()) -> list[PeakSubject]:
@@ -47,15 +40,15 @@ def askable(adapters: Mapping[str, AdapterInfo]) -> dict[str, str]:
 
 
 def obtain(
-    subjects: Iterable[PeakSubject], adapters: Mapping[str, AdapterInfo], measurer: Measurer, stop: Stop
+    subjects: Iterable[PeakSubject], adapters: Mapping[str, AdapterInfo], host: Host, stop: Event
 ) -> Iterator[Peak]:
     """One peak after the other, each complete; none once an end was asked for."""
     for subject in subjects:
         candidates = []
         for adapter in askable(adapters).values():
-            if stop.asked.is_set():
+            if stop.is_set():
                 return
-            candidates.append(measurer.peak(adapter, subject))
+            candidates.append(host.peak(adapter, subject))
         date = datetime.now(UTC).isoformat(timespec="seconds")
         yield Peak(**subject._asdict(), date=date, candidates=tuple(candidates))
 
@@ -66,7 +59,7 @@ def measure(
     adapters: Mapping[str, AdapterInfo],
     kept: Store,
     before: Sequence[Peak],
-    stop: Stop,
+    stop: Event,
     quiet: bool,
 ) -> None:
     """What one host of each type of machine can do, where that was not measured `before`."""
@@ -77,6 +70,6 @@ def measure(
             print("measuring what the device can do", file=sys.stderr)
         with suppress(HostLost):  # the launches will notice
             for measured in obtain(subjects, adapters, host, stop):
-                kept.append_peak(measured.model_copy(update={"machine": str(type_)}))
+                kept.append(measured.model_copy(update={"machine": str(type_)}))
             if subjects:
                 host.end_all_but([launch.cell for launch in launches])

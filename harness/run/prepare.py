@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from levelfield.adapters.registry import AdapterInfo, find
 from levelfield.harness.plan import devices, environments, suite
-from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Surroundings, device_of, devices_of, plan
+from levelfield.harness.plan.launches import LARGEST_PLAN, Launch, Surroundings, devices_of, plan
 from levelfield.harness.plan.suite import Suite
 from levelfield.harness.records.record import Run
 from levelfield.harness.run import data
 from levelfield.harness.run.options import RunOptions
 from levelfield.harness.system import machine
+from levelfield.harness.system.console import warn
 from levelfield.harness.system.machine import Machine
 
 if TYPE_CHECKING:
@@ -63,17 +63,16 @@ def read_suite(options: RunOptions, begun: Run | None) -> tuple[Suite, str]:
 def prepare(options: RunOptions, chosen: Suite, text: str, cluster: Cluster | None) -> Prepared:
     """The plan of a run of the `chosen` suite, which was read from `text`."""
     registry = find()
-    for problem in registry.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+    warn(registry.problems)
     parts = (*chosen.speed, *chosen.learning)
     registry.check([*options.adapter, chosen.baseline, *(name for part in parts for name in part.adapters)])
     chosen = suite.passing(chosen, dict(options.env))
     surroundings = look_around(options, chosen, registry.adapters, cluster)
-    selection = options.selection
+    selection = options
     if options.precision or options.budget:
-        cells = len(plan(chosen, surroundings, replace(selection, blocks=1, seeds=1)))
+        cells = len(plan(chosen, surroundings, replace(options, blocks=1, seeds=1)))
         most = min(MOST_BLOCKS, LARGEST_PLAN // max(cells, 1))
-        selection = replace(selection, blocks=options.blocks or most)
+        selection = replace(options, blocks=options.blocks or most)
     planned = plan(chosen, surroundings, selection)
     return Prepared(options, chosen, text, surroundings, planned, cluster)
 
@@ -82,8 +81,7 @@ def look_around(
     options: RunOptions, chosen: Suite, adapters: Mapping[str, AdapterInfo], cluster: Cluster | None
 ) -> Surroundings:
     """What there is to plan with; of devices what this machine has, while a cluster's hosts say that themselves."""
-    selection = options.selection
-    tasks = data.load_tasks(chosen, selection, options.data_dir)
+    tasks = data.load_tasks(chosen, options, options.data_dir)
     distributions = {name for info in adapters.values() for name in info.distributions}
     interpreters = environments.find(chosen.environments, distributions)
     if cluster is not None:
@@ -91,7 +89,7 @@ def look_around(
     wanted = {
         device
         for part in (*chosen.learning, *chosen.speed)
-        for device in devices_of(device_of(part, selection), max(part.replicas))
+        for device in devices_of(options.device or part.device, max(part.replicas))
     }
-    without = devices.lacking(wanted, adapters, interpreters, selection.adapters)
+    without = devices.lacking(wanted, adapters, interpreters, options.adapter)
     return Surroundings(adapters, tasks, len(machine.cores()), interpreters, without)

@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.certify.fingerprint import fingerprint
-from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record
 from levelfield.harness.records.store import Contents
-from levelfield.harness.system.machine import Machine, MachineType
+from levelfield.harness.run import data
+from levelfield.harness.run.prepare import Prepared
+from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.variables import Passed
 
 
-def changes(
-    before: Contents,
-    launches: Iterable[Launch],
-    *,
-    suite_text: str,
-    tasks: Mapping[str, Mapping[str, Any]],
-    machine: Machine,
-    adapters: Mapping[str, AdapterInfo],
-    environments: Mapping[str, Environment],
-    kept: Mapping[str, str] | None,
-) -> list[str]:
-    """One line for everything that is not as it was when the run began; only what `launches` use is looked at.
+def changes(before: Contents, prepared: Prepared, kept: Mapping[str, str] | None) -> list[str]:
+    """One line for everything that is not as it was when the run began; only what its launches use is looked at.
 
     `kept`: the variables that a launch would get here because the machine may need them; None where others make them.
     """
+    adapters, environments = prepared.adapters, prepared.surroundings.environments
     found = []
-    if suite_text != before.run.suite_text:
+    if prepared.text != before.run.suite_text:
         found.append(f"the suite {before.run.suite} has other contents")
-    for name, facts in tasks.items():
+    for name, task in prepared.surroundings.tasks.items():
+        facts = data.facts(task)
         if before.run.tasks.get(name, facts) != facts:
             found.append(f"the data of task {name} are others")
-    for what, now, then in zip(MachineType._fields, machine.type, before.run.machine.type, strict=True):
+    for what, now, then in zip(MachineType._fields, prepared.machine.type, before.run.machine.type, strict=True):
         if now != then:
             found.append(f"the machine's {what} is {now}, it was {then}")
-    used = {(launch.cell.adapter, launch.cell.environment) for launch in launches}
+    used = {(launch.cell.adapter, launch.cell.environment) for launch in prepared.planned}
     versions = {(r.cell.adapter, r.cell.environment): r.versions for r in before.records if r.versions}
     found += _variables(before, {environment: environments[environment].passed for _, environment in used}, kept)
     proofs = {certificate.adapter: certificate.fingerprint for certificate in before.certificates}

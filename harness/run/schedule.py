@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import ParamSpec, TypeVar
+from threading import Event
 
 from levelfield.harness.launch import learner
 from levelfield.harness.launch.hosts import Host, HostLost
@@ -15,11 +15,7 @@ from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record
 from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.numbers import counted
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Finished = Callable[[Launch, Record], None]
 
@@ -28,22 +24,33 @@ def carry_out(
     launches: Sequence[Launch],
     hosts: Sequence[Host],
     finished: Finished,
-    stop: Stop,
+    stop: Event,
     enough: Callable[[], bool] = lambda: False,
     timing: Callable[[], None] = lambda: None,
 ) -> None:
-    """Make all launches in order, on all hosts. `finished` is called for each record, from one thread at a time, and
-    so is `enough`, before each block of speed launches but the first; `timing` before the first."""
+    """Make all launches in order, on all hosts, until `stop` is set: what is under way finishes first.
+
+    `finished` is called for each record, from one thread at a time, and so is `enough`, before each block of speed
+    launches but the first; `timing` before the first.
+    """
     check(launches, hosts)
     guard = threading.Lock()
-    told, asked = _one_at_a_time(guard, finished), _one_at_a_time(guard, enough)
+
+    def told(launch: Launch, record: Record) -> None:
+        with guard:
+            finished(launch, record)
+
+    def asked() -> bool:
+        with guard:
+            return enough()
+
     learn_all([one for one in launches if one.cell.kind == "learning"], hosts, told, stop)
-    if not stop.asked.is_set():
+    if not stop.is_set():
         timing()
         time_blocks([one for one in launches if one.cell.kind == "speed"], hosts, told, stop, asked)
 
 
-def learn_all(launches: Sequence[Launch], hosts: Sequence[Host], finished: Finished, stop: Stop) -> None:
+def learn_all(launches: Sequence[Launch], hosts: Sequence[Host], finished: Finished, stop: Event) -> None:
     """Learning launches, one on each core of every host; see `seeds_together` for their order."""
     homes = Homes(launches, hosts)
     side_by_side(
@@ -74,7 +81,7 @@ def time_blocks(
     launches: Sequence[Launch],
     hosts: Sequence[Host],
     finished: Finished,
-    stop: Stop,
+    stop: Event,
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
     """Speed launches in whole blocks, each of which has a host to itself: its launches are compared with each other.
@@ -126,14 +133,6 @@ class Homes:
 
     def lost(self, host: Host) -> None:
         self.living = [other for other in self.living if other is not host]
-
-
-def _one_at_a_time(guard: threading.Lock, function: Callable[P, T]) -> Callable[P, T]:
-    def guarded(*arguments: P.args, **named: P.kwargs) -> T:
-        with guard:
-            return function(*arguments, **named)
-
-    return guarded
 
 
 def _learn(launch: Launch, lane: Lane, *, homes: Homes, finished: Finished) -> None:

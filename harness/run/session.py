@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
-from levelfield.harness.launch.hosts import Host, Launcher
+from levelfield.harness.launch.hosts import Host
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import environments, suite
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.plan.plan_text import print_plan
 from levelfield.harness.records import store
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.peak import Peak
@@ -33,12 +34,12 @@ from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
+from levelfield.harness.system.console import warn
 from levelfield.harness.system.numbers import counted
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from levelfield.harness.launch.ray import Cluster
+    from levelfield.harness.launch.ray import Cluster, RayLauncher
 
 
 def run(
@@ -79,6 +80,15 @@ def run(
             return session.summarise()
 
 
+def print_plan(launches: Sequence[Launch]) -> None:
+    """One line a cell on stdout, with the number of its launches or the reason why there are none."""
+    named = ((f"{launch.cell.kind:8} {launch.cell.line}", launch.skip or "") for launch in launches)
+    for (what, skip), count in sorted(Counter(named).items()):
+        print(f"{what}: {f'skipped: {skip}' if skip else counted(count, 'launch')}")
+    made = sum(1 for launch in launches if not launch.skip)
+    print(f"{counted(made, 'launch')}, {len(launches) - made} skipped", file=sys.stderr)
+
+
 @dataclass(frozen=True)
 class Work:
     """What is left to do, and what was done before in a run that goes on."""
@@ -101,8 +111,7 @@ def opened(prepared: Prepared, command: str) -> Iterator[tuple[Store, Work]]:
     """The run's folder, locked: a new one, or that of a run that goes on."""
     options = prepared.options
     dropped = environments.not_passed_on(prepared.adapters, dict(options.env))
-    for warning in dropped:
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(dropped)
     if options.resume is not None:
         with Store(options.resume) as kept:
             yield kept, gone_on(prepared, store.read(options.resume))
@@ -121,7 +130,7 @@ class Session:
     ) -> None:
         self.prepared, self.work, self.store, self.page = prepared, work, kept, page
         self.options, self.adapters = prepared.options, prepared.adapters
-        self.stop, self.start = Stop(), time.monotonic()
+        self.stop, self.start = Event(), time.monotonic()
         planned = sum(not launch.skip for launch in prepared.planned)
         at_most = bool(prepared.budget or self.options.precision)
         self.head = work.head.model_copy(update={"planned": planned, "at_most": at_most, "ended": None})
@@ -131,8 +140,8 @@ class Session:
         self.rule = StopRule(work.launches, self.head.baseline, self.adapters, *aim)
         for record in work.records:
             self.rule.remember(record)
-        for warning in machine.limits() if prepared.cluster is None else ():
-            print(f"warning: {warning}", file=sys.stderr)
+        if prepared.cluster is None:
+            warn(machine.limits())
 
     def certify(self, hosts: Sequence[Host]) -> None:
         """What the launches need to take part in a verdict, where not proved before."""
@@ -145,7 +154,7 @@ class Session:
         request = Request(wanted, self.adapters, surroundings.environments)
         report = partial(report_certificate, quiet=self.options.quiet)
         for certificate in certify_first.obtain(request, hosts, self.stop, report):
-            self.store.append_certificate(certificate)
+            self.store.append(certificate)
 
     def peaks(self, hosts: Sequence[Host]) -> None:
         """What the devices can do, where the suite asks for that."""
@@ -180,7 +189,7 @@ class Session:
 
     def summarise(self) -> Outcome:
         """How it ended, in its head and for whoever asked for it."""
-        interrupted = self.stop.asked.is_set()
+        interrupted = self.stop.is_set()
         self.store.write_head(self.head.model_copy(update={"ended": "interrupted" if interrupted else "complete"}))
         took = duration(time.monotonic() - self.start)
         certified = not self.options.no_certify
@@ -208,7 +217,7 @@ def connected(where: str) -> Iterator[Cluster | None]:
         cluster.close()
 
 
-def open_launcher(prepared: Prepared, work: Work) -> Launcher:
+def open_launcher(prepared: Prepared, work: Work) -> LocalHost | RayLauncher:
     """What makes the launches, on this machine or on the hosts of a cluster."""
     options, chosen, surroundings = prepared.options, prepared.suite, prepared.surroundings
     if prepared.cluster is not None:

@@ -49,7 +49,7 @@ class StopRule:
         most = max(planned.values(), default=0)
         self.fruitless = 0  # blocks in a row without a clean time of the baseline and of another one
         self.fewer = {cell for cell, blocks in planned.items() if blocks < most}
-        self.took = 0.0  # seconds that the last block took
+        self.took = 0.0  # seconds of the last block, as of the next one: in the first ones more is measured
         self.until = 0.0  # seconds spent when it was done
 
     def start(self) -> None:
@@ -79,14 +79,14 @@ class StopRule:
         if self.budget is None:
             return None
         left = self.budget - self._spent()
-        if self.elastic and len(self.blocks) < LEAST_BLOCKS and left < self._a_block():
+        if self.elastic and len(self.blocks) < LEAST_BLOCKS and left < self.took:
             left += self.budget
         return max(left, 0.0)
 
     def reached(self) -> bool:
         """Whether another block would be one too many: it would not fit the budget, or is not needed."""
         left = self.left()
-        if left is not None and left < self._a_block():
+        if left is not None and left < self.took:
             return True
         return self.precision is not None and (self.hopeless is not None or self._precise(self.precision))
 
@@ -109,10 +109,6 @@ class StopRule:
 
     def _spent(self) -> float:
         return self.clock() - self.begin if self.begin is not None else 0.0
-
-    def _a_block(self) -> float:
-        """Seconds that a block takes, by the last one: in the first ones more is measured."""
-        return self.took
 
     def _precise(self, precision: float) -> bool:
         tables = [{name: blocks for name, blocks in table.items() if blocks} for table in self.times.values()]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 
 clock: Callable[[], float] = time.perf_counter
@@ -40,14 +41,6 @@ _KEPT = {
 SLEW, COARSE = 2e-3, 2e-6
 
 
-def _raw() -> Callable[[], float]:
-    """A second clock of the system; where there is none, the bound one."""
-    if not hasattr(time, "CLOCK_MONOTONIC_RAW"):
-        return time.monotonic
-    read, which = time.clock_gettime, time.CLOCK_MONOTONIC_RAW
-    return lambda: read(which)
-
-
 class Guard:
     """Remembers the clocks as they are when it is made."""
 
@@ -75,7 +68,7 @@ class Pair:
     """
 
     def __init__(self) -> None:
-        self.other = _raw()
+        self.other = partial(time.clock_gettime, time.CLOCK_MONOTONIC_RAW)
         self.told: list[float] = [0.0]
         self.least: list[float] = [0.0]
         self.most: list[float] = [0.0]

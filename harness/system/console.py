@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 _PLAIN = str.maketrans(
     {
@@ -43,6 +43,22 @@ def _replace(error: UnicodeError) -> tuple[str | bytes, int]:
         return bytes([ord(first) - 0xDC00]), error.start + 1
     plain = first.translate(_PLAIN)
     return plain if plain.isascii() else "?", error.start + 1
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Told on stderr, however quiet a command is to be."""
+    for line in lines:
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """What tells a line on stderr at once; nothing if `quiet`."""
+
+    def tell(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    return tell
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

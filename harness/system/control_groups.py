@@ -5,7 +5,6 @@ A limit on any group above a process' own binds as well, and a container sees no
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 _NO_LIMIT = 2**60  # version 1 tells a number of this size where there is no limit of memory
@@ -45,27 +44,17 @@ def levels(name: str, root: Path = Path("/")) -> list[Path]:
 
 def quota(root: Path = Path("/")) -> float | None:
     """The cores' worth of CPU time that the control groups allow, the strictest of them; None: no limit."""
-
-    def allowed(group: Path) -> list[float | None]:
-        first = parse_cpu_max(read(group / "cpu.max"))
-        return [first, parse_cfs(read(group / "cpu.cfs_quota_us"), read(group / "cpu.cfs_period_us"))]
-
-    return _strictest("cpu", root, allowed)
+    groups = levels("cpu", root)
+    limits = [parse_cpu_max(read(group / "cpu.max")) for group in groups]
+    limits += [parse_cfs(read(group / "cpu.cfs_quota_us"), read(group / "cpu.cfs_period_us")) for group in groups]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def memory_limit(root: Path = Path("/")) -> int | None:
     """Bytes that the control groups allow, the strictest of them; None: no limit."""
-
-    def allowed(group: Path) -> list[float | None]:
-        return [parse_bytes(read(group / name)) for name in ("memory.max", "memory.limit_in_bytes")]
-
-    found = _strictest("memory", root, allowed)
-    return None if found is None else int(found)
-
-
-def _strictest(name: str, root: Path, allowed: Callable[[Path], list[float | None]]) -> float | None:
-    limits = [limit for group in levels(name, root) for limit in allowed(group) if limit is not None]
-    return min(limits, default=None)
+    names = ("memory.max", "memory.limit_in_bytes")
+    limits = [parse_bytes(read(group / name)) for group in levels("memory", root) for name in names]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def memory_kills(root: Path = Path("/")) -> int | None:

@@ -54,19 +54,18 @@ class Machine(Frozen):
 
 def cores() -> list[int]:
     """The cores to plan with, in ascending order: those that this process may use, no more than its quota fills."""
-    usable, quota = _usable(), control_groups.quota()
+    usable, quota = sorted(os.sched_getaffinity(0)), control_groups.quota()
     return usable if quota is None else usable[: max(1, int(quota))]
 
 
-def _usable() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 def cpu_name() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    """Of the first CPU, as the system tells it; empty where it does not."""
+    found = re.search(rf"^{field}\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
+    return found.group(1).strip() if found else ""
 
 
 def commit() -> str | None:
@@ -156,7 +155,7 @@ def warnings() -> list[str]:
     for governor in sorted(Path("/sys/devices/system/cpu/cpu0/cpufreq").glob("scaling_governor")):
         if (name := governor.read_text().strip()) != "performance":
             found.append(f"The CPU frequency governor is {name!r}, not 'performance'.")
-    if "hypervisor" in _flags():
+    if "hypervisor" in _cpuinfo("flags"):
         found.append("This is a virtual machine: other guests may take time from it.")
     return found
 
@@ -165,7 +164,7 @@ def limits() -> list[str]:
     """What the control groups of this process take from the machine; one sentence each."""
     found = []
     quota, limit = control_groups.quota(), control_groups.memory_limit()
-    usable = len(_usable())
+    usable = len(os.sched_getaffinity(0))
     if quota is not None and quota < usable:
         found.append(
             f"A CPU quota allows {quota:.3g} of {counted(usable, 'core')}: {counted(len(cores()), 'core')} "
@@ -174,8 +173,3 @@ def limits() -> list[str]:
     if limit is not None and limit < _installed():
         found.append(f"A control group limits memory to {limit / 1e6:,.0f} MB.")
     return found
-
-
-def _flags() -> str:
-    found = re.search(r"^flags\s*:\s*(.+)$", control_groups.read(Path("/proc/cpuinfo")), re.MULTILINE)
-    return found.group(1) if found else ""

@@ -254,23 +254,17 @@ def problem(name: str, value: str) -> tuple[str, str] | None:
 def parse(text: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """``NAME=VALUE``, or ``NAME`` for the value that it has here. Raises UserError."""
     name, equals, value = text.partition("=")
+    value = value if equals else environ.get(name, "")
     if (wrong := problem(name, value)) is not None:
         raise UserError(*wrong)
-    if not equals:
-        if name not in environ:
-            raise UserError(f"{name} is not set here, so that it has no value to pass on", f"--env {name}=VALUE")
-        value = environ[name]
-        if (wrong := problem(name, value)) is not None:
-            raise UserError(*wrong)
+    if not equals and name not in environ:
+        raise UserError(f"{name} is not set here, so that it has no value to pass on", f"--env {name}=VALUE")
     return name, value
 
 
-def passed(*given: Mapping[str, str]) -> Passed:
-    """In the order of the names; of two values of one variable the later one."""
-    together: dict[str, str] = {}
-    for one in given:
-        together |= one
-    return tuple(sorted(together.items()))
+def passed(given: Mapping[str, str]) -> Passed:
+    """In the order of the names."""
+    return tuple(sorted(given.items()))
 
 
 def shown(variables: Passed) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor, inf, log10
 
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.explanation import LadderTimes, Span
+from levelfield.harness.records.explanation import LadderTimes
 from levelfield.reports.findings.text import fixed, percent, unit_for
 
 PARTS = {"other": "the step of the other", "step": "its step", "loader": "its loader", "defaults": "its defaults"}
@@ -32,15 +32,15 @@ class Unit:
     def signed(self, seconds: float) -> str:
         return f"{'−' if seconds < 0 else '+'}{self.number(abs(seconds))}"
 
-    def half(self, found: Interval | Span) -> str:
+    def half(self, found: Interval) -> str:
         """Of an interval, behind its sign; nothing where one value gave none."""
         half = (found.high - found.low) / 2
         return "" if half == inf else f" ± {self.number(half)}"
 
-    def span(self, found: Interval | Span) -> str:
+    def span(self, found: Interval) -> str:
         return f"{self.number(found.estimate)}{self.half(found)} {self.name}"
 
-    def more(self, found: Interval | Span) -> str:
+    def more(self, found: Interval) -> str:
         return f"{self.signed(found.estimate)}{self.half(found)} {self.name}"
 
 
@@ -60,5 +60,5 @@ def causes(name: str, other: str | None, ladder: LadderTimes) -> str:
     return f"{head}: {', '.join(parts)}."
 
 
-def _share(part: Span, whole: Span) -> str:
+def _share(part: Interval, whole: Interval) -> str:
     return percent(part.estimate / whole.estimate) if whole.estimate else "?"

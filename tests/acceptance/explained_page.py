@@ -11,7 +11,7 @@ from levelfield.harness.doctor.tables import short
 from levelfield.harness.explain.spent import Count, differences, more, spent, totals, untold
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.measure.profile import Profile
-from levelfield.harness.records.explanation import LadderTimes, Span
+from levelfield.harness.records.explanation import LadderTimes
 from levelfield.harness.system.numbers import counted
 from levelfield.reports.findings.explained import Unit, causes
 from levelfield.reports.findings.text import fixed, percent
@@ -132,7 +132,7 @@ def _timed(one: Mapping[str, Any], label: str) -> Interval | None:
     else:
         matched = [rung for rung in ladder.rungs if rung.rung in ("step", *ladder.causes)]
         rung = matched[-1] if matched else None
-    return None if rung is None else Interval(**rung.step.model_dump())
+    return None if rung is None else rung.step
 
 
 def _spent(one: Mapping[str, Any], own: Profile, other: Profile) -> list[str]:
@@ -189,7 +189,7 @@ def _experiment(asked: Experiment, one: Mapping[str, Any], original: Mapping[str
     return "\n".join(lines)
 
 
-def _fell(ladder: LadderTimes, added: Span, name: str, original: Mapping[str, Any] | None) -> list[str]:
+def _fell(ladder: LadderTimes, added: Interval, name: str, original: Mapping[str, Any] | None) -> list[str]:
     unit = Unit.of(ladder)
     word = "shorter" if added.estimate < 0 else "longer"
     told = f"the step is {unit.number(abs(added.estimate))}{unit.half(added)} {unit.name} {word}"

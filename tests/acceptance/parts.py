@@ -13,11 +13,10 @@ from startup import Start, Startup
 from switch import Switch, Switching
 
 from levelfield.harness.doctor.against_itself import Trial
-from levelfield.harness.doctor.examine import Measuring
 from levelfield.harness.doctor.parts import PARTS as DOCTOR
 
-# In the order of the document, each with the type of its results
-PARTS: dict[str, tuple[Measuring, type[Any]]] = {
+# In the order of the document, each with the type of its results. All plan and measure as the doctor's do
+PARTS: dict[str, tuple[Any, type[Any]]] = {
     **{name: (part, Trial) for name, part in DOCTOR.items()},
     "blocks": (AgainstThemselves(), Spread),
     "overhead": (AgainstScripts(), Overhead),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from threading import Event
 
 from effort import Effort
 
@@ -19,7 +20,6 @@ from levelfield.harness.judge import roofline
 from levelfield.harness.records.peak import Candidate, Peak, PeakSubject
 from levelfield.harness.records.quantity import Unavailable
 from levelfield.harness.run import peaks
-from levelfield.harness.system.stop import Stop
 
 LEAST_SHARE = 0.90
 
@@ -42,7 +42,7 @@ def measure(bench: Bench, adapters: Mapping[str, AdapterInfo]) -> Product:
     """Of float32 on the CPU, with as many threads as everything else that the doctor measures."""
     subject = PeakSubject("cpu", "float32", bench.threads)
     with bench.launcher(adapters) as launcher:
-        found = next(peaks.obtain([subject], adapters, launcher, Stop()))
+        found = next(peaks.obtain([subject], adapters, launcher, Event()))
         if isinstance(flops := found.flops, Unavailable):
             return Product(flops.reason)
         framework, _ = fastest(found)

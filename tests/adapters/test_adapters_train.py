@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from levelfield.harness.plan.launches import Launch, Selection, Surroundings, pl
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.system import machine
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks.task import Task, make_task
 
 BATCH, EPOCHS = 16, 3
@@ -104,7 +104,7 @@ class Launches:
             else:
                 compiled = mode == "compile"
                 together = [launch for launch in alike if (launch.cell.mode == "compile") == compiled]
-                carry_out(together, self.launcher.hosts, self.keep, Stop())
+                carry_out(together, self.launcher.hosts, self.keep, Event())
         return self.records[wanted]
 
     def keep(self, launch: Launch, record: Record) -> None:
@@ -165,7 +165,7 @@ def test_the_threads_and_processes_of_launches_end_with_the_launcher(task):
 
     adapters = find().adapters
     text = SUITE.replace('"tiny"', '"iris"')
-    one = Selection(adapters=(REFERENCE,))
+    one = Selection(adapter=(REFERENCE,))
     planned = plan(suite.parse(text, Path("suite.toml")), Surroundings(adapters, {"iris": task}, 1), one)
     with LocalHost(adapters, {"iris": task}, machine.describe(True), machine.cores(), 60.0) as launcher:
         assert launcher.launch(planned[0]).status == "ok"

@@ -24,7 +24,7 @@ from levelfield.harness.certify.catalogue import Item, plan
 from levelfield.harness.certify.dropout import read_masks
 from levelfield.harness.certify.observe import Subject, flat, observe, reference, tolerances
 from levelfield.harness.certify.order import read_epoch
-from levelfield.harness.certify.sketches import Masks, OneHot, Steps, drawn
+from levelfield.harness.certify.sketches import Steps, drawn, masks, one_hot
 from levelfield.harness.certify.trajectory import distance
 from levelfield.harness.plan.launches import has_compiler
 
@@ -43,7 +43,7 @@ def load(path: Path) -> ModuleType:
 false_alarms = load(Path(__file__).parent / "false_alarms.py")
 
 
-COMPARED = [i for i in plan(quick=False, needs=None, dear=False, precise=True) if i.examine is not synchronize]
+COMPARED = [i for i in plan(Subject(NumpyManual, "eager"), quick=False, needs=None) if i.examine is not synchronize]
 
 
 @pytest.mark.parametrize("item", COMPARED, ids=lambda i: f"{i.examine.__name__}-{i.precision}")
@@ -57,7 +57,7 @@ def test_no_case_comes_near_a_kink_or_a_small_adam_gradient(item: Item) -> None:
 
 
 def test_constants_of_recipes_are_exact_in_float32() -> None:
-    for item in plan(quick=False, needs=None, dear=False, precise=True):
+    for item in plan(Subject(NumpyManual, "eager"), quick=False, needs=None):
         recipe = item.draw(0).recipe
         constants = recipe.learning_rate, recipe.momentum, recipe.beta1, recipe.beta2, recipe.epsilon
         assert all(float(np.float32(c)) == c for c in (*constants, recipe.weight_decay, item.draw(0).model.l2))
@@ -70,8 +70,8 @@ def test_a_case_is_the_same_for_the_same_seed_and_another_for_another() -> None:
 
 
 def test_no_two_sketches_share_a_seed_by_which_their_data_would_be_alike() -> None:
-    items = plan(quick=False, needs=None, dear=False, precise=True)
-    seeds: dict[object, int] = {i.sketch: i.sketch.seed for i in items if i.sketch != OneHot(8, track="idiomatic")}
+    items = plan(Subject(NumpyManual, "eager"), quick=False, needs=None)
+    seeds: dict[object, int] = {i.sketch: i.sketch.seed for i in items if i.sketch != one_hot(8, track="idiomatic")}
     assert len(set(seeds.values())) == len(seeds)
 
 
@@ -92,7 +92,7 @@ def test_float32_tolerances_lie_far_below_what_a_fault_of_one_per_mille_changes(
 
 
 def test_the_batches_of_every_epoch_are_read_from_the_weights() -> None:
-    case = drawn(OneHot(1))
+    case = drawn(one_hot(1))
     trace = observe(NumpyManual(case.setting("eager", "float32")), case, "float32")
     layers = [trace.start[0], *(epoch[0] for epoch in trace.epochs)]
     for epoch, (before, after) in enumerate(pairwise(layers)):
@@ -100,7 +100,7 @@ def test_the_batches_of_every_epoch_are_read_from_the_weights() -> None:
 
 
 def test_masks_read_from_a_step_are_those_that_were_drawn() -> None:
-    case = drawn(Masks(1))
+    case = drawn(masks(1))
     adapter = NumpyManual(case.setting("eager", "float64", seed=5))
     trace = observe(adapter, case, "float64")
     random = np.random.default_rng(5)
@@ -153,13 +153,13 @@ from levelfield.adapters import runtime
 from levelfield.adapters.jax import grad as jax_grad
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.behaviour import synchronize
-from levelfield.harness.certify.sketches import Wide, drawn
+from levelfield.harness.certify.sketches import wide, drawn
 
 class Early(jax_grad.JaxGrad):
     def synchronize(self):
         pass
 
-case = drawn(Wide(6, 384, 256))
+case = drawn(wide(6, 384, 256))
 for adapter in (jax_grad.JaxGrad, Early):
     print(all(check.passed for check in synchronize(Subject(adapter, sys.argv[1]), case, "float32")))
 """

@@ -14,14 +14,16 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify.examine import certify
 from levelfield.harness.certify.fingerprint import fingerprint
+from levelfield.harness.certify.observe import Subject
 from levelfield.harness.cli.certify import line
 from levelfield.harness.records.certificate import Certificate, Check, needs, valid
 from levelfield.harness.system.paths import PACKAGE
+from levelfield.tasks.mlp import Model
 
 
 @pytest.fixture(scope="module")
 def certificate() -> Certificate:
-    return certify(NumpyManual, "eager", quick=True, needs={"momentum", "relu"})
+    return certify(Subject(NumpyManual, "eager"), quick=True, needs={"momentum", "relu"})
 
 
 def with_checks(certificate: Certificate, *checks: Check) -> Certificate:
@@ -81,26 +83,28 @@ def test_a_failed_certificate_names_what_failed(certificate: Certificate) -> Non
 
 
 def test_a_network_without_hidden_layers_needs_neither_its_activation_nor_dropout() -> None:
-    assert needs("sgd", "relu", 0, 0.5, 0.0, "classification") == {"sgd"}
-    assert needs("adam", "tanh", 2, 0.5, 1e-4, "regression") == {"adam", "tanh", "dropout", "L2", "regression"}
+    assert needs(Model(dropout=0.5), "sgd", "classification") == {"sgd"}
+    deep = Model(hidden=(8, 8), activation="tanh", dropout=0.5, l2=1e-4)
+    assert needs(deep, "adam", "regression") == {"adam", "tanh", "dropout", "L2", "regression"}
 
 
 @pytest.mark.parametrize("words", [{"adam"}, {"dropout"}, {"nesterov", "sigmoid"}, {"L2", "regression", "adamw"}])
 def test_the_quick_form_proves_what_is_needed(words: set[str]) -> None:
-    assert words <= set(certify(NumpyManual, "eager", quick=True, needs=words).proves)
+    assert words <= set(certify(Subject(NumpyManual, "eager"), quick=True, needs=words).proves)
 
 
 def test_the_quick_form_examines_the_idiomatic_track_only_where_it_is_needed() -> None:
     for words in ({"momentum", "relu"}, {"momentum", "relu", "idiomatic"}):
-        checks = {check.name for check in certify(NumpyManual, "eager", quick=True, needs=words).checks}
+        checks = {check.name for check in certify(Subject(NumpyManual, "eager"), quick=True, needs=words).checks}
         assert any(name.startswith("own ") for name in checks) is ("idiomatic" in words)
 
 
 def test_the_full_form_proves_every_word() -> None:
     optimizers, activations = ("sgd", "momentum", "nesterov", "adam", "adamw"), ("relu", "tanh", "sigmoid")
-    cells = itertools.product(optimizers, activations)
-    every = set().union(*(needs(o, a, 1, 0.5, 1.0, "regression", "idiomatic") for o, a in cells))
-    assert every == set(certify(NumpyManual, "eager").proves)
+    models = [Model(hidden=(8,), activation=activation, dropout=0.5, l2=1.0) for activation in activations]
+    cells = itertools.product(models, optimizers)
+    every = set().union(*(needs(model, o, "regression", "idiomatic") for model, o in cells))
+    assert every == set(certify(Subject(NumpyManual, "eager")).proves)
 
 
 class Broken(NumpyManual):
@@ -113,7 +117,7 @@ class Limited(NumpyManual):
 
 
 def test_an_adapter_that_raises_fails_with_one_line() -> None:
-    failed = certify(Broken, "eager", quick=True)
+    failed = certify(Subject(Broken, "eager"), quick=True)
     assert not failed.passed
     reasons = {check.reason for check in failed.checks if check.name == "runs"}
     assert len(reasons) == 1
@@ -123,14 +127,14 @@ def test_an_adapter_that_raises_fails_with_one_line() -> None:
 
 
 def test_what_is_unsupported_is_neither_passed_nor_failed_nor_proved() -> None:
-    limited = certify(Limited, "eager", quick=True)
+    limited = certify(Subject(Limited, "eager"), quick=True)
     assert limited.passed
     assert "adam" not in limited.proves
     assert {c.reason for c in limited.checks if c.passed is None} == {"unsupported: there is no Adam"}
 
 
 def test_other_seeds_are_other_cases_and_pass_too() -> None:
-    first, second = (certify(NumpyManual, "eager", quick=True, seed=seed) for seed in (1, 2))
+    first, second = (certify(Subject(NumpyManual, "eager"), quick=True, seed=seed) for seed in (1, 2))
     assert first.passed
     assert second.passed
     assert {c.case for c in first.checks} != {c.case for c in second.checks}

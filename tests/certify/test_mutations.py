@@ -16,6 +16,7 @@ from levelfield.adapters.numpy import manual
 from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.harness.certify.catalogue import plan
 from levelfield.harness.certify.examine import certify
+from levelfield.harness.certify.observe import Subject
 from levelfield.harness.records.certificate import Certificate, Check
 from levelfield.tasks.mlp import Layer
 
@@ -565,8 +566,8 @@ ASYNCHRONOUS = {
 @pytest.fixture(scope="module")
 def certificates() -> dict[str, Certificate]:
     """The full certificate of every wrong adapter."""
-    made = {fault.title: certify(fault.adapter(), "eager") for fault in FAULTS}
-    return made | {title: certify(adapter, "eager") for title, (adapter, *_) in ASYNCHRONOUS.items()}
+    made = {fault.title: certify(Subject(fault.adapter(), "eager")) for fault in FAULTS}
+    return made | {title: certify(Subject(adapter, "eager")) for title, (adapter, *_) in ASYNCHRONOUS.items()}
 
 
 def caught(certificate: Certificate, name: str, case: str) -> Check | None:
@@ -592,13 +593,13 @@ def test_each_fault_is_caught_by_the_check_named_for_it(title: str, certificates
 @pytest.mark.parametrize("adapter", [NumpyManual, Queued])
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_adapter_that_they_were_made_from_passes(adapter: type[Adapter], quick: bool) -> None:
-    certificate = certify(adapter, "eager", quick=quick)
+    certificate = certify(Subject(adapter, "eager"), quick=quick)
     assert certificate.passed, [check for check in certificate.checks if check.passed is False]
 
 
 def table(certificates: dict[str, Certificate]) -> str:
     """Fault × check that caught it, as Markdown."""
-    items = plan(quick=True, needs=None, dear=False, precise=True)
+    items = plan(Subject(NumpyManual, "eager"), quick=True, needs=None)
     quick = {item.draw(0).named(item.precision) for item in items}
     rows = ["| fault | caught by | in the case | by the quick form |", "| --- | --- | --- | --- |"]
     for title, (name, words) in EXPECTED.items():

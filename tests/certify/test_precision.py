@@ -13,7 +13,7 @@ from levelfield.harness.certify.examine import certify, conclude
 from levelfield.harness.certify.observe import Subject
 from levelfield.harness.certify.order import telling
 from levelfield.harness.certify.rounded import UNIT, VARIANTS, Bfloat16Results, Rounded, Rounding, Tf32, shorten
-from levelfield.harness.certify.sketches import Broad, Ordered, Steps, drawn
+from levelfield.harness.certify.sketches import Steps, broad, drawn, ordered
 from levelfield.harness.records.certificate import Check
 from levelfield.tasks.recipe import BatchOrder
 
@@ -71,7 +71,7 @@ def examined(
 ) -> list[Check]:
     """The checks of the quick form, without those of waiting: NumPy does not."""
     subject = Subject(adapter, "eager", device, precision=precision)
-    items = plan(quick=True, needs=needs or set(), dear=False, precise=False, device=device, precision=precision)
+    items = plan(subject, quick=True, needs=needs or set())
     return [check for i in items if i.examine is not synchronize for check in conclude(subject, i, 0)[0]]
 
 
@@ -117,7 +117,7 @@ def test_tf32_products_pass_as_such_on_a_gpu_and_are_unsupported_on_a_cpu() -> N
 
 
 def test_a_certificate_says_for_which_precision_it_is() -> None:
-    assert certify(Mixed, "eager", precision="bfloat16", quick=True, needs=set()).precision == "bfloat16"
+    assert certify(Subject(Mixed, "eager", precision="bfloat16"), quick=True, needs=set()).precision == "bfloat16"
 
 
 def test_shortened_numbers_are_the_nearest_with_so_many_bits() -> None:
@@ -131,9 +131,9 @@ def test_shortened_numbers_are_the_nearest_with_so_many_bits() -> None:
 
 
 def test_another_order_shows_beyond_the_tolerance_of_bfloat16() -> None:
-    assert telling(drawn(Ordered(8), 0, "bfloat16"), "bfloat16")
+    assert telling(drawn(ordered(8), 0, "bfloat16"), "bfloat16")
 
 
 def test_cases_of_another_precision_are_other_cases() -> None:
     assert drawn(Steps(1), 0, "bfloat16") != drawn(Steps(1))
-    assert drawn(Broad(9)).model.widths[0] % 8 == 0
+    assert drawn(broad(9)).model.widths[0] % 8 == 0

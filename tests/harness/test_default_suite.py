@@ -65,10 +65,10 @@ def test_half_of_the_frameworks_leave_half_of_the_launches():
 def test_one_task_one_adapter_and_a_number_of_seeds_narrow_it():
     everything = planned()
     for task in NAMES:
-        assert {one.id for one in planned(tasks=(task,))} == {one.id for one in everything if one.cell.task == task}
+        assert {one.id for one in planned(task=(task,))} == {one.id for one in everything if one.cell.task == task}
     for adapter in OURS:
         own = [one.id for one in everything if one.cell.adapter == adapter]
-        assert set(own) == {one.id for one in planned(adapters=(adapter,))}
+        assert set(own) == {one.id for one in planned(adapter=(adapter,))}
     assert max(one.block for one in planned(seeds=4) if one.cell.kind == "learning") == 3
 
 

@@ -55,7 +55,7 @@ def test_cells_of_the_usual_device_and_precision_are_those_of_before():
 
 
 def test_the_command_line_rules_over_the_suite():
-    [*launches] = planned("blocks = 1", Selection(device="gpu:1", precision="tf32"))
+    [*launches] = planned("blocks = 1", Selection(device="gpu:1", matmul_precision="tf32"))
     assert {(x.cell.device, x.cell.precision) for x in launches} == {("gpu:1", "tf32")}
 
 

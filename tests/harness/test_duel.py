@@ -172,7 +172,7 @@ epochs = st.floats(1e-4, 10)
 
 
 def pairs_of(values):
-    return [Pair(first, second, 1.0, ()) for first, second in values]
+    return [Pair(first, second, 1.0) for first, second in values]
 
 
 @settings(deadline=None)  # the first call imports

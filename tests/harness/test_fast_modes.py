@@ -54,11 +54,11 @@ def test_no_other_suite_has_a_mode_that_is_only_recommended(name):
 
 
 def test_such_a_mode_can_be_asked_for_by_name_in_any_suite():
-    assert cells(planned("default", adapters=("torch-nn",), modes=("fused",))) == {("torch-nn", "fused")}
+    assert cells(planned("default", adapter=("torch-nn",), mode=("fused",))) == {("torch-nn", "fused")}
 
 
 def test_what_is_for_gpus_says_why_it_is_unsupported_on_a_cpu():
-    told = {one.cell.mode: one.skip for one in planned("guides", adapters=("torch-nn",)) if one.unsupported}
+    told = {one.cell.mode: one.skip for one in planned("guides", adapter=("torch-nn",)) if one.unsupported}
     assert told.keys() == {"reduce-overhead", "max-autotune"}
     assert "CUDA graphs" in told["reduce-overhead"]
     nn = OURS["torch-nn"]
@@ -109,7 +109,7 @@ def test_each_has_the_certificate_that_the_suite_guides_needs(name, mode, host):
         pytest.skip(missing)
     if mode in TORCH_COMPILES and not has_compiler():
         pytest.skip("torch.compile needs a C++ compiler")
-    launches = planned("guides", adapters=(name,), modes=(mode,))
+    launches = planned("guides", adapter=(name,), mode=(mode,))
     [(subject, words)] = needed(launches, {"digits": tasks.load("digits")}).items()
     certificate = host.certify(subject, True, words)
     assert certificate.passed, failures(certificate, verbose=True)

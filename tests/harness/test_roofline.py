@@ -19,7 +19,6 @@ from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.peak import Candidate, Ceiling, Peak, PeakSubject, Trial, Work
 from levelfield.harness.records.quantity import Measured, Unavailable
 from levelfield.harness.run import peaks
-from levelfield.harness.system.stop import Stop
 
 positive = st.floats(1e-3, 1e12)
 works = st.builds(Work, st.integers(1, 10**12), st.integers(1, 10**12))
@@ -158,7 +157,7 @@ class Everywhere:
 def test_every_installed_framework_is_asked_once_for_each_device_precision_and_number_of_threads() -> None:
     subjects = [PeakSubject("cpu", "float32", 1), PeakSubject("cpu", "float32", 2)]
     adapters = find().adapters
-    found = list(peaks.obtain(subjects, adapters, Everywhere(), Stop()))
+    found = list(peaks.obtain(subjects, adapters, Everywhere(), Event()))
     assert [p.subject for p in found] == subjects
     asked = [adapters[candidate.framework].runtime for candidate in found[0].candidates]
     assert len(asked) == len(set(asked))
@@ -166,7 +165,6 @@ def test_every_installed_framework_is_asked_once_for_each_device_precision_and_n
 
 
 def test_no_half_measured_peak_is_kept_when_an_end_was_asked_for() -> None:
-    stop = Stop()
-    stop.asked = Event()
-    stop.asked.set()
+    stop = Event()
+    stop.set()
     assert list(peaks.obtain([PeakSubject("cpu", "float32", 1)], find().adapters, Everywhere(), stop)) == []

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import pytest
 from dry_launcher import DryHost, DryLauncher
@@ -20,7 +21,6 @@ from levelfield.harness.run.resume import left
 from levelfield.harness.run.schedule import Homes, carry_out
 from levelfield.harness.system import machine
 from levelfield.harness.system.machine import Machine
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as tasks
 from levelfield.tasks.errors import UserError
 
@@ -92,7 +92,7 @@ def host(name: str, cpu: str = "Some CPU", cores: int = 2, **more) -> Frail:
 
 def carried(launches, *hosts: Frail) -> list[Record]:
     records: list[Record] = []
-    carry_out(launches, DryLauncher(hosts).hosts, lambda launch, record: records.append(record), Stop())
+    carry_out(launches, DryLauncher(hosts).hosts, lambda launch, record: records.append(record), Event())
     return records
 
 
@@ -142,7 +142,7 @@ def test_an_error_of_the_store_ends_all_hosts(launches, kind):
 
     own = [launch for launch in launches if launch.cell.kind == kind]
     with pytest.raises(UserError, match="no space left"):
-        carry_out(own, [host("a"), host("b")], full, Stop())
+        carry_out(own, [host("a"), host("b")], full, Event())
 
 
 def test_without_a_host_the_run_ends_with_what_to_do(launches):

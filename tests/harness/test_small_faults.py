@@ -22,7 +22,7 @@ from levelfield.adapters.numpy.manual import NumpyManual
 from levelfield.adapters.registry import find
 from levelfield.harness.certify import behaviour
 from levelfield.harness.certify.observe import Subject as Examined
-from levelfield.harness.certify.sketches import Wide, drawn
+from levelfield.harness.certify.sketches import drawn, wide
 from levelfield.harness.judge.tiers import tiers
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.launch.parents import Done, WarmParents
@@ -250,7 +250,7 @@ class AlwaysStalls(Stalls):
 def test_synchronize_is_looked_at_a_second_time_before_it_fails(adapter, passes):
     adapter.made.clear()
     with np.errstate(all="ignore"):
-        checks = behaviour.synchronize(Examined(adapter, "eager"), drawn(Wide(6, 64, 64)), "float32")
+        checks = behaviour.synchronize(Examined(adapter, "eager"), drawn(wide(6, 64, 64)), "float32")
     assert len(adapter.made) == 2
     assert all(check.passed for check in checks) is passes
     told = [str(check.reason) for check in checks if check.passed is False]

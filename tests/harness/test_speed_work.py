@@ -32,7 +32,7 @@ def suite_cells(name: str) -> list[Cell]:
     chosen, _ = suite.read(name)
     tasks = {task for part in (*chosen.speed, *chosen.learning) for task in part.task} - {"mnist"}
     there = launches.Surroundings(find().adapters, {task: registry.load(task) for task in tasks}, cores=1)
-    only = launches.Selection(adapters=("numpy-manual",), tasks=tuple(tasks), tracks=("matched",))
+    only = launches.Selection(adapter=("numpy-manual",), task=tuple(tasks), track=("matched",))
     cells = [launch.cell for launch in launches.plan(chosen, there, only) if launch.cell.kind == "speed"]
     return list({cell.id: cell for cell in cells}.values())
 

@@ -106,7 +106,8 @@ def test_a_trimmed_mean_is_scipys_and_its_error_comes_from_the_winsorised_values
     from scipy.stats.mstats import winsorize
 
     x = np.random.default_rng(2).normal(0, 1, 12)  # two values go at each end
-    centre, low, high = statistics.trimmed_interval(x, 0.95)
+    found = statistics.family_intervals({0: x}, 0.95)[0]
+    centre, low, high = found.estimate, found.low, found.high
     spread = np.std(np.asarray(winsorize(x, (2 / 12, 2 / 12))), ddof=1)
     assert np.isclose(centre, trim_mean(x, 2 / 12))
     assert np.isclose(high - low, 2 * stdtrit(7 - 1.5, 0.975) * spread / (8 / 12 * np.sqrt(12)))

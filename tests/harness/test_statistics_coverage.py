@@ -22,9 +22,10 @@ from levelfield.harness.judge.statistics import (
     Interval,
     compare,
     geometric_mean,
+    half_length,
     precision_reached,
     shared_confidence,
-    trimmed_interval,
+    trimmed_mean,
 )
 from levelfield.harness.judge.tiers import tiers
 
@@ -107,8 +108,9 @@ def log_ratios(noise: Callable, rng: np.random.Generator, tables: int, cells: in
 
 
 def trimmed(x: np.ndarray, confidence: float) -> Limits:
-    _, low, high = trimmed_interval(x, confidence)
-    return low, high
+    centre, variance, freedom = trimmed_mean(x)
+    half = half_length(variance, freedom, x.shape[-1], confidence)
+    return centre - half, centre + half
 
 
 def student(x: np.ndarray, confidence: float) -> Limits:
@@ -148,8 +150,8 @@ def textbook_trimmed(x: np.ndarray, confidence: float) -> Limits:
     n = x.shape[-1]
     k = max(0, (n - 3) // 4)
     ours, textbook = (stdtrit(n - 2 * k - 1 - lost, (1 + confidence) / 2) for lost in (0.75 * k, 0))
-    centre, _, high = trimmed_interval(x, confidence)
-    half = (high - centre) * textbook / ours
+    low, high = trimmed(x, confidence)
+    centre, half = (low + high) / 2, (high - low) / 2 * textbook / ours
     return centre - half, centre + half
 
 

@@ -20,6 +20,8 @@ from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import compare
+from levelfield.harness.run.options import RunOptions
+from levelfield.harness.run.prepare import Prepared
 from levelfield.harness.run.resume import changes
 from levelfield.harness.system import folders, variables
 from levelfield.harness.system.machine import Machine
@@ -258,9 +260,9 @@ def test_a_run_is_not_resumed_under_other_variables_without_a_word(tmp_path):
     launches = plan(chosen, there)
 
     def told(*records: Record, kept: dict[str, str] | None) -> list[str]:
-        facts = {"adapters": there.adapters, "environments": there.environments, "tasks": {}, "machine": MACHINE}
-        before = Contents(HEAD, list(records), [], [])
-        return changes(before, launches, suite_text="", kept=kept, **facts)
+        prepared = Prepared(RunOptions(), chosen, "", there, launches)
+        vars(prepared)["machine"] = MACHINE
+        return changes(Contents(HEAD, list(records), [], []), prepared, kept)
 
     assert told(record(0, 1.0, (("A", "2"),)), kept={}) == []
     assert told(record(0, 1.0, (("A", "1"),)), kept={}) == ["the variable A is 2, it was 1"]

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
-from levelfield.harness.records.explanation import Explanation, LadderTimes, RungName, RungTime, Span, Spending
+from levelfield.harness.records.explanation import Explanation, LadderTimes, RungName, RungTime, Spending
 from levelfield.harness.records.peak import Candidate, Peak, Trial
-from levelfield.harness.records.quantity import Measured, Unavailable
+from levelfield.harness.records.quantity import Interval, Measured, Unavailable
 from levelfield.harness.records.record import EpochScores, Record, Run, Score
 from levelfield.harness.system.machine import Machine
 from levelfield.reports.findings.certificates import Certificate, Check
@@ -177,8 +177,8 @@ PEAKS = (
 )  # fmt: skip
 
 
-def span(estimate: float, half: float) -> Span:
-    return Span(estimate=estimate, low=estimate - half, high=estimate + half, n=5, confidence=0.95)
+def span(estimate: float, half: float) -> Interval:
+    return Interval(estimate=estimate, low=estimate - half, high=estimate + half, n=5, confidence=0.95)
 
 
 def explanation(high: str, low: str, steps: Mapping[RungName, float], causes: tuple[RungName, ...]) -> Explanation:

@@ -99,7 +99,7 @@ def test_the_default_suite_trains_both_and_its_widths_differ_in_nothing_else():
     chosen, _ = suite.read("default")
     names = {task for part in (*chosen.speed, *chosen.learning) for task in part.task}
     there = launches.Surroundings(find().adapters, {task: registry.load(task) for task in names}, cores=1)
-    only = launches.Selection(adapters=("numpy-manual",), tasks=tuple(names), tracks=("matched",))
+    only = launches.Selection(adapter=("numpy-manual",), task=tuple(names), track=("matched",))
     cells = {launch.cell.id: launch.cell for launch in launches.plan(chosen, there, only)}.values()
     lesson = [c for c in cells if c.task == "five-points"]
     assert sorted(c.model.hidden for c in lesson) == [(), (2,)]

@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 from report_factory import make_cell
 
-from levelfield.harness.plan.plan_text import named_cell
-from levelfield.harness.results import compare_runs
-
 CHANGES = [
     ({"environment": "older"}, "eager, older"),
     ({"variables": (("OMP_PROC_BIND", "true"),)}, "eager, OMP_PROC_BIND=true"),
@@ -27,5 +24,4 @@ def test_what_is_as_usual_is_not_named():
 def test_plan_and_comparison_name_what_differs(changes, how):
     cell = make_cell(**changes)
     assert cell.how == how
-    assert named_cell(cell).endswith(f"({how})")
-    assert compare_runs.what(cell).endswith(f"({how})")
+    assert cell.line.endswith(f"({how})")

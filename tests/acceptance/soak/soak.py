@@ -22,6 +22,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from threading import Event
 from typing import Any
 
 import psutil
@@ -35,7 +36,6 @@ from levelfield.harness.run.progress import Progress
 from levelfield.harness.run.schedule import carry_out
 from levelfield.harness.run.stop_rule import StopRule
 from levelfield.harness.system import machine
-from levelfield.harness.system.stop import Stop
 from levelfield.tasks import registry as tasks
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -153,7 +153,7 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
             progress.finished(launch, record)
             ends_at.append((time.process_time(), time.perf_counter()))
 
-        carry_out(launches, DryLauncher([DryHost(like=like)]).hosts, finished, Stop(), goal.reached)
+        carry_out(launches, DryLauncher([DryHost(like=like)]).hosts, finished, Event(), goal.reached)
         progress.close()
     kept.close()
     assert len(store.read(kept.folder).records) == planned

@@ -28,7 +28,7 @@ from levelfield.harness.doctor.against_itself import CALIBRATION
 from levelfield.harness.doctor.neighbour import neighbour
 from levelfield.harness.doctor.series import TIME_LIMIT, Bench
 from levelfield.harness.measure.delay import Delay
-from levelfield.harness.run.duel import THREADS, Side, ground
+from levelfield.harness.run.duel import THREADS, Side, ground, pair
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -102,9 +102,9 @@ def _duel(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
         return Side(info, work, wrap=(Delay(seconds=LABELS[label] * step),))
 
     plain = Side(info, work)
-    with ground(plain, plain, bench.task, bench.machine, bench.cores, TIME_LIMIT) as meeting:
-        first = [meeting.pair(side("base"), side("base"), block) for block in range(CALIBRATION)]
-        step = median(pair.second for pair in first if pair) / (len(bench.task.train.x) // series.RECIPE.batch_size)
+    with ground(plain, plain, bench.task, bench.machine, bench.cores, TIME_LIMIT) as host:
+        first = [pair(host, side("base"), side("base"), block) for block in range(CALIBRATION)]
+        step = median(one.second for one in first if one) / (len(bench.task.train.x) // series.RECIPE.batch_size)
         for block in count():
             values: dict[str, dict[int, float]] = {}
             wall: dict[str, dict[int, float]] = {}
@@ -112,10 +112,10 @@ def _duel(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
             for label in shuffle.sample(others, len(others)):
                 if time.monotonic() >= until:
                     return
-                pair = meeting.pair(side(label), side("base"), block)
-                wall |= {label: {block: 0.0 if pair is None else pair.wall}, f"{label} base": {block: 0.0}}
-                if pair is not None:
-                    values |= {label: {block: pair.first}, f"{label} base": {block: pair.second}}
+                made = pair(host, side(label), side("base"), block)
+                wall |= {label: {block: 0.0 if made is None else made.wall}, f"{label} base": {block: 0.0}}
+                if made is not None:
+                    values |= {label: {block: made.first}, f"{label} base": {block: made.second}}
             yield {"values": values, "wall": wall, "step_seconds": step}
 
 
