@@ -56,7 +56,7 @@ def test_the_first_is_judged_against_the_second(done):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["first"], found["second"]) == ("numpy-manual (eager)", "sklearn-mlp (default)")
-    assert found["workload"] == "iris small momentum"
+    assert found["workload"] == "flowers small momentum"
     assert found["ratio"]["n"] == len(found["pairs"]) == 6
     assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
     assert found["word"] in ("faster", "slower", "tied", "inconclusive")
@@ -77,7 +77,7 @@ def test_for_people_the_verdict_is_three_lines(levelfield):
     assert done.returncode == 0, done.stderr
     head, verdict_line, epochs = done.stdout.splitlines()
     assert head == (
-        "numpy-manual (eager) against numpy-manual (eager): iris small momentum, one thread, in turns on one core"
+        "numpy-manual (eager) against numpy-manual (eager): flowers small momentum, one thread, in turns on one core"
     )
     assert "× the time, " in verdict_line
     assert " ms against " in epochs
@@ -92,6 +92,7 @@ def test_too_few_pairs_are_not_judged(levelfield):
     assert "× the time" not in done.stdout
 
 
+@pytest.mark.slow
 def test_who_computes_something_else_is_not_timed(levelfield):
     done = levelfield("duel", "numpy-manual", "halves", "--suite", "mine.toml", "--budget", "3s")
     assert done.returncode == 1
@@ -100,6 +101,7 @@ def test_who_computes_something_else_is_not_timed(levelfield):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [("dies", "numpy-manual"), ("numpy-manual", "dies")])
 def test_a_killed_launch_ends_the_duel_and_leaves_nothing_behind(levelfield, sides):
     done = levelfield("duel", *sides, "--suite", "mine.toml", "--budget", "10s")
@@ -116,14 +118,14 @@ def test_a_killed_launch_ends_the_duel_and_leaves_nothing_behind(levelfield, sid
         (("numpy-manual:egaer", "sklearn-mlp"), "eager"),
         (
             ("torch-nn:fused", "torch-nn", "--workload", "tall"),
-            "iris small momentum",
+            "flowers small momentum",
         ),  # a mode that no suite has to name
         (("numpy-manual", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual (eager) and"),
         (
             ("numpy-manual", "sklearn-mlp", "--suite", "two.toml"),
-            "2 workloads: iris small momentum, iris wide momentum",
+            "2 workloads: flowers small momentum, flowers wide momentum",
         ),
-        (("numpy-manual", "sklearn-mlp", "--suite", "two.toml", "--workload", "tall"), "iris wide momentum"),
+        (("numpy-manual", "sklearn-mlp", "--suite", "two.toml", "--workload", "tall"), "flowers wide momentum"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, told):
@@ -132,7 +134,7 @@ def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, t
     two = tiny(speed=SPEED).replace("[models.small]", "[models.wide]\nhidden = [16]\n\n[models.small]")
     (levelfield.folder / "two.toml").write_text(two.replace('model = "small"', 'model = ["small", "wide"]'))
     suite = () if "--suite" in arguments else ("--suite", "mine.toml")
-    done = levelfield("duel", *arguments, *suite)
+    done = levelfield.inside("duel", *arguments, *suite)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stdout == ""
@@ -143,11 +145,11 @@ def test_work_of_another_precision_is_other_work(levelfield, tiny):
     text = tiny(speed=SPEED + '\nprecision = ["float32", "bfloat16"]')
     (levelfield.folder / "precise.toml").write_text(text)
     duel = ("duel", "numpy-manual", "sklearn-mlp", "--suite", "precise.toml", "--pairs", "1", "--budget", "10m")
-    assert "2 workloads: iris small momentum, iris small momentum bfloat16" in levelfield(*duel).stderr
-    done = levelfield(*duel, "--workload", "iris small momentum bfloat16")
+    assert "2 workloads: flowers small momentum, flowers small momentum bfloat16" in levelfield.inside(*duel).stderr
+    done = levelfield.inside(*duel, "--workload", "flowers small momentum bfloat16")
     assert done.returncode == 2
     assert "numpy-manual (eager) cannot take part: " in done.stderr
-    assert "iris small momentum, one thread" in levelfield(*duel, "--workload", "iris small momentum").stdout
+    assert "flowers small momentum, one thread" in levelfield(*duel, "--workload", "flowers small momentum").stdout
 
 
 @pytest.mark.slow

@@ -81,6 +81,7 @@ class Writes(NumpyManual):
 """
 
 
+@pytest.mark.slow
 def test_a_launch_sees_nothing_of_what_the_import_or_another_launch_has_left(command_line, install, tiny, tmp_path):
     plugin = install(tmp_path / "plugin", {"writes": "writes:Writes"}, {"writes.py": WRITES})
     temporary, home = tmp_path / "tmp", tmp_path / "home"
@@ -121,11 +122,11 @@ def test_a_record_tells_what_was_in_the_cache_and_not_what_was_planned(adapter, 
     fresh = replace(later, block=0, fresh=True)
     tasks, cores = {"iris": IRIS}, machine.cores()[:1]
     with LocalHost(ADAPTERS, tasks, machine.describe(True), cores, 120.0, probes=False) as launcher:
-        made = [launcher.launch(one) for one in (later, later, fresh, later)]
+        made = [launcher.launch(one) for one in ((later, later, fresh, later) if keeps else (later, later))]
         other = launcher.launch(replace(later, cell=cell(adapter, mode, model=NamedModel(name="tiny", hidden=(4,)))))
         learning = launcher.launch(replace(later, cell=cell(adapter, mode, kind="learning")))
-    assert [record.status for record in (*made, other, learning)] == ["ok"] * 6, [r.reason for r in made]
-    expected = ["empty", "filled", "empty", "filled", "empty"] if keeps else [None] * 5
+    assert {record.status for record in (*made, other, learning)} == {"ok"}, [r.reason for r in made]
+    expected = ["empty", "filled", "empty", "filled", "empty"] if keeps else [None] * 3
     assert [record.cache for record in (*made, other)] == expected
     assert learning.cache is None
 

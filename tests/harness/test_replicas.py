@@ -103,9 +103,9 @@ def test_two_devices_learn_what_one_learns(records):
 
 
 def test_the_page_and_the_terminal_show_two_devices_apart_and_call_it_no_measurement_of_scaling(levelfield):
-    told = levelfield("show", "two").stdout
-    assert "Speed: iris · small · momentum, matched, cpu, 1 thread\n" in told
-    assert "Speed: iris · small · momentum, matched, cpu, 1 thread, 2 devices on the same cores\n" in told
+    told = levelfield.inside("show", "two").stdout
+    assert "Speed: flowers · small · momentum, matched, cpu, 1 thread\n" in told
+    assert "Speed: flowers · small · momentum, matched, cpu, 1 thread, 2 devices on the same cores\n" in told
     page = (levelfield.folder / "two" / "report.html").read_text(encoding="utf-8")
     assert "2 devices on the same cores: not a scaling measurement" in told
     for text in (told, page):
