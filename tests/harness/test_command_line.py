@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,7 @@ def test_a_dry_run_prints_the_plan_and_starts_nothing(command_line, tiny):
     most = 0
     while process.poll() is None:
         most = max(most, len(levelfield.processes()))
+        time.sleep(0.05)
     out, err = process.communicate()
     assert process.returncode == 0
     assert most == 1
