@@ -61,7 +61,7 @@ def wait_for_a_launch(levelfield, process) -> None:
             with suppress(psutil.NoSuchProcess):
                 if one.ppid() != process.pid:
                     return
-        time.sleep(0.005)
+        time.sleep(0.05)
     raise AssertionError(f"ended too early: {process.communicate()[1]}")
 
 
