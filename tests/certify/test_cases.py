@@ -109,6 +109,7 @@ def test_masks_read_from_a_step_are_those_that_were_drawn() -> None:
             assert np.array_equal(mask, random.random((1, 48))[0] < 0.75)
 
 
+@pytest.mark.slow
 def test_two_hundred_random_right_configurations_raise_no_alarm() -> None:
     subject = Subject(NumpyManual, "eager")
     checks = false_alarms.examine(subject, "float32", 200, seed=2)

@@ -47,7 +47,7 @@ def levelfield(command_line, install, tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(levelfield):
-    options = ("--suite", "mine.toml", "--budget", "10m", "--pairs", "6", "--json")
+    options = ("--suite", "mine.toml", "--budget", "10m", "--pairs", "5", "--json")
     return levelfield("duel", "numpy-manual", "sklearn-mlp", *options)
 
 
@@ -57,7 +57,7 @@ def test_the_first_is_judged_against_the_second(done):
     found = json.loads(done.stdout)
     assert (found["first"], found["second"]) == ("numpy-manual (eager)", "sklearn-mlp (default)")
     assert found["workload"] == "flowers small momentum"
-    assert found["ratio"]["n"] == len(found["pairs"]) == 6
+    assert found["ratio"]["n"] == len(found["pairs"]) == 5
     assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
     assert found["word"] in ("faster", "slower", "tied", "inconclusive")
 
@@ -158,7 +158,7 @@ def test_who_stops_it_gets_what_the_pairs_say_until_then(levelfield):
     told = []
     for line in process.stderr:
         told.append(line)
-        if line.startswith("pair 6"):
+        if line.startswith("pair 5"):
             process.send_signal(signal.SIGINT)
             break
     out, err = process.communicate(timeout=900)
