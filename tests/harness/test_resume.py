@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -89,14 +90,9 @@ def test_a_killed_run_goes_on_to_the_records_of_an_undisturbed_one(levelfield, u
 
 
 def test_a_record_torn_by_the_kill_is_told_and_made_again(levelfield, undisturbed):
-    folder = levelfield.folder / "torn"
-    process = levelfield.start("run", "mine.toml", "-o", folder, "--no-certify")
-    wait_for(levelfield, process, folder, 3)
-    process.kill()
-    process.communicate()
-    assert levelfield.left_behind() == []
+    folder = Path(shutil.copytree(levelfield.folder / "undisturbed", levelfield.folder / "torn"))
     path = folder / "records.jsonl"
-    path.write_bytes(path.read_bytes()[:-40])  # as a loss of power may leave it
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4])[:-40])  # as a loss of power may leave it
     torn = lines(folder) + 1
     done = levelfield("run", "--resume", folder)
     assert done.returncode == 0, done.stderr
