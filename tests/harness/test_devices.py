@@ -168,12 +168,15 @@ def host():
 
 @pytest.mark.frameworks
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in BFLOAT16 if name not in BY_COMMAND])
+@pytest.mark.parametrize(
+    "name", sorted({*BFLOAT16} - {*BY_COMMAND}, key=lambda n: (str(find().adapters[n].backend), n))
+)
 def test_every_other_adapter_has_the_certificate_that_a_run_needs_in_bfloat16(name, host):
     info = find().adapters[name]
     if missing := info.missing():
         pytest.skip(missing)
     subject = CertificateSubject(name, info.modes[0], "cpu", precision="bfloat16")
+    host.end_all_but([subject])
     certificate = host.certify(subject, quick=True, needs=frozenset({"momentum", "relu"}))
     assert certificate.passed, failures(certificate, verbose=True)
     assert certificate.precision == "bfloat16"

@@ -169,6 +169,7 @@ def test_all_that_train_on_several_devices_are_certified_on_two(host, name, mode
     assert (refused is not None) == ((name, mode) == ("keras-tensorflow", "steps-per-execution"))
     if refused is None:
         subject = CertificateSubject(name, mode, "cpu", replicas=2, replication="devices")
+        host.end_all_but([subject])
         certificate = host.certify(subject, quick=True, needs=frozenset({"momentum", "relu", "dropout", "uneven"}))
         assert certificate.passed, failures(certificate, verbose=True)
         assert {"momentum", "relu", "sgd"} <= set(certificate.proves)
