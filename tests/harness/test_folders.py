@@ -262,8 +262,8 @@ def test_a_run_of_every_framework_leaves_nothing_but_its_folder(apart, tiny):
 @pytest.mark.slow
 def test_certifying_and_a_duel_leave_nothing(apart):
     before = everything(apart)
-    assert apart("certify", "keras-jax", "--quick").returncode == 0
-    duel = apart("duel", "keras-jax", "numpy-manual", "--pairs", 2)
+    assert apart("certify", "keras-torch", "--quick").returncode == 0
+    duel = apart("duel", "keras-torch", "numpy-manual", "--pairs", 2)
     assert duel.returncode in (0, 1), duel.stderr
     assert everything(apart) == before
 

@@ -52,7 +52,7 @@ pytestmark = pytest.mark.frameworks
 @pytest.fixture(scope="module")
 def levelfield(command_line, tiny):
     levelfield = command_line()
-    learning = PART + 'adapters = ["jax-grad", "flax-nnx", "numpy-manual"]\nseeds = 1'
+    learning = PART + 'adapters = ["jax-grad", "numpy-manual"]\nseeds = 1'
     speed = PART + 'adapters = ["jax-grad", "numpy-manual"]\nblocks = 1\nseconds = 0.02\nthreads = 1'
     suite = tiny(learning=learning, speed=speed)
     (levelfield.folder / "two.toml").write_text(suite)
@@ -69,8 +69,6 @@ def records(levelfield):
 def test_an_adapter_has_a_cell_for_each_number_of_replicas_and_one_that_cannot_says_so(records):
     found = Counter((r.cell.adapter, r.cell.replicas, r.cell.replication, r.status) for r in records)
     assert found == {
-        ("flax-nnx", 1, None, "ok"): 1,
-        ("flax-nnx", 2, "devices", "ok"): 1,
         ("jax-grad", 1, None, "ok"): 2,
         ("jax-grad", 2, "devices", "ok"): 2,
         ("numpy-manual", 1, None, "ok"): 2,
@@ -90,8 +88,6 @@ def test_each_number_of_replicas_has_a_certificate_of_its_own(levelfield):
     assert {(c.adapter, c.replicas, c.passed) for c in certificates} == {
         ("jax-grad", 1, True),
         ("jax-grad", 2, True),
-        ("flax-nnx", 1, True),
-        ("flax-nnx", 2, True),
         ("numpy-manual", 1, True),
     }
 
