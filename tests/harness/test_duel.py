@@ -32,13 +32,19 @@ class Halves(NumpyManual):
     modes = ("eager",)
     def gradients(self, x, y):
         return [g / 2 for g in super().gradients(x, y)]
+
+class Twin(NumpyManual):  # every pair imports both sides anew: these are imported soon
+    name = "twin"
+    framework = "numpy"
+    api = "low"
+    modes = ("eager",)
 """
 SPEED = 'adapters = ["*"]\nblocks = 1\nseconds = 0.05'
 
 
 @pytest.fixture(scope="module")
 def levelfield(command_line, install, tiny, tmp_path_factory):
-    entries = {"dies": "duellists:Dies", "halves": "duellists:Halves"}
+    entries = {"dies": "duellists:Dies", "halves": "duellists:Halves", "twin": "duellists:Twin"}
     plugin = install(tmp_path_factory.mktemp("plugin"), entries, {"duellists.py": PLUGIN})
     levelfield = command_line(plugins=(plugin,))
     (levelfield.folder / "mine.toml").write_text(tiny(speed=SPEED))
@@ -48,14 +54,14 @@ def levelfield(command_line, install, tiny, tmp_path_factory):
 @pytest.fixture(scope="module")
 def done(levelfield):
     options = ("--suite", "mine.toml", "--budget", "10m", "--pairs", "5", "--json")
-    return levelfield("duel", "numpy-manual", "sklearn-mlp", *options)
+    return levelfield("duel", "numpy-manual", "twin", *options)
 
 
 @pytest.mark.slow
 def test_the_first_is_judged_against_the_second(done):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (found["first"], found["second"]) == ("numpy-manual (eager)", "sklearn-mlp (default)")
+    assert (found["first"], found["second"]) == ("numpy-manual (eager)", "twin (eager)")
     assert found["workload"] == "flowers small momentum"
     assert found["ratio"]["n"] == len(found["pairs"]) == 5
     assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
@@ -86,7 +92,7 @@ def test_for_people_the_verdict_is_three_lines(levelfield):
 
 @pytest.mark.slow
 def test_too_few_pairs_are_not_judged(levelfield):
-    done = levelfield("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--pairs", "2", "--budget", "10m")
+    done = levelfield("duel", "numpy-manual", "twin", "--suite", "mine.toml", "--pairs", "2", "--budget", "10m")
     assert done.returncode == 1
     assert "not judged" in done.stdout
     assert "× the time" not in done.stdout
@@ -154,7 +160,7 @@ def test_work_of_another_precision_is_other_work(levelfield, tiny):
 
 @pytest.mark.slow
 def test_who_stops_it_gets_what_the_pairs_say_until_then(levelfield):
-    process = levelfield.start("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--budget", "10m")
+    process = levelfield.start("duel", "numpy-manual", "twin", "--suite", "mine.toml", "--budget", "10m")
     told = []
     for line in process.stderr:
         told.append(line)
