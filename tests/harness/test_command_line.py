@@ -28,7 +28,7 @@ def ran(levelfield, tiny):
     """A small finished run, as its folder and what the command printed."""
     (levelfield.folder / "small.toml").write_text(
         tiny(
-            learning='adapters = ["numpy-manual", "sklearn-mlp"]',
+            learning='adapters = ["numpy-manual"]\nseeds = 2',
             speed='adapters = ["numpy-manual"]\nblocks = 1\nseconds = 0.01\nthreads = 1',
         )
     )

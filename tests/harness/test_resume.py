@@ -16,16 +16,27 @@ from levelfield.harness.records import store
 pytestmark = pytest.mark.slow
 
 SUITE = {
-    "learning": 'adapters = ["numpy-manual", "sklearn-mlp"]\nseeds = 3',
+    "learning": 'adapters = ["numpy-manual", "twin"]\nseeds = 3',
     "speed": 'adapters = ["numpy-manual"]\nblocks = 4\nseconds = 0.05\nthreads = 1',
 }
 LAUNCHES = 10
+# Of a framework of its own, so that it has a warm parent of its own; it is imported sooner than scikit-learn
+TWIN = """
+from levelfield.adapters.numpy.manual import NumpyManual
+
+class Twin(NumpyManual):
+    name = "twin"
+    framework = "outside-frameworks"
+    api = "low"
+    modes = ("eager",)
+"""
 ENDLESS = 'adapters = ["numpy-manual"]\nblocks = 1\nseconds = 600\nthreads = 1'
 
 
 @pytest.fixture(scope="module")
-def levelfield(command_line, tiny):
-    levelfield = command_line()
+def levelfield(command_line, install, tiny, tmp_path_factory):
+    plugin = install(tmp_path_factory.mktemp("plugin"), {"twin": "twin:Twin"}, {"twin.py": TWIN})
+    levelfield = command_line(plugins=[plugin])
     (levelfield.folder / "mine.toml").write_text(tiny(**SUITE))
     return levelfield
 
