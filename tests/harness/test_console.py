@@ -58,9 +58,17 @@ def printed(request, tiny, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ascii")
     text = tiny(learning='adapters = ["numpy-manual"]', speed='adapters = ["numpy-manual"]\nblocks = 1\nseconds = 0.01')
     (folder / "mine.toml").write_text(text)
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("LEVELFIELD_")}
     ours = {"PYTHONPATH": str(ROOT), "LEVELFIELD_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-P", "-c", PROGRAM, *LINES]
-    done = subprocess.run(command, cwd=folder, env=os.environ | ours | request.param, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PROGRAM, *LINES],
+        cwd=folder,
+        env=inherited | ours | request.param,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
     assert done.returncode == 0, done.stderr
     out, err = (re.split(r"^== (\d+) (.*)\n", part, flags=re.MULTILINE) for part in (done.stdout, done.stderr))
     assert out[2::3] == err[2::3] == LINES
