@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/levelfield
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := -n auto --dist loadfile
+# In the order of the folders: sorted by their number of tests, files of one long test would come last, beside idle cores
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: explained compare test check lint bench acceptance versus clean help chaos fuzz soak soak-ray audit gpu-check docs gate-alarms preview
 

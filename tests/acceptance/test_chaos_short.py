@@ -41,4 +41,4 @@ def test_no_fault_loses_or_doubles_a_record_or_leaves_a_process(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "chaos.json").read_text())["rows"].values()
-    assert sum(row["tries"] for row in rows) >= 10
+    assert sum(row["tries"] for row in rows) >= 8

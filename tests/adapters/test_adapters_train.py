@@ -28,12 +28,6 @@ baseline = "numpy-manual"
 hidden = [7]
 activation = "tanh"
 
-[recipes.sgd]
-optimizer = "sgd"
-learning-rate = 0.1
-batch-size = {BATCH}
-epochs = {EPOCHS}
-
 [recipes.momentum]
 optimizer = "momentum"
 learning-rate = 0.05
@@ -43,7 +37,7 @@ epochs = {EPOCHS}
 [[learning]]
 task = "tiny"
 model = "small"
-recipe = ["sgd", "momentum"]
+recipe = "momentum"
 modes = "all"
 
 [[speed]]
@@ -57,7 +51,6 @@ threads = "all"  # as many as learning launches are started with: both share the
 """
 REFERENCE = "numpy-manual"
 CELLS = [(info, mode) for info in find().adapters.values() for mode in info.modes]
-RECIPES = ("sgd", "momentum")
 
 
 def named(cells: Sequence[tuple[AdapterInfo, str]]) -> list:
@@ -92,10 +85,10 @@ class Launches:
 
     def __init__(self, launcher: LocalHost, launches: Sequence[Launch]) -> None:
         self.launcher, self.launches = launcher, launches
-        self.records: dict[tuple[str, str, str, str], Record] = {}
+        self.records: dict[tuple[str, str, str], Record] = {}
 
-    def of(self, kind: str, adapter: str, mode: str, recipe: str = "momentum") -> Record:
-        wanted = (kind, adapter, mode, recipe)
+    def of(self, kind: str, adapter: str, mode: str) -> Record:
+        wanted = (kind, adapter, mode)
         if wanted not in self.records:
             alike = [launch for launch in self.launches if launch.cell.kind == kind]
             if kind == "speed":
@@ -109,7 +102,7 @@ class Launches:
 
     def keep(self, launch: Launch, record: Record) -> None:
         cell = launch.cell
-        self.records[cell.kind, cell.adapter, cell.mode, cell.recipe.name] = record
+        self.records[cell.kind, cell.adapter, cell.mode] = record
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +118,9 @@ def launches(task: Task) -> Iterator[Launches]:
 pytestmark = pytest.mark.frameworks
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("adapter", "mode"), named(CELLS))
-def test_an_adapter_trains(launches, adapter, mode, recipe):
-    record = launches.of("learning", adapter, mode, recipe)
+def test_an_adapter_trains(launches, adapter, mode):
+    record = launches.of("learning", adapter, mode)
     assert record.status == "ok", f"{record.reason}\n{record.log}"
     losses = [scores.train.loss for scores in record.epochs]
     assert len(losses) == EPOCHS + 1
@@ -136,11 +128,10 @@ def test_an_adapter_trains(launches, adapter, mode, recipe):
     assert record.steps_per_epoch == 3  # 16 + 16 + 10
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize(("adapter", "mode"), named(CELLS))
-def test_an_adapter_computes_what_numpy_computes_after_every_epoch(launches, adapter, mode, recipe):
-    record = launches.of("learning", adapter, mode, recipe)
-    reference = launches.of("learning", REFERENCE, "eager", recipe)
+def test_an_adapter_computes_what_numpy_computes_after_every_epoch(launches, adapter, mode):
+    record = launches.of("learning", adapter, mode)
+    reference = launches.of("learning", REFERENCE, "eager")
     for found, right in zip(record.epochs, reference.epochs, strict=True):
         for split in ("train", "validation", "test"):
             assert getattr(found, split).loss == pytest.approx(getattr(right, split).loss, abs=1e-4)

@@ -109,6 +109,7 @@ def test_masks_read_from_a_step_are_those_that_were_drawn() -> None:
             assert np.array_equal(mask, random.random((1, 48))[0] < 0.75)
 
 
+@pytest.mark.slow
 def test_two_hundred_random_right_configurations_raise_no_alarm() -> None:
     subject = Subject(NumpyManual, "eager")
     checks = false_alarms.examine(subject, "float32", 200, seed=2)
@@ -130,7 +131,7 @@ SUBJECTS = [info for info in find().adapters.values() if info.builtin and info.n
 def test_random_right_configurations_raise_no_alarm_in_any_framework(info: AdapterInfo) -> None:
     if info.missing():
         pytest.skip(f"{info.name} {info.missing()}")
-    counts = {mode: 3 if mode == "compile" else 8 for mode in info.modes if mode != "compile" or has_compiler()}
+    counts = {mode: 4 if mode == info.modes[0] else 2 for mode in info.modes if mode != "compile" or has_compiler()}
     environment = os.environ | runtime.environment(info.framework, info.backend, "cpu", 1) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "false_alarms.py"), info.name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -16,6 +18,7 @@ import psutil
 import pytest
 
 import levelfield
+from levelfield.harness.cli import main
 from levelfield.harness.records.record import Record
 
 # Behind a shell's `&` Ctrl-C is ignored, and it would be in all commands that the tests start and interrupt
@@ -32,6 +35,11 @@ name = "tiny"
 baseline = "numpy-manual"
 peaks = false
 time-limit = {time_limit}
+
+[tasks.flowers]
+file = {flowers}
+label = "species"
+split-column = "part"
 
 [models.small]
 hidden = [8]
@@ -79,6 +87,18 @@ class CommandLine:
             raise
         assert "Traceback" not in out + err, err
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def inside(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """The command in this process: what starts no other one is answered without the seconds of a start."""
+        words, out, err = [str(word) for word in arguments], io.StringIO(), io.StringIO()
+        with contextlib.chdir(self.folder), pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("LEVELFIELD_")]:
+                patch.delenv(name)
+            patch.setenv("LEVELFIELD_CACHE", str(self.folder / "cache"))
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main.main(words)
+        assert "Traceback" not in out.getvalue() + err.getvalue()
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     def processes(self) -> list[psutil.Process]:
         """All that are alive and came of this command line, in whatever session they hide."""
@@ -136,13 +156,29 @@ def install() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Callable[..., str]:
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Iris as a file with its splits: a command that reads it imports no scikit-learn, which takes half of a start."""
+    from levelfield.tasks import registry
+
+    iris, file = registry.load("iris"), tmp_path_factory.mktemp("flowers") / "flowers.csv"
+    lines = ["a,b,c,d,species,part"]
+    for part in ("train", "validation", "test"):
+        x, y = getattr(iris, part)
+        lines += [
+            ",".join([*(repr(float(v)) for v in row), f"kind {kind}", part]) for row, kind in zip(x, y, strict=True)
+        ]
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.fixture(scope="session")
+def tiny(flowers: Path) -> Callable[..., str]:
     """The text of a small suite: the parts given, on Iris with one small model and recipe."""
 
     def text(learning: str = "", speed: str = "", time_limit: float = 60.0) -> str:
-        both = 'task = "iris"\nmodel = "small"\nrecipe = "momentum"\n'
+        both = 'task = "flowers"\nmodel = "small"\nrecipe = "momentum"\n'
         parts = [f"[[{kind}]]\n{both}{rest}\n" for kind, rest in (("learning", learning), ("speed", speed)) if rest]
-        return "\n".join([TINY.format(time_limit=time_limit), *parts])
+        return "\n".join([TINY.format(time_limit=time_limit, flowers=json.dumps(str(flowers))), *parts])
 
     return text
 

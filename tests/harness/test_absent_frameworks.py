@@ -49,6 +49,7 @@ def without(command_line, tmp_path_factory):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("absent", INSTALLED)
 def test_an_absent_framework_is_a_row_that_says_what_to_install(without, absent):
     done = without(absent)("list", "adapters", "--json")
@@ -63,6 +64,7 @@ def test_an_absent_framework_is_a_row_that_says_what_to_install(without, absent)
             assert "needs" not in rows[name]
 
 
+@pytest.mark.slow
 def test_a_run_skips_what_is_absent_and_measures_the_rest(without, tiny, records_of):
     levelfield = without(*INSTALLED)
     (levelfield.folder / "mine.toml").write_text(tiny(learning='adapters = ["*"]'))

@@ -154,7 +154,7 @@ def until_some_are_stopped(process) -> list[psutil.Process]:
     while process.poll() is None:
         if found := stopped(psutil.Process(process.pid)):
             return found
-        time.sleep(0.005)
+        time.sleep(0.05)
     raise AssertionError(f"ended too early: {process.communicate()[1]}")
 
 

@@ -131,6 +131,7 @@ class Hungry(NumpyManual):
 """
 
 
+@pytest.mark.slow
 def test_a_launch_that_dies_of_a_nested_limit_says_memory(small_memory, command_line, install, tiny, tmp_path):
     folder = install(tmp_path / "plugin", {"hungry": "hungry:Hungry"}, {"hungry.py": HUNGRY})
     wrapped = tmp_path / "python"

@@ -61,7 +61,7 @@ def typed(draw: st.DrawFn, name: str) -> list[str]:
     return [*words, "--", *positional] if positional else words
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(typed("run"))
 def test_what_is_written_of_a_run_is_what_was_typed(words):
     options = parse(words)
@@ -86,7 +86,7 @@ def test_without_a_word_the_options_are_those_of_python():
     assert run_options.asked(parse(["run"])) == RunOptions()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(typed("run"))
 def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
     options = run_options.asked(parse(words))
@@ -95,7 +95,7 @@ def test_the_command_of_a_head_differs_in_nothing_that_is_measured(words):
     assert differ <= {"resume", "allow_changes", "dry_run", "output", "quiet"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(typed("run"))
 def test_options_of_the_command_line_are_repeated_as_they_are(words):
     options = run_options.asked(parse(words))

@@ -12,10 +12,13 @@ from levelfield.adapters import runtime
 from levelfield.adapters.limits import unsupported
 from levelfield.adapters.registry import find
 from levelfield.harness.cli import main
+from levelfield.harness.cli.certify import failures
+from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan import devices, suite
 from levelfield.harness.plan import launches as plan
 from levelfield.harness.plan.environments import DEFAULT, Environment, own
-from levelfield.harness.plan.launches import Selection, Surroundings
+from levelfield.harness.plan.launches import CertificateSubject, Selection, Surroundings
+from levelfield.harness.system import machine
 from levelfield.tasks import registry as task_registry
 
 TEXT = """
@@ -143,12 +146,37 @@ BFLOAT16 = [
 ]
 
 
+BY_COMMAND = ("torch-nn", "jax-grad", "tensorflow-tape")  # how products are rounded is their frameworks' own
+
+
 @pytest.mark.frameworks
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BFLOAT16)
-def test_an_adapter_is_certified_in_bfloat16_on_the_cpu(name, capsys):
+@pytest.mark.parametrize("name", BY_COMMAND)
+def test_a_framework_is_certified_in_bfloat16_on_the_cpu(name, capsys):
     if missing := find().adapters[name].missing():
         pytest.skip(missing)
     mode = find().adapters[name].modes[0]
     assert main.main(["certify", name, "--mode", mode, "--quick", "--matmul-precision", "bfloat16", "--cached"]) == 0
     assert f"{name} ({mode}, bfloat16): certified" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def host():
+    with LocalHost(find().adapters, {}, machine.describe(), machine.cores(), 900.0) as made:
+        yield made
+
+
+@pytest.mark.frameworks
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", sorted({*BFLOAT16} - {*BY_COMMAND}, key=lambda n: (str(find().adapters[n].backend), n))
+)
+def test_every_other_adapter_has_the_certificate_that_a_run_needs_in_bfloat16(name, host):
+    info = find().adapters[name]
+    if missing := info.missing():
+        pytest.skip(missing)
+    subject = CertificateSubject(name, info.modes[0], "cpu", precision="bfloat16")
+    host.end_all_but([subject])
+    certificate = host.certify(subject, quick=True, needs=frozenset({"momentum", "relu"}))
+    assert certificate.passed, failures(certificate, verbose=True)
+    assert certificate.precision == "bfloat16"

@@ -32,13 +32,19 @@ class Halves(NumpyManual):
     modes = ("eager",)
     def gradients(self, x, y):
         return [g / 2 for g in super().gradients(x, y)]
+
+class Twin(NumpyManual):  # every pair imports both sides anew: these are imported soon
+    name = "twin"
+    framework = "numpy"
+    api = "low"
+    modes = ("eager",)
 """
 SPEED = 'adapters = ["*"]\nblocks = 1\nseconds = 0.05'
 
 
 @pytest.fixture(scope="module")
 def levelfield(command_line, install, tiny, tmp_path_factory):
-    entries = {"dies": "duellists:Dies", "halves": "duellists:Halves"}
+    entries = {"dies": "duellists:Dies", "halves": "duellists:Halves", "twin": "duellists:Twin"}
     plugin = install(tmp_path_factory.mktemp("plugin"), entries, {"duellists.py": PLUGIN})
     levelfield = command_line(plugins=(plugin,))
     (levelfield.folder / "mine.toml").write_text(tiny(speed=SPEED))
@@ -47,17 +53,17 @@ def levelfield(command_line, install, tiny, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(levelfield):
-    options = ("--suite", "mine.toml", "--budget", "10m", "--pairs", "6", "--json")
-    return levelfield("duel", "numpy-manual", "sklearn-mlp", *options)
+    options = ("--suite", "mine.toml", "--budget", "10m", "--pairs", "5", "--json")
+    return levelfield("duel", "numpy-manual", "twin", *options)
 
 
 @pytest.mark.slow
 def test_the_first_is_judged_against_the_second(done):
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (found["first"], found["second"]) == ("numpy-manual (eager)", "sklearn-mlp (default)")
-    assert found["workload"] == "iris small momentum"
-    assert found["ratio"]["n"] == len(found["pairs"]) == 6
+    assert (found["first"], found["second"]) == ("numpy-manual (eager)", "twin (eager)")
+    assert found["workload"] == "flowers small momentum"
+    assert found["ratio"]["n"] == len(found["pairs"]) == 5
     assert found["ratio"]["low"] <= found["ratio"]["estimate"] <= found["ratio"]["high"]
     assert found["word"] in ("faster", "slower", "tied", "inconclusive")
 
@@ -77,7 +83,7 @@ def test_for_people_the_verdict_is_three_lines(levelfield):
     assert done.returncode == 0, done.stderr
     head, verdict_line, epochs = done.stdout.splitlines()
     assert head == (
-        "numpy-manual (eager) against numpy-manual (eager): iris small momentum, one thread, in turns on one core"
+        "numpy-manual (eager) against numpy-manual (eager): flowers small momentum, one thread, in turns on one core"
     )
     assert "× the time, " in verdict_line
     assert " ms against " in epochs
@@ -86,12 +92,13 @@ def test_for_people_the_verdict_is_three_lines(levelfield):
 
 @pytest.mark.slow
 def test_too_few_pairs_are_not_judged(levelfield):
-    done = levelfield("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--pairs", "2", "--budget", "10m")
+    done = levelfield("duel", "numpy-manual", "twin", "--suite", "mine.toml", "--pairs", "2", "--budget", "10m")
     assert done.returncode == 1
     assert "not judged" in done.stdout
     assert "× the time" not in done.stdout
 
 
+@pytest.mark.slow
 def test_who_computes_something_else_is_not_timed(levelfield):
     done = levelfield("duel", "numpy-manual", "halves", "--suite", "mine.toml", "--budget", "3s")
     assert done.returncode == 1
@@ -100,6 +107,7 @@ def test_who_computes_something_else_is_not_timed(levelfield):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [("dies", "numpy-manual"), ("numpy-manual", "dies")])
 def test_a_killed_launch_ends_the_duel_and_leaves_nothing_behind(levelfield, sides):
     done = levelfield("duel", *sides, "--suite", "mine.toml", "--budget", "10s")
@@ -116,14 +124,14 @@ def test_a_killed_launch_ends_the_duel_and_leaves_nothing_behind(levelfield, sid
         (("numpy-manual:egaer", "sklearn-mlp"), "eager"),
         (
             ("torch-nn:fused", "torch-nn", "--workload", "tall"),
-            "iris small momentum",
+            "flowers small momentum",
         ),  # a mode that no suite has to name
         (("numpy-manual", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual (eager) and"),
         (
             ("numpy-manual", "sklearn-mlp", "--suite", "two.toml"),
-            "2 workloads: iris small momentum, iris wide momentum",
+            "2 workloads: flowers small momentum, flowers wide momentum",
         ),
-        (("numpy-manual", "sklearn-mlp", "--suite", "two.toml", "--workload", "tall"), "iris wide momentum"),
+        (("numpy-manual", "sklearn-mlp", "--suite", "two.toml", "--workload", "tall"), "flowers wide momentum"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, told):
@@ -132,7 +140,7 @@ def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, t
     two = tiny(speed=SPEED).replace("[models.small]", "[models.wide]\nhidden = [16]\n\n[models.small]")
     (levelfield.folder / "two.toml").write_text(two.replace('model = "small"', 'model = ["small", "wide"]'))
     suite = () if "--suite" in arguments else ("--suite", "mine.toml")
-    done = levelfield("duel", *arguments, *suite)
+    done = levelfield.inside("duel", *arguments, *suite)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stdout == ""
@@ -143,20 +151,20 @@ def test_work_of_another_precision_is_other_work(levelfield, tiny):
     text = tiny(speed=SPEED + '\nprecision = ["float32", "bfloat16"]')
     (levelfield.folder / "precise.toml").write_text(text)
     duel = ("duel", "numpy-manual", "sklearn-mlp", "--suite", "precise.toml", "--pairs", "1", "--budget", "10m")
-    assert "2 workloads: iris small momentum, iris small momentum bfloat16" in levelfield(*duel).stderr
-    done = levelfield(*duel, "--workload", "iris small momentum bfloat16")
+    assert "2 workloads: flowers small momentum, flowers small momentum bfloat16" in levelfield.inside(*duel).stderr
+    done = levelfield.inside(*duel, "--workload", "flowers small momentum bfloat16")
     assert done.returncode == 2
     assert "numpy-manual (eager) cannot take part: " in done.stderr
-    assert "iris small momentum, one thread" in levelfield(*duel, "--workload", "iris small momentum").stdout
+    assert "flowers small momentum, one thread" in levelfield(*duel, "--workload", "flowers small momentum").stdout
 
 
 @pytest.mark.slow
 def test_who_stops_it_gets_what_the_pairs_say_until_then(levelfield):
-    process = levelfield.start("duel", "numpy-manual", "sklearn-mlp", "--suite", "mine.toml", "--budget", "10m")
+    process = levelfield.start("duel", "numpy-manual", "twin", "--suite", "mine.toml", "--budget", "10m")
     told = []
     for line in process.stderr:
         told.append(line)
-        if line.startswith("pair 6"):
+        if line.startswith("pair 5"):
             process.send_signal(signal.SIGINT)
             break
     out, err = process.communicate(timeout=900)

@@ -160,6 +160,7 @@ def rates(noise: Noise, seeds: int, tables: int, seed: int = 0) -> dict[str, flo
     return {name: value / tables for name, value in counted.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISES)
 def test_intervals_hold_together_and_false_words_are_rare(name):
     tables = 400

@@ -198,15 +198,17 @@ def explained(levelfield):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_plug_in_gets_the_rungs_that_it_can_do(explained):
     found = explained["ladder"]
     assert (explained["adapter"], explained["against"]) == ("outside (eager)", "numpy-manual (eager)")
-    assert explained["workload"] == "iris small momentum"
+    assert explained["workload"] == "flowers small momentum"
     assert [one["rung"] for one in found["rungs"]] == ["arithmetic", "other", "loader"]
     assert "has no step without its loader" in found["missing"]["outside (eager): its step, data on the device"]
     assert "does not state the defaults" in found["missing"]["outside (eager): with its defaults"]
 
 
+@pytest.mark.slow
 def test_what_is_printed_adds_up(explained):
     found = explained["ladder"]
     lowest, *others = found["rungs"]
@@ -215,6 +217,7 @@ def test_what_is_printed_adds_up(explained):
     assert found["blocks"] == others[-1]["step"]["n"]
 
 
+@pytest.mark.slow
 def test_a_plug_in_is_looked_at_as_far_as_python_goes(explained, levelfield):
     assert list(explained["profiles"]) == ["outside (eager)", "numpy-manual (eager)"]
     for found in explained["profiles"].values():
@@ -232,7 +235,7 @@ def test_for_people_each_rung_is_a_line_and_the_sum_is_written_out(levelfield):
     done = levelfield("explain", "numpy-manual", "--suite", "mine.toml", "--blocks", "2", "--budget", "10m", "-q")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "numpy-manual (eager): iris small momentum, one thread, in turns on one core" in done.stdout
+    assert "numpy-manual (eager): flowers small momentum, one thread, in turns on one core" in done.stdout
     assert "the products and sums of a step, called through numpy" in done.stdout
     assert "adds up: " in done.stdout
     assert "Who spends a step of numpy-manual (eager)" in done.stdout
@@ -264,6 +267,7 @@ def test_a_run_explains_its_pairs_after_its_blocks_and_once(levelfield):
     assert "explaining pair 1 of 1" in levelfield("run", "--resume", "taxed").stderr
 
 
+@pytest.mark.slow
 def test_who_computes_something_else_is_not_explained(levelfield):
     done = levelfield("explain", "halves", "--suite", "mine.toml")
     assert done.returncode == 1
@@ -278,8 +282,8 @@ def test_who_computes_something_else_is_not_explained(levelfield):
         (("numpy-manual:egaer",), "eager"),
         (("numpy-manual", "--against", "numpy-manual"), "names the adapter itself"),
         (("numpy-manual", "--against", "sklearn-mlp", "--suite", "narrow.toml"), "no speed cells of numpy-manual"),
-        (("numpy-manual", "--workload", "tall"), "iris small momentum"),
-        (("torch-nn:fused", "--against", "torch-nn", "--workload", "tall"), "iris small momentum"),
+        (("numpy-manual", "--workload", "tall"), "flowers small momentum"),
+        (("torch-nn:fused", "--against", "torch-nn", "--workload", "tall"), "flowers small momentum"),
         (("numpy-manual", "--blocks", "0"), "at least 1"),
         (("numpy-manual", "--trace", "mine.toml"), "--trace mine.toml: "),
     ],
@@ -288,7 +292,7 @@ def test_what_cannot_be_done_is_told_in_one_error(levelfield, tiny, arguments, t
     narrow = tiny(speed='adapters = ["numpy-manual"]\nblocks = 1')
     (levelfield.folder / "narrow.toml").write_text(narrow)
     suite = () if "--suite" in arguments else ("--suite", "mine.toml")
-    done = levelfield("explain", *arguments, *suite)
+    done = levelfield.inside("explain", *arguments, *suite)
     assert done.returncode == 2
     assert told in done.stderr
     assert done.stdout == ""

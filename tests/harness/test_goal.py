@@ -79,7 +79,7 @@ def test_without_a_budget_all_blocks_are_made():
     assert blocks_made(None, 1000.0, elastic=True) == MOST
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(budget=st.floats(1, 1000), a_block=st.floats(0.5, 5000), elastic=st.booleans())
 def test_no_more_than_the_budget_is_spent_but_for_the_first_block(budget, a_block, elastic):
     made = blocks_made(budget, a_block, elastic=elastic)

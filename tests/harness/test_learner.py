@@ -19,7 +19,8 @@ from levelfield.harness.system import machine
 from levelfield.tasks import registry as tasks
 
 FOUND = find().adapters
-OURS = [name for name, info in FOUND.items() if info.builtin]
+# Those that share a warm parent one after the other
+OURS = sorted((i.name for i in FOUND.values() if i.builtin), key=lambda n: (FOUND[n].framework, str(FOUND[n].backend)))
 UNSEEDED = {"keras-tensorflow", "keras-custom-layer"}  # on the idiomatic track they shuffle anew each time, as stated
 
 SUITE = """
@@ -60,28 +61,36 @@ def learnt(record):
     return record.epochs, record.final
 
 
-def process(made: LocalHost) -> int:
+def process(made: LocalHost, launch) -> int:
     """The one that waits for another seed."""
-    (waiting,) = made.parents.learners.values()
-    return waiting.doing.pid
+    return made.parents.learners[made.key(launch.cell)].doing.pid
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    """Two, each with its warm parents: adapters of one framework share its import."""
+    with host() as one, host() as other:
+        yield one, other
 
 
 @pytest.mark.slow
 @pytest.mark.frameworks
-@pytest.mark.parametrize("dropout", ["", "dropout = 0.3"])
 @pytest.mark.parametrize("name", OURS)
-def test_every_adapter_learns_the_same_in_one_process_as_in_one_for_each_seed(name, dropout, monkeypatch):
-    planned = [one for one in launches([name], 3, ("matched", "idiomatic"), dropout) if not one.skip]
+def test_every_adapter_learns_the_same_in_one_process_as_in_one_for_each_seed(hosts, name, monkeypatch):
+    """On both tracks, with dropout where there is one: with all that a seed decides."""
+    together, apart = hosts
+    both = [launches([name], 2, ("matched", "idiomatic"), dropout) for dropout in ("dropout = 0.3", "")]
+    planned = next(able for all_of in both if (able := [one for one in all_of if not one.skip]))
     planned = seeds_together(planned, lambda one: one.cell.adapter)
-    with host() as together:
-        made, processes = [], set()
-        for one in planned:
-            made.append(together.launch(one, machine.cores()[0]))
-            processes.add(process(together))
+    for either in hosts:
+        either.end_all_but(one.cell for one in planned)
+    made, processes = [], set()
+    for one in planned:
+        made.append(together.launch(one, machine.cores()[0]))
+        processes.add(process(together, one))
     assert len(processes) == len({one.cell.id for one in planned})
     monkeypatch.setattr(learner, "MOST", 1)
-    with host() as apart:  # and in the other order
-        alone = {one.id: apart.launch(one, machine.cores()[0]) for one in reversed(planned)}
+    alone = {one.id: apart.launch(one, machine.cores()[0]) for one in reversed(planned)}  # in the other order
     for one, record in zip(planned, made, strict=True):
         if name in UNSEEDED and one.cell.track == "idiomatic":
             assert learnt(record)[0][0] == learnt(alone[one.id])[0][0]  # the same initial weights
@@ -100,7 +109,7 @@ def test_one_process_makes_a_cell_and_the_next_one_another(numpy_host):
     pids = []
     for one in planned:
         learnt(numpy_host.launch(one))
-        pids.append(process(numpy_host))
+        pids.append(process(numpy_host, one))
     assert pids[0] == pids[1] == pids[2] != pids[3] == pids[4] == pids[5]
 
 
@@ -109,14 +118,14 @@ def test_a_process_is_replaced_before_what_it_keeps_grows_large(numpy_host, monk
     pids = []
     for one in launches(["numpy-manual"], 5):
         learnt(numpy_host.launch(one))
-        pids.append(process(numpy_host))
+        pids.append(process(numpy_host, one))
     assert pids[0] == pids[1] != pids[2] == pids[3] != pids[4]
 
 
 def test_a_process_that_is_killed_between_two_seeds_costs_none(numpy_host):
     first, second, third = launches(["numpy-manual"], 3)
     learnt(numpy_host.launch(first))
-    os.kill(process(numpy_host), signal.SIGKILL)
+    os.kill(process(numpy_host, first), signal.SIGKILL)
     learnt(numpy_host.launch(second))
     learnt(numpy_host.launch(third))
 

@@ -63,6 +63,7 @@ def levelfield(command_line, install, tmp_path_factory):
     return command_line(plugins=[install(tmp_path_factory.mktemp("abacus"), points, modules)])
 
 
+@pytest.mark.slow
 def test_what_it_has_brought_about_and_counted_is_in_the_record(levelfield, tiny):
     speed = 'adapters = ["abacus", "idle"]\nmodes = "default"\nblocks = 1\nseconds = 0.01\nthreads = 1'
     (levelfield.folder / "own.toml").write_text(tiny(speed=speed))

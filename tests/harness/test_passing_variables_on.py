@@ -114,6 +114,7 @@ def test_the_comparison_of_the_two_runs_names_the_variables(runs):
         assert f"differs: variable {name}: not set / {value}" in runs.compared.stdout
 
 
+@pytest.mark.slow
 def test_a_launch_gets_what_is_let_through_kept_and_passed_on_and_nothing_else(command_line, install, tiny, tmp_path):
     folder = install(tmp_path, {"spy": "spy_adapter:Spy"}, {"spy_adapter.py": SPY})
     around = {"MY_TOKEN": "secret", "OMP_PROC_BIND": "close", "OPENBLAS_CORETYPE": "Haswell", "KMP_BLOCKTIME": "0"}
@@ -140,6 +141,7 @@ def test_a_launch_gets_what_is_let_through_kept_and_passed_on_and_nothing_else(c
     )
 
 
+@pytest.mark.slow
 def test_a_certificate_holds_for_the_variables_that_it_was_made_under(command_line):
     levelfield = command_line(variables={"OPENBLAS_CORETYPE": "Haswell"})
     quick = ("certify", "numpy-manual", "--quick", "--cached", "--json")
@@ -159,6 +161,6 @@ def test_a_certificate_holds_for_the_variables_that_it_was_made_under(command_li
 
 @pytest.mark.parametrize("command", [("run", "smoke"), ("certify",), ("duel", "torch-nn", "jax-grad")])
 def test_what_levelfield_sets_itself_is_refused(levelfield, command):
-    done = levelfield(*command, "--env", "OMP_NUM_THREADS=1")
+    done = levelfield.inside(*command, "--env", "OMP_NUM_THREADS=1")
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == "error: OMP_NUM_THREADS is set by levelfield, by --threads"

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PLUG = """
 import os, socket
 from levelfield.adapters.numpy.manual import NumpyManual

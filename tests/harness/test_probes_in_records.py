@@ -26,9 +26,9 @@ NAMES = {*CpuTime.names, *Memory.names, "allocator_peak", *registry.names("cpu")
 def launched(text: str, probes: bool = True) -> list[Record]:
     """The records of all launches of a suite; nothing of them is left behind."""
     adapters = find().adapters
-    launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"iris": IRIS}, 1))
+    launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"flowers": IRIS}, 1))
     cores = machine.cores()[:1]
-    with LocalHost(adapters, {"iris": IRIS}, machine.describe(True), cores, 120.0, probes=probes) as launcher:
+    with LocalHost(adapters, {"flowers": IRIS}, machine.describe(True), cores, 120.0, probes=probes) as launcher:
         records = [launcher.launch(one) for one in launches]
         sampler = launcher.sampling.process
     assert (sampler is not None) == (probes and any(record.window for record in records))

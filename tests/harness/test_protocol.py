@@ -257,8 +257,8 @@ def test_a_launch_that_recompiles_after_its_first_epoch_is_void(adapter, mode, i
     adapters = find().adapters
     names = f'adapters = ["late-{adapter}", "{adapter}"]\nmodes = ["{mode}"]'
     text = tiny(speed=f"{names}\nblocks = 1\nthreads = 1\nseconds = 0.0001", time_limit=120)
-    launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"iris": IRIS}, 1))
-    with LocalHost(adapters, {"iris": IRIS}, machine.describe(True), machine.cores(), 120.0) as launcher:
+    launches = plan(suite.parse(text, Path("mine.toml")), Surroundings(adapters, {"flowers": IRIS}, 1))
+    with LocalHost(adapters, {"flowers": IRIS}, machine.describe(True), machine.cores(), 120.0) as launcher:
         records = {one.cell.adapter: launcher.launch(one) for one in launches}
     assert records[adapter].status == "ok", records[adapter].log
     late = records[f"late-{adapter}"]

@@ -92,6 +92,7 @@ class {name.title().replace("-", "")}(Alike):
     return SimpleNamespace(records=records, left=levelfield.left_behind())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["learning", "speed"])
 @pytest.mark.parametrize("name", ENDINGS)
 def test_a_rank_that_goes_wrong_is_one_failed_launch_that_says_which_and_how(faulty, kind, name):
@@ -101,11 +102,13 @@ def test_a_rank_that_goes_wrong_is_one_failed_launch_that_says_which_and_how(fau
     assert re.fullmatch(reason, record.reason), record.reason
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_and_nothing_is_left(faulty):
     assert {kind for kind, name in faulty.records if name == "fine"} == {"learning", "speed"}
     assert faulty.left == []
 
 
+@pytest.mark.slow
 def test_a_launch_of_two_ranks_says_where_each_batch_was_and_on_which_cores(faulty):
     for kind in ("learning", "speed"):
         record = faulty.records[kind, "fine"]
@@ -116,6 +119,7 @@ def test_a_launch_of_two_ranks_says_where_each_batch_was_and_on_which_cores(faul
         assert cores[0].isdisjoint(cores[1])
 
 
+@pytest.mark.slow
 def test_the_cpu_time_of_all_ranks_counts_and_is_not_foreign(faulty):
     found = faulty.records["speed", "fine"].utilisation
     assert found["cpu_share"].value * 2 == pytest.approx(found["cores_busy"].value)

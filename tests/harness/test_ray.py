@@ -22,7 +22,7 @@ has_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ra
 
 
 def test_an_unknown_launcher_is_answered_with_the_known_ones(levelfield):
-    done = levelfield("run", "smoke", "--launcher", "rya")
+    done = levelfield.inside("run", "smoke", "--launcher", "rya")
     assert done.returncode == 2
     assert "unknown launcher 'rya'" in done.stderr
     assert "did you mean 'ray'" in done.stderr

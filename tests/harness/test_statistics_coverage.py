@@ -203,6 +203,7 @@ def test_the_intervals_of_a_table_hold_together(noise, blocks, cells, tables):
     assert coverage(x, shared_confidence(cells)) >= least(tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cells", "tables"), [(1, 4000), (4, 2000), (16, 750)])
 @pytest.mark.parametrize("typical", [8, 12, 20, 30])
 @pytest.mark.parametrize("noise", NOISES)
@@ -256,10 +257,11 @@ def first(table: dict[str, dict[int, float]], blocks: int) -> dict[str, dict[int
     return {name: {b: v for b, v in own.items() if b < blocks} for name, own in table.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["normal", "the same, voided and repeated", "two clusters 30 % apart, 50 : 50"])
 def test_an_adapter_compared_with_itself_is_called_different_in_at_most_one_table_of_twenty(noise):
     rng = np.random.default_rng(105)
-    tables, wrong = 1500, 0
+    tables, wrong = 750, 0
     precision = {"normal": 0.015, "the same, voided and repeated": 0.02}.get(noise, 0.15)
     for _ in range(tables):
         table = seconds(NOISES[noise](rng, (3, 30)), NOISES[noise](rng, (30,)))
@@ -285,6 +287,7 @@ def test_two_percent_are_found_in_a_long_comparison_of_a_pair():
     assert found(stalls, 1.02, 1, 40) > 0.9
 
 
+@pytest.mark.slow
 def test_cells_that_take_equally_long_are_parted_by_tiers_in_at_most_one_table_of_twenty():
     rng = np.random.default_rng(109)
     tables, parted = 600, 0
@@ -390,6 +393,7 @@ def write_document() -> None:
     DOCUMENT.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["normal", "the same, voided and repeated"])
 def test_the_documents_tables_are_what_this_file_simulates(name):
     text = DOCUMENT.read_text(encoding="utf-8")

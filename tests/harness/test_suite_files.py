@@ -258,7 +258,7 @@ def test_what_cannot_be_read_is_refused(tmp_path, monkeypatch, name, message):
 def test_the_command_line_answers_a_bad_suite_with_two_lines_and_exit_code_2(levelfield, change, says):
     assert change[0] in SMALL
     (levelfield.folder / "mine.toml").write_text(SMALL.replace(*change, 1))
-    done = levelfield("run", "mine.toml", "--dry-run")
+    done = levelfield.inside("run", "mine.toml", "--dry-run")
     assert done.returncode == 2
     assert done.stdout == ""
     error, hint = done.stderr.splitlines()

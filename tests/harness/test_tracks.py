@@ -51,11 +51,11 @@ def test_resuming_makes_what_is_missing_and_nothing_twice(levelfield, records_of
     all_launches = {record.launch_id for record in store.read(folder).records}
     held = b"".join(path.read_bytes().splitlines(keepends=True)[:4])  # those of learning, which nothing voids
     path.write_bytes(held)
-    assert levelfield("run", "--resume", folder).returncode == 0
+    assert levelfield.inside("run", "--resume", folder).returncode == 0
     again = path.read_bytes()
     assert again.startswith(held)
     assert {record.launch_id for record in records_of(folder)} == all_launches
     undisturbed = Counter(r.launch_id for r in records_of(folder) if not r.contaminated)
     assert set(undisturbed.values()) == {1}
-    assert levelfield("run", "--resume", folder).returncode == 0
+    assert levelfield.inside("run", "--resume", folder).returncode == 0
     assert path.read_bytes() == again

@@ -139,6 +139,7 @@ def known(name: str) -> bool:
     return variables.reader(name) is not None or any(variables.among(name, patterns) for patterns in lists)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_variable_that_a_framework_reads_is_in_the_table(package):
     if not sources(package):
@@ -146,6 +147,7 @@ def test_a_variable_that_a_framework_reads_is_in_the_table(package):
     assert {name: path for name, path in names(package).items() if not known(name)} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "some"),
     [

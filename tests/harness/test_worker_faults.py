@@ -459,7 +459,7 @@ def test_an_import_that_never_ends_is_ended_and_not_tried_again(command_line, in
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(warm_parent, "_IMPORT_LIMIT", 2.0)
     text = tiny(learning='adapters = ["sleeper"]\nseeds = 2')
-    adapters, tasks = find().adapters, {"iris": registry.load("iris")}
+    adapters, tasks = find().adapters, {"flowers": registry.load("iris")}
     launches = plan(suite.parse(text, tmp_path / "suite.toml"), Surroundings(adapters, tasks, 1))
     assert len(launches) == 2
     with local.LocalHost(adapters, tasks, machine.describe(True), machine.cores(), 60.0) as launcher:

@@ -83,6 +83,7 @@ def test_it_runs_a_suite_and_reports_it(fresh, tmp_path):
     assert "+" not in machine["package"]
 
 
+@pytest.mark.parametrize("fresh", [OWN], indirect=True)  # what lies where does not depend on the version
 def test_it_lives_beside_another_package_called_adapters(fresh, tmp_path):
     install(fresh, "--no-deps", "adapters")  # AdapterHub's: with its framework it would be gigabytes
     ask = "import importlib.metadata as m, importlib.util as u; print(u.find_spec('adapters').origin)\n"

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
 from levelfield.harness.records.explanation import Explanation, LadderTimes, RungName, RungTime, Spending
 from levelfield.harness.records.peak import Candidate, Peak, Trial
@@ -384,3 +386,7 @@ HOSTILE = (
     "' onmouseover='alert(4)",
     "<!-- --><style>*{display:none}</style>",
 )
+# A page each: the markup and the control characters are enough for `make check`
+EACH_HOSTILE = [
+    evil if evil in (HOSTILE[0], HOSTILE[5]) else pytest.param(evil, marks=pytest.mark.slow) for evil in HOSTILE
+]

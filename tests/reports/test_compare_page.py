@@ -94,7 +94,7 @@ def test_the_same_runs_give_the_same_bytes(changed):
     assert built({FASTER: 0.5, SLOWER: 1.4}, drop=("torch-lightning",))[0] == changed
 
 
-@pytest.mark.parametrize("evil", factory.HOSTILE)
+@pytest.mark.parametrize("evil", factory.EACH_HOSTILE)
 def test_nothing_from_two_runs_becomes_markup_or_hides(evil):
     base, new = pair(blocks=5)
     records = [

@@ -146,7 +146,7 @@ def test_one_run_alone_is_no_series_yet(blocks):
     assert "<figure" not in text
 
 
-@pytest.mark.parametrize("evil", factory.HOSTILE)
+@pytest.mark.parametrize("evil", factory.EACH_HOSTILE)
 def test_nothing_from_a_series_becomes_markup_or_hides(evil):
     runs = [run(day, name=evil, started=evil) for day in (1, 2)]
     for i, stored in enumerate(runs):

@@ -224,7 +224,7 @@ def hostile_run_and_records(evil):
     return run, records
 
 
-@pytest.mark.parametrize("evil", factory.HOSTILE)
+@pytest.mark.parametrize("evil", factory.EACH_HOSTILE)
 def test_nothing_from_records_becomes_markup_or_hides(evil, full):
     run, records = hostile_run_and_records(evil)
     literals = {
@@ -252,7 +252,7 @@ def test_nothing_from_records_becomes_markup_or_hides(evil, full):
     assert [Record.model_validate(r) for r in found["records"]] == records
 
 
-@pytest.mark.parametrize("evil", factory.HOSTILE)
+@pytest.mark.parametrize("evil", factory.EACH_HOSTILE)
 def test_markdown_and_terminal_show_hostile_names_as_they_stand(evil):
     run, records = hostile_run_and_records(evil)
     shown = markdown.build(run, records)

@@ -302,7 +302,7 @@ def refused(row: Row, code: int, err: str, pattern: str) -> None:
 Fault = Callable[[Ground, int, random.Random], Row]
 # fault → tries in the full form, in the short one
 FAULTS: dict[Fault, tuple[int, int]] = {
-    harness_killed: (200, 5),
+    harness_killed: (200, 3),
     parent_killed: (20, 1),
     power_lost: (20, 1),
     disk_full: (5, 1),
