@@ -28,7 +28,7 @@ def do(job: AnyJob, guard: Guard, first: bool = True) -> dict[str, Any]:
         if job.core is not None:
             processes.hold_to(job.core)
         return work()
-    cores = sorted(os.sched_getaffinity(0))
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
     threads = job.cell.threads if isinstance(job, LaunchJob) else 1
     found: list[dict[str, Any]] = together(work, shares(cores, job.ranks, threads), job.memory)
     if isinstance(job, CertifyJob):

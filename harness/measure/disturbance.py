@@ -166,7 +166,9 @@ def _cpu_stat() -> Path:
 @cache
 def cores_of(pid: int) -> frozenset[int]:
     """The cores that a process might use when it was first asked for: some libraries bind its first thread later."""
-    return frozenset(os.sched_getaffinity(pid))
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(pid))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def _stat(cores: Collection[int] | None) -> tuple[float | None, float | None]:

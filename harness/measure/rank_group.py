@@ -100,7 +100,8 @@ def _held_port() -> Iterator[int]:
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))
         yield int(holder.getsockname()[1])
 
@@ -120,7 +121,8 @@ def _rank(
         mine = [first for first, _ in lines] if rank == 0 else [lines[rank - 1][1]]
         for end in (end for pair in lines for end in pair if end not in mine):
             end.close()  # a line breaks when its other end is open nowhere
-        os.sched_setaffinity(0, shares[rank])
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, shares[rank])
         if memory is not None:
             processes.limit_memory(memory)
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}

@@ -79,5 +79,8 @@ def digest(weights: list[Layer]) -> str:
 
 def cores(ranks: Ranks) -> dict[str, str]:
     """Those that each rank is pinned to, as the system tells them, for the record."""
-    own = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
-    return {f"cores of rank {rank}": told for rank, told in enumerate(ranks.gather(own))}
+    return {f"cores of rank {rank}": told for rank, told in enumerate(ranks.gather(_cores()))}
+
+
+def _cores() -> str:
+    return ", ".join(map(str, sorted(os.sched_getaffinity(0)))) if hasattr(os, "sched_getaffinity") else "not told"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Mapping
 
@@ -27,7 +28,7 @@ class Busy(Probe):
         self.used: dict[int, float] = {}  # process → CPU seconds, also of one that has ended
 
     def available(self) -> str | None:
-        return None
+        return None if sys.platform == "linux" else "only Linux has a CPU clock for every process"
 
     def sample(self) -> None:
         pids = [self.watched.pid, *(children(self.watched.pid) if self.watched.family else ())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import sys
 import time
 from collections.abc import Mapping
 
@@ -23,7 +24,7 @@ def seconds_of(pid: int) -> float:
 
 def mask() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def below(pid: int) -> float:
@@ -57,4 +58,7 @@ class CpuTime(Probe):
 
     def _now(self) -> float:
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return time.process_time() + ended.ru_utime + ended.ru_stime + below(self.watched.pid)
+        total = time.process_time() + ended.ru_utime + ended.ru_stime
+        if sys.platform == "linux":
+            total += below(self.watched.pid)
+        return total

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from statistics import median
 
 clock: Callable[[], float] = time.perf_counter
@@ -41,6 +40,14 @@ _KEPT = {
 SLEW, COARSE = 2e-3, 2e-6
 
 
+def _raw() -> Callable[[], float]:
+    """A second clock of the system; where there is none, the bound one."""
+    if not hasattr(time, "CLOCK_MONOTONIC_RAW"):
+        return time.monotonic
+    read, which = time.clock_gettime, time.CLOCK_MONOTONIC_RAW
+    return lambda: read(which)
+
+
 class Guard:
     """Remembers the clocks as they are when it is made."""
 
@@ -68,7 +75,7 @@ class Pair:
     """
 
     def __init__(self) -> None:
-        self.other = partial(time.clock_gettime, time.CLOCK_MONOTONIC_RAW)
+        self.other = _raw()
         self.told: list[float] = [0.0]
         self.least: list[float] = [0.0]
         self.most: list[float] = [0.0]

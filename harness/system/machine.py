@@ -54,8 +54,14 @@ class Machine(Frozen):
 
 def cores() -> list[int]:
     """The cores to plan with, in ascending order: those that this process may use, no more than its quota fills."""
-    usable, quota = sorted(os.sched_getaffinity(0)), control_groups.quota()
+    usable, quota = _usable(), control_groups.quota()
     return usable if quota is None else usable[: max(1, int(quota))]
+
+
+def _usable() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def cpu_name() -> str:
@@ -164,7 +170,7 @@ def limits() -> list[str]:
     """What the control groups of this process take from the machine; one sentence each."""
     found = []
     quota, limit = control_groups.quota(), control_groups.memory_limit()
-    usable = len(os.sched_getaffinity(0))
+    usable = len(_usable())
     if quota is not None and quota < usable:
         found.append(
             f"A CPU quota allows {quota:.3g} of {counted(usable, 'core')}: {counted(len(cores()), 'core')} "

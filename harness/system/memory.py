@@ -14,7 +14,16 @@ def resident(pid: int) -> int:
     """Bytes of physical memory of one process; 0 when it is gone."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except FileNotFoundError:
+        if Path("/proc/self/statm").exists():
+            return 0
     except (OSError, ValueError, IndexError):
+        return 0
+    import psutil  # where there is no /proc
+
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
         return 0
 
 
@@ -43,8 +52,7 @@ def children(pid: int) -> list[int]:
 
 @cache
 def _told_by_system() -> bool:
-    """Linux may be built without these files."""
-    return Path(f"/proc/self/task/{os.getpid()}/children").exists()
+    return Path("/proc/self/task").exists() and Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
 def _told_by_psutil(pid: int, recursive: bool) -> list[int]:
