@@ -16,9 +16,10 @@ from levelfield.harness.records.record import Run
 from levelfield.harness.results.compare_runs import Change, RunComparison, machine_differences
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, telling_feeds
-from levelfield.reports.findings.text import count, factor, factors, listing
-from levelfield.reports.page import embed, figure, html
+from levelfield.reports.findings.text import count, listing
+from levelfield.reports.page import embed, figure, html, verdicts
 from levelfield.reports.page.blocks import (
+    ENTRY,
     MOST_PICTURES,
     Column,
     Heading,
@@ -28,10 +29,10 @@ from levelfield.reports.page.blocks import (
     Table,
     absent,
     drawn,
+    facets,
     number,
     text,
 )
-from levelfield.reports.sections.speed import verdict_detail
 
 BASE = "the base run"
 
@@ -168,38 +169,21 @@ def workload(cell: Cell) -> str:
 
 def draw(own: Sequence[Change], name: str) -> figure.Markup:
     entries = entries_of([c.cell for c in own])
-    drawing, axes = figure.panel(len(own), top=figure.LEGEND)
-    figure.name_rows(axes, [e.label for e in entries])
-    ratios = [c.verdict.ratio for c in own if c.verdict.ratio]
-    margin = max(c.verdict.margin for c in own)
-    axes.set_xlim(min([r.low for r in ratios] + [0.95]) / 1.03, max([r.high for r in ratios] + [1.05]) * 1.03)
-    axes.axvspan(1 / (1 + margin), 1 + margin, color=figure.LINE, alpha=0.55, linewidth=0)
-    axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
-    for row, (change, entry) in enumerate(zip(own, entries, strict=True)):
-        if ratio := change.verdict.ratio:
-            figure.point(axes, ratio.estimate, ratio.low, ratio.high, row, entry)
-        else:
-            figure.gap_reason(axes, row, change.verdict.reason)
-    figure.log_ratios(axes)
-    axes.set_xlabel("step time, new over base, log scale")
-    figure.legend(drawing, entries)
+    rows = [(entry.label, change.verdict, entry) for change, entry in zip(own, entries, strict=True)]
     counted = words.word_counts([c.verdict.word for c in own])
-    return figure.to_svg(drawing, name, f"New run against base run on {where(own[0].cell)}: {counted}.")
+    alt = f"New run against base run on {where(own[0].cell)}: {counted}."
+    return verdicts.draw(rows, "step time, new over base, log scale", name, alt, room=1.03, unjudged="")
 
 
 def table(own: Sequence[Change], place: str, name: str) -> Table:
     lines = []
     for change, entry in zip(own, entries_of([c.cell for c in own]), strict=True):
-        verdict, ratio = change.verdict, change.verdict.ratio
-        shown = (
-            number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high)) if ratio else absent()
-        )
-        told_ = text(f"{words.SIGNS[verdict.word]} {verdict.word}", tone=verdict.word, detail=verdict_detail(verdict))
+        ratio = change.verdict.ratio
         pairs = number(str(ratio.n), ratio.n) if ratio else absent()
-        facets = {"framework": entry.family, "api": entry.api, "mode": entry.mode, "task": change.cell.task}
-        lines.append(Line((text(entry.label), shown, pairs, told_), facets))
+        values = text(entry.label), verdicts.ratio(ratio), pairs, verdicts.word(change.verdict)
+        lines.append(Line(values, facets(entry, change.cell.task)))
     columns = (
-        Column("Adapter · mode", numeric=False),
+        ENTRY,
         Column("New over base", "simultaneous 95 %"),
         Column("Launches", "of each run"),
         Column("Verdict", numeric=False),

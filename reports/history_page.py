@@ -19,6 +19,7 @@ from levelfield.reports.findings.text import count, duration, factor, listing
 from levelfield.reports.page import embed, figure
 from levelfield.reports.page import html as page
 from levelfield.reports.page.blocks import (
+    ENTRY,
     MOST_PICTURES,
     Column,
     Heading,
@@ -29,6 +30,7 @@ from levelfield.reports.page.blocks import (
     Value,
     absent,
     drawn,
+    facets,
     text,
 )
 
@@ -141,7 +143,7 @@ def draw(history: History, places: Sequence[Place], name: str, told: str) -> fig
         for x, r in points:
             if r.n >= LEAST_BLOCKS:
                 axes.plot([x, x], [r.low, r.high], color=figure.INK, linewidth=1.1, zorder=2)
-            axes.plot([x], [r.estimate], linestyle="none", **figure.marker(entry), markersize=4.5, zorder=3)
+            figure.dot(axes, x, r.estimate, figure.marker(entry), 4.5, zorder=3)
         for step in of(history, place):
             axes.axvline(step.first + 0.5, color=figure.INK, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
         figure.title(axes, label(place))
@@ -161,11 +163,9 @@ def table(history: History, places: Sequence[Place], told: str, name: str) -> Ta
         values += [
             _value(history, place, i) if place in own else absent("not timed") for i, own in enumerate(history.times)
         ]
-        entry = Entry.of(place[0])
-        facets = {"framework": entry.family, "api": entry.api, "mode": entry.mode, "task": place[0].task}
-        lines.append(Line(tuple(values), facets))
+        lines.append(Line(tuple(values), facets(Entry.of(place[0]), place[0].task)))
     columns = [Column(f"{i}. {run.name}", run.started[:10]) for i, run in enumerate(history.runs, start=1)]
-    return Table(name, f"Step time by run: {told}", (Column("Adapter · mode", numeric=False), *columns), tuple(lines))
+    return Table(name, f"Step time by run: {told}", (ENTRY, *columns), tuple(lines))
 
 
 def _value(history: History, place: Place, i: int) -> Value:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from levelfield.harness.records.explanation import Explanation
-from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
-from levelfield.reports.findings import publishable, task_facts, words
-from levelfield.reports.findings.certificates import Certificate
-from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
+from levelfield.reports.findings import publishable, words
+from levelfield.reports.findings.evidence import Evidence, gather, outcome_counts, warnings
 from levelfield.reports.findings.text import count, visible
 from levelfield.reports.page import html
 from levelfield.reports.page.blocks import Section, Table
@@ -37,26 +35,12 @@ SECTIONS = (
 SENTENCES_ONLY = frozenset({"certificates"})
 
 
-def build(
-    run: Run,
-    records: Sequence[Record],
-    *,
-    baseline: str | None = None,
-    certificates: Sequence[Certificate] | None = None,
-    adapters: Mapping[str, Described] | None = None,
-    peaks: Sequence[Peak] = (),
-    explained: Sequence[Explanation] = (),
-) -> str:
-    """Markdown text: the summary open, the other sections folded. Raises UserError for an unknown baseline."""
-    evidence = gather(
-        run,
-        records,
-        baseline=baseline,
-        certificates=certificates,
-        adapters=adapters,
-        peaks=peaks,
-        explained=explained,
-    )
+def build(run: Run, records: Sequence[Record], **known: Any) -> str:
+    """Markdown text: the summary open, the other sections folded; `known` is what `gather` takes besides.
+
+    Raises UserError for an unknown baseline.
+    """
+    evidence = gather(run, records, **known)
     counts = outcome_counts(evidence)
     told = words.outcomes(counts)
     machine = run.machine
@@ -67,10 +51,7 @@ def build(
         f"{told or 'no launch yet'}; baseline {escape(evidence.baseline_label)}; "
         f"{escape(machine.cpu)}, {count(machine.cores, 'core')}. {escape(publishable.stamp(evidence))}",
         "",
-        *(
-            f"> {escape(warning)}\n"
-            for warning in [*unmade, *run.warnings, *task_facts.warnings(run), *disturbances(evidence)]
-        ),
+        *(f"> {escape(warning)}\n" for warning in [*unmade, *warnings(evidence)]),
     ]
     parts = [part for name in SECTIONS for part in _section(name, evidence)]
     return "\n".join([*head, *parts, "Repeat it:", "", *_code(run.command)]) + "\n"
@@ -81,7 +62,7 @@ def _section(name: str, evidence: Evidence) -> list[str]:
     section: Section = module.section(evidence)
     if section.missing:
         return [f"### {module.TITLE}", "", f"Not measured in this run. {escape(section.missing)}", ""]
-    body = [line for s in section.sentences for line in (f"- {escape(s)}",)] + [""]
+    body = [*(f"- {escape(s)}" for s in section.sentences), ""]
     kept = () if name in SENTENCES_ONLY else section.tables
     tables = [line for t in kept for line in [f"**{escape(t.caption)}**", "", *table(t), ""]]
     if tables and name != "summary":

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.harness.system.console import columns
-from levelfield.reports.findings import publishable, task_facts, words
+from levelfield.reports.findings import publishable, words
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.evidence import (
     Comparison,
     Described,
     Evidence,
     Place,
-    disturbances,
     gather,
     outcome_counts,
+    warnings,
 )
 from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
@@ -35,9 +35,8 @@ def text(
     adapters: Mapping[str, Described] | None = None,
 ) -> str:
     """A table with verdict words for every workload, then learning, then what is missing and why."""
-    return (
-        "\n".join(lines(gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters))) + "\n"
-    )
+    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters)
+    return "\n".join(lines(evidence)) + "\n"
 
 
 def lines(evidence: Evidence) -> list[str]:
@@ -49,10 +48,7 @@ def lines(evidence: Evidence) -> list[str]:
     ]
     if (state := unfinished(evidence.run, evidence.latest)) is not None:
         result.insert(0, visible(state))
-    result += [
-        visible(f"warning: {warning}")
-        for warning in [*evidence.run.warnings, *task_facts.warnings(evidence.run), *disturbances(evidence)]
-    ]
+    result += [visible(f"warning: {warning}") for warning in warnings(evidence)]
     result.append(visible(publishable.stamp(evidence)))
     if named := fits(evidence):
         result += ["", f"Study: {listing(list(named))}", *map(visible, what_makes_the_gap.section(evidence).sentences)]
@@ -140,22 +136,9 @@ def _learning_rows(study: Study) -> list[list[str]]:
         epochs = sorted(s.epoch for s in bests.values())
         own_gap = mean_of(bests, loss_gap)
         score = mean_of(bests, accuracy_on_test if study.classification else loss_on_test)
-        shown = (
-            "-"
-            if score is None
-            else fixed(score.estimate, 4)
-            if study.classification
-            else significant(score.estimate, 4)
-        )
-        rows.append(
-            [
-                x.entry.label,
-                str(len(x.curves)),
-                str(epochs[len(epochs) // 2]),
-                fixed(own_gap.estimate, 4) if own_gap else "-",
-                shown,
-            ]
-        )
+        digits = fixed if study.classification else significant
+        shown = [fixed(own_gap.estimate, 4) if own_gap else "-", digits(score.estimate, 4) if score else "-"]
+        rows.append([x.entry.label, str(len(x.curves)), str(epochs[len(epochs) // 2]), *shown])
     return rows
 
 

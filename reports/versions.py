@@ -85,12 +85,4 @@ def _draw(axes: figure.Axes, row: Row) -> None:
         assert point.time is not None
         axes.plot([x, x], [point.time.low, point.time.high], color=figure.INK, linewidth=1.2, zorder=2)
         faint = 0.5 if point.reason else 1.0
-        axes.plot(
-            [x],
-            [point.time.estimate],
-            linestyle="none",
-            **figure.marker(row.entry),
-            markersize=5,
-            alpha=faint,
-            zorder=3,
-        )
+        figure.dot(axes, x, point.time.estimate, figure.marker(row.entry), 5, alpha=faint, zorder=3)

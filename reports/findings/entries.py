@@ -56,6 +56,11 @@ class Entry:
         return self.backend or self.framework
 
     @property
+    def about(self) -> str:
+        """Its framework, with that which does the arithmetic, and its API."""
+        return f"{self.framework}{f' on {self.backend}' if self.backend else ''} · {self.api}"
+
+    @property
     def compiled(self) -> bool:
         return compiles(self.mode, self.family)
 

@@ -19,7 +19,7 @@ from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results.proved import NOT_PROVED, judged
-from levelfield.reports.findings import intervals
+from levelfield.reports.findings import intervals, task_facts
 from levelfield.reports.findings.certificates import Certificate
 from levelfield.reports.findings.entries import Entry, Workload, telling_feeds
 from levelfield.reports.findings.text import count, listing
@@ -146,6 +146,12 @@ class Evidence:
         """The launches whose times count."""
         return [r for r in self._by_place.get((workload, entry), ()) if counts(r)]
 
+    def certified(self, launches: Sequence[Record]) -> bool | None:
+        """Whether a certificate is held for these launches of one cell; None where none were looked for."""
+        last = launches[-1]
+        workload, entry = Workload.of(last, self.run), Entry.of(last.cell)
+        return holds_certificate(entry, workload, self.certificates, launches)
+
     _by_place: Mapping[tuple[Workload, Entry], tuple[Record, ...]] = field(default_factory=dict, repr=False)
 
 
@@ -161,8 +167,12 @@ def gather(
     peaks: Sequence[Peak] = (),
     explained: Sequence[Explanation] = (),
 ) -> Evidence:
-    """Everything that the records say. `baseline`: ``adapter`` or ``adapter:mode``, else the run's.
+    """Everything that the records say.
 
+    `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `certificates`: None where none were looked for;
+    else entries without a held one take no part in verdicts. `adapters`: adapter → its modes, notes and limits;
+    `sources`: its source text; `scripts`: the script that a user of its framework would write. `peaks`: what the run's
+    devices can do. `explained`: what pairs of the framework tax are made of.
     Raises UserError when an explicitly named baseline occurs in no record.
     """
     latest = tuple(judged(last_of_each_launch(records), run.tasks, peaks))
@@ -283,6 +293,18 @@ def place_of(
     )
 
 
+def common_steps(own: Place, other: Place) -> tuple[list[float], list[float]]:
+    """Seconds of a step of both, in the blocks that both have."""
+    blocks = sorted(own.steps.keys() & other.steps.keys())
+    return [own.steps[b] for b in blocks], [other.steps[b] for b in blocks]
+
+
+def too_few(blocks: int) -> Verdict:
+    """That of two cells with fewer common blocks than a verdict needs."""
+    reason = f"{blocks} common blocks, {statistics.LEAST_BLOCKS} needed"
+    return Verdict("not judged", False, None, MARGIN, reason)
+
+
 def why_void(place: Place) -> str | None:
     """Why a timed cell takes part in no verdict; None where it does."""
     if place.outcome == "ok" and place.steps:
@@ -352,19 +374,21 @@ def outcome_counts(evidence: Evidence) -> dict[str, int]:
     return dict(counts)
 
 
+def warnings(evidence: Evidence) -> list[str]:
+    """All that a reader is warned of, before anything else."""
+    return [*evidence.run.warnings, *task_facts.warnings(evidence.run), *disturbances(evidence)]
+
+
 def disturbances(evidence: Evidence) -> list[str]:
     """What a reader must be told of launches whose times are void: how many of which cells."""
     told = []
+    own: Counter[str] = Counter()
     for comparison in evidence.speed:
         for place in comparison.places:
             if place.outcome == NOT_PROVED:
                 told.append(f"{place.entry.label} was {NOT_PROVED} and takes no part: {place.reason}.")
-    own: Counter[str] = Counter()
-    for comparison in evidence.speed:
-        for place in comparison.places:
-            if place.disturbed:
-                own[place.entry.label] += place.disturbed
-    if own:
+            own[place.entry.label] += place.disturbed
+    if own := +own:
         cells = listing([f"{label} ({n})" for label, n in sorted(own.items(), key=lambda i: (-i[1], i[0]))], most=6)
         told.append(
             f"{count(own.total(), 'launch')} disturbed, set aside: the machine left too few turns for them. {cells}."

@@ -34,6 +34,11 @@ class Learner:
     certified: bool | None
     finals: Mapping[int, EpochScores] = field(default_factory=dict)  # of the weights that training left
 
+    @property
+    def poor(self) -> str:
+        """How launches that gave nothing ended, the worst first; empty where none did."""
+        return next((s for s in ("failed", "unsupported", "skipped") if self.counts.get(s)), "")
+
     def best(self, seed: int) -> EpochScores | None:
         """The snapshot with the smallest validation loss, the earliest of equals; None when no loss is finite."""
         finite = [s for s in self.curves[seed] if isfinite(s.validation.loss)]
@@ -239,6 +244,8 @@ def untrained(evidence: Evidence) -> str:
 
 # Quantities of one snapshot
 
+Quantity = Callable[[EpochScores], float | None]
+
 
 def loss_gap(s: EpochScores) -> float | None:
     return s.validation.loss - s.train.loss
@@ -259,14 +266,14 @@ def loss_on_test(s: EpochScores) -> float | None:
 
 
 # What a quantity can be at least and at most: no interval is shown to be wider
-LIMITS: Mapping[Callable[[EpochScores], float | None], tuple[float, float]] = {
+LIMITS: Mapping[Quantity, tuple[float, float]] = {
     accuracy_gap: (-1, 1),
     accuracy_on_test: (0, 1),
     loss_on_test: (0, inf),
 }
 
 
-def mean_of(snapshots: Mapping[int, EpochScores], quantity: Callable[[EpochScores], float | None]) -> Interval | None:
+def mean_of(snapshots: Mapping[int, EpochScores], quantity: Quantity) -> Interval | None:
     """Mean over seeds with its t-interval (infinite limits for one or two seeds); None where nothing is finite."""
     values = [v for s in snapshots.values() if (v := quantity(s)) is not None and isfinite(v)]
     return intervals.mean_of(values, *LIMITS.get(quantity, (-inf, inf))) if values else None
@@ -303,7 +310,7 @@ def against_baseline(study: Study, what: str) -> dict[Entry, Equivalence]:
     }
 
 
-def mean_curve(learner: Learner, quantity: Callable[[EpochScores], float | None]) -> tuple[list[int], list[float]]:
+def mean_curve(learner: Learner, quantity: Quantity) -> tuple[list[int], list[float]]:
     """(epochs, means over the seeds that were evaluated there), thinned to at most 200 points."""
     sums: dict[int, list[float]] = {}
     for curve in learner.curves.values():

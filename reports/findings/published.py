@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple, get_args
 from levelfield.adapters.choices import Precision
 from levelfield.harness.judge.statistics import Interval, one_more
 from levelfield.harness.records.record import Record
-from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import Evidence, holds_certificate
+from levelfield.reports.findings.entries import Entry
+from levelfield.reports.findings.evidence import Evidence
 from levelfield.tasks.replay import Replay
 
 Measure = Literal["score", "test-score", "loss"]
@@ -155,7 +155,7 @@ def compare(evidence: Evidence, known: Sequence[Figure]) -> tuple[Row, ...]:
             here = figure.here(record) if record.status == "ok" and figure.of(record) else None
             if here is not None:
                 precision = None if record.cell.precision == USUAL else record.cell.precision
-                member = Member(Entry.of(record.cell), precision, _certified(evidence, record))
+                member = Member(Entry.of(record.cell), precision, evidence.certified([record]))
                 key = here, "" if here == figure.printed else precision or ""
                 found.setdefault(key, set()).add(member)
         ordered = sorted(found.items(), key=lambda item: (item[0][0] != figure.printed, item[0]))
@@ -174,10 +174,5 @@ def _of_many_seeds(evidence: Evidence, figure: Figure) -> Iterable[Row]:
         interval = one_more(values)
         here = f"{figure.written(interval.low)} to {figure.written(min(interval.high, 1.0))}"
         cell = records[0].cell
-        member = Member(Entry.of(cell), None, _certified(evidence, records[0]))
+        member = Member(Entry.of(cell), None, evidence.certified(records[:1]))
         yield Row(figure, here, (member,), interval)
-
-
-def _certified(evidence: Evidence, record: Record) -> bool | None:
-    workload = Workload.of(record, evidence.run)
-    return holds_certificate(Entry.of(record.cell), workload, evidence.certificates, [record])

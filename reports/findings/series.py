@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -14,34 +14,22 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import EpochScores, Record, StudyName
 from levelfield.reports.findings import intervals
-from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, holds_certificate
+from levelfield.reports.findings.evidence import CONFIDENCE, Evidence
+from levelfield.reports.findings.learning import Quantity, loss_gap
 
 FIVE_POINTS = "five-points"  # the task
 LEAST_WIDTHS = 3  # fewer are no study
 
 Where = tuple[str, str]  # adapter, mode
 Values = Mapping[Where, Mapping[int, float]]  # by seed
-Quantity = Callable[[EpochScores], float | None]
-
-
-def gap(s: EpochScores) -> float | None:
-    return s.validation.loss - s.train.loss
 
 
 def test_error(s: EpochScores) -> float | None:
     return s.test.loss if s.test.accuracy is None else 1 - s.test.accuracy
 
 
-def train_loss(s: EpochScores) -> float | None:
-    return s.train.loss
-
-
-def validation_loss(s: EpochScores) -> float | None:
-    return s.validation.loss
-
-
-QUANTITIES: dict[str, Quantity] = {"gap in loss": gap, "test error": test_error}
+QUANTITIES: dict[str, Quantity] = {"gap in loss": loss_gap, "test error": test_error}
+ERRORS: dict[str, Quantity] = {"training loss": lambda s: s.train.loss, "validation loss": lambda s: s.validation.loss}
 
 
 @dataclass(frozen=True)
@@ -168,7 +156,7 @@ def fits(evidence: Evidence) -> dict[StudyName, list[Record]]:
     part. A suite that names no study may hold two: the lesson's five points, and one setting in several widths.
     """
     records = [r for r in evidence.latest if r.cell.kind == "learning" and r.status == "ok" and r.final is not None]
-    records = [r for r in records if r.cell.replicas == 1 and _takes_part(r, evidence)]
+    records = [r for r in records if r.cell.replicas == 1 and evidence.certified([r]) is not False]
     if study := evidence.run.study:
         return {study: records}
     lesson = [r for r in records if r.cell.task == FIVE_POINTS and r.cell.track == "matched"]
@@ -217,16 +205,10 @@ def series(study: StudyName, records: Sequence[Record]) -> tuple[Series, ...]:
     return tuple(sorted(made, key=lambda one: -len(one.levels)))
 
 
-def _takes_part(record: Record, evidence: Evidence) -> bool:
-    workload, entry = Workload.of(record, evidence.run), Entry.of(record.cell)
-    return holds_certificate(entry, workload, evidence.certificates, [record]) is not False
-
-
 def _quantities(records: Sequence[Record]) -> dict[str, Values]:
     found: dict[str, dict[Where, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    wanted = QUANTITIES | {"training loss": train_loss, "validation loss": validation_loss}
     for record in records:
-        for name, quantity in wanted.items():
+        for name, quantity in (QUANTITIES | ERRORS).items():
             value = quantity(record.final) if record.final else None
             if value is not None and isfinite(value):
                 found[name][record.cell.adapter, record.cell.mode][record.seed] = value

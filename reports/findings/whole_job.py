@@ -20,7 +20,7 @@ from levelfield.reports.findings.break_even import CACHES
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence, Place
 from levelfield.reports.findings.text import count, duration, span
-from levelfield.reports.page.blocks import Column, Line, Table, Value, absent, facets, number, text
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Table, Value, absent, facets, number, text
 
 EPOCHS = (1, 10, 1000)
 PARTS = ("import", "build", "place", "first_epoch")
@@ -102,12 +102,12 @@ def table(jobs: Sequence[Job], name: str) -> Table:
             number(duration(own["first_epoch"]), own["first_epoch"]),
             *(_total(job.totals[n]) for n in EPOCHS),
         ]
-        lines.append(Line((text(job.label), *values), facets(job.place.entry, workload, job.place.outcome)))
+        lines.append(Line((text(job.label), *values), facets(job.place.entry, workload.task, job.place.outcome)))
     return Table(
         name,
         f"The whole job: {workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Import", "of a cold process" if workload.cold else "of the warm parent, shared"),
             Column("Build", "model and data in place"),
             Column("First epoch", "compiling included"),

@@ -245,7 +245,7 @@ def _mark(axes: figure.Axes, place: Place, y: float, *, by_default: bool) -> Non
     shape = figure.marker(place.entry) | ({"marker": "v"} if by_default else {"marker": "o"})
     size = 4.2 if by_default else 5.6
     alpha = 0.5 if faint else 1.0
-    axes.plot([place.interval.estimate], [y], linestyle="none", **shape, markersize=size, alpha=alpha, zorder=3)
+    figure.dot(axes, place.interval.estimate, y, shape, size, alpha=alpha, zorder=3)
 
 
 def _legend(drawing: Figure, found: Answer, brief: bool, above: float) -> None:
@@ -263,12 +263,8 @@ def _legend(drawing: Figure, found: Answer, brief: bool, above: float) -> None:
         keys.append(
             figure.line_key(figure.INK, DASHES, "baseline" if brief else figure.label(f"baseline {base.entry.label}"))
         )
-    height = drawing.get_size_inches()[1]
-    drawing.legend(
-        handles=keys, loc="upper left", bbox_to_anchor=(0.0, 1 - (above + 0.02) / height),
-        ncols=3 if brief else len(keys), fontsize=8, handletextpad=0.3, columnspacing=1.2, borderaxespad=0.1,
-        borderpad=0.1, labelcolor=figure.MUTED,
-    )  # fmt: skip
+    close = {"handletextpad": 0.3, "columnspacing": 1.2, "borderpad": 0.1}
+    figure.keys(drawing, keys, 3 if brief else len(keys), above + 0.02, **close)
 
 
 def others(evidence: Evidence, found: Answer, most: int = 3) -> list[tuple[str, str]]:

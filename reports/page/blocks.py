@@ -17,6 +17,11 @@ from markupsafe import Markup
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.text import count, listing
 
+MOST_PICTURES = 6  # a page of a hundred figures is read by nobody; the tables hold everything
+MOST_TABLES = 40  # workloads with a table of their own; past them the page would outgrow its readers and its size
+
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -51,12 +56,20 @@ class Line:
     values: tuple[Value, ...]
     facets: Mapping[str, str] = field(default_factory=dict)  # what the page filters by
 
+    @classmethod
+    def of(cls, entry: Entry, workload: Workload, status: str, *values: Value) -> Line:
+        """That of an entry, which its label names."""
+        return cls((text(entry.label), *values), facets(entry, workload.task, status))
+
 
 @dataclass(frozen=True)
 class Column:
     label: str
     detail: str = ""
     numeric: bool = True
+
+
+ENTRY = Column("Adapter · mode", numeric=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,29 @@ class Section:
     extra: Any = None
     pair: tuple[Picture, ...] = ()  # small ones that stand beside each other, instead of a head
     glance: Glance | None = None
+
+    @classmethod
+    def by_workload(
+        cls,
+        items: Sequence[Item],
+        workload: Callable[[Item], Workload],
+        pictures: Callable[[Item, int], Sequence[Picture]],
+        tables: Callable[[Item, int], Sequence[Table]],
+        most: int = MOST_PICTURES,
+        **rest: Any,
+    ) -> Section:
+        """For every workload its figures, then their numbers; a heading where there are several workloads.
+
+        `rest`: the other fields; a note is added where not every workload is drawn.
+        """
+        blocks: list[Heading | Picture | Table] = []
+        for number_, item in enumerate(items[:MOST_TABLES], start=1):
+            if len(items) > 1:
+                blocks.append(Heading(workload(item).full))
+            blocks += pictures(item, number_) if number_ <= most else ()
+            blocks += tables(item, number_)
+        notes = (*drawn(len(items), most), *rest.pop("notes", ()))
+        return cls(blocks=tuple(blocks), notes=notes, **rest)
 
     @property
     def head(self) -> Picture | Table | None:
@@ -136,37 +172,9 @@ def absent(reason: str = "", shown: str = "—") -> Value:
     return Value(shown, None, reason, "absent")
 
 
-def facets(entry: Entry, workload: Workload | None = None, status: str = "") -> dict[str, str]:
-    found = {"framework": entry.family, "api": entry.api, "mode": entry.mode}
-    if workload:
-        found["task"] = workload.task
-    if status:
-        found["status"] = status
-    return found
-
-
-MOST_PICTURES = 6  # a page of a hundred figures is read by nobody; the tables hold everything
-MOST_TABLES = 40  # workloads with a table of their own; past them the page would outgrow its readers and its size
-
-Item = TypeVar("Item")
-
-
-def by_workload(
-    items: Sequence[Item],
-    workload: Callable[[Item], Workload],
-    pictures: Callable[[Item, int], Sequence[Picture]],
-    table: Callable[[Item, int], Table | tuple[Table, ...]],
-    most: int = MOST_PICTURES,
-) -> tuple[Heading | Picture | Table, ...]:
-    """For every workload its figures, then their numbers; a heading where there are several workloads."""
-    blocks: list[Heading | Picture | Table] = []
-    for number_, item in enumerate(items[:MOST_TABLES], start=1):
-        if len(items) > 1:
-            blocks.append(Heading(workload(item).full))
-        blocks += pictures(item, number_) if number_ <= most else ()
-        made = table(item, number_)
-        blocks += made if isinstance(made, tuple) else (made,)
-    return tuple(blocks)
+def facets(entry: Entry, task: str = "", status: str = "") -> dict[str, str]:
+    found = {"framework": entry.family, "api": entry.api, "mode": entry.mode, "task": task, "status": status}
+    return {name: value for name, value in found.items() if value or name not in ("task", "status")}
 
 
 def drawn(total: int, most: int = MOST_PICTURES) -> tuple[str, ...]:

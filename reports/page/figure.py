@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from textwrap import wrap
@@ -229,14 +229,23 @@ def name_rows(axes: Axes, labels: Sequence[str], most: int = 42) -> None:
 
 def point(axes: Axes, x: float, low: float, high: float, y: float, entry: Entry, *, faint: bool = False) -> None:
     """An estimate with its interval: colour = family, marker = API, filled = compiled; outlined in ink."""
-    colour = family_colour(entry.family)
     if isfinite(low) and isfinite(high):
         axes.plot([low, high], [y, y], color=MUTED if faint else INK, linewidth=1.3, solid_capstyle="butt", zorder=2)
-    axes.plot([x], [y], linestyle="none", zorder=3, **marker(entry, colour), markersize=6.5, alpha=0.5 if faint else 1)
+    dot(axes, x, y, marker(entry), zorder=3, alpha=0.5 if faint else 1)
 
 
-def marker(entry: Entry, colour: str | None = None) -> dict[str, Any]:
-    colour = colour or family_colour(entry.family)
+def dot(axes: Axes, x: float, y: float, mark: Mapping[str, Any], size: float = 6.5, **how: Any) -> None:
+    """One mark without a line, such as `marker` makes it."""
+    axes.plot([x], [y], linestyle="none", markersize=size, **mark, **how)
+
+
+def tick_mark(colour: str) -> dict[str, Any]:
+    """An upright line: what stands beside a marker in the same row."""
+    return {"marker": "|", "color": colour, "markeredgewidth": 1.8}
+
+
+def marker(entry: Entry) -> dict[str, Any]:
+    colour = family_colour(entry.family)
     return {
         "marker": MARKERS.get(entry.api, "o"),
         "markerfacecolor": colour if entry.compiled else PAPER,
@@ -254,16 +263,13 @@ def shared_marker(entries: Sequence[Entry]) -> dict[str, Any]:
 
 def gap_reason(axes: Axes, y: float, text: str) -> None:
     """In place of a point: why there is none."""
-    axes.text(
-        0.01,
-        y,
-        wrapped(text, 82),
-        transform=axes.get_yaxis_transform(),
-        va="center",
-        fontsize=8 if len(text) <= 82 else 6.5,
-        color=MUTED,
-        style="italic",
-    )
+    size = 8 if len(text) <= 82 else 6.5
+    beside_rows(axes, 0.01, y, wrapped(text, 82), fontsize=size, color=MUTED, style="italic")
+
+
+def beside_rows(axes: Axes, x: float, y: float, text: str, **how: Any) -> None:
+    """At a share `x` of the width, in row `y`."""
+    axes.text(x, y, text, transform=axes.get_yaxis_transform(), va="center", **how)
 
 
 def log_times(axes: Axes, which: str = "x") -> None:
@@ -319,20 +325,15 @@ def legend(figure: Figure, entries: Sequence[Entry]) -> None:
     forms = [key(MARKERS[a], MUTED, MUTED, f"{a} API") for a in MARKERS if any(e.api == a for e in entries)]
     if len({e.compiled for e in entries}) == 2:
         forms += [key("o", MUTED, MUTED, "filled: compiled"), key("o", PAPER, MUTED, "hollow: eager")]
-    height = figure.get_size_inches()[1]
+    close = {"handletextpad": 0.1, "columnspacing": 1.2, "borderpad": 0.1}
     for row, handles in enumerate(filter(None, (families, forms))):
-        figure.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=(0.0, 1 - 0.2 * row / height),
-            ncols=max(1, len(handles)),
-            fontsize=8,
-            handletextpad=0.1,
-            columnspacing=1.2,
-            borderaxespad=0.1,
-            borderpad=0.1,
-            labelcolor=MUTED,
-        )
+        keys(figure, handles, max(1, len(handles)), 0.2 * row, **close)
+
+
+def keys(figure: Figure, handles: Sequence[Any], columns: int, below: float = 0.0, **how: Any) -> None:
+    """A legend in the upper left corner, or so many inches `below` it."""
+    corner = {"loc": "upper left", "bbox_to_anchor": (0.0, 1 - below / figure.get_size_inches()[1])}
+    figure.legend(handles=handles, ncols=columns, fontsize=8, labelcolor=MUTED, borderaxespad=0.1, **corner, **how)
 
 
 def key(shape: str, face: str, edge: str, text: str) -> Line2D:

@@ -49,23 +49,11 @@ def draw(fits: Sequence[Record], task: Task, name: str, alt: str, small: bool) -
                 axes.plot(x, y, color=colour, linewidth=1.1, alpha=0.6)
         handles.append(Line2D([], [], color=colour, label=f"{model}, {parameters} parameters"))
     for split, label, face in ((task.train, "training", figure.INK), (task.validation, "validation", figure.PAPER)):
-        shape: dict[str, Any] = {
-            "marker": "o",
-            "linestyle": "none",
-            "color": figure.INK,
-            "markerfacecolor": face,
-            "markersize": 6.5,
-        }
+        shape: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 6.5}
+        shape |= {"color": figure.INK, "markerfacecolor": face}
         axes.plot(split.x[:, 0], split.y[:, 0], zorder=3, **shape)
         handles.append(Line2D([], [], label=label, **shape))
     axes.set_xlabel("x, standardised")
     axes.set_ylabel("y")
-    drawing.legend(
-        handles=handles,
-        loc="upper left",
-        ncols=2 if small else 4,
-        fontsize=8,
-        labelcolor=figure.MUTED,
-        borderaxespad=0.1,
-    )
+    figure.keys(drawing, handles, 2 if small else 4)
     return figure.to_svg(drawing, name, alt)

@@ -16,51 +16,18 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from levelfield.harness.records.explanation import Explanation
-from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.reports import sections
-from levelfield.reports.findings import publishable, task_facts, text, words
-from levelfield.reports.findings.certificates import Certificate
-from levelfield.reports.findings.evidence import Described, Evidence, disturbances, gather, outcome_counts
+from levelfield.reports.findings import publishable, text, words
+from levelfield.reports.findings.evidence import Evidence, gather, outcome_counts, warnings
 from levelfield.reports.page import answer, embed, figure
 from levelfield.reports.page.blocks import Section
 
 
-def build(
-    run: Run,
-    records: Sequence[Record],
-    *,
-    baseline: str | None = None,
-    sources: Mapping[str, str] | None = None,
-    scripts: Mapping[str, str] | None = None,
-    certificates: Sequence[Certificate] | None = None,
-    adapters: Mapping[str, Described] | None = None,
-    peaks: Sequence[Peak] = (),
-    explained: Sequence[Explanation] = (),
-) -> str:
-    """The page as HTML text.
-
-    `baseline`: ``adapter`` or ``adapter:mode`` instead of the run's. `sources`: adapter → its source text.
-    `scripts`: adapter → the text of the script that a user of its framework would write.
-    `certificates`: None where none were looked for; else entries without a held one take no part in verdicts.
-    `adapters`: adapter → its modes, notes and limits. `peaks`: what the run's devices can do. `explained`: what
-    pairs of the framework tax are made of.
-    Raises UserError for an unknown baseline.
-    """
-    evidence = gather(
-        run,
-        records,
-        baseline=baseline,
-        certificates=certificates,
-        adapters=adapters,
-        sources=sources,
-        scripts=scripts,
-        peaks=peaks,
-        explained=explained,
-    )
-    return render(evidence)
+def build(run: Run, records: Sequence[Record], **known: Any) -> str:
+    """The page as HTML text; `known` is what `gather` takes besides. Raises UserError for an unknown baseline."""
+    return render(gather(run, records, **known))
 
 
 def render(evidence: Evidence) -> str:
@@ -106,7 +73,7 @@ def _render(evidence: Evidence) -> str:
         trust=publishable.trust(evidence),
         stamp=publishable.stamp(evidence),
         unfinished=unfinished(evidence.run, evidence.latest),
-        warnings=[*evidence.run.warnings, *task_facts.warnings(evidence.run), *disturbances(evidence)],
+        warnings=warnings(evidence),
         records=len(evidence.records),
     )
 

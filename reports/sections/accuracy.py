@@ -15,19 +15,7 @@ from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import Learner, Study, alike_label, studies
 from levelfield.reports.findings.text import duration, listing
 from levelfield.reports.page import figure
-from levelfield.reports.page.blocks import (
-    Column,
-    Line,
-    Picture,
-    Section,
-    Table,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
-)
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, number
 
 ORDER, SHORT, TITLE = 70, "Accuracy", "Epochs and time to accuracy"
 BELOW = 0.01  # the target lies one point under the baseline's mean best validation accuracy
@@ -134,12 +122,12 @@ def section(evidence: Evidence) -> Section:
         return Section(
             missing="It needs learning launches of the baseline on a classification task: levelfield run default"
         )
-    return Section(
+    return Section.by_workload(
+        races,
+        lambda r: r.study.workload,
+        lambda r, i: [picture(r, i)],
+        lambda r, i: [table(r, f"reach-table-{i}")],
         sentences=tuple(r.sentence for r in races),
-        blocks=by_workload(
-            races, lambda r: r.study.workload, lambda r, i: [picture(r, i)], lambda r, i: table(r, f"reach-table-{i}")
-        ),
-        notes=drawn(len(races)),
     )
 
 
@@ -164,31 +152,13 @@ def draw(race: Race, name: str) -> figure.Markup:
     last = max([1, *trained, *(e for r in rows for e in r.epochs)])
     for row, reach in enumerate(rows):
         for epoch in sorted(set(reach.epochs)):
-            axes.plot(
-                [epoch],
-                [row],
-                linestyle="none",
-                marker="|",
-                markersize=9,
-                color=figure.INK,
-                alpha=0.35 if reach.epochs.count(epoch) == 1 else 0.8,
-                zorder=2,
-            )
+            faint = 0.35 if reach.epochs.count(epoch) == 1 else 0.8
+            figure.dot(axes, epoch, row, {"marker": "|", "color": figure.INK}, 9, alpha=faint, zorder=2)
         if reach.middle is not None:
-            axes.plot(
-                [reach.middle], [row], linestyle="none", **figure.shared_marker(entries[row]), markersize=6.5, zorder=3
-            )
+            figure.dot(axes, reach.middle, row, figure.shared_marker(entries[row]), zorder=3)
         if reach.missed:
-            axes.text(
-                1.0,
-                row,
-                f"× not reached by {reach.missed} of {reach.missed + len(reach.epochs)}",
-                transform=axes.get_yaxis_transform(),
-                ha="right",
-                va="center",
-                fontsize=7.5,
-                color=figure.MUTED,
-            )
+            told = f"× not reached by {reach.missed} of {reach.missed + len(reach.epochs)}"
+            figure.beside_rows(axes, 1.0, row, told, ha="right", fontsize=7.5, color=figure.MUTED)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlim(-0.02 * last, last * 1.04 + 1e-9)
     axes.set_xlabel("epochs")
@@ -200,27 +170,19 @@ def table(race: Race, name: str) -> Table:
     lines = []
     for r in race.reaches:
         total = len(r.epochs) + r.missed
-        spread = f"{r.epochs[0]}–{r.epochs[-1]}" if r.epochs else ""
-        lines.append(
-            Line(
-                (
-                    text(r.learner.entry.label),
-                    number(f"{len(r.epochs)} of {total}", len(r.epochs) / total),
-                    number(f"{r.middle:g}", r.middle, detail=spread)
-                    if r.middle is not None
-                    else absent("", "not reached"),
-                    number(duration(r.seconds), r.seconds, detail="estimated")
-                    if r.seconds is not None
-                    else absent("" if r.middle is None else "no speed launch of the same recipe"),
-                ),
-                facets(r.learner.entry, race.study.workload, "ok"),
-            )
-        )
+        epochs, time = absent("", "not reached"), absent()
+        if r.middle is not None:
+            epochs = number(f"{r.middle:g}", r.middle, detail=f"{r.epochs[0]}–{r.epochs[-1]}")
+            time = absent("no speed launch of the same recipe")
+        if r.seconds is not None:
+            time = number(duration(r.seconds), r.seconds, detail="estimated")
+        reached = number(f"{len(r.epochs)} of {total}", len(r.epochs) / total)
+        lines.append(Line.of(r.learner.entry, race.study.workload, "ok", reached, epochs, time))
     return Table(
         name,
         f"Epochs to {100 * race.target:.1f} % validation accuracy: {race.study.workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Reached", "seeds"),
             Column("Epochs", "median, range"),
             Column("Training time", "epochs × steady epoch"),

@@ -110,9 +110,8 @@ def table(evidence: Evidence, names: list[str], entries: Mapping[str, Entry], so
     rows = []
     for name in names:
         entry = entries.get(name)
-        framework = (f"{entry.framework} on {entry.backend}" if entry.backend else entry.framework) if entry else ""
         values = [
-            text(name, detail=f"{framework} · {entry.api}" if entry else "not in this run"),
+            text(name, detail=entry.about if entry else "not in this run"),
             text(", ".join(sorted(modes[name])) or "none"),
         ]
         if sources:

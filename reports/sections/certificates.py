@@ -12,7 +12,7 @@ from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence, Outcome
 from levelfield.reports.findings.text import count, listing, significant
 from levelfield.reports.page import figure
-from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, number, text
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, number, text
 
 ORDER, SHORT, TITLE = 100, "Proof", "Certificates: is it the same mathematics?"
 QUESTION = "Is it the same mathematics?"
@@ -103,17 +103,11 @@ def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:
         for check in certificate.checks:
             share = _share(check)
             x = min(3.0, log10(max(share, 1e-6))) if isfinite(share) else 3.0
-            axes.plot(
-                [x],
-                [row],
-                linestyle="none",
-                marker="o" if check.passed else "X",
-                markersize=4 if check.passed else 7,
-                color=figure.BLUE if check.passed else figure.VERMILLION,
-                markeredgecolor=figure.INK,
-                markeredgewidth=0.4,
-                alpha=0.75,
+            mark = (
+                {"marker": "o", "color": figure.BLUE} if check.passed else {"marker": "X", "color": figure.VERMILLION}
             )
+            edge = {"markeredgecolor": figure.INK, "markeredgewidth": 0.4}
+            figure.dot(axes, x, row, mark, 4 if check.passed else 7, alpha=0.75, **edge)
     axes.set_xlim(-6.3, 3.3)
     axes.set_xticks(
         range(-6, 4), ["≤10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "0.1", "tolerance", "×10", "×100", "≥×1000"], fontsize=8
@@ -128,19 +122,14 @@ def table(certificates: Sequence[Certificate]) -> Table:
     for c in certificates:
         outcome: Outcome = "ok" if c.held else "not certified"
         facets = {"mode": c.mode, "status": outcome}
-        label = Entry(c.adapter, c.mode, environment=c.environment).label
+        who = text(Entry(c.adapter, c.mode, environment=c.environment).label), text(c.where)
         if not c.checks:
-            values: tuple[Value, ...] = (
-                text(c.where),
-                text("not examined", detail=c.reason or "no check was made", tone="absent"),
-                *[absent()] * 3,
-            )
-            lines.append(Line((text(label), *values), facets))
+            why = text("not examined", detail=c.reason or "no check was made", tone="absent")
+            lines.append(Line((*who, why, *[absent()] * 3), facets))
         lines += [
             Line(
                 (
-                    text(label),
-                    text(c.where),
+                    *who,
                     text(k.quantity),
                     number(significant(k.deviation), k.deviation if isfinite(k.deviation) else float("1e300")),
                     number(significant(k.tolerance), k.tolerance),
@@ -154,7 +143,7 @@ def table(certificates: Sequence[Certificate]) -> Table:
         "certificates-table",
         "Deviation from the float64 reference",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Device, precision, replicas", numeric=False),
             Column("Quantity", numeric=False),
             Column("Largest deviation"),

@@ -8,19 +8,7 @@ from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import Alike, Study, mean_curve, mean_of, studies, untrained
 from levelfield.reports.findings.text import count, fixed, listing, significant
 from levelfield.reports.page import figure
-from levelfield.reports.page.blocks import (
-    Column,
-    Line,
-    Picture,
-    Section,
-    Table,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
-)
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, number
 
 ORDER, SHORT, TITLE = 80, "Curves", "Learning curves"
 MOST_STUDIES = 4
@@ -31,16 +19,13 @@ def section(evidence: Evidence) -> Section:
     found = [s for s in studies(evidence) if s.measured]
     if not found:
         return Section(missing="No learning launch finished: levelfield run default")
-    return Section(
+    return Section.by_workload(
+        found,
+        lambda s: s.workload,
+        lambda s, i: [picture(s, i)],
+        lambda s, i: [table(s, f"curves-table-{i}")],
+        MOST_STUDIES,
         sentences=tuple(sentence(s) for s in found),
-        blocks=by_workload(
-            found,
-            lambda s: s.workload,
-            lambda s, i: [picture(s, i)],
-            lambda s, i: table(s, f"curves-table-{i}"),
-            MOST_STUDIES,
-        ),
-        notes=drawn(len(found), MOST_STUDIES),
         extra=untrained(evidence),
     )
 
@@ -95,9 +80,7 @@ def draw(study: Study, name: str) -> figure.Markup:
     figure.outer_labels(drawing, "epoch", "loss")
     keys = ["validation", "training", "best validation (median)"]
     lines = panels[0].get_lines()[:3]
-    drawing.legend(
-        lines, keys[: len(lines)], ncols=3, fontsize=8, loc="upper left", labelcolor=figure.MUTED, borderaxespad=0.1
-    )
+    figure.keys(drawing, lines, 3, labels=keys[: len(lines)])
     return figure.to_svg(drawing, name, sentence(study))
 
 
@@ -122,10 +105,8 @@ def table(study: Study, name: str) -> Table:
     for x in study.learners:
         bests, ends = x.bests(), x.ends()
         if not bests:
-            status = next((s for s in ("failed", "unsupported", "skipped") if x.counts.get(s)), "ok")
-            reason = x.reason or "no finite loss"
-            values = (absent(reason, status if status != "ok" else "—"), *[absent()] * 4)
-            lines.append(Line((text(x.entry.label), *values), facets(x.entry, study.workload, status)))
+            why = absent(x.reason or "no finite loss", x.poor or "—")
+            lines.append(Line.of(x.entry, study.workload, x.poor or "ok", why, *[absent()] * 4))
             continue
         epochs = sorted(s.epoch for s in bests.values())
         best = mean_of(bests, lambda s: s.validation.loss)
@@ -133,24 +114,19 @@ def table(study: Study, name: str) -> Table:
         train = mean_of(ends, lambda s: s.train.loss)
         excess = end.estimate - best.estimate if end and best else None
         middle = epochs[len(epochs) // 2]
-        lines.append(
-            Line(
-                (
-                    text(x.entry.label),
-                    number(str(middle), middle, detail=f"{epochs[0]}–{epochs[-1]}" if epochs[0] != epochs[-1] else ""),
-                    number(significant(best.estimate, 4), best.estimate) if best else absent(),
-                    number(significant(end.estimate, 4), end.estimate) if end else absent("not finite"),
-                    number(significant(train.estimate, 4), train.estimate) if train else absent("not finite"),
-                    number(fixed(excess, 4), excess) if excess is not None else absent(),
-                ),
-                facets(x.entry, study.workload, "ok"),
-            )
+        values = (
+            number(str(middle), middle, detail=f"{epochs[0]}–{epochs[-1]}" if epochs[0] != epochs[-1] else ""),
+            number(significant(best.estimate, 4), best.estimate) if best else absent(),
+            number(significant(end.estimate, 4), end.estimate) if end else absent("not finite"),
+            number(significant(train.estimate, 4), train.estimate) if train else absent("not finite"),
+            number(fixed(excess, 4), excess) if excess is not None else absent(),
         )
+        lines.append(Line.of(x.entry, study.workload, "ok", *values))
     return Table(
         name,
         f"Losses, mean over seeds: {study.workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Best epoch", "median, range"),
             Column("Validation loss", "at its best"),
             Column("Validation loss", "at the end"),

@@ -6,17 +6,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import exp, isfinite, log
+from math import exp, log
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place, too_few
 from levelfield.reports.findings.learning import Learner, Study, accuracy_on_test, mean_of, studies
-from levelfield.reports.findings.text import NARROW, count, duration, factor, factors, listing
-from levelfield.reports.page import figure, means, small
+from levelfield.reports.findings.text import NARROW, count, duration, factor, listing
+from levelfield.reports.page import figure, means, small, verdicts
 from levelfield.reports.page.blocks import (
+    ENTRY,
     Column,
     Glance,
     Heading,
@@ -26,12 +27,10 @@ from levelfield.reports.page.blocks import (
     Table,
     Value,
     absent,
-    facets,
     number,
     text,
 )
 from levelfield.reports.sections import gap
-from levelfield.reports.sections.speed import verdict_detail
 
 ORDER, SHORT, TITLE = 95, "Defaults", "What you get by default, beside like for like"
 QUESTION = "What changes with each framework's own defaults?"
@@ -116,9 +115,9 @@ def _pairs(own: Comparison, matched: Comparison | None) -> tuple[Pair, ...]:
     both = [(p, others.get(_key(p.entry))) for p in own.measured]
     reasons = {id(p): _why_unjudged(p, other) for p, other in both}
     fit = {id(p): (p.steps, other.steps) for p, other in both if other and not reasons[id(p)]}
-    verdicts = statistics.judge_pairs(fit, confidence=CONFIDENCE, margin=MARGIN)
-    unjudged = {key: Verdict("not judged", False, None, MARGIN, why) for key, why in reasons.items() if why}
-    return tuple(Pair(other, place, (verdicts | unjudged)[id(place)]) for place, other in both)
+    judged = statistics.judge_pairs(fit, confidence=CONFIDENCE, margin=MARGIN)
+    judged |= {key: Verdict("not judged", False, None, MARGIN, why) for key, why in reasons.items() if why}
+    return tuple(Pair(other, place, judged[id(place)]) for place, other in both)
 
 
 def _why_unjudged(own: Place, other: Place | None) -> str:
@@ -127,7 +126,7 @@ def _why_unjudged(own: Place, other: Place | None) -> str:
     if own.certified is False or other.certified is False:
         return "not certified"
     blocks = len(own.steps.keys() & other.steps.keys())
-    return "" if blocks >= statistics.LEAST_BLOCKS else f"{blocks} common blocks, {statistics.LEAST_BLOCKS} needed"
+    return "" if blocks >= statistics.LEAST_BLOCKS else too_few(blocks).reason
 
 
 def find_qualities(evidence: Evidence) -> tuple[Qualities, ...]:
@@ -240,50 +239,22 @@ def speed_picture(speeds: Speeds, number_: int) -> Picture:
 
 
 def draw_speeds(speeds: Speeds, name: str) -> figure.Markup:
-    rows = sorted(speeds.pairs, key=lambda p: (not p.verdict.ratio, _log(p.verdict), p.entry))
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    figure.name_rows(axes, [p.entry.label for p in rows])
-    ratios = [p.verdict.ratio for p in rows if p.verdict.ratio]
-    axes.set_xlim(min([r.low for r in ratios] + [0.95]) / 1.08, max([r.high for r in ratios] + [1.05]) * 1.08)
-    axes.axvspan(1 / (1 + MARGIN), 1 + MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
-    axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
-    for row, pair in enumerate(rows):
-        if pair.verdict.ratio:
-            r = pair.verdict.ratio
-            figure.point(axes, r.estimate, r.low, r.high, row, pair.entry)
-        else:
-            figure.gap_reason(axes, row, f"not judged: {pair.verdict.reason}")
-    figure.log_ratios(axes)
-    axes.set_xlabel("step by default over step like for like, log scale")
-    figure.legend(drawing, [p.entry for p in rows])
-    return figure.to_svg(drawing, name, speeds.sentence)
+    pairs = sorted(speeds.pairs, key=lambda p: (not p.verdict.ratio, _log(p.verdict), p.entry))
+    rows = [(p.entry.label, p.verdict, p.entry) for p in pairs]
+    return verdicts.draw(rows, "step by default over step like for like, log scale", name, speeds.sentence)
 
 
 def speed_table(speeds: Speeds, name: str) -> Table:
     lines = []
     for p in speeds.pairs:
-        word = p.verdict.word
-        ratio = p.verdict.ratio
         fed = "fed by a loader" if p.entry.feed == "loader" else "fed from arrays"
-        lines.append(
-            Line(
-                (
-                    text(p.entry.label),
-                    _step(p.matched),
-                    _step(p.own, fed),
-                    number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
-                    if ratio
-                    else absent(),
-                    text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(p.verdict)),
-                ),
-                facets(p.entry, speeds.own.workload, "ok"),
-            )
-        )
+        values = _step(p.matched), _step(p.own, fed), verdicts.ratio(p.verdict.ratio), verdicts.word(p.verdict)
+        lines.append(Line.of(p.entry, speeds.own.workload, "ok", *values))
     return Table(
         name,
         f"Steady step like for like and by default: {_title(speeds.own.workload)}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Like for like"),
             Column("By default"),
             Column("Ratio", "simultaneous 95 %"),
@@ -310,47 +281,35 @@ def quality_picture(q: Qualities, number_: int) -> Picture:
 
 
 def draw_quality(q: Qualities, name: str) -> figure.Markup:
-    rows = [g for g in q.gaps.gaps if g.test]
+    rows = [(g.learner, g.test) for g in q.gaps.gaps if g.test]
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
-    figure.name_rows(axes, [g.learner.entry.label for g in rows])
-    for row, g in enumerate(rows):
-        mark = {**figure.marker(g.learner.entry), "markersize": 6.5}
-        tick = {"marker": "|", "markersize": 7, "color": figure.MUTED, "markeredgewidth": 1.8}
-        for mean, y, colour, drawn in (
-            (q.like(g.learner), row + 0.2, figure.MUTED, tick),
-            (g.test, row - 0.1, figure.INK, mark),
-        ):
-            if mean is None:
-                continue
-            if isfinite(mean.low):
-                axes.plot([100 * mean.low, 100 * mean.high], [y, y], color=colour, linewidth=1.2)
-            axes.plot([100 * mean.estimate], [y], linestyle="none", **drawn)
+    figure.name_rows(axes, [x.entry.label for x, _ in rows])
+    for row, (x, test) in enumerate(rows):
+        if like := q.like(x):
+            gap.mean_beside(axes, like, row)
+        gap.mean_in_row(axes, test, row, figure.marker(x.entry))
     axes.set_xlabel("test accuracy at the best validation snapshot, %")
-    figure.legend(drawing, [g.learner.entry for g in rows])
+    figure.legend(drawing, [x.entry for x, _ in rows])
     return figure.to_svg(drawing, name, q.gaps.sentence)
 
 
 def quality_table(q: Qualities, name: str) -> Table:
-    percent = f"{NARROW}%"
     lines = []
     for g in q.gaps.gaps:
         x = g.learner
-        values: tuple[Value, ...] = (absent(x.reason or "no finite loss"), absent(), *[absent()] * 3)
+        values = [absent(x.reason or "no finite loss"), *[absent()] * 4]
         if g.test:
-            values = (
-                number(str(len(x.curves)), len(x.curves)),
-                means.of_share(q.like(x), percent, "not in this run")
-                if q.own.classification
-                else absent("no accuracy"),
-                means.of_share(g.test, percent, "not in this run") if q.own.classification else absent("no accuracy"),
-                *(gap.difference_value(g, q.own, what) for what in gap.JUDGED),
-            )
-        lines.append(Line((text(x.entry.label), *values), facets(x.entry, q.own.workload, "ok" if x.curves else "")))
+            both = [absent("no accuracy")] * 2
+            if q.own.classification:
+                both = [means.of_share(mean, f"{NARROW}%", "not in this run") for mean in (q.like(x), g.test)]
+            differences = [gap.difference_value(g, q.own, what) for what in gap.JUDGED]
+            values = [number(str(len(x.curves)), len(x.curves)), *both, *differences]
+        lines.append(Line.of(x.entry, q.own.workload, "ok" if x.curves else "", *values))
     return Table(
         name,
         f"Test accuracy like for like and by default: {_title(q.own.workload)}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Seeds", "by default"),
             Column("Like for like"),
             Column("By default", gap.guessed(q.own).removeprefix("; ")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 from levelfield.harness.records.explanation import Explanation, Kind, RungTime, Spending
 from levelfield.harness.records.quantity import Quantity, Unavailable
@@ -13,7 +13,19 @@ from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.explained import Unit, causes
 from levelfield.reports.findings.text import NARROW, fixed, percent
 from levelfield.reports.page import figure
-from levelfield.reports.page.blocks import Column, Heading, Line, Picture, Section, Table, Value, absent, number, text
+from levelfield.reports.page.blocks import (
+    ENTRY,
+    Column,
+    Heading,
+    Line,
+    Picture,
+    Section,
+    Table,
+    Value,
+    absent,
+    number,
+    text,
+)
 from levelfield.reports.sections import tax
 
 ORDER, SHORT, TITLE = 32, "Causes", "What the framework tax is made of"
@@ -97,16 +109,8 @@ def draw(one: Explanation, name: str) -> figure.Markup:
         colour = figure.MUTED if rung.rung == "arithmetic" else figure.family_colour(entry.family)
         top, part = rung.step.estimate, rung.more or rung.step
         hollow = entry.framework == one.against.framework and rung.rung == "other"
-        axes.barh(
-            row,
-            (top - below) / unit.scale,
-            0.55,
-            below / unit.scale,
-            color=figure.PAPER if hollow else colour,
-            edgecolor=colour,
-            linewidth=1.2,
-            zorder=2,
-        )
+        face: dict[str, Any] = {"color": figure.PAPER if hollow else colour, "edgecolor": colour}
+        axes.barh(row, (top - below) / unit.scale, 0.55, below / unit.scale, linewidth=1.2, zorder=2, **face)
         low, high = (below + part.low) / unit.scale, (below + part.high) / unit.scale
         axes.plot([low, high], [row, row], color=figure.INK, linewidth=1.3, solid_capstyle="butt", zorder=3)
         if row + 1 < len(rungs):  # the next bar begins here
@@ -163,7 +167,7 @@ def spent_table(found: Sequence[Explanation]) -> Table:
         "explained-spent",
         "Who spends a step, and what it needs",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("A step", "while nobody looks"),
             *(Column(kind.capitalize()) for kind in KINDS),
             Column("Allocated", "bytes a step"),

@@ -13,7 +13,7 @@ from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Evidence, is_disturbed, outcome_counts
 from levelfield.reports.findings.text import count, listing
 from levelfield.reports.findings.words import names_absent_packages
-from levelfield.reports.page.blocks import Column, Glance, Line, Section, Table, facets, number, text
+from levelfield.reports.page.blocks import ENTRY, Column, Glance, Line, Section, Table, number, text
 
 ORDER, SHORT, TITLE = 110, "Failures", "Failures and skips"
 QUESTION = "Why is a cell empty?"
@@ -114,11 +114,8 @@ def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:
     if not total:
         return "No launch was recorded."
     if not found:
-        return (
-            f"Every one of the {count(total, 'launch')} is ok: no cell is empty."
-            if total > 1
-            else "The one launch is ok: no cell is empty."
-        )
+        launches = f"Every one of the {count(total, 'launch')}" if total > 1 else "The one launch"
+        return f"{launches} is ok: no cell is empty."
     counts = outcome_counts(evidence)
     told = []
     for status in (NOT_PROVED, "failed", "skipped", "unsupported", "disturbed"):
@@ -135,22 +132,21 @@ def table(found: tuple[Trouble, ...]) -> Table:
         "failures-table",
         "Launches that gave no number, by cell and reason",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Outcome", numeric=False),
             Column("Reason", numeric=False),
             Column("Launches", "of all"),
             Column("Where", numeric=False),
         ),
         tuple(
-            Line(
-                (
-                    text(t.entry.label),
-                    text(t.status, tone="failed" if t.status == NOT_PROVED else t.status),
-                    text(t.reason),
-                    number(f"{t.launches} of {t.of}", t.launches),
-                    text(t.where),
-                ),
-                facets(t.entry, t.workload, t.status),
+            Line.of(
+                t.entry,
+                t.workload,
+                t.status,
+                text(t.status, tone="failed" if t.status == NOT_PROVED else t.status),
+                text(t.reason),
+                number(f"{t.launches} of {t.of}", t.launches),
+                text(t.where),
             )
             for t in found[:MOST_LINES]
         ),

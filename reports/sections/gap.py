@@ -30,6 +30,7 @@ from levelfield.reports.findings.learning import (
 from levelfield.reports.findings.text import NARROW, count, fixed, listing, loss, signed, significant
 from levelfield.reports.page import figure, means, small
 from levelfield.reports.page.blocks import (
+    ENTRY,
     Column,
     Glance,
     Line,
@@ -38,9 +39,6 @@ from levelfield.reports.page.blocks import (
     Table,
     Value,
     absent,
-    by_workload,
-    drawn,
-    facets,
     number,
     text,
 )
@@ -179,15 +177,12 @@ def section(evidence: Evidence) -> Section:
     found = sorted((find(s) for s in studies(evidence) if s.measured), key=lambda g: bool(g.study.why_not_judged()))
     if not found:
         return Section(missing="No learning launch finished: levelfield run parity")
-    return Section(
+    return Section.by_workload(
+        found,
+        lambda g: g.study.workload,
+        pictures,
+        lambda g, i: [table(g, f"gap-table-{i}")],
         sentences=tuple(g.sentence for g in found),
-        blocks=by_workload(
-            found,
-            lambda g: g.study.workload,
-            pictures,
-            lambda g, i: table(g, f"gap-table-{i}"),
-        ),
-        notes=drawn(len(found)),
         glance=glance(found[0]),
     )
 
@@ -253,14 +248,11 @@ def draw_differences(found: Gaps, name: str) -> figure.Markup:
     axes.axvspan(-100 * MARGIN, 100 * MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
     axes.axvline(0, color=figure.INK, linewidth=0.9, zorder=1)
     for row, gap in enumerate(rows):
-        for what, y, colour in (("gap", row + 0.2, figure.MUTED), ("test accuracy", row - 0.1, figure.INK)):
-            if what not in gap.against or not (difference := gap.against[what].difference):
-                continue
-            _interval(axes, scaled(difference, 100), y, colour)
-            mark: dict[str, Any] = {"marker": "|", "markersize": 7, "color": colour, "markeredgewidth": 1.8}
-            if what == "test accuracy":
-                mark = {**figure.shared_marker(entries[row]), "markersize": 6.5}
-            axes.plot([100 * difference.estimate], [y], linestyle="none", **mark)
+        found_ = {what: c.difference for what, c in gap.against.items()}
+        if moved := found_.get("gap"):
+            mean_beside(axes, moved, row)
+        if moved := found_.get("test accuracy"):
+            mean_in_row(axes, moved, row, figure.shared_marker(entries[row]))
     axes.set_xlabel("points of accuracy, own − baseline")
     figure.legend(drawing, [own[0] for own in entries if len(own) == 1])
     return figure.to_svg(drawing, name, found.sentence)
@@ -284,18 +276,8 @@ def draw(found: Gaps, name: str) -> figure.Markup:
             figure.gap_reason(axes, row, gap.learner.reason or "no finite loss")
             continue
         if gap.end_loss:
-            _interval(axes, gap.end_loss, row + 0.2, figure.MUTED)
-            axes.plot(
-                [gap.end_loss.estimate], [row + 0.2], marker="|", markersize=7, color=figure.MUTED, markeredgewidth=1.8
-            )
-        _interval(axes, gap.best_loss, row - 0.1, figure.INK)
-        axes.plot(
-            [gap.best_loss.estimate],
-            [row - 0.1],
-            linestyle="none",
-            **figure.shared_marker(entries[row]),
-            markersize=6.5,
-        )
+            mean_beside(axes, gap.end_loss, row, 1)
+        mean_in_row(axes, gap.best_loss, row, figure.shared_marker(entries[row]), 1)
     if axes.get_xlim()[0] < 0:
         axes.axvline(0, color=figure.MUTED, linewidth=0.8, zorder=0)
     axes.set_xlabel("gap in loss")
@@ -303,9 +285,22 @@ def draw(found: Gaps, name: str) -> figure.Markup:
     return figure.to_svg(drawing, name, found.sentence)
 
 
-def _interval(axes: figure.Axes, interval: Interval, y: float, colour: str) -> None:
-    if isfinite(interval.low):
-        axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=1.2)
+def mean_in_row(axes: figure.Axes, mean: Interval, row: int, mark: Mapping[str, Any], unit: float = 100) -> None:
+    """With its interval, as a marker; in hundredths, or what `unit` says."""
+    _mean(axes, mean, row - 0.1, figure.INK, mark, 6.5, unit)
+
+
+def mean_beside(axes: figure.Axes, mean: Interval, row: int, unit: float = 100) -> None:
+    """Below it in the same row, as a tick."""
+    _mean(axes, mean, row + 0.2, figure.MUTED, figure.tick_mark(figure.MUTED), 7, unit)
+
+
+def _mean(
+    axes: figure.Axes, mean: Interval, y: float, colour: str, mark: Mapping[str, Any], size: float, unit: float
+) -> None:
+    if isfinite(mean.low):
+        axes.plot([unit * mean.low, unit * mean.high], [y, y], color=colour, linewidth=1.2)
+    figure.dot(axes, unit * mean.estimate, y, mark, size)
 
 
 def table(found: Gaps, name: str) -> Table:
@@ -314,26 +309,26 @@ def table(found: Gaps, name: str) -> Table:
     lines = []
     for g in found.gaps:
         x = g.learner
-        status = "ok" if x.curves else next((s for s in ("failed", "unsupported", "skipped") if x.counts.get(s)), "ok")
         if not x.curves:
-            values: tuple[Value, ...] = (absent(x.reason or "", status), *[absent()] * 8)
-        else:
-            values = (
-                number(str(len(x.curves)), len(x.curves)),
-                means.of_loss(g.best_loss),
-                means.of_loss(g.end_loss),
-                _onset(x),
-                means.of_loss(excess_loss(x)),
-                means.of_share(g.best_accuracy),
-                means.of_share(g.test, f"{NARROW}%") if study.classification else means.of_loss(g.test),
-                *(difference_value(g, study, what) for what in JUDGED),
-            )
-        lines.append(Line((text(x.entry.label), *values), facets(x.entry, study.workload, status)))
+            status = x.poor or "ok"
+            lines.append(Line.of(x.entry, study.workload, status, absent(x.reason or "", status), *[absent()] * 8))
+            continue
+        values = (
+            number(str(len(x.curves)), len(x.curves)),
+            means.of_loss(g.best_loss),
+            means.of_loss(g.end_loss),
+            _onset(x),
+            means.of_loss(excess_loss(x)),
+            means.of_share(g.best_accuracy),
+            means.of_share(g.test, f"{NARROW}%") if study.classification else means.of_loss(g.test),
+            *(difference_value(g, study, what) for what in JUDGED),
+        )
+        lines.append(Line.of(x.entry, study.workload, "ok", *values))
     return Table(
         name,
         f"Gap and {test[0].lower()}, mean over seeds: {study.workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Seeds"),
             Column("Gap in loss", "at the best snapshot"),
             Column("Gap in loss", "at the end"),
@@ -351,11 +346,8 @@ def guessed(study: Study) -> str:
     """``; guessing: 77.8 %``, for the head of a column."""
     if study.guess is None:
         return ""
-    return (
-        f"; guessing: {fixed(100 * study.guess, 1)}{NARROW}%"
-        if study.classification
-        else f"; guessing: {loss(study.guess)}"
-    )
+    shown = f"{fixed(100 * study.guess, 1)}{NARROW}%" if study.classification else loss(study.guess)
+    return f"; guessing: {shown}"
 
 
 def _onset(learner: Learner) -> Value:
@@ -388,7 +380,3 @@ def difference_value(gap: Gap, study: Study, what: str) -> Value:
 def points(d: Interval) -> str:
     """``−0.81 points, −1.02 to −0.60``."""
     return f"{signed(d.estimate)} points, {signed(d.low)} to {signed(d.high)}"
-
-
-def scaled(x: Interval, by: float) -> Interval:
-    return Interval(by * x.estimate, by * x.low, by * x.high, x.n, x.confidence)

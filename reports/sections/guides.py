@@ -11,23 +11,10 @@ from levelfield.harness.judge.statistics import Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.break_even import same_but_mode
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
-from levelfield.reports.findings.text import count, duration, factor, factors, listing
-from levelfield.reports.page.blocks import (
-    Column,
-    Line,
-    Picture,
-    Section,
-    Table,
-    Value,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
-)
-from levelfield.reports.sections.speed import verdict_detail
-from levelfield.reports.sections.tax import draw_ratios
+from levelfield.reports.findings.text import count, duration, factor, listing
+from levelfield.reports.page import verdicts
+from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, facets, number, text
+from levelfield.reports.sections.tax import draw_pairs
 
 ORDER, SHORT, TITLE = 35, "Guides", "The default against the guide's best"
 QUESTION = "What does following the framework's own guide bring?"
@@ -62,15 +49,12 @@ def section(evidence: Evidence) -> Section:
     found = [advice for c in evidence.speed if (advice := find(c, evidence))]
     if not found:
         return Section(missing="No mode that only a framework's guide recommends was timed: levelfield run guides")
-    return Section(
+    return Section.by_workload(
+        found,
+        lambda own: own[0].default.workload,
+        lambda own, i: [picture(own, i)],
+        lambda own, i: [table(own, evidence, f"guides-table-{i}")],
         sentences=tuple(told for own in found for told in (summarise(own), *(a.sentence for a in own))),
-        blocks=by_workload(
-            found,
-            lambda own: own[0].default.workload,
-            lambda own, i: [picture(own, i)],
-            lambda own, i: table(own, evidence, f"guides-table-{i}"),
-        ),
-        notes=drawn(len(found)),
     )
 
 
@@ -93,14 +77,11 @@ def find(comparison: Comparison, evidence: Evidence) -> tuple[Advice, ...]:
                 asked |= mode not in about.modes
     if not asked:
         return ()
-    verdicts = statistics.judge_pairs(
-        {place.entry: (place.steps, default.steps) for default, place in pairs},
-        confidence=CONFIDENCE,
-        margin=MARGIN,
-    )
+    steps = {place.entry: (place.steps, default.steps) for default, place in pairs}
+    judged = statistics.judge_pairs(steps, confidence=CONFIDENCE, margin=MARGIN)
     found = []
     for default in {default.entry: default for default, _ in pairs}.values():
-        own = [(place, verdicts[place.entry]) for one, place in pairs if one is default]
+        own = [(place, judged[place.entry]) for one, place in pairs if one is default]
         found.append(Advice(default, tuple(sorted(own, key=_size))))
     return tuple(sorted(found, key=lambda a: _size((a.best, a.verdict))))
 
@@ -127,7 +108,7 @@ def picture(advice: Sequence[Advice], number_: int) -> Picture:
     rows = [(a.label, a.verdict, a.best.entry) for a in advice]
     return Picture(
         f"guides-{number_}",
-        partial(draw_ratios, rows, f"guides-{number_}", summarise(advice)),
+        partial(draw_pairs, rows, f"guides-{number_}", summarise(advice)),
         f"The guide's best mode to the default one: {advice[0].default.workload.full}.",
         f"Left of 1: the guide's mode is faster. Grey: ±{100 * MARGIN:g} %.",
     )
@@ -154,7 +135,6 @@ def table(advice: Sequence[Advice], evidence: Evidence, name: str) -> Table:
 
 def _line(a: Advice, evidence: Evidence) -> Line:
     told = evidence.adapters[a.default.entry.adapter].fast_modes[a.best.entry.mode]
-    ratio, word = a.verdict.ratio, a.verdict.word
     others = [f"{p.entry.mode} {factor(v.ratio.estimate) if v.ratio else v.word}" for p, v in a.followed[1:]]
     return Line(
         (
@@ -163,14 +143,12 @@ def _line(a: Advice, evidence: Evidence) -> Line:
             _step(a.default),
             text(a.best.entry.mode, detail=told["does"]),
             _step(a.best),
-            number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
-            if ratio
-            else absent(),
-            text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(a.verdict)),
+            verdicts.ratio(a.verdict.ratio),
+            verdicts.word(a.verdict),
             text(listing(others)) if others else absent(),
             text(told["why_not_default"], detail=told["page"]),
         ),
-        facets(a.best.entry, a.default.workload, "ok"),
+        facets(a.best.entry, a.default.workload.task, "ok"),
     )
 
 

@@ -6,27 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
+from math import inf, isfinite
 from statistics import median
 
 from levelfield.harness.judge.statistics import Interval
 from levelfield.reports.findings import intervals, words
+from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
-from levelfield.reports.findings.text import NARROW, duration, significant, span
+from levelfield.reports.findings.text import NARROW, count, duration, significant, span
 from levelfield.reports.page import figure
-from levelfield.reports.page.blocks import (
-    Column,
-    Line,
-    Picture,
-    Section,
-    Table,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
-)
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, number
 
 ORDER, SHORT, TITLE = 45, "Prediction", "Prediction: latency and throughput"
 
@@ -58,15 +47,12 @@ def section(evidence: Evidence) -> Section:
     if not found:
         unclear = "Its launches did not time prediction calls."
         return Section(missing=unclear if any(c.measured for c in evidence.speed) else words.why_nothing(evidence))
-    return Section(
+    return Section.by_workload(
+        found,
+        lambda own: own[0].place.workload,
+        lambda own, i: [picture(own, i)],
+        lambda own, i: [table(own, f"predict-table-{i}")],
         sentences=tuple(sentence(own) for own in found),
-        blocks=by_workload(
-            found,
-            lambda own: own[0].place.workload,
-            lambda own, i: [picture(own, i)],
-            lambda own, i: table(own, f"predict-table-{i}"),
-        ),
-        notes=drawn(len(found)),
     )
 
 
@@ -85,12 +71,8 @@ def sentence(latencies: Sequence[Latency]) -> str:
     told = []
     for size in _ends(latencies):
         own = [lat.by_batch[size].estimate for lat in latencies if size in lat.by_batch]
-        what = f"a call with {size} sample{'' if size == 1 else 's'}"
-        told.append(
-            f"{what} took {duration(min(own))} to {duration(max(own))}"
-            if len(own) > 1
-            else f"{what} took {duration(own[0])}"
-        )
+        took = " to ".join(duration(end) for end in ((min(own), max(own)) if len(own) > 1 else own))
+        told.append(f"a call with {count(size, 'sample')} took {took}")
     return f"{where} {', and '.join(told)}, depending on the adapter. Differences are described, not judged."
 
 
@@ -102,13 +84,12 @@ def _ends(latencies: Sequence[Latency]) -> list[int]:
 def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
     """One panel for each of the smallest and the largest batch."""
     sizes = _ends(latencies)
-    rows = sorted(
-        latencies,
-        key=lambda lat: (
-            min((lat.by_batch[s].estimate for s in sizes if s in lat.by_batch), default=9e9),
-            lat.place.entry,
-        ),
-    )
+
+    def fastest(latency: Latency) -> tuple[float, Entry]:
+        times = [latency.by_batch[size].estimate for size in sizes if size in latency.by_batch]
+        return min(times, default=inf), latency.place.entry
+
+    rows = sorted(latencies, key=fastest)
     drawing, axes = figure.panel(len(rows), top=figure.LEGEND + 0.22)
     figure.name_rows(axes, [lat.place.entry.label for lat in rows])
     left, bottom, width, height = axes.get_position().bounds
@@ -131,7 +112,7 @@ def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
         figure.log_times(panel)
         if len(panel.get_xticks()) > 4 and len(panels) == 2:
             panel.tick_params(axis="x", labelsize=7.5)
-        panel.set_title(f"{size} sample{'' if size == 1 else 's'} a call")
+        panel.set_title(f"{count(size, 'sample')} a call")
     axes.set_xlabel("time of one call, log scale")
     figure.legend(drawing, [lat.place.entry for lat in rows])
     return figure.to_svg(drawing, name, sentence(latencies))
@@ -140,7 +121,7 @@ def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
 def table(latencies: Sequence[Latency], name: str) -> Table:
     workload = latencies[0].place.workload
     sizes = sorted({size for lat in latencies for size in lat.by_batch})
-    columns = [Column("Adapter · mode", numeric=False)]
+    columns = [ENTRY]
     for size in sizes:
         columns += [Column(f"Latency, {size}", "of one call"), Column(f"Throughput, {size}", "samples per second")]
     lines = []
@@ -148,17 +129,13 @@ def table(latencies: Sequence[Latency], name: str) -> Table:
         values = []
         for size in sizes:
             t = latency.by_batch.get(size)
-            values += [
-                number(duration(t.estimate), t.estimate, detail=span(t.low, t.high) if t.n >= intervals.LEAST else "")
-                if t
-                else absent("not measured"),
-                number(_rate(size / t.estimate), size / t.estimate) if t else absent("not measured"),
-            ]
-        lines.append(
-            Line(
-                (text(latency.place.entry.label), *values), facets(latency.place.entry, workload, latency.place.outcome)
-            )
-        )
+            if t is None:
+                values += [absent("not measured")] * 2
+                continue
+            limits = span(t.low, t.high) if t.n >= intervals.LEAST else ""
+            values.append(number(duration(t.estimate), t.estimate, detail=limits))
+            values.append(number(_rate(size / t.estimate), size / t.estimate))
+        lines.append(Line.of(latency.place.entry, workload, latency.place.outcome, *values))
     return Table(name, f"Prediction: {workload.full}", tuple(columns), tuple(lines))
 
 

@@ -12,22 +12,21 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record, step_seconds
 from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import DISTURBED, MARGIN, Evidence, holds_certificate, is_disturbed
+from levelfield.reports.findings.evidence import DISTURBED, MARGIN, Evidence, is_disturbed
 from levelfield.reports.findings.intervals import median_of
 from levelfield.reports.findings.text import count, duration, factor, factors, listing, percent, significant
 from levelfield.reports.findings.words import SIGNS, speed_phrase
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
+    ENTRY,
     Column,
     Glance,
-    Heading,
     Line,
     Picture,
     Section,
     Table,
     Value,
     absent,
-    facets,
     number,
     text,
 )
@@ -94,7 +93,7 @@ def find(evidence: Evidence) -> list[Group]:
 def _group(evidence: Evidence, pairs: Sequence[tuple[Counterpart, list[Record], list[Record]]]) -> Group:
     steps: dict[int, Steps] = {}
     for i, (pair, one, several) in enumerate(pairs):
-        certified = all(_certified(evidence, records) for records in (one, several))
+        certified = all(evidence.certified(records) is not False for records in (one, several))
         found = [_steps(records) if certified else {} for records in (one, several)]
         steps[i] = Steps(pair.kind, pair.several.replicas, *found)
     scalings = scale(steps, MARGIN)
@@ -110,18 +109,13 @@ def _group(evidence: Evidence, pairs: Sequence[tuple[Counterpart, list[Record], 
     return Group(f"{first.label} ({first.track}, {first.device}, {count(first.threads, 'core')} a rank)", tuple(cases))
 
 
-def _certified(evidence: Evidence, records: Sequence[Record]) -> bool:
-    workload = Workload.of(records[-1], evidence.run)
-    return holds_certificate(Entry.of(records[-1].cell), workload, evidence.certificates, records) is not False
-
-
 def _steps(records: Sequence[Record]) -> dict[int, float]:
     return {r.block: step for r in records if (step := step_seconds(r)) is not None}
 
 
 def _reason(evidence: Evidence, one: Sequence[Record], several: Sequence[Record]) -> str:
     for records, where in ((several, "several ranks"), (one, "one rank")):
-        if not _certified(evidence, records):
+        if evidence.certified(records) is False:
             return f"not certified on {where}"
         if not _steps(records):
             told = [r.reason or r.unproved for r in records if r.reason or r.unproved]
@@ -139,19 +133,14 @@ def section(evidence: Evidence) -> Section:
         told = f"The {SHARED}. " if shared else "It trained nothing on several ranks. "
         return Section(missing=told + "levelfield run replicas")
     cases = [case for group in groups for case in group.cases]
-    blocks: list[Heading | Picture | Table] = []
     drawn = {name: own for group in groups for name, own in group.panels.items()}
     found = sentences(cases)
-    if drawn:
-        blocks.append(picture(drawn, found[0]))
-    blocks += [table(group, i) for i, group in enumerate(groups, start=1)]
-    best = max((c for c in cases if c.judged and c.scaling.efficiency), key=_efficiency, default=None)
-    told = (
-        f"At best {percent(_efficiency(best))} efficiency: {best.entry.label}, {best.replicas} ranks." if best else ""
-    )
-    return Section(
-        sentences=tuple(found), blocks=tuple(blocks), notes=notes, glance=Glance(told or "Nothing here is judged.")
-    )
+    pictures = [picture(drawn, found[0])] if drawn else []
+    tables = [table(group, i) for i, group in enumerate(groups, start=1)]
+    told = "Nothing here is judged."
+    if best := max((c for c in cases if c.judged and c.scaling.efficiency), key=_efficiency, default=None):
+        told = f"At best {percent(_efficiency(best))} efficiency: {best.entry.label}, {best.replicas} ranks."
+    return Section(tuple(found), (*pictures, *tables), notes=notes, glance=Glance(told))
 
 
 def sentences(cases: Sequence[Case]) -> list[str]:
@@ -189,7 +178,7 @@ def _span(i: Interval) -> str:
 
 def table(group: Group, number_: int) -> Table:
     columns = (
-        Column("Adapter · mode", numeric=False),
+        ENTRY,
         Column("Scaling", numeric=False),
         Column("Batch", "in all"),
         Column("Ranks"),
@@ -199,37 +188,39 @@ def table(group: Group, number_: int) -> Table:
         Column("Efficiency", "speed-up a rank"),
         Column("Verdict", "several against one", numeric=False),
     )
-    lines = tuple(Line(_values(case), facets(case.entry, case.workload)) for case in group.cases)
+    lines = tuple(Line.of(case.entry, case.workload, "", *_values(case)) for case in group.cases)
     return Table(f"ranks-table-{number_}", f"Scaling with ranks: {group.title}", columns, lines)
 
 
 def _values(case: Case) -> tuple[Value, ...]:
     batch, found = case.workload.recipe.batch_size, case.scaling
-    what = (
-        text(case.entry.label),
+    own = (
         text(case.kind),
         number(str(batch), batch),
         number(str(case.replicas), case.replicas),
-    )
-    times = tuple(
-        number(duration(t.estimate), t.estimate) if t else absent(case.reason or "") for t in (case.one, case.several)
+        *(
+            number(duration(t.estimate), t.estimate) if t else absent(case.reason or "")
+            for t in (case.one, case.several)
+        ),
     )
     if found.speedup is None or found.efficiency is None:
-        return (*what, *times, absent(), absent(), text("not judged", detail=case.reason or "", tone="absent"))
+        return (*own, absent(), absent(), text("not judged", detail=case.reason or "", tone="absent"))
     speedup, efficiency, word = found.speedup, found.efficiency, found.verdict.word
+    judged = text(f"{SIGNS[word]} {word}", tone=word)
+    limits = factors(speedup.low, speedup.high), _span(efficiency)
     if not case.judged:  # limits from too few blocks would be false precision
-        shown = (
-            number(factor(speedup.estimate), speedup.estimate),
-            number(percent(efficiency.estimate), efficiency.estimate),
-        )
-        return (*what, *times, *shown, text(word, detail=found.verdict.reason, tone="absent"))
+        judged = text(word, detail=found.verdict.reason, tone="absent")
+        limits = "", ""
     return (
-        *what,
-        *times,
-        number(factor(speedup.estimate), speedup.estimate, detail=factors(speedup.low, speedup.high)),
-        number(percent(efficiency.estimate), efficiency.estimate, detail=_span(efficiency)),
-        text(f"{SIGNS[word]} {word}", tone=word),
+        *own,
+        number(factor(speedup.estimate), speedup.estimate, detail=limits[0]),
+        number(percent(efficiency.estimate), efficiency.estimate, detail=limits[1]),
+        judged,
     )
+
+
+def _seconds(step: Interval | None, case: Case) -> Value:
+    return number(duration(step.estimate), step.estimate) if step else absent(case.reason or "")
 
 
 def picture(panels: dict[str, list[Case]], alt: str) -> Picture:
@@ -269,4 +260,4 @@ def _line(axes: figure.Axes, cases: Sequence[Case], place: int) -> None:
     for x, s, judged in points:
         if judged:
             axes.plot([x, x], [s.low, s.high], color=figure.INK, linewidth=1.1, zorder=3)
-        axes.plot([x], [s.estimate], linestyle="none", **figure.marker(entry), markersize=5.5, zorder=4)
+        figure.dot(axes, x, s.estimate, figure.marker(entry), 5.5, zorder=4)

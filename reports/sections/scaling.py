@@ -17,6 +17,7 @@ from levelfield.reports.findings.text import NARROW, factor_digits, listing, per
 from levelfield.reports.findings.utilisation import Use
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
+    ENTRY,
     Column,
     Glance,
     Heading,
@@ -26,9 +27,7 @@ from levelfield.reports.page.blocks import (
     Table,
     Value,
     absent,
-    facets,
     number,
-    text,
 )
 
 ORDER, SHORT, TITLE = 50, "Scaling", "Batch, width and depth scaling"
@@ -112,14 +111,11 @@ def section(evidence: Evidence) -> Section:
     sweeps = find(evidence)
     if not sweeps:
         sizes = sorted({c.workload.recipe.batch_size for c in evidence.speed})
-        told = f"Its speed launches use {_sizes(sizes)}; levelfield run scaling"
-        return Section(missing=told)
+        return Section(missing=f"Its speed launches use {_sizes(sizes)}; levelfield run scaling")
     blocks: list[Heading | Picture | Table] = []
     for i, sweep in enumerate(sweeps, start=1):
-        if len(sweeps) > 1:
-            blocks.append(Heading(f"By {sweep.title}"))
-        blocks.append(picture(sweep, i))
-        blocks.append(table(sweep, i))
+        blocks += [Heading(f"By {sweep.title}")] if len(sweeps) > 1 else []
+        blocks += [picture(sweep, i), table(sweep, i)]
     growth = _growth(sweeps[0], sweeps[0].sizes[0], sweeps[0].sizes[-1])
     return Section(
         sentences=tuple(sentence(sweep) for sweep in sweeps),
@@ -203,7 +199,7 @@ def draw(sweep: Sweep, name: str) -> figure.Markup:
         axes.plot(list(own), [t.estimate for t in own.values()], color=colour, linewidth=1.2, linestyle=style, zorder=1)
         for size, t in own.items():
             axes.plot([size, size], [t.low, t.high], color=figure.INK, linewidth=1.1, zorder=2)
-            axes.plot([size], [t.estimate], linestyle="none", **figure.marker(entry), markersize=5.5, zorder=3)
+            figure.dot(axes, size, t.estimate, figure.marker(entry), 5.5, zorder=3)
         lost = [size for size in sweep.sizes if sweep.place(size, entry) and size not in own]
         axes.plot(lost, [bottom] * len(lost), linestyle="none", marker="x", color=colour, markersize=7, clip_on=False)
     axes.set_xlim(sweep.sizes[0] / 1.25, sweep.sizes[-1] * 1.25)
@@ -219,14 +215,10 @@ def draw(sweep: Sweep, name: str) -> figure.Markup:
 
 
 def table(sweep: Sweep, number_: int) -> Table:
-    columns = [Column("Adapter · mode", numeric=False)]
-    columns += [Column(f"{sweep.axis.capitalize()} {size}", "samples per second") for size in sweep.sizes]
+    columns = [Column(f"{sweep.axis.capitalize()} {size}", "samples per second") for size in sweep.sizes]
     first = sweep.comparisons[0][1].workload
-    lines = []
-    for entry in sweep.entries:
-        values = tuple(_cell(sweep, size, entry) for size in sweep.sizes)
-        lines.append(Line((text(entry.label), *values), facets(entry, first)))
-    return Table(f"scaling-table-{number_}", f"Samples per second by {sweep.title}", tuple(columns), tuple(lines))
+    lines = [Line.of(entry, first, "", *(_cell(sweep, n, entry) for n in sweep.sizes)) for entry in sweep.entries]
+    return Table(f"scaling-table-{number_}", f"Samples per second by {sweep.title}", (ENTRY, *columns), tuple(lines))
 
 
 def _cell(sweep: Sweep, size: int, entry: Entry) -> Value:

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from levelfield.harness.judge.statistics import Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
 from levelfield.reports.findings.intervals import LEAST
-from levelfield.reports.findings.text import duration, factor, factors, span
-from levelfield.reports.page import figure
-from levelfield.reports.page.blocks import (
-    Column,
-    Line,
-    Picture,
-    Section,
-    Table,
-    Value,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
-)
+from levelfield.reports.findings.text import duration, span
+from levelfield.reports.page import figure, verdicts
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, Value, absent, number, text
 
 ORDER, SHORT, TITLE = 20, "Speed", "Speed: time of a steady training step"
 QUESTION = "Which is fastest, and is it sure?"
@@ -32,15 +18,12 @@ QUESTION = "Which is fastest, and is it sure?"
 def section(evidence: Evidence) -> Section:
     if not any(c.measured for c in evidence.speed):
         return Section(missing=words.why_nothing(evidence))
-    return Section(
+    return Section.by_workload(
+        evidence.speed,
+        lambda c: c.workload,
+        lambda c, i: [picture(c, i)] if c.measured else [],
+        lambda c, i: [table(c, f"speed-table-{i}")],
         sentences=tuple(words.lead_sentence(c) for c in evidence.speed),
-        blocks=by_workload(
-            evidence.speed,
-            lambda c: c.workload,
-            lambda c, i: [picture(c, i)] if c.measured else [],
-            lambda c, i: table(c, f"speed-table-{i}"),
-        ),
-        notes=drawn(len(evidence.speed)),
     )
 
 
@@ -60,11 +43,8 @@ def draw(comparison: Comparison, name: str) -> figure.Markup:
     values = [v for p in places if p.interval for v in (p.interval.low, p.interval.high)]
     axes.set_xlim(min(values) / 1.15, max(values) * 1.15)
     for row, place in enumerate(places):
-        if place.interval:
-            faint = place.certified is False
-            figure.point(
-                axes, place.interval.estimate, place.interval.low, place.interval.high, row, place.entry, faint=faint
-            )
+        if x := place.interval:
+            figure.point(axes, x.estimate, x.low, x.high, row, place.entry, faint=place.certified is False)
         else:
             figure.gap_reason(axes, row, f"{place.outcome}: {place.reason}")
     base = comparison.base
@@ -86,7 +66,7 @@ def table(comparison: Comparison, name: str) -> Table:
         name,
         f"Steady step: {comparison.workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Step", "median over launches"),
             Column("Interval", "95 % or the range"),
             Column("Launches", "timed / all"),
@@ -105,20 +85,18 @@ def _line(place: Place, comparison: Comparison) -> Line:
         gone = absent(place.reason or "", place.outcome)
         values = (absent(), absent(), launches, absent(), gone, absent())
     else:
-        ratio = place.ratio
+        limits = absent("fewer than three launches")
+        if interval.n >= LEAST:
+            limits = number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence))
         values = (
             number(duration(interval.estimate), interval.estimate),
-            number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence))
-            if interval.n >= LEAST
-            else absent("fewer than three launches"),
+            limits,
             launches,
-            number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
-            if ratio
-            else absent(),
+            verdicts.ratio(place.ratio),
             verdict_value(place, comparison),
             number(str(place.tier), float(place.tier)) if place.tier else absent(),
         )
-    return Line((text(place.entry.label), *values), facets(place.entry, place.workload, place.outcome))
+    return Line.of(place.entry, place.workload, place.outcome, *values)
 
 
 def _disturbed(place: Place) -> str:
@@ -129,13 +107,6 @@ def _coverage(confidence: float) -> str:
     return "" if confidence >= 0.95 else f"range, {100 * confidence:.0f} %"
 
 
-def verdict_detail(verdict: Verdict) -> str:
-    """Only what the word and the ratio do not say."""
-    if verdict.word == "not judged":
-        return verdict.reason.removesuffix(", not judged")
-    return f"perhaps within ±{100 * verdict.margin:g} %" if verdict.word != "tied" and not verdict.material else ""
-
-
 def verdict_value(place: Place, comparison: Comparison) -> Value:
     if place.certified is False:
         return text("not certified", tone="uncertified", detail="takes no part")
@@ -143,5 +114,4 @@ def verdict_value(place: Place, comparison: Comparison) -> Value:
         return text(f"{words.SIGNS['baseline']} baseline")
     if place.verdict is None:
         return text("not judged", tone="absent", detail=comparison.why_unjudged or "")
-    word = place.verdict.word
-    return text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(place.verdict))
+    return verdicts.word(place.verdict)

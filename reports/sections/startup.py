@@ -28,21 +28,7 @@ from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.text import count, duration, factor, listing, span
 from levelfield.reports.page import figure, small
-from levelfield.reports.page.blocks import (
-    Column,
-    Glance,
-    Line,
-    Picture,
-    Section,
-    Table,
-    Value,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
-)
+from levelfield.reports.page.blocks import ENTRY, Column, Glance, Line, Picture, Section, Table, Value, absent, number
 
 ORDER, SHORT, TITLE = 40, "Start", "First step against steady state"
 QUESTION = "After how many steps does compiling pay?"
@@ -54,18 +40,16 @@ def section(evidence: Evidence) -> Section:
     if not found:
         unclear = "Its launches did not record the time of their first epoch."
         return Section(missing=unclear if any(c.measured for c in evidence.speed) else words.why_nothing(evidence))
-    return Section(
+    return Section.by_workload(
+        found,
+        lambda own: own[0][0].place.workload,
+        lambda own, i: pictures(*own, i),
+        lambda own, i: [
+            table(*own, f"start-table-{i}"),
+            *(whole_job.table(jobs, f"job-table-{i}") for jobs in [work[i - 1]] if jobs),
+        ],
         sentences=tuple(told for own, jobs in zip(found, work, strict=True) for told in sentences(*own, jobs)),
-        blocks=by_workload(
-            found,
-            lambda own: own[0][0].place.workload,
-            lambda own, i: pictures(own[0], own[1], i),
-            lambda own, i: (
-                table(own[0], own[1], f"start-table-{i}"),
-                *(whole_job.table(jobs, f"job-table-{i}") for jobs in [work[i - 1]] if jobs),
-            ),
-        ),
-        notes=(*drawn(len(found)), *whole_job.notes(work)),
+        notes=whole_job.notes(work),
         glance=glance(*found[0]),
     )
 
@@ -198,7 +182,7 @@ def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> fig
                 color=figure.MUTED,
                 style="italic",
             )
-        axes.plot([x], [row], linestyle="none", **figure.marker(s.place.entry), markersize=6, zorder=4)
+        figure.dot(axes, x, row, figure.marker(s.place.entry), 6, zorder=4)
     figure.log_times(axes)
     axes.set_xlabel("time, log scale")
     figure.legend(drawing, [s.place.entry for s in rows])
@@ -224,14 +208,8 @@ def draw_total(paybacks: Sequence[Payback], name: str) -> figure.Markup:
         ]
         for start, cache, style, ink in lines:
             name_ = start.place.entry.mode + (f", {cache}" if cache else "")
-            axes.plot(
-                xs,
-                [total(start, cache, x) for x in xs],
-                linestyle=style,
-                color=ink,
-                linewidth=1.7,
-                label=figure.label(name_),
-            )
+            times = [total(start, cache, x) for x in xs]
+            axes.plot(xs, times, linestyle=style, color=ink, linewidth=1.7, label=figure.label(name_))
         for p in own:
             for cache, steps in p.steps.items():
                 if steps.estimate > 0:
@@ -259,22 +237,14 @@ def table(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> Ta
     for s in starts:
         interval = s.place.interval
         assert interval
-        lines.append(
-            Line(
-                (
-                    text(s.place.entry.label),
-                    *cost_values(s),
-                    number(duration(interval.estimate), interval.estimate),
-                    *pay_values(s, by_entry.get(s.place.entry)),
-                ),
-                facets(s.place.entry, s.place.workload, s.place.outcome),
-            )
-        )
+        steady = number(duration(interval.estimate), interval.estimate)
+        values = *cost_values(s), steady, *pay_values(s, by_entry.get(s.place.entry))
+        lines.append(Line.of(s.place.entry, s.place.workload, s.place.outcome, *values))
     return Table(
         name,
         f"Start-up and break-even: {starts[0].place.workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Extra time of the first epoch", "compile cache empty"),
             Column("Extra time of the first epoch", "cache filled, or none kept"),
             Column("Steady step"),
@@ -312,11 +282,9 @@ def pay_values(s: Start, own: Payback | None) -> tuple[Value, Value, Value]:
         reason = "is the eager mode" if s.place.entry.mode == "eager" else "no eager mode was measured"
         return absent(reason), absent(), absent()
     ratio, word = own.verdict.ratio, own.verdict.word
-    shown = (
-        number(factor(ratio.estimate), ratio.estimate, detail=f"{words.SIGNS[word]} {word}", tone=word)
-        if ratio
-        else absent(own.verdict.reason)
-    )
+    shown = absent(own.verdict.reason)
+    if ratio:
+        shown = number(factor(ratio.estimate), ratio.estimate, detail=f"{words.SIGNS[word]} {word}", tone=word)
     why = "" if own.steps else "never: it takes longer" if word == "slower" else f"not shown: {word}"
     return shown, steps_value(own.steps.get("empty"), why), steps_value(later(own.steps), why)
 

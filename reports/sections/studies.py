@@ -14,7 +14,7 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import StudyName
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.series import QUANTITIES, Level, Series, fits, series
+from levelfield.reports.findings.series import ERRORS, QUANTITIES, Level, Series, fits, series
 from levelfield.reports.findings.text import count, fixed, listing, significant
 from levelfield.reports.page import figure, five_points, small
 from levelfield.reports.page.blocks import (
@@ -34,7 +34,6 @@ from levelfield.reports.page.blocks import (
 ORDER, SHORT, TITLE = 97, "Study", "What makes the gap"
 QUESTION = "What makes the gap?"
 KEY = "Bars: 95 % intervals. Crosses: single fits in other frameworks, of the first seeds."
-ERRORS = ("training loss", "validation loss")
 ORDERED: tuple[StudyName, ...] = ("capacity", "samples", "noise", "bias-variance")  # whose levels have an order
 LOSSES = ("squared loss", "cross-entropy", "0-1 loss")
 PARTS = tuple(f"{part}, {loss}" for loss in LOSSES for part in ("bias", "variance"))
@@ -50,7 +49,7 @@ class Part:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        return {"five-points": ERRORS, "bias-variance": PARTS}.get(self.study, tuple(QUANTITIES))
+        return {"five-points": tuple(ERRORS), "bias-variance": PARTS}.get(self.study, tuple(QUANTITIES))
 
 
 def parts(evidence: Evidence) -> list[Part]:
@@ -270,7 +269,7 @@ def draw_small(one: Series, quantity: str, name: str, alt: str) -> figure.Markup
         figure.key("o", figure.BLUE, figure.BLUE, "mean over seeds"),
         figure.line_key(figure.INK, "-", "95 % interval"),
     ]
-    drawing.legend(handles=keys, loc="upper left", ncols=2, fontsize=8, labelcolor=figure.MUTED, borderaxespad=0.1)
+    figure.keys(drawing, keys, 2)
     return figure.to_svg(drawing, name, alt)
 
 

@@ -15,18 +15,8 @@ from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import CONFIDENCE, Comparison, Evidence, Place
 from levelfield.reports.findings.intervals import LEAST
-from levelfield.reports.findings.text import (
-    count,
-    duration,
-    factor,
-    factors,
-    fixed,
-    listing,
-    significant,
-    span,
-    unit_for,
-)
-from levelfield.reports.page import figure
+from levelfield.reports.findings.text import count, duration, factor, fixed, listing, significant, span, unit_for
+from levelfield.reports.page import figure, verdicts
 from levelfield.reports.page.blocks import (
     MOST_TABLES,
     Column,
@@ -179,26 +169,20 @@ def table(matrix: Matrix, name: str) -> Table:
         places = [matrix.place(entry, c) for c in own]
         values = [cell(p, c) for p, c in zip(places, own, strict=True)]
         if matrix.means:
-            mean = matrix.means.get(entry)
-            is_base = entry == own[0].baseline
-            values.append(
-                absent("not complete")
-                if mean is None
-                else number(
-                    factor(mean.estimate), mean.estimate, detail="baseline" if is_base else factors(mean.low, mean.high)
-                )
-            )
+            values.append(_mean(matrix.means.get(entry), entry == own[0].baseline))
         known = [p for p in places if p]
         status = "ok" if any(p.interval for p in known) else known[0].outcome if known else ""
-        shown = text(entry.label, detail=f"{_framework(entry)} · {entry.api}")
-        lines.append(Line((shown, *values), facets(entry, None, status)))
+        shown = text(entry.label, detail=entry.about)
+        lines.append(Line((shown, *values), facets(entry, status=status)))
     return Table(
         name, f"Time of a steady step, ratio to the baseline, verdict: {matrix.title}", tuple(columns), tuple(lines)
     )
 
 
-def _framework(entry: Entry) -> str:
-    return f"{entry.framework} on {entry.backend}" if entry.backend else entry.framework
+def _mean(mean: Interval | None, is_base: bool) -> Value:
+    if mean is None:
+        return absent("not complete")
+    return number(factor(mean.estimate), mean.estimate, detail="baseline") if is_base else verdicts.ratio(mean)
 
 
 def cell(place: Place | None, comparison: Comparison) -> Value:
@@ -206,9 +190,8 @@ def cell(place: Place | None, comparison: Comparison) -> Value:
     if place is None:
         return absent("not in the plan of this run")
     if place.interval is None:
-        return Value(
-            place.outcome, None, place.reason or "", "failed" if place.outcome in ("failed", NOT_PROVED) else "absent"
-        )
+        tone = "failed" if place.outcome in ("failed", NOT_PROVED) else "absent"
+        return Value(place.outcome, None, place.reason or "", tone)
     interval = place.interval
     shown = duration(interval.estimate) + _plus_minus(interval)
     verdict = place.verdict
@@ -270,24 +253,16 @@ def draw_profile(matrix: Matrix, name: str) -> figure.Markup:
             ys += [ys[-1], i / total]
         xs.append(limit)
         ys.append(ys[-1])
-        curves += axes.plot(
-            xs, ys, color=figure.family_colour(entry.family), linewidth=1.6, linestyle=dashes[position % 4]
-        )
-        axes.plot([ratios[0]], [1 / total], **figure.marker(entry), markersize=5, linestyle="none")
+        colour = figure.family_colour(entry.family)
+        curves += axes.plot(xs, ys, color=colour, linewidth=1.6, linestyle=dashes[position % 4])
+        figure.dot(axes, ratios[0], 1 / total, figure.marker(entry), 5)
     axes.set_xlim(1, limit)
     axes.set_ylim(0, 1.05)
     axes.set_ylabel("share of workloads")
     axes.grid(axis="y", visible=True)
     figure.log_ratios(axes)
     axes.set_xlabel("within this factor of the fastest, log scale")
-    axes.legend(
-        labels=[figure.label(e.label) for e in best_first],
-        loc="lower right",
-        fontsize=7.5,
-        labelcolor=figure.INK,
-        handles=curves,
-    )
-    top = best_first[0].label
-    return figure.to_svg(
-        drawing, name, f"Performance profile over {total} workloads; the ten best are drawn, first {top}."
-    )
+    labels = [figure.label(e.label) for e in best_first]
+    axes.legend(curves, labels, loc="lower right", fontsize=7.5, labelcolor=figure.INK)
+    told = f"Performance profile over {total} workloads; the ten best are drawn, first {best_first[0].label}."
+    return figure.to_svg(drawing, name, told)

@@ -11,24 +11,19 @@ from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.records.cell import Cell
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place
-from levelfield.reports.findings.text import count, duration, factor, factors, listing, span
-from levelfield.reports.page import figure, small
-from levelfield.reports.page.blocks import (
-    Column,
-    Glance,
-    Line,
-    Picture,
-    Section,
-    Table,
-    absent,
-    by_workload,
-    drawn,
-    facets,
-    number,
-    text,
+from levelfield.reports.findings.evidence import (
+    CONFIDENCE,
+    MARGIN,
+    USUAL_MODES,
+    Comparison,
+    Evidence,
+    Place,
+    common_steps,
+    too_few,
 )
-from levelfield.reports.sections.speed import verdict_detail
+from levelfield.reports.findings.text import count, duration, factor, factors, listing, span
+from levelfield.reports.page import figure, small, verdicts
+from levelfield.reports.page.blocks import Column, Glance, Line, Picture, Section, Table, absent, number, text
 
 ORDER, SHORT, TITLE = 30, "Tax", "The framework tax: what a higher API costs"
 QUESTION = "What does the high-level API cost over the low-level one?"
@@ -69,32 +64,21 @@ def _signed(extra: Interval) -> str:
 def find(comparison: Comparison) -> tuple[Tax, ...]:
     """Each entry above the lowest level against the nearest lower API of the framework that does its arithmetic."""
     usable = [p for p in comparison.measured if p.certified is not False]
-    pairs = [(p, low) for p in usable if (low := counterpart(p.entry, usable))]
-    shared = {id(p): sorted(p.steps.keys() & low.steps.keys()) for p, low in pairs}
-    family = {
-        id(p): ([p.steps[b] for b in shared[id(p)]], [low.steps[b] for b in shared[id(p)]])
-        for p, low in pairs
-        if len(shared[id(p)]) >= statistics.LEAST_BLOCKS
-    }
+    pairs = {p.entry: (p, low) for p in usable if (low := counterpart(p.entry, usable))}
+    steps = {entry: common_steps(*pair) for entry, pair in pairs.items()}
+    family = {entry: both for entry, both in steps.items() if len(both[0]) >= statistics.LEAST_BLOCKS}
     ratios = statistics.paired_ratios(family, CONFIDENCE)
     extras = statistics.paired_differences(family, CONFIDENCE)
-    found = []
-    for high, low in pairs:
-        if id(high) not in family:
-            common = len(shared[id(high)])
-            verdict = Verdict(
-                "not judged", False, None, MARGIN, f"{common} common blocks, {statistics.LEAST_BLOCKS} needed"
-            )
-            found.append(Tax(comparison.workload, high, low, verdict, None))
-            continue
-        verdict = statistics.judge(ratios[id(high)], MARGIN)
-        found.append(Tax(comparison.workload, high, low, verdict, extras[id(high)]))
-    return tuple(
-        sorted(
-            found,
-            key=lambda t: (t.high.entry.family, -(t.verdict.ratio.estimate if t.verdict.ratio else 0), t.high.entry),
+    found = [
+        Tax(
+            comparison.workload,
+            *pair,
+            statistics.judge(ratios[entry], MARGIN) if entry in family else too_few(len(steps[entry][0])),
+            extras.get(entry),
         )
-    )
+        for entry, pair in pairs.items()
+    ]
+    return tuple(sorted(by_size(found), key=lambda t: t.high.entry.family))
 
 
 def cells(evidence: Evidence) -> list[tuple[Cell, Cell]]:
@@ -145,15 +129,12 @@ def section(evidence: Evidence) -> Section:
         return Section(missing=words.why_nothing(evidence))
     if not found:
         return Section(missing=why_no_pair(evidence))
-    return Section(
+    return Section.by_workload(
+        found,
+        lambda taxes: taxes[0].workload,
+        lambda taxes, i: [picture(taxes, i)] if any(t.verdict.ratio for t in taxes) else [],
+        lambda taxes, i: [table(taxes, f"tax-table-{i}")],
         sentences=tuple(s for taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),
-        blocks=by_workload(
-            found,
-            lambda taxes: taxes[0].workload,
-            lambda taxes, i: [picture(taxes, i)] if any(t.verdict.ratio for t in taxes) else [],
-            lambda taxes, i: table(taxes, f"tax-table-{i}"),
-        ),
-        notes=drawn(len(found)),
         glance=glance(found[0]),
     )
 
@@ -222,48 +203,21 @@ def summarise(taxes: Sequence[Tax]) -> str:
 
 
 def draw(taxes: Sequence[Tax], name: str) -> figure.Markup:
-    return draw_ratios([(t.label, t.verdict, t.high.entry) for t in taxes], name, summarise(taxes))
+    return draw_pairs([(t.label, t.verdict, t.high.entry) for t in taxes], name, summarise(taxes))
 
 
-def draw_ratios(rows: Sequence[tuple[str, Verdict, Entry]], name: str, told: str) -> figure.Markup:
-    """A row for each ratio: its label, the verdict that holds it, and the entry whose mark it gets."""
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    figure.name_rows(axes, [label for label, _, _ in rows], 60)
-    ratios = [verdict.ratio for _, verdict, _ in rows if verdict.ratio]
-    low, high = min([r.low for r in ratios] + [0.95]), max([r.high for r in ratios] + [1.05])
-    axes.set_xlim(low / 1.08, high * 1.08)
-    axes.axvspan(1 / (1 + MARGIN), 1 + MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
-    axes.axvline(1, color=figure.INK, linewidth=0.9, zorder=1)
-    for row, (_, verdict, entry) in enumerate(rows):
-        if r := verdict.ratio:
-            figure.point(axes, r.estimate, r.low, r.high, row, entry)
-        else:
-            figure.gap_reason(axes, row, f"not judged: {verdict.reason}")
-    figure.log_ratios(axes)
-    axes.set_xlabel("ratio of step times, log scale")
-    figure.legend(drawing, [entry for _, _, entry in rows])
-    return figure.to_svg(drawing, name, told)
+def draw_pairs(rows: Sequence[tuple[str, Verdict, Entry]], name: str, told: str) -> figure.Markup:
+    """As `verdicts.draw`, of steps whose labels name both sides."""
+    return verdicts.draw(rows, "ratio of step times, log scale", name, told, most=60)
 
 
 def table(taxes: Sequence[Tax], name: str) -> Table:
     workload = taxes[0].workload
     lines = []
     for t in taxes:
-        ratio, extra, word = t.verdict.ratio, t.extra, t.verdict.word
-        lines.append(
-            Line(
-                (
-                    text(t.high.entry.label),
-                    text(t.low.entry.label),
-                    number(factor(ratio.estimate), ratio.estimate, detail=factors(ratio.low, ratio.high))
-                    if ratio
-                    else absent(),
-                    number(_signed(extra), extra.estimate, detail=_range(extra)) if extra else absent(),
-                    text(f"{words.SIGNS[word]} {word}", tone=word, detail=verdict_detail(t.verdict)),
-                ),
-                facets(t.high.entry, workload, "ok"),
-            )
-        )
+        extra = number(_signed(t.extra), t.extra.estimate, detail=_range(t.extra)) if t.extra else absent()
+        values = text(t.low.entry.label), verdicts.ratio(t.verdict.ratio), extra, verdicts.word(t.verdict)
+        lines.append(Line.of(t.high.entry, workload, "ok", *values))
     return Table(
         name,
         f"Higher against lower API: {workload.full}",

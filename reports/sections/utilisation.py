@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ from levelfield.reports.findings.text import NARROW, count, fixed, listing, perc
 from levelfield.reports.findings.utilisation import Use
 from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
+    ENTRY,
     Column,
     Glance,
     Heading,
@@ -26,9 +28,6 @@ from levelfield.reports.page.blocks import (
     Table,
     Value,
     absent,
-    by_workload,
-    drawn,
-    facets,
     number,
     text,
 )
@@ -42,22 +41,16 @@ def section(evidence: Evidence) -> Section:
     found = [uses for c in evidence.speed if (uses := utilisation.find(evidence, c))]
     if not found:
         return Section(missing=words.why_nothing(evidence))
-    return Section(
+    own = Section.by_workload(
+        found,
+        lambda uses: uses[0].workload,
+        lambda uses, i: [*strips(uses, i), *energies(uses, i)],
+        lambda uses, i: [table(uses, f"use-table-{i}")],
         sentences=tuple(sentence(uses) for uses in found),
-        blocks=(
-            *roofs(found),
-            *memories(found),
-            *by_workload(
-                found,
-                lambda uses: uses[0].workload,
-                lambda uses, i: [*strips(uses, i), *energies(uses, i)],
-                lambda uses, i: table(uses, f"use-table-{i}"),
-            ),
-            *ceilings(evidence.peaks),
-        ),
-        notes=(*drawn(len(found)), *notes(found)),
+        notes=notes(found),
         glance=glance(found[0]),
     )
+    return replace(own, blocks=(*roofs(found), *memories(found), *own.blocks, *ceilings(evidence.peaks)))
 
 
 def glance(uses: Sequence[Use]) -> Glance | None:
@@ -157,7 +150,7 @@ def draw_roof(uses: Sequence[Use], name: str) -> figure.Markup:
         x, y = use.work.intensity, use.rate
         rates += [y.low, y.high]
         axes.plot([x, x], [y.low, y.high], color=figure.MUTED, linewidth=1.0, zorder=2)
-        axes.plot([x], [y.estimate], linestyle="none", **figure.marker(use.place.entry), markersize=5.5, zorder=3)
+        figure.dot(axes, x, y.estimate, figure.marker(use.place.entry), 5.5, zorder=3)
     axes.set_xlim(xs[0], xs[-1])
     axes.set_ylim(min(*rates, roof[0] / DISPATCH) / 2, max(*rates, ceiling.flops) * 2)
     figure.log_axis(axes, "x", lambda value, _: figure.tick(value))
@@ -184,13 +177,7 @@ def draw_memory(uses: Sequence[Use], name: str) -> figure.Markup:
     for use in uses:
         assert not isinstance(use.memory, Unavailable)
         values.append(use.memory.value)
-        axes.plot(
-            [use.parameters or 1],
-            [use.memory.value],
-            linestyle="none",
-            **figure.marker(use.place.entry),
-            markersize=5.5,
-        )
+        figure.dot(axes, use.parameters or 1, use.memory.value, figure.marker(use.place.entry), 5.5)
     sizes = [use.parameters or 1 for use in uses]
     axes.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
     axes.set_ylim(min(values) / 1.5, max(values) * 1.5)
@@ -266,7 +253,7 @@ def table(uses: Sequence[Use], name: str) -> Table:
         name,
         f"Utilisation: {uses[0].workload.full}",
         (
-            Column("Adapter · mode", numeric=False),
+            ENTRY,
             Column("Cores busy", "of its steady epochs"),
             Column("Achieved", "FLOP/s of the model's products"),
             Column("Share of peak"),
@@ -281,18 +268,17 @@ def table(uses: Sequence[Use], name: str) -> Table:
 
 def _line(use: Use, energy: bool) -> Line:
     rate = use.rate
-    return Line(
-        (
-            text(use.place.entry.label),
-            value(use.cores_busy, lambda v: fixed(v, 2), f"of {use.workload.threads}"),
-            value(use.achieved, lambda v: scaled(v, "FLOP/s"), _ends(rate.low, rate.high) if rate else ""),
-            value(use.share, percent),
-            value(use.memory, lambda v: scaled(v, "B")),
-            number(significant(use.work.intensity), use.work.intensity) if use.work else absent(_reason(use.achieved)),
-            text(use.regime) if use.regime else absent(_reason(use.share)),
-            *([value(use.energy, lambda v: scaled(v, "J"))] if energy else []),
-        ),
-        facets(use.place.entry, use.workload, use.place.outcome),
+    return Line.of(
+        use.place.entry,
+        use.workload,
+        use.place.outcome,
+        value(use.cores_busy, lambda v: fixed(v, 2), f"of {use.workload.threads}"),
+        value(use.achieved, lambda v: scaled(v, "FLOP/s"), _ends(rate.low, rate.high) if rate else ""),
+        value(use.share, percent),
+        value(use.memory, lambda v: scaled(v, "B")),
+        number(significant(use.work.intensity), use.work.intensity) if use.work else absent(_reason(use.achieved)),
+        text(use.regime) if use.regime else absent(_reason(use.share)),
+        *([value(use.energy, lambda v: scaled(v, "J"))] if energy else []),
     )
 
 
@@ -304,10 +290,9 @@ def value(quantity: Quantity, shown: Callable[[float], str], detail: str = "") -
     """A number with its source, or the reason why there is none."""
     if isinstance(quantity, Unavailable):
         return absent(quantity.reason)
-    counter = isinstance(quantity, Estimated) and quantity.unit in ("J", "B", "cores")
-    return number(
-        shown(quantity.value), quantity.value, detail="estimated" if counter else detail, hint=quantity.source
-    )
+    if isinstance(quantity, Estimated) and quantity.unit in ("J", "B", "cores"):
+        detail = "estimated"
+    return number(shown(quantity.value), quantity.value, detail=detail, hint=quantity.source)
 
 
 def ceilings(peaks: Sequence[Peak]) -> list[Heading | Table]:
@@ -319,21 +304,11 @@ def ceilings(peaks: Sequence[Peak]) -> list[Heading | Table]:
         for candidate in peak.candidates:
             where = f"{peak.device}, {count(peak.threads, 'thread')}, {peak.precision}"
             where += f", on {peak.machine}" if len({other.machine for other in peaks}) > 1 else ""
-            rates = [
-                [t.rate for t in candidate.trials if t.operation == operation] for operation in ("product", "addition")
-            ]
-            lines.append(
-                Line(
-                    (
-                        text(f"{candidate.framework} {candidate.version or ''}".strip()),
-                        text(where),
-                        *(
-                            number(scaled(max(own), unit), max(own)) if own else absent(candidate.reason or "")
-                            for own, unit in zip(rates, ("FLOP/s", "B/s"), strict=True)
-                        ),
-                    )
-                )
-            )
+            values = [text(f"{candidate.framework} {candidate.version or ''}".strip()), text(where)]
+            for operation, unit in (("product", "FLOP/s"), ("addition", "B/s")):
+                best = max((t.rate for t in candidate.trials if t.operation == operation), default=None)
+                values.append(absent(candidate.reason or "") if best is None else number(scaled(best, unit), best))
+            lines.append(Line(tuple(values)))
     columns = (
         Column("Framework", numeric=False),
         Column("Device", numeric=False),
