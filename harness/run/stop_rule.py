@@ -24,8 +24,8 @@ Entry = tuple[str, str, str]  # adapter, mode, environment
 class StopRule:
     """`budget` in seconds of speed launches and `precision` as a share; None: no such goal.
 
-    An `elastic` budget, a suite's own, is spent up to twice where it does not reach for the `LEAST_BLOCKS` of a
-    verdict: it was chosen on another machine, and a run that judges nothing is time lost. A user's own is kept.
+    An `elastic` budget, a suite's own, always reaches for the `LEAST_BLOCKS` of a verdict: it was chosen on another
+    machine, and a run that judges nothing is time lost. A user's own is kept.
     """
 
     def __init__(
@@ -79,9 +79,8 @@ class StopRule:
         if self.budget is None:
             return None
         left = self.budget - self._spent()
-        if self.elastic and len(self.blocks) < LEAST_BLOCKS and left < self.took:
-            left += self.budget
-        return max(left, 0.0)
+        lacking = max(LEAST_BLOCKS - len(self.blocks), 0) if self.elastic else 0
+        return max(left, lacking * self.took, 0.0)
 
     def reached(self) -> bool:
         """Whether another block would be one too many: it would not fit the budget, or is not needed."""

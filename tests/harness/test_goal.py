@@ -57,9 +57,9 @@ def blocks_made(budget: float | None, a_block: float, *, elastic: bool, fresh: i
 
 @pytest.mark.parametrize(
     ("a_block", "made"),
-    [(10.0, MOST), (25.0, 9), (48.0, 5), (60.0, 4), (90.0, 3), (96.0, 3), (100.0, 3), (480.0, 1), (1000.0, 1)],
+    [(10.0, MOST), (25.0, 9), (48.0, 5), (60.0, 4), (90.0, 3), (96.0, 3), (100.0, 3), (480.0, 3), (1000.0, 3)],
 )
-def test_a_suites_own_budget_reaches_to_three_blocks_up_to_twice(a_block, made):
+def test_a_suites_own_budget_reaches_to_three_blocks_on_any_machine(a_block, made):
     assert blocks_made(240.0, a_block, elastic=True) == made
 
 
@@ -81,13 +81,11 @@ def test_without_a_budget_all_blocks_are_made():
 
 @settings(deadline=None, max_examples=40)
 @given(budget=st.floats(1, 1000), a_block=st.floats(0.5, 5000), elastic=st.booleans())
-def test_no_more_than_the_budget_is_spent_but_for_the_first_block(budget, a_block, elastic):
+def test_no_more_than_the_budget_is_spent_but_for_the_first_block_or_those_of_a_verdict(budget, a_block, elastic):
     made = blocks_made(budget, a_block, elastic=elastic)
     assert 1 <= made <= MOST
     spent = made * a_block
-    assert (
-        made == 1 or spent <= budget * (1 + 1e-9) or (elastic and made <= LEAST_BLOCKS and spent <= 2.000001 * budget)
-    )
+    assert made == 1 or spent <= budget * (1 + 1e-9) or (elastic and made == LEAST_BLOCKS)
 
 
 OTHER = CELL.model_copy(update={"adapter": "torch-nn", "framework": "torch"})
