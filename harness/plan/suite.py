@@ -177,7 +177,7 @@ class Suite(Table):
     study: StudyName | None = None
     seed: Seed = 0
     budget: Duration | None = Field(
-        None, description="of time for speed launches, up to twice for three blocks; then blocks are only a maximum"
+        None, description="of time for speed launches, more for three blocks; then blocks are only a maximum"
     )
     time_limit: Real = Field(300.0, gt=0, le=LONGEST, description="seconds a launch may take")
     memory_limit: Size = Field("80%", description="what a launch may add to its warm parent's memory: 500MB, 4GB, 80%")
