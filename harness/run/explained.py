@@ -56,7 +56,6 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explana
             missing = "; ".join(f"{label}: {why}" for label, why in ladder.missing.items())
             print(f"not explained: {missing or 'no block has all rungs'}", file=sys.stderr)
             return None
-        looked = [spending(look(host, one)) for one in (side, other)]
+        own, base = (spending(look(host, one)) for one in (side, other))
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    own, base = looked
     return Explanation(cell=cell, against=against, date=date, ladder=ladder, own=own, other=base)
