@@ -45,8 +45,7 @@ def run(options: argparse.Namespace) -> int:
     stopped = False
     here = machine.describe(True)
     try:
-        limits = (machine.cores(), chosen.time_limit)
-        with duel.ground(first, second, task, here, *limits, environments=surroundings.environments) as host:
+        with duel.ground(first, second, task, here, chosen.time_limit, surroundings.environments) as host:
             how = {"budget": options.budget, "precision": options.precision, "most": options.pairs}
             for pairs in duel.meet(host, first, second, **how):
                 tell(duel.progress(pairs))

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     looked: dict[str, Profile | str] = {}
     limit, where = chosen.time_limit, surroundings.environments
     try:
-        with ground(side, other or side, task, here, machine.cores(), limit, where) as host:
+        with ground(side, other or side, task, here, limit, where) as host:
             end = time.monotonic() + options.budget
             for number in range(options.blocks):
                 if time.monotonic() >= end or climb.decided(options.precision):

@@ -1,4 +1,4 @@
-"""What about this machine disturbs measurements, and how to change it. Other systems than Linux leave much unknown."""
+"""What about this machine disturbs measurements, and how to change it; what it does not show is unknown."""
 
 from __future__ import annotations
 

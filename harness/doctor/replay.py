@@ -65,15 +65,13 @@ class Stop:
     pairs_90: float
 
 
-def rates(own: Sequence[float], base: Sequence[float], pairs: int, margin: float = 0.03) -> Rates | None:
+def rates(own: Sequence[float], base: Sequence[float], pairs: int) -> Rates | None:
     """Judge all windows of `pairs` blocks of paired positive times; None where the series holds fewer than two."""
-    found = family_rates([(own, base)], pairs, margin)
+    found = family_rates([(own, base)], pairs)
     return found[0] if found else None
 
 
-def family_rates(
-    recorded: Sequence[tuple[Sequence[float], Sequence[float]]], pairs: int, margin: float = 0.03
-) -> list[Rates]:
+def family_rates(recorded: Sequence[tuple[Sequence[float], Sequence[float]]], pairs: int) -> list[Rates]:
     """As `rates`, of several comparisons that one table judges together; none where one series is too short."""
     blocks = min((len(own) for own, _ in recorded), default=0)
     if pairs < LEAST_BLOCKS or blocks < 2 * pairs:
@@ -82,10 +80,10 @@ def family_rates(
         paired_ratios({i: (_window(own, s, pairs), _window(base, s, pairs)) for i, (own, base) in enumerate(recorded)})
         for s in range(blocks)
     ]
-    return [_rates([table[i] for table in tables], pairs, margin) for i in range(len(recorded))]
+    return [_rates([table[i] for table in tables], pairs) for i in range(len(recorded))]
 
 
-def _rates(ratios: Sequence[Interval], pairs: int, margin: float) -> Rates:
+def _rates(ratios: Sequence[Interval], pairs: int) -> Rates:
     independent = len(ratios) / pairs
 
     def share(of: Callable[[Interval], bool]) -> Share:
@@ -96,8 +94,8 @@ def _rates(ratios: Sequence[Interval], pairs: int, margin: float) -> Rates:
         slower=share(lambda r: r.low > 1),
         faster=share(lambda r: r.high < 1),
         differs=share(lambda r: r.low > 1 or r.high < 1),
-        called=share(lambda r: judge(r, margin).word in ("faster", "slower")),
-        called_slower=share(lambda r: judge(r, margin).word == "slower"),
+        called=share(lambda r: judge(r).word in ("faster", "slower")),
+        called_slower=share(lambda r: judge(r).word == "slower"),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
+from levelfield.harness.judge.statistics import in_common
 from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
@@ -72,9 +73,7 @@ class Series:
 
     def pairs(self, label: str, baseline: str) -> tuple[list[float], list[float]]:
         """The values of both in the blocks that have both."""
-        own, base = self.values.get(label, {}), self.values.get(baseline, {})
-        blocks = sorted(own.keys() & base.keys())
-        return [own[b] for b in blocks], [base[b] for b in blocks]
+        return in_common(self.values.get(label, {}), self.values.get(baseline, {}))
 
     def pair_seconds(self, label: str, baseline: str) -> float:
         """What a pair of launches costs: the mean over blocks."""

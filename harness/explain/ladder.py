@@ -31,7 +31,6 @@ class Climb:
     """The rungs that are measured, block by block."""
 
     rungs: Sequence[Rung]
-    seconds: float = SECONDS
     missing: dict[str, str] = field(default_factory=dict)
     values: list[dict[RungName, float]] = field(default_factory=list)  # of each block, seconds of a step
 
@@ -57,7 +56,7 @@ class Climb:
     def _participant(self, rung: Rung, due: Sequence[Rung], number: int) -> Participant:
         # Beside the first of those that train the others take their turns
         pacer = next((one for one in due if one.name != "arithmetic"), due[0])
-        launch = Launch(rung.cell, number, seed=number, seconds=self.seconds, baseline=rung is pacer)
+        launch = Launch(rung.cell, number, seed=number, seconds=SECONDS, baseline=rung is pacer)
         return Participant(launch, rung.wrap, group="ladder")
 
     @property

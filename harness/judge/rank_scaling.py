@@ -78,8 +78,8 @@ def scale(steps: Mapping[Key, Steps], margin: float = 0.03) -> dict[Key, Scaling
 def _times_of(own: Steps) -> tuple[list[float], list[float]]:
     """Of the same number of samples on several ranks and on one, block by block."""
     more = own.replicas if own.kind == "weak" else 1
-    blocks = sorted(own.one.keys() & own.several.keys())
-    return [own.several[b] / more for b in blocks], [own.one[b] for b in blocks]
+    several, one = statistics.in_common(own.several, own.one)
+    return [seconds / more for seconds in several], one
 
 
 def _scaling(own: Steps, verdict: Verdict) -> Scaling:

@@ -265,7 +265,7 @@ def judge_pairs(
 
     Of those with fewer than `LEAST_BLOCKS` blocks in common no ratio is given. In all else as `compare`.
     """
-    common = {name: _common(own, base) for name, (own, base) in pairs.items()}
+    common = {name: in_common(own, base) for name, (own, base) in pairs.items()}
     return judge_family(common, confidence, margin, few=False)
 
 
@@ -318,10 +318,11 @@ def common_pairs(cells: Mapping[Key, Blocks], baseline: Key) -> dict[Key, tuple[
     if baseline not in cells:
         raise unknown("baseline", str(baseline), map(str, cells))
     base = cells[baseline]
-    return {name: _common(own, base) for name, own in cells.items() if name != baseline}
+    return {name: in_common(own, base) for name, own in cells.items() if name != baseline}
 
 
-def _common(own: Blocks, base: Blocks) -> tuple[list[float], list[float]]:
+def in_common(own: Blocks, base: Blocks) -> tuple[list[float], list[float]]:
+    """Both sides' values in the blocks that both have."""
     blocks = sorted(own.keys() & base.keys())
     return [own[b] for b in blocks], [base[b] for b in blocks]
 

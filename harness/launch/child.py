@@ -22,7 +22,7 @@ from levelfield.harness.launch.jobs import AnyJob
 from levelfield.harness.measure.loaded import loaded
 from levelfield.harness.measure.rank_group import RankFailed
 from levelfield.harness.records.record import Failure
-from levelfield.harness.system import processes
+from levelfield.harness.system import folders, processes
 from levelfield.harness.system.clocks import Guard, monotonic
 
 LONGEST_LOG = 1 << 20  # bytes of a child's output on the disk at any time
@@ -128,11 +128,12 @@ def _do(job: AnyJob, guard: Guard, output: int, inherited: Sequence[int]) -> Non
         os.close(output)
         for number, each in enumerate(learner.told(job)):
             job = each  # whose failure is told, if it fails
-            _write(job.result, work.do(job, guard, first=number == 0) | {"loaded": loaded(job.distributions)})
+            found = work.do(job, guard, first=number == 0) | {"loaded": loaded(job.distributions)}
+            folders.write(job.result, json.dumps(found).encode())
         code = 0
     except BaseException as error:  # everything that an adapter may raise becomes a failed record
         with contextlib.suppress(OSError):
-            _write(job.result, _failure(error, job.module))
+            folders.write(job.result, json.dumps(_failure(error, job.module)).encode())
         traceback.print_exc()  # last: the adapter may have closed the output
     finally:
         processes.leave(code)
@@ -144,13 +145,6 @@ def _failure(error: BaseException, module: str) -> dict[str, Any]:
     kind: Failure = "memory" if isinstance(error, MemoryError) else "exception"
     source = getattr(sys.modules.get(module), "__file__", None)
     return {"error": processes.reason(error, source), "failure": kind}
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result), encoding="utf-8")
-    partial.replace(path)
 
 
 def _end_descendants(others: Collection[int]) -> None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from levelfield.harness.launch import jobs
 from levelfield.harness.launch.jobs import AnyJob, Job, LaunchJob
+from levelfield.harness.measure.turns import Line, pipes
 
 if TYPE_CHECKING:
     from levelfield.harness.launch.parents import Doing, Done
@@ -29,11 +29,7 @@ class Learner:
 
     def __init__(self, job: LaunchJob) -> None:
         """For a child that begins with `job`. Raises OSError where there is no room."""
-        self.cell, self.made, self.paths = job.cell, 0, _pipes(job)
-        for path in self.paths:
-            os.mkfifo(path)
-        # Opened for both, a pipe neither waits for the other end nor ends with it
-        self.asked, self.said = (os.open(path, os.O_RDWR) for path in self.paths)
+        self.cell, self.made, self.line = job.cell, 0, Line.make(job.result)
         self.doing: Doing | None = None
 
     def begin(self, doing: Doing) -> Done:
@@ -49,22 +45,20 @@ class Learner:
         """What another one comes to; a failed one ends the child."""
         assert self.doing is not None
         self.doing.go_on(job)
-        os.write(self.asked, job.model_dump_json().encode() + b"\n")
+        os.write(self.line.told, job.model_dump_json().encode() + b"\n")
         return self._done(self.doing)
 
     def close(self) -> None:
         """End the child, and remove what it was told by."""
         if self.doing is not None:
             self.doing.give_up()
-        for pipe, path in zip((self.asked, self.said), self.paths, strict=True):
-            os.close(pipe)
-            path.unlink(missing_ok=True)
+        self.line.remove()
 
     def _done(self, doing: Doing) -> Done:
         self.made += 1
-        done = doing.wait(self.said)
+        done = doing.wait(self.line.over)
         if done is None:
-            os.read(self.said, 1)
+            os.read(self.line.over, 1)
             return doing.so_far()
         return done
 
@@ -74,8 +68,8 @@ def told(job: AnyJob) -> Iterator[AnyJob]:
     yield job
     if not job.lasts:
         return
-    asked, done = _pipes(job)
-    with asked.open(encoding="utf-8") as lines, done.open("wb", buffering=0) as said:
+    asked, over = pipes(job.result)
+    with asked.open(encoding="utf-8") as lines, over.open("wb", buffering=0) as said:
         gc.collect()
         gc.freeze()  # what was imported late, or is kept for good, is not looked through for each seed
         while True:
@@ -84,8 +78,3 @@ def told(job: AnyJob) -> Iterator[AnyJob]:
             if not (line := lines.readline()):
                 return
             yield jobs.read(line)
-
-
-def _pipes(job: Job) -> list[Path]:
-    """Of the first one of a child."""
-    return [job.result.with_suffix(end) for end in (".asked", ".done")]

@@ -30,6 +30,7 @@ from levelfield.harness.records import peak
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.certificate import Certificate
 from levelfield.harness.records.record import Record
+from levelfield.harness.system.differing import differing
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.errors import UserError
 
@@ -232,12 +233,10 @@ def _contact(address: str) -> None:
 
 
 def _check_same(host: str, ours: Mapping[str, str], theirs: Mapping[str, str]) -> None:
-    differ = [name for name in sorted(ours.keys() | theirs.keys()) if ours.get(name) != theirs.get(name)]
-    if differ:
-        name = differ[0]
+    if differ := differing(ours, theirs, "absent"):
+        name, here, there = differ[0]
         more = f", and {len(differ) - 1} more differ" if len(differ) > 1 else ""
         raise UserError(
-            f"the host {host} has other software: {name} is {theirs.get(name, 'absent')}, "
-            f"here it is {ours.get(name, 'absent')}{more}",
+            f"the host {host} has other software: {name} is {there}, here it is {here}{more}",
             "install the same levelfield and the same versions on every node and here",
         )

@@ -210,12 +210,7 @@ class WarmParent:
         code = answer["code"]
         if answer.get("flood"):
             return Ending(f"printed more than {MOST_OUTPUT >> 20} MiB and was killed", "output")
-        if code == 0:
-            return None
-        if code < 0:
-            short = self._out_of_memory(-code)
-            return Ending(f"ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
-        return Ending(f"ended with exit code {code}", "exit")
+        return Ending(*self._ended(code)) if code else None
 
     def _hear(self, end: float, word: int | None = None) -> dict[str, Any] | None:
         """The next line; None when there is something to read at `word` first. Sleeps meanwhile.
@@ -249,14 +244,11 @@ class WarmParent:
             code = self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             return ParentDied("the warm parent closed its channel")
-        if code >= 0:
-            return ParentDied(f"the warm parent ended with exit code {code}")
-        short = self._out_of_memory(-code)
-        what = f"the warm parent ended by {signal.Signals(-code).name}{short or ''}"
-        return ParentDied(what, "memory" if short else None)
+        how, kind = self._ended(code)
+        return ParentDied(f"the warm parent {how}", "memory" if kind == "memory" else None)
 
-    def _out_of_memory(self, number: int) -> str | None:
-        """What to add to a death by this signal where the system has killed for want of memory since the last look."""
-        short = control_groups.short_of_memory(self.kills) if number == signal.SIGKILL else None
-        self.kills = control_groups.memory_kills() if short else self.kills
-        return short
+    def _ended(self, code: int) -> tuple[str, Failure]:
+        """How it or a child of it ended, and of what kind that is; no kill is told twice."""
+        how, kind = control_groups.ended(code, self.kills)
+        self.kills = control_groups.memory_kills() if kind == "memory" else self.kills
+        return how, kind

@@ -6,8 +6,8 @@ environment and core mask already in force; it touches no device itself. It talk
     harness → parent   the modules to import, then a job a line, also while others are under way
     parent → harness   what was imported; then for each job the child's pid, and later how that child ended
 
-When the harness goes away the socket closes, and the parent kills its children and ends. On Linux the parent adopts
-whatever a child leaves behind, in whatever session it hides, and ends it; and a child dies with its parent.
+When the harness goes away the socket closes, and the parent kills its children and ends. The parent adopts whatever
+a child leaves behind, in whatever session it hides, and ends it; and a child dies with its parent.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from levelfield.adapters.runtime import Runtime, load
 from levelfield.harness.measure import looking
 from levelfield.harness.measure.train_in_ranks import Led
 from levelfield.harness.records.quantity import Measured, Quantity, Unavailable
+from levelfield.harness.system import folders
 from levelfield.harness.system.clocks import clock
 from levelfield.harness.system.frozen import Frozen
 
@@ -129,9 +130,7 @@ class Looking:
                 self.left[0].resume()
                 return True
             self.compiled.append(self.runtime.compilations())
-            partial = self.job.to.with_suffix(".partial")
-            partial.write_text(self._profile().model_dump_json(), encoding="utf-8")
-            partial.replace(self.job.to)
+            folders.write(self.job.to, self._profile().model_dump_json().encode())
         return self.watch.epoch_end(epoch - self.hidden)
 
     def resume(self) -> None:

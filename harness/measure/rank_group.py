@@ -201,8 +201,6 @@ def _untold(name: str, status: int, noticed: bool, kills: int | None) -> _End:
     """The end of a rank that told nothing. It was ended, and the others noticed, so it comes first; but some runtimes
     abort when another rank is gone, whose end was `noticed` before."""
     code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return _End(failed=RankFailed(f"{name} ended with exit code {code}", "exit"))
-    short = control_groups.short_of_memory(kills) if code == -signal.SIGKILL else None
-    failed = RankFailed(f"{name} ended by {signal.Signals(-code).name}{short or ''}", "memory" if short else "signal")
-    return _End(failed=failed, at=float("inf") if noticed and code == -signal.SIGABRT else 0.0)
+    how, kind = control_groups.ended(code, kills)
+    at = float("inf") if noticed and code == -signal.SIGABRT else 0.0
+    return _End(failed=RankFailed(f"{name} {how}", kind), at=at)

@@ -54,19 +54,24 @@ class Alone:
         return self._left.pop()
 
 
+def pipes(stem: Path) -> list[Path]:
+    """Of a `Line`: on one the launch is told what to do, on the other it says that this is over."""
+    return [stem.with_suffix(end) for end in (".told", ".over")]
+
+
 class Line:
-    """Two named pipes between a launch and whoever gives the turns, which outlive either end."""
+    """Two named pipes between a launch and whoever tells it what to do, which outlive either end."""
 
     def __init__(self, stem: Path) -> None:
         # Opened for both, a pipe neither waits for the other end nor ends with it
-        self._paths = [stem.with_suffix(end) for end in (".told", ".over")]
+        self._paths = pipes(stem)
         self.told, self.over = (os.open(path, os.O_RDWR) for path in self._paths)
 
     @classmethod
     def make(cls, stem: Path) -> Self:
-        """The side of whoever gives the turns, which is the first. Raises OSError where there is no room."""
-        for end in (".told", ".over"):
-            os.mkfifo(stem.with_suffix(end))
+        """The side of whoever tells, which is the first. Raises OSError where there is no room."""
+        for path in pipes(stem):
+            os.mkfifo(path)
         return cls(stem)
 
     def tell(self, command: Command) -> None:
@@ -83,13 +88,9 @@ class Line:
         select.select([self.told], [], [])
         return _BYTES[os.read(self.told, 1)]
 
-    def close(self) -> None:
-        for end in (self.told, self.over):
-            os.close(end)
-
     def remove(self) -> None:
-        self.close()
-        for path in self._paths:
+        for pipe, path in zip((self.told, self.over), self._paths, strict=True):
+            os.close(pipe)
             path.unlink(missing_ok=True)
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from levelfield.adapters.adapter import Adapter
 from levelfield.adapters.choices import Precision, Replication
 from levelfield.adapters.registry import version
+from levelfield.harness.system.differing import differing
 from levelfield.harness.system.frozen import Frozen
 from levelfield.tasks.mlp import Model
 
@@ -112,14 +113,10 @@ def valid(
     `variables` are in force; or None."""
     if certificate.fingerprint != fingerprint:
         return "the adapter, the specification or the certifier has changed since"
-    for name in sorted(certificate.versions.keys() | versions.keys()):
-        was, now = certificate.versions.get(name, "absent"), versions.get(name, "absent")
-        if was != now:
-            return f"{name} is {now}, the certificate was made with {was}"
-    for name in sorted(certificate.variables.keys() | variables.keys()):
-        was, now = certificate.variables.get(name, "not set"), variables.get(name, "not set")
-        if was != now:
-            return f"the variable {name} is {now}, the certificate was made with {was}"
+    for name, was, now in differing(certificate.versions, versions, "absent"):
+        return f"{name} is {now}, the certificate was made with {was}"
+    for name, was, now in differing(certificate.variables, variables, "not set"):
+        return f"the variable {name} is {now}, the certificate was made with {was}"
     if not certificate.passed:
         return "failed: " + ", ".join(certificate.failed or ["nothing could be checked"])
     missing = sorted(set(needs) - set(certificate.proves))

@@ -187,14 +187,12 @@ def _first(error: ValidationError) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\n", " ")
 
 
-def newest(suite: str | None = None) -> Path:
-    """The run that was started last in the usual place, or the last of that suite."""
+def newest() -> Path:
+    """The run that was started last in the usual place."""
     heads = {path.parent: _head(path) for path in RUNS.glob(f"*/{_HEAD}")}
-    runs = [folder for folder, head in heads.items() if suite in (None, head.get("suite"))]
-    if not runs:
-        what = "run" if suite is None else f"run of suite {suite}"
-        raise UserError(f"there is no {what} in {RUNS}/", f"make one: levelfield run {suite or 'smoke'}")
-    return max(runs, key=lambda folder: (str(heads[folder].get("started", "")), folder.name))
+    if not heads:
+        raise UserError(f"there is no run in {RUNS}/", "make one: levelfield run smoke")
+    return max(heads, key=lambda folder: (str(heads[folder].get("started", "")), folder.name))
 
 
 def _head(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from levelfield.harness.judge.statistics import Verdict
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.results.proved import Place, judged, step_times
+from levelfield.harness.system.differing import differing
 from levelfield.harness.system.machine import Machine, MachineType
 from levelfield.harness.system.numbers import counted
 from levelfield.tasks.errors import UserError
@@ -182,7 +183,7 @@ def _launch_differences(base: Times, new: Times) -> list[str]:
 
 def _version_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
     was, now = ({name: v for record in records for name, v in record.versions.items()} for records in (base, new))
-    return _differences(was, now, "absent")
+    return [f"{name}: {one} / {other}" for name, one, other in differing(was, now, "absent")]
 
 
 def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list[str]:
@@ -193,12 +194,7 @@ def _variable_differences(base: Sequence[Record], new: Sequence[Record]) -> list
         names = {name for one in made for name in one}
         return {name: " and ".join(sorted({one.get(name, "not set") for one in made})) for name in names}
 
-    return [f"variable {line}" for line in _differences(values(base), values(new), "not set")]
-
-
-def _differences(base: dict[str, str], new: dict[str, str], absent: str) -> list[str]:
-    names = sorted(base.keys() | new.keys())
-    return [f"{n}: {base.get(n, absent)} / {new.get(n, absent)}" for n in names if base.get(n) != new.get(n)]
+    return [f"variable {name}: {was} / {now}" for name, was, now in differing(values(base), values(new), "not set")]
 
 
 def text(comparison: RunComparison) -> str:

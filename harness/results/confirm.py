@@ -199,11 +199,9 @@ def _meet(
         side.check_code(cell, proof)
     base, new = (Side(info, cell) for cell in own)
     pairs: list[Pair] = []
-    limits = (machine.describe(True), machine.cores(), limit)
+    task, here = tasks[change.cell.task], machine.describe(True)
     try:
-        with duel.ground(
-            new, base, tasks[change.cell.task], *limits, environments=there.environments, cold=change.cold
-        ) as host:
+        with duel.ground(new, base, task, here, limit, there.environments, change.cold) as host:
             for pairs in duel.meet(host, new, base, budget=budget, precision=precision, least=LEAST_BLOCKS):
                 tell(duel.progress(pairs))
     except LaunchFailed as error:

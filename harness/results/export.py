@@ -13,6 +13,7 @@ from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.record import Record, Run, step_seconds
 from levelfield.harness.results import tables
 from levelfield.harness.results.proved import judged
+from levelfield.harness.system import folders
 from levelfield.harness.system.variables import shown
 from levelfield.tasks.errors import UserError
 
@@ -103,8 +104,6 @@ FORMATS: dict[str, Callable[[Run, Sequence[Record], Sequence[Peak]], bytes]] = {
 
 def write(data: bytes, path: Path) -> None:
     try:
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(data)
-        partial.replace(path)
+        folders.write(path, data)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}", "choose another file with -o") from None

@@ -13,6 +13,7 @@ from levelfield.harness.records.record import Record, Run
 from levelfield.harness.records.store import Contents
 from levelfield.harness.results.compare_runs import machine_differences
 from levelfield.harness.run.outcome import unfinished
+from levelfield.harness.system.differing import differing
 from levelfield.tasks.errors import UserError
 
 _APART = "write a report for each of them"
@@ -93,10 +94,8 @@ def _same_variables(runs: Sequence[Contents]) -> None:
             if record.status not in ("ok", "failed"):
                 continue
             run, known = seen.setdefault(record.cell.id, (stored.run.name, record.kept))
-            differ = [n for n in sorted(known.keys() | record.kept.keys()) if known.get(n) != record.kept.get(n)]
-            if differ:
-                one, other = (kept.get(differ[0], "not set") for kept in (known, record.kept))
-                raise UserError(f"the variable {differ[0]} is {one} in {run} and {other} in {stored.run.name}", _APART)
+            for name, one, other in differing(known, record.kept, "not set"):
+                raise UserError(f"the variable {name} is {one} in {run} and {other} in {stored.run.name}", _APART)
 
 
 def _head(runs: Sequence[Run]) -> Run:

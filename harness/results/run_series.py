@@ -109,8 +109,8 @@ def _ratios(times: Times, controls: Mapping[Place, Cell]) -> dict[Place, Interva
     for (cell, cold), own in times.items():
         control = controls.get((cell, cold))
         base = times.get((control, cold), {}) if control and control != cell else {}
-        if blocks := sorted(own.keys() & base.keys()):
-            found[cell, cold] = statistics.paired_ratio([own[b] for b in blocks], [base[b] for b in blocks])
+        if (pair := statistics.in_common(own, base))[0]:
+            found[cell, cold] = statistics.paired_ratio(*pair)
     return found
 
 

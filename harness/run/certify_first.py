@@ -96,9 +96,7 @@ def keep(certificate: Certificate, subject: CertificateSubject, info: AdapterInf
     path = _path(subject, info, certificate.quick, certificate.machine)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(certificate.model_dump_json() + "\n", encoding="utf-8")
-        partial.replace(path)
+        folders.write(path, certificate.model_dump_json().encode() + b"\n")
     except OSError:
         return
 

@@ -60,7 +60,6 @@ def ground(
     second: Side,
     task: Task,
     machine: Machine,
-    cores: list[int],
     limit: float,
     environments: Mapping[str, Environment] | None = None,
     cold: bool = False,
@@ -71,7 +70,7 @@ def ground(
     alone. If `cold`, launches are not forked.
     """
     infos = {side.info.name: side.info for side in (first, second)}
-    return LocalHost(infos, {task.name: task}, machine, cores, limit, cold, environments, probes=False)
+    return LocalHost(infos, {task.name: task}, machine, here.cores(), limit, cold, environments, probes=False)
 
 
 def pair(host: LocalHost, first: Side, second: Side, block: int) -> Pair | None:

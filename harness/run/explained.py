@@ -17,7 +17,6 @@ from levelfield.harness.records.explanation import Explanation
 from levelfield.harness.records.store import Contents, Store
 from levelfield.harness.run.duel import ground, unproved
 from levelfield.harness.run.prepare import Prepared
-from levelfield.harness.system import machine
 
 BLOCKS = LEAST_BLOCKS_TO_STOP
 Pair = tuple[Cell, Cell]
@@ -46,7 +45,7 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explana
             print(f"not explained, because not certified: {', '.join(failed)}", file=sys.stderr)
             return None
     limit, where = prepared.suite.time_limit, prepared.surroundings.environments
-    with ground(side, other, task, prepared.machine, machine.cores(), limit, where) as host:
+    with ground(side, other, task, prepared.machine, limit, where) as host:
         for number in range(BLOCKS):
             if stop.is_set():
                 return None
@@ -56,7 +55,6 @@ def _pair(cell: Cell, against: Cell, prepared: Prepared, stop: Event) -> Explana
             missing = "; ".join(f"{label}: {why}" for label, why in ladder.missing.items())
             print(f"not explained: {missing or 'no block has all rungs'}", file=sys.stderr)
             return None
-        looked = [spending(look(host, one)) for one in (side, other)]
+        own, base = (spending(look(host, one)) for one in (side, other))
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    own, base = looked
     return Explanation(cell=cell, against=against, date=date, ladder=ladder, own=own, other=base)

@@ -60,17 +60,12 @@ def resume_command(folder: Path | str) -> str:
 
 def most_blocks(launches: Sequence[Launch], baseline: str) -> int:
     """Blocks in which the baseline and another one shall be timed on the same work, where these are most; 0: never."""
-    blocks: Counter[str] = Counter()
-    cells = {}
-    for launch in launches:
-        if launch.cell.kind == "speed" and not launch.skip:
-            cells[launch.cell.id] = launch.cell
-            blocks[launch.cell.id] += 1
+    blocks = Counter(launch.cell for launch in launches if launch.cell.kind == "speed" and not launch.skip)
     pairs = [
-        min(blocks[base.id], blocks[other.id])
-        for base in cells.values()
+        min(blocks[base], blocks[other])
+        for base in blocks
         if base.adapter == baseline
-        for other in cells.values()
-        if other.id != base.id and other.workload == base.workload
+        for other in blocks
+        if other != base and other.workload == base.workload
     ]
     return max(pairs, default=0)

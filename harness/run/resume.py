@@ -10,6 +10,7 @@ from levelfield.harness.records.record import Record
 from levelfield.harness.records.store import Contents
 from levelfield.harness.run import data
 from levelfield.harness.run.prepare import Prepared
+from levelfield.harness.system.differing import differing
 from levelfield.harness.system.machine import MachineType
 from levelfield.harness.system.variables import Passed
 
@@ -37,11 +38,7 @@ def changes(before: Contents, prepared: Prepared, kept: Mapping[str, str] | None
     for adapter, environment in sorted(used):
         now = adapters[adapter].versions(environments[environment].installed)
         was = versions.get((adapter, environment), now)
-        found += [
-            f"{name} is {now.get(name, 'absent')} for {adapter}, it was {was.get(name, 'absent')}"
-            for name in sorted(now.keys() | was.keys())
-            if now.get(name) != was.get(name)
-        ]
+        found += [f"{name} is {new} for {adapter}, it was {old}" for name, old, new in differing(was, now, "absent")]
     for adapter in sorted({adapter for adapter, _ in used} & proofs.keys()):
         if proofs[adapter] != fingerprint(adapters[adapter].source, adapters[adapter].distribution):
             found.append(f"the source of {adapter}, the specification or the certifier has changed")
@@ -56,11 +53,7 @@ def _variables(before: Contents, passed: Mapping[str, Passed], kept: Mapping[str
         record = last[environment]
         was = record.in_force if kept is not None else dict(record.cell.variables)
         now = {**(kept or {}), **dict(passed[environment])}
-        found += [
-            f"the variable {name} is {now.get(name, 'not set')}, it was {was.get(name, 'not set')}"
-            for name in sorted(was.keys() | now.keys())
-            if was.get(name) != now.get(name)
-        ]
+        found += [f"the variable {name} is {new}, it was {old}" for name, old, new in differing(was, now, "not set")]
     return found
 
 

@@ -5,7 +5,9 @@ A limit on any group above a process' own binds as well, and a container sees no
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import Literal
 
 _NO_LIMIT = 2**60  # version 1 tells a number of this size where there is no limit of memory
 
@@ -68,14 +70,16 @@ def memory_kills(root: Path = Path("/")) -> int | None:
     return None
 
 
-def short_of_memory(before: int | None) -> str | None:
-    """What to add to a death by SIGKILL where `memory_kills` is no more what it was `before`; None where it is."""
-    now = memory_kills()
-    if now is None or before is None or now <= before:
-        return None
+def ended(code: int, kills: int | None) -> tuple[str, Literal["exit", "signal", "memory"]]:
+    """How a process ended, and of what kind that is; `kills` are the `memory_kills` before it did."""
+    if code >= 0:
+        return f"ended with exit code {code}", "exit"
+    how, now = f"ended by {signal.Signals(-code).name}", memory_kills()
+    if code != -signal.SIGKILL or now is None or kills is None or now <= kills:
+        return how, "signal"
     limit = memory_limit()
     whose = "the machine's memory" if limit is None else f"the control group's {limit / 1e6:,.0f} MB of memory"
-    return f": {whose} did not suffice"
+    return f"{how}: {whose} did not suffice", "memory"
 
 
 def parse_bytes(text: str) -> int | None:

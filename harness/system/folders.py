@@ -65,6 +65,13 @@ def cache() -> Path:
     return Path(os.environ.get("LEVELFIELD_CACHE") or pooch.os_cache("levelfield"))
 
 
+def write(path: Path, data: bytes) -> None:
+    """Whole or not at all. Raises OSError."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
 class Temporary:
     """A new folder ``levelfield-*``, removed by `close`; that of a process which was killed, by the next one's start.
 

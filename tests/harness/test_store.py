@@ -253,15 +253,12 @@ def test_the_newest_run_is_the_one_that_was_started_last_whenever_its_files_were
     with pytest.raises(UserError, match="no run"):
         store.newest()
     for number, name in enumerate(("b", "c", "a")):
-        run = RUN.model_copy(update={"started": f"2026-01-01T00:00:0{number}+00:00", "suite": f"suite-{name}"})
+        run = RUN.model_copy(update={"started": f"2026-01-01T00:00:0{number}+00:00"})
         store.Store.create(store.RUNS / name, run).close()
         os.utime(store.RUNS / name / "run.json", (9 - number, 9 - number))
     (store.RUNS / "damaged").mkdir()
     (store.RUNS / "damaged" / "run.json").write_text("[")
     assert store.newest() == store.RUNS / "a"
-    assert store.newest("suite-c") == store.RUNS / "c"
-    with pytest.raises(UserError, match="no run of suite smoke"):
-        store.newest("smoke")
 
 
 def test_new_folders_do_not_collide(tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def _duel(bench: Bench, step: float, until: float) -> Iterator[dict[str, Any]]:
         return Side(info, work, wrap=(Delay(seconds=LABELS[label] * step),))
 
     plain = Side(info, work)
-    with ground(plain, plain, bench.task, bench.machine, bench.cores, TIME_LIMIT) as host:
+    with ground(plain, plain, bench.task, bench.machine, TIME_LIMIT) as host:
         first = [pair(host, side("base"), side("base"), block) for block in range(CALIBRATION)]
         step = median(one.second for one in first if one) / (len(bench.task.train.x) // series.RECIPE.batch_size)
         for block in count():
