@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental.layout import Format, Layout
 from jax.sharding import Sharding, SingleDeviceSharding
@@ -15,6 +14,6 @@ def by_samples(array: np.ndarray, where: Sharding | None = None) -> jax.Array:
     Left to itself a TPU keeps a table in whichever order needs less padding. Where that is by columns, every step would
     copy the whole table to gather the rows of its batch. Others keep it by rows in any case.
     """
-    rows = Layout(tuple(range(array.ndim)))
-    placed = jax.device_put(array, Format(rows, where or SingleDeviceSharding(jax.devices()[0])))
-    return jnp.asarray(placed)  # with JAX_DISABLE_JIT what is given a layout stays an array of NumPy's
+    form = Format(Layout(tuple(range(array.ndim))), where or SingleDeviceSharding(jax.devices()[0]))
+    # With JAX_DISABLE_JIT what is given a layout stays an array of NumPy's
+    return jax.numpy.asarray(jax.device_put(array, form))
