@@ -53,7 +53,7 @@ FAR = 0.6
 BAND, LOW = 2.0, 0.02  # factor between losses, and what counts as nothing
 OWN_BAND = 1.6  # on the idiomatic track: times the highest loss of the untimed launches after as many epochs
 OTHER_BAND = 3.0  # without those: times the reference's loss after a third of the epochs; with dropout after as many
-WAITED, LEAST_WAIT = 0.25, 2e-3  # of the timed seconds before a look, and seconds in all
+WAITED, LEAST_WAIT = 0.25, 2e-3  # of the timed seconds before a look, and seconds in all if each is a usual one
 
 
 @dataclass(frozen=True)
@@ -304,8 +304,10 @@ def clock_changed(seen: Seen, result: Mapping[str, Any], wall: float) -> str | N
 
 def waited(seen: Seen) -> str | None:
     """Whether work was left after `synchronize`, so that reading the weights had to wait for it."""
+    if (looks := len(seen.waited)) < 3:
+        return None
     share = float(np.median(seen.waited / np.maximum(seen.since, 1e-9)))
-    if len(seen.waited) < 3 or share <= WAITED or seen.waited.sum() <= LEAST_WAIT:
+    if share <= WAITED or looks * np.median(seen.waited) <= LEAST_WAIT:  # a single look may wait for another process
         return None
     return f"work was left after synchronize: reading the weights waited for {_percent(share)} of the time before it"
 

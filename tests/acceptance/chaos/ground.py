@@ -173,7 +173,7 @@ class Ground:
 
     def records(self, folder: Path) -> list[Record]:
         """All whole ones, also those that a later one replaces."""
-        return list(store._lines(folder / "records.jsonl", Record, []))
+        return list(store._lines(folder, Record, []))
 
     def processes(self) -> list[psutil.Process]:
         found = []
