@@ -65,6 +65,7 @@ def noisy(blocks: int, factor: float = 1.0) -> Trial:
     return Trial("neighbour", "a", "m", same=same(found, labels[1:], "base"))
 
 
+@pytest.mark.slow
 def test_few_false_verdicts_in_many_windows_hold_and_few_windows_prove_nothing():
     assert words(neighbour=[noisy(400)])["3"] == "holds"
     assert words(neighbour=[noisy(20)])["3"] == "open"

@@ -21,6 +21,8 @@ from levelfield.harness.cli import main
 from levelfield.harness.cli.arguments import parse
 from levelfield.tasks.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 settings.load_profile("fuzz")
 EXAMPLES = settings().max_examples
 GOOD = {0, 1, 2, 5}  # 3 is an internal error: a traceback that was held back

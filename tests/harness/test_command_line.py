@@ -234,6 +234,7 @@ def test_the_command_in_the_head_repeats_the_run(ran):
     assert "--anonymous" in command
 
 
+@pytest.mark.slow
 def test_quiet_is_quiet(levelfield, ran):
     done = levelfield("run", "small.toml", "-q", "-a", "numpy-manual", "-o", "quiet", "--no-certify")
     assert done.returncode == 0

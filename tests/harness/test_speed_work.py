@@ -85,6 +85,7 @@ def at_rate(rate: float) -> Cell:
     return work.model_copy(update={"recipe": replace(work.recipe, learning_rate=rate)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell",
     [partial(suite_cell, "digits"), partial(suite_cell, "iris"), doctor_cell],

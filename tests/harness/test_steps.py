@@ -19,6 +19,7 @@ NOISES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", NOISES)
 @pytest.mark.parametrize("runs", [5, 12, 24])
 def test_a_series_without_a_step_shows_one_in_at_most_one_of_twenty(noise, runs):

@@ -19,6 +19,8 @@ from levelfield.tasks.mlp import MLP
 from levelfield.tasks.recipe import Recipe
 from levelfield.tasks.variant import Variant, vary
 
+pytestmark = pytest.mark.slow
+
 DIGITS = registry.load("digits")
 SEEDS = range(6)
 EPOCHS = 40

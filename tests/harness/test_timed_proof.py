@@ -273,6 +273,7 @@ class WrongLate(NumpyManual):
             self.steps += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [NumpyManual, WrongLate])
 def test_launches_of_a_block_are_held_against_each_other_where_the_reference_did_not_come(tmp_path, monkeypatch, first):
     monkeypatch.setattr(turns, "LEAST_EPOCHS", 99)

@@ -171,6 +171,7 @@ def test_a_row_of_the_first_picture_is_an_adapter_with_its_verdict_beside_it(bui
 WORDS = 35  # of a sentence, as in the pages that people write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_sentence_of_a_page_is_long(built, kind):
     text = built[kind][0]
@@ -182,6 +183,7 @@ def test_no_sentence_of_a_page_is_long(built, kind):
     assert [s for s in sentences if sum(any(c.isalnum() for c in word) for word in s.split()) > WORDS] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_axis_is_longer_than_its_values_need(built, kind):
     """Values come near both ends of every axis; one that begins at zero is one that a value could have."""
@@ -201,6 +203,7 @@ def test_no_axis_is_longer_than_its_values_need(built, kind):
             assert low >= -0.1 * high or (high - min(values)) / (high - low) >= 0.5, (kind, name, low, high)
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_wider_than_a_gap_of_accuracy_can_be(built):
     for kind in ("default", "parity"):
         for name, drawing in built[kind][1]:
@@ -209,6 +212,7 @@ def test_nothing_is_drawn_wider_than_a_gap_of_accuracy_can_be(built):
                 assert -100 <= low < high <= 100
 
 
+@pytest.mark.slow
 def test_two_seeds_and_two_launches_have_no_interval(built):
     for name, drawing in built["default"][1]:
         if name.startswith("gap") and "(2 seeds" in drawing.get_label():
@@ -218,6 +222,7 @@ def test_two_seeds_and_two_launches_have_no_interval(built):
     assert text.count("fewer than three launches") == 2
 
 
+@pytest.mark.slow
 def test_what_all_share_is_drawn_once_and_said(built):
     text, drawn = built["default"]
     adapters = len({e[0] for e in factory.ENTRIES})
@@ -227,6 +232,7 @@ def test_what_all_share_is_drawn_once_and_said(built):
             assert len(drawing.get_axes()) == 1
 
 
+@pytest.mark.slow
 def test_who_differs_gets_a_panel_of_his_own(built):
     (drawing,) = [d for name, d in built["parity"][1] if name == "curves-1"]
     assert len(drawing.get_axes()) == 2

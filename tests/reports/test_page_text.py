@@ -160,6 +160,7 @@ BUILD = (
 )
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes_in_another_process_with_another_hash_seed(small_page):
     script = (
         "import hashlib, report_factory as factory; from levelfield.reports.page import html as page;"

@@ -24,6 +24,8 @@ from levelfield.reports.findings.learning import studies
 from levelfield.reports.sections import gap
 from levelfield.tasks import registry
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(manual.__file__).read_text(encoding="utf-8")
 
 SEED = ("np.random.default_rng(setting.seed)", "np.random.default_rng(10_000 + setting.seed)")

@@ -64,6 +64,7 @@ def test_no_turn_is_told_that_the_intervals_do_not_support(errors, noise):
     assert not [sentence for sentence in told(fits(errors, noise=noise)) if sentence.startswith("Between")]
 
 
+@pytest.mark.slow
 def test_of_nothing_but_noise_a_turn_is_told_in_at_most_one_run_of_twenty():
     rng = random.Random(1)
     wrong = 0
