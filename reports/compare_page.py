@@ -9,8 +9,6 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from markupsafe import Markup
-
 from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Run
 from levelfield.harness.results.compare_runs import Change, RunComparison, machine_differences
@@ -18,21 +16,7 @@ from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, telling_feeds
 from levelfield.reports.findings.text import count, listing
 from levelfield.reports.page import embed, figure, html, verdicts
-from levelfield.reports.page.blocks import (
-    ENTRY,
-    MOST_PICTURES,
-    Column,
-    Heading,
-    Line,
-    Picture,
-    Section,
-    Table,
-    absent,
-    drawn,
-    facets,
-    number,
-    text,
-)
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, facets, number, text
 
 BASE = "the base run"
 
@@ -61,23 +45,21 @@ def build(base_run: Run, new_run: Run, comparison: RunComparison) -> str:
     """The page as HTML text: the same bytes for the same runs and comparison."""
     pair = Pair(base_run, new_run, comparison)
     rows = [_row(change) for change in comparison.changes]
-    heads = {name: embed.plain(run.model_dump(mode="python")) for name, run in (("base", base_run), ("new", new_run))}
+    heads = {name: embed.plain(run.model_dump()) for name, run in (("base", base_run), ("new", new_run))}
     data = {"json": embed.encode(heads | {"cells": rows}), "complete": True}
     with figure.style():
-        bodies = [_body(name, short, title, make(pair)) for name, short, title, make in SECTIONS]
+        bodies = []
+        for name, short, title, make in SECTIONS:
+            shown = html.fill(f"compare/{name}.html", name=name, title=title, section=make(pair))
+            bodies.append({"name": name, "short": short, "html": shown})
         return html.shell("compare/page.html", bodies, data, pair=pair, run=new_run, records=len(comparison.changes))
-
-
-def _body(name: str, short: str, title: str, section: Section) -> dict[str, Any]:
-    template = html.environment().get_template(f"compare/{name}.html")
-    return {"name": name, "short": short, "html": Markup(template.render(name=name, title=title, section=section))}  # noqa: S704
 
 
 def _row(change: Change) -> dict[str, Any]:
     verdict, ratio = change.verdict, change.verdict.ratio
     limits = {"ratio": ratio.estimate, "low": ratio.low, "high": ratio.high, "pairs": ratio.n} if ratio else {}
     return embed.plain(  # type: ignore[no-any-return]
-        {"cell": change.cell.model_dump(mode="python"), "verdict": verdict.word, "material": verdict.material}
+        {"cell": change.cell.model_dump(), "verdict": verdict.word, "material": verdict.material}
         | {"reason": verdict.reason, "again": change.across is not None, **limits}
     )
 
@@ -91,20 +73,18 @@ def changes(pair: Pair) -> Section:
     groups: dict[str, list[Change]] = defaultdict(list)
     for change in ordered(pair.found.changes):
         groups[where(change.cell)].append(change)
-    blocks: list[Heading | Picture | Table] = []
-    for i, (place, own) in enumerate(groups.items(), start=1):
-        if len(groups) > 1:
-            blocks.append(Heading(place))
-        if i <= MOST_PICTURES and any(c.verdict.ratio for c in own):
-            caption = f"New run against base run: {place}."
-            key = "Right of 1: the new run takes longer. Bar: the simultaneous interval. Band: the margin of a tie."
-            blocks.append(Picture(f"changes-{i}", partial(draw, own, f"changes-{i}"), caption, key))
-        blocks.append(table(own, place, f"changes-table-{i}"))
-    return Section(
+    return Section.of_each(
+        [*groups.items()],
+        lambda group: group[0],
+        lambda group, i: [picture(*group, f"changes-{i}")] if any(c.verdict.ratio for c in group[1]) else [],
+        lambda group, i: [table(*group, f"changes-table-{i}")],
         sentences=(summary(pair), *told(pair), *again(pair), f"{pair.found.decided.capitalize()}."),
-        blocks=tuple(blocks),
-        notes=drawn(len(groups)),
     )
+
+
+def picture(place: str, own: Sequence[Change], name: str) -> Picture:
+    key = "Right of 1: the new run takes longer. Bar: the simultaneous interval. Band: the margin of a tie."
+    return Picture(name, partial(draw, own, name), f"New run against base run: {place}.", key)
 
 
 def ordered(found: Sequence[Change]) -> list[Change]:
@@ -175,7 +155,7 @@ def draw(own: Sequence[Change], name: str) -> figure.Markup:
     return verdicts.draw(rows, "step time, new over base, log scale", name, alt, room=1.03, unjudged="")
 
 
-def table(own: Sequence[Change], place: str, name: str) -> Table:
+def table(place: str, own: Sequence[Change], name: str) -> Table:
     lines = []
     for change, entry in zip(own, entries_of([c.cell for c in own]), strict=True):
         ratio = change.verdict.ratio
@@ -196,20 +176,14 @@ def table(own: Sequence[Change], place: str, name: str) -> Table:
 
 def unpaired(pair: Pair) -> Section:
     sides = (("base", pair.found.only_base), ("new", pair.found.only_new))
-    lines = [
-        Line((text(Entry.of(c).label), text(f"only in the {side} run"), text(where(c))), {"task": c.task})
-        for side, cells in sides
-        for c in cells
-    ]
-    lines = [
-        Line((text(Entry.of(one.cell).label), text(str(one)), text(where(one.cell))), {"task": one.cell.task})
-        for one in pair.found.lost
-    ] + lines
+    cells = [(one.cell, str(one)) for one in pair.found.lost]
+    cells += [(cell, f"only in the {side} run") for side, own in sides for cell in own]
+    lines = [Line((text(Entry.of(c).label), text(how), text(where(c))), {"task": c.task}) for c, how in cells]
     if not lines:
         return Section(sentences=("Every cell that was timed in one run was timed in the other.",))
     lost = Counter(one.how for one in pair.found.lost)
     counts = [f"{n} {how} in the new run" for how, n in lost.items()]
-    told_ = listing([*counts, *(f"{len(cells)} only in the {side} run" for side, cells in sides if cells)])
+    told_ = listing([*counts, *(f"{len(own)} only in the {side} run" for side, own in sides if own)])
     columns = tuple(Column(c, numeric=False) for c in ("Adapter · mode", "Timed", "Where"))
     return Section(
         sentences=(f"{count(len(lines), 'cell')} could not be compared: {told_}.",),

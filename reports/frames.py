@@ -99,12 +99,9 @@ def tables(evidence: Evidence) -> tuple[list[Row], list[Row], list[Row], list[Ro
 def _place(workload: Workload, entry: Entry) -> Row:
     where = {"task": workload.task, "model": workload.model.name, "recipe": workload.recipe.name}
     names = ("track", "device", "threads", "precision", "cold", "replicas", "replication")
-    how = {name: getattr(workload, name) for name in names}
-    return (
-        where
-        | how
-        | {"adapter": entry.adapter, "mode": entry.mode, "feed": entry.feed, "environment": entry.environment}
-    )
+    of_entry = ("adapter", "mode", "feed", "environment")
+    how = {name: getattr(workload, name) for name in names} | {name: getattr(entry, name) for name in of_entry}
+    return where | how
 
 
 def _interval(name: str, interval: Interval | None) -> Row:

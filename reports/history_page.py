@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from markupsafe import Markup
-
 from levelfield.harness.judge.statistics import LEAST_BLOCKS, judge
 from levelfield.harness.judge.steps import LEAST_SERIES, Step
 from levelfield.harness.results.proved import Place
@@ -18,21 +16,7 @@ from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.text import count, duration, factor, listing
 from levelfield.reports.page import embed, figure
 from levelfield.reports.page import html as page
-from levelfield.reports.page.blocks import (
-    ENTRY,
-    MOST_PICTURES,
-    Column,
-    Heading,
-    Line,
-    Picture,
-    Section,
-    Table,
-    Value,
-    absent,
-    drawn,
-    facets,
-    text,
-)
+from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, Value, absent, facets, text
 
 MOST_PANELS = 24
 
@@ -44,19 +28,18 @@ def label(place: Place) -> str:
 def build(history: History) -> str:
     """The page as HTML text: the same bytes for the same series."""
     rows = [
-        {"cell": place[0].model_dump(mode="python"), "cold": place[1]}
+        {"cell": place[0].model_dump(), "cold": place[1]}
         | {"step_seconds": [own[place].estimate if place in own else None for own in history.times]}
         | {"to_control": [own[place].estimate if place in own else None for own in history.ratios]}
         | {"steps": [{"run": history.runs[s.first].name, "ratio": s.ratio.estimate} for s in of(history, place)]}
         for place in history.places
     ]
-    runs = [embed.plain(run.model_dump(mode="python")) for run in history.runs]
+    runs = [embed.plain(run.model_dump()) for run in history.runs]
     data = {"json": embed.encode({"runs": runs, "cells": embed.plain(rows)}), "complete": True}
     with figure.style():
         section = series(history)
-        template = page.environment().get_template("history/series.html")
-        html = template.render(name="series", title="From run to run", section=section, history=history)
-        bodies = [{"name": "series", "short": "Series", "html": Markup(html)}]  # noqa: S704 - autoescaped
+        about = {"name": "series", "title": "From run to run", "section": section, "history": history}
+        bodies = [{"name": "series", "short": "Series", "html": page.fill("history/series.html", **about)}]
         return page.shell(
             "history/page.html", bodies, data, history=history, run=history.runs[-1], records=len(history.runs)
         )
@@ -93,25 +76,24 @@ def series(history: History) -> Section:
     groups: dict[str, list[Place]] = defaultdict(list)
     for place in history.places:
         groups[where(place[0])].append(place)
-    blocks: list[Heading | Picture | Table] = []
-    for i, (told, own) in enumerate(sorted(groups.items()), start=1):
-        if len(groups) > 1:
-            blocks.append(Heading(told))
-        if i <= MOST_PICTURES and len(history.runs) > 1:
-            beside = [place for place in own if any(place in ratios for ratios in history.ratios)]
-            if beside:
-                control = Entry.of(history.controls[beside[0]]).label
-                caption = f"Time of a steady step beside {control} in the same run: {told}."
-                key = "One panel for each cell, on the same log axis; bar: interval. Dashed: a step. Runs from left."
-                drawing = partial(draw, history, beside[:MOST_PANELS], f"series-{i}", told)
-                blocks.append(Picture(f"series-{i}", drawing, caption, key))
-        blocks.append(table(history, own, told, f"series-table-{i}"))
     left = (f"Left out, because they come from other machines: {listing(list(history.elsewhere), most=8)}.",)
-    return Section(
+    return Section.of_each(
+        sorted(groups.items()),
+        lambda group: group[0],
+        lambda group, i: pictures(history, *group, f"series-{i}"),
+        lambda group, i: [table(history, *group, f"series-table-{i}")],
         sentences=(summary(history), *(sentence(history, place, step) for place, step in shown(history))),
-        blocks=tuple(blocks),
-        notes=drawn(len(groups)) + (left if history.elsewhere else ()),
+        notes=left if history.elsewhere else (),
     )
+
+
+def pictures(history: History, told: str, own: Sequence[Place], name: str) -> list[Picture]:
+    beside = [place for place in own if any(place in ratios for ratios in history.ratios)]
+    if len(history.runs) < 2 or not beside:
+        return []
+    caption = f"Time of a steady step beside {Entry.of(history.controls[beside[0]]).label} in the same run: {told}."
+    key = "One panel for each cell, on the same log axis; bar: interval. Dashed: a step. Runs from left."
+    return [Picture(name, partial(draw, history, beside[:MOST_PANELS], name, told), caption, key)]
 
 
 def shown(history: History) -> list[tuple[Place, Step]]:
@@ -156,7 +138,7 @@ def draw(history: History, places: Sequence[Place], name: str, told: str) -> fig
     return figure.to_svg(drawing, name, f"{count(len(places), 'cell')} beside the control on {told}: {found}.")
 
 
-def table(history: History, places: Sequence[Place], told: str, name: str) -> Table:
+def table(history: History, told: str, places: Sequence[Place], name: str) -> Table:
     lines = []
     for place in places:
         values = [text(label(place))]
@@ -175,12 +157,9 @@ def _value(history: History, place: Place, i: int) -> Value:
     if ratio is None or control is None:
         why = "the control" if control == place[0] else "no control in this run"
         return Value(duration(time.estimate), time.estimate, why)
-    detail = f"{factor(ratio.estimate)} {Entry.of(control).label}"
-    step = next((step for step in of(history, place) if step.first == i), None)
-    if step is None:
-        return Value(duration(time.estimate), time.estimate, detail)
-    word = judge(step.ratio, MARGIN).word
-    detail += f"; step: {factor(step.ratio.estimate)} {words.SIGNS[word]} {word}"
-    if found := changed(history, place, i):
-        detail += f"; {listing(found)}"
-    return Value(duration(time.estimate), time.estimate, detail, word)
+    told, word = [f"{factor(ratio.estimate)} {Entry.of(control).label}"], ""
+    for step in (step for step in of(history, place) if step.first == i):
+        word = judge(step.ratio, MARGIN).word
+        told.append(f"step: {factor(step.ratio.estimate)} {words.SIGNS[word]} {word}")
+        told += [listing(found)] if (found := changed(history, place, i)) else []
+    return Value(duration(time.estimate), time.estimate, "; ".join(told), word)

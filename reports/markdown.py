@@ -81,11 +81,7 @@ def escape(text: str) -> str:
     """One line that Markdown and the HTML inside it show as it stands."""
     line = visible(text).replace("\n", " ").replace("\t", " ")
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#|!~@$])", _escape_mark, line)
-
-
-def _escape_mark(match: re.Match[str]) -> str:
-    return match.group() if match.group() in "()#!" else f"\\{match.group()}" if match.group() != "@" else "&#64;"
+    return re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", line).replace("@", "&#64;")
 
 
 def _code(text: str) -> list[str]:

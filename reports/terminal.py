@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from levelfield.harness.records.record import Record, Run
 from levelfield.harness.run.outcome import unfinished
 from levelfield.harness.system.console import columns
 from levelfield.reports.findings import publishable, words
 from levelfield.reports.findings.certificates import Certificate
-from levelfield.reports.findings.evidence import (
-    Comparison,
-    Described,
-    Evidence,
-    Place,
-    gather,
-    outcome_counts,
-    warnings,
-)
+from levelfield.reports.findings.evidence import Comparison, Evidence, Place, gather, outcome_counts, warnings
 from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.learning import Study, accuracy_on_test, loss_gap, loss_on_test, mean_of, studies
 from levelfield.reports.findings.series import fits
@@ -26,17 +19,12 @@ from levelfield.reports.sections import failures, gap, published
 from levelfield.reports.sections import studies as what_makes_the_gap
 
 
-def text(
-    run: Run,
-    records: Sequence[Record],
-    baseline: str | None = None,
-    *,
-    certificates: Sequence[Certificate] | None = None,
-    adapters: Mapping[str, Described] | None = None,
-) -> str:
-    """A table with verdict words for every workload, then learning, then what is missing and why."""
-    evidence = gather(run, records, baseline=baseline, certificates=certificates, adapters=adapters)
-    return "\n".join(lines(evidence)) + "\n"
+def text(run: Run, records: Sequence[Record], **known: Any) -> str:
+    """A table with verdict words for every workload, then learning, then what is missing and why.
+
+    `known` is what `gather` takes besides.
+    """
+    return "\n".join(lines(gather(run, records, **known))) + "\n"
 
 
 def lines(evidence: Evidence) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from levelfield.harness.records.record import Run
 from levelfield.reports.findings import words
 from levelfield.reports.findings.intervals import LEAST
-from levelfield.reports.findings.text import count, duration, factor, factors, span, visible
+from levelfield.reports.findings.publishable import made_by
+from levelfield.reports.findings.text import duration, factor, factors, span, visible
 from levelfield.reports.findings.versions import Point, Row
 from levelfield.reports.page import figure
 from levelfield.reports.terminal import table
@@ -69,11 +70,8 @@ def picture(rows: Sequence[Row], package: str, run: Run) -> bytes | None:
         for axes in panels:
             axes.tick_params(axis="x", labelrotation=35 if turned else 0)
         figure.log_times(panels[0], "y")
-        height = drawing.get_size_inches()[1]
         head = f"{package}: time of a steady step" + ("" if several else f", {timed[0].workload.label}")
-        foot = f"{run.name} · {run.machine.cpu}, {count(run.machine.cores, 'core')} · {run.started[:10]} · levelfield"
-        drawing.text(0.1 / figure.WIDTH, 1 - 0.2 / height, figure.label(head), fontsize=10, weight="bold")
-        drawing.text(0.1 / figure.WIDTH, 0.1 / height, figure.label(foot), fontsize=8, color=figure.MUTED)
+        figure.framed(drawing, head, made_by(run), 10, 0.1)
         return figure.to_file(drawing, "svg")
 
 

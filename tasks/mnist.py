@@ -140,12 +140,8 @@ def read_idx(path: Path, archive: Archive) -> np.ndarray:
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            if zipped:
-                with gzip.open(file) as unzipped:
-                    content = unzipped.read(archive.size + 1)
-            else:
-                content = file.read(archive.size + 1)
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            content = file.read(archive.size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, archive, f"it cannot be unpacked or read ({error})") from None
     header = archive.header

@@ -36,12 +36,8 @@ def read(file: Path, spec: TableSpec) -> Frame:
     """The columns of one file, whatever its format."""
     data, form, suffix = content.load(file, spec.format)
     if form == "csv":
-        found = delimited.read(file, data, spec, suffix)
-    elif form == "npz":
-        found = arrays.read(file, data, spec)
-    else:
-        found = typed.read(file, data, spec, form)
-    return found
+        return delimited.read(file, data, spec, suffix)
+    return arrays.read(file, data, spec) if form == "npz" else typed.read(file, data, spec, form)
 
 
 class Table:
@@ -129,10 +125,7 @@ class Table:
         """The label's column, or the several of a one-hot label."""
         several = len(self.chosen.labels) > 1
         as_text = self.spec.kind == "classification" and not several
-        found = [
-            columns.read(self.frame.names[i], self.frame.columns[i], self.spec, as_text=as_text)
-            for i in self.chosen.labels
-        ]
+        found = [self._column(i, as_text=as_text) for i in self.chosen.labels]
         if several and self.spec.kind == "regression":
             raise UserError(
                 f"{self.file}: a regression has one label, not {len(found)}", "choose one, exclude the others"
@@ -153,6 +146,9 @@ class Table:
                     "in each row one of these columns holds 1 and the others 0; or name a single column",
                 )
         return found
+
+    def _column(self, place: int, *, as_text: bool = False) -> Column:
+        return columns.read(self.frame.names[place], self.frame.columns[place], self.spec, as_text=as_text)
 
     def _check_targets(self, column: Column) -> None:
         if column.kind != "number":
@@ -199,9 +195,8 @@ class Table:
         """Class numbers (n,) int64, how many samples each class has, and the rows that are kept."""
         if len(labels) > 1:
             places = np.argmax(np.nan_to_num([c.numbers for c in labels]), axis=0)
-            keys, texts = [c.name for c in labels], places
+            keys, codes = [c.name for c in labels], places
             self.said.append(f"one-hot label of {len(labels)} columns")
-            codes = texts
         else:
             encoded = labels[0].values.dictionary_encode()
             keys = encoded.dictionary.to_pylist()
@@ -230,8 +225,7 @@ class Table:
             raise UserError(
                 f"{self.file}: all labels (column {label!r}) are {what}", "classification needs two classes at least"
             )
-        place = self.chosen.labels[0]
-        as_number = columns.read(label, self.frame.columns[place], self.spec)
+        as_number = self._column(self.chosen.labels[0])
         numeric = as_number.kind == "number" and len(self.chosen.labels) == 1
         broken = numeric and not all(NUMBER.fullmatch(name) and float(name).is_integer() for name in counts)
         many = numeric and len(counts) > MOST_CLASSES
@@ -246,9 +240,9 @@ class Table:
         few = {name: n for name, n in counts.items() if n < needed}
         if few:
             told = ", ".join(f"{frame.short(name)} ({n})" for name, n in list(few.items())[:12])
-            more = f" and {len(few) - 12} more" if len(few) > 12 else ""
+            told += f" and {len(few) - 12} more" if len(few) > 12 else ""
             raise Remedied(
-                f"{self.file}: too few samples of class {told}{more} in column {label!r}: every split needs one",
+                f"{self.file}: too few samples of class {told} in column {label!r}: every split needs one",
                 ('to learn a number rather than a class, set kind = "regression"; or ' if many else "")
                 + f"rare = {max(few.values()) + 1} leaves out classes with fewer samples than that",
                 {"kind": "regression"} if many else {"rare": max(few.values()) + 1},
@@ -265,9 +259,8 @@ class Table:
         self.said.append(notices.about_guessing(classes))
         self.warnings += notices.about_classes(classes)
         if len(labels) == 1:
-            as_number = columns.read(label, self.frame.columns[self.chosen.labels[0]], spec)
             place = self.chosen.labels[0]
-            others = notices.one_hot_partners(self.features, as_number, place, self.chosen.features)
+            others = notices.one_hot_partners(self.features, self._column(place), place, self.chosen.features)
             if others:
                 self.warnings.append(
                     f"columns {notices.listed(others)} and the label {label!r} sum to 1 in each row; if they are one "

@@ -17,7 +17,7 @@ from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.records.record import Cache, epoch_seconds, step_seconds
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place, common_steps, too_few
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place, too_few
 from levelfield.reports.findings.text import NARROW, listing
 
 CACHES: tuple[Cache | None, ...] = ("empty", "filled", None)  # in the order in which they are told
@@ -124,7 +124,7 @@ def same_but_mode(a: Entry, b: Entry) -> bool:
 
 def payback(workload: Workload, compiled: Start, eager: Start, confidence: float, of_steps: float) -> Payback:
     """`confidence` is that of the verdict, `of_steps` that of each interval of steps."""
-    a, b = common_steps(compiled.place, eager.place)
+    a, b = compiled.place.paired(eager.place)
     if len(a) < statistics.LEAST_BLOCKS:
         return Payback(workload, compiled, eager, too_few(len(a)), {})
     verdict = statistics.judge(statistics.paired_ratio(a, b, confidence), MARGIN)

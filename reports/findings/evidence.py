@@ -10,8 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, Literal, Protocol
+from typing import Literal
 
+from levelfield.adapters.adapter import Literals
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.judge.tiers import tiers
@@ -34,21 +35,6 @@ Outcome = Literal["ok", "not proved while timed", "disturbed", "failed", "unsupp
 
 # The mode in which a framework computes when nobody asks for another: its compiled one, where it has one.
 USUAL_MODES = {"tensorflow": "graph", "jax": "jit", "flax": "jit"}
-
-
-class Described(Protocol):
-    """What the page tells of an adapter besides its records: the literals of its class."""
-
-    @property
-    def modes(self) -> Sequence[str]: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
-    @property
-    def limits(self) -> Sequence[Mapping[str, Any]]: ...
-    @property
-    def defaults(self) -> Mapping[str, str]: ...
-    @property
-    def fast_modes(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -76,6 +62,11 @@ class Place:
                 return "disturbed"
             return "not certified" if self.certified is False else "ok"
         return next(s for s in ("failed", "unsupported", "skipped") if self.counts.get(s))  # type: ignore[return-value]
+
+    def paired(self, other: Place) -> tuple[list[float], list[float]]:
+        """Seconds of a step of both, in the blocks that both have."""
+        blocks = sorted(self.steps.keys() & other.steps.keys())
+        return [self.steps[b] for b in blocks], [other.steps[b] for b in blocks]
 
     @property
     def launches(self) -> int:
@@ -110,7 +101,10 @@ class Comparison:
 
     @property
     def base(self) -> Place | None:
-        return next((p for p in self.places if p.entry == self.baseline), None)
+        return self.place(self.baseline)
+
+    def place(self, entry: Entry | None) -> Place | None:
+        return next((p for p in self.places if p.entry == entry), None)
 
     @property
     def tiers(self) -> dict[int, list[Place]]:
@@ -132,7 +126,7 @@ class Evidence:
     speed: tuple[Comparison, ...]
     learning: tuple[tuple[Workload, dict[Entry, tuple[Record, ...]]], ...]  # the launches of each entry, ok or not
     certificates: tuple[Certificate, ...] | None = None
-    adapters: Mapping[str, Described] = field(default_factory=dict)
+    adapters: Mapping[str, Literals] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     peaks: tuple[Peak, ...] = ()
@@ -161,7 +155,7 @@ def gather(
     *,
     baseline: str | None = None,
     certificates: Iterable[Certificate] | None = None,
-    adapters: Mapping[str, Described] | None = None,
+    adapters: Mapping[str, Literals] | None = None,
     sources: Mapping[str, str] | None = None,
     scripts: Mapping[str, str] | None = None,
     peaks: Sequence[Peak] = (),
@@ -218,7 +212,7 @@ def last_of_each_launch(records: Iterable[Record]) -> tuple[Record, ...]:
 
 
 def find_baseline(
-    name: str, entries: Sequence[Entry], adapters: Mapping[str, Described], environment: str = "default"
+    name: str, entries: Sequence[Entry], adapters: Mapping[str, Literals], environment: str = "default"
 ) -> Entry | None:
     """The entry meant by ``adapter`` or ``adapter:mode``; of an adapter alone its first mode.
 
@@ -291,12 +285,6 @@ def place_of(
         steps,
         intervals.median_of(list(steps.values())) if steps else None,
     )
-
-
-def common_steps(own: Place, other: Place) -> tuple[list[float], list[float]]:
-    """Seconds of a step of both, in the blocks that both have."""
-    blocks = sorted(own.steps.keys() & other.steps.keys())
-    return [own.steps[b] for b in blocks], [other.steps[b] for b in blocks]
 
 
 def too_few(blocks: int) -> Verdict:

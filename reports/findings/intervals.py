@@ -17,9 +17,9 @@ def median_of(values: Sequence[float]) -> Interval:
     return found if found.n >= LEAST else Interval(found.estimate, found.estimate, found.estimate, found.n, 0.0)
 
 
-def mean_of(values: Sequence[float], low: float = -inf, high: float = inf, confidence: float = 0.95) -> Interval:
+def mean_of(values: Sequence[float], low: float = -inf, high: float = inf) -> Interval:
     """Student's interval, cut at what the quantity can be; infinite limits from too few values."""
-    return bounded(statistics.mean_interval(values, confidence), low, high)
+    return bounded(statistics.mean_interval(values), low, high)
 
 
 def bounded(x: Interval, low: float, high: float) -> Interval:

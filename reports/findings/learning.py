@@ -6,11 +6,12 @@ training − validation accuracy; positive means worse on data that was not trai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from levelfield.harness.judge import equivalence
 from levelfield.harness.judge.equivalence import LEAST_SEEDS, LEAST_TEST_SAMPLES, Equivalence
@@ -19,7 +20,7 @@ from levelfield.harness.records.record import EpochScores, Record
 from levelfield.reports.findings import intervals, task_facts
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, Evidence, baseline_among, holds_certificate
-from levelfield.reports.findings.text import listing
+from levelfield.reports.findings.text import capital, listing
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,25 @@ def alike_label(entries: Sequence[Entry], everybody: bool) -> str:
     return f"all {len(entries)} entries" if everybody else f"{len(entries)} alike"
 
 
+class Learnt(Protocol):
+    @property
+    def learner(self) -> Learner: ...
+
+
+Found = TypeVar("Found", bound=Learnt)
+
+
+def one_of_each(
+    found: Sequence[Found], shown: Callable[[Found], Hashable]
+) -> tuple[list[Found], list[list[Entry]], list[str]]:
+    """One of each group that is `shown` alike, the entries of the groups, and their names."""
+    groups: dict[Hashable, list[Found]] = defaultdict(list)
+    for one in found:
+        groups[shown(one)].append(one)
+    entries = [[one.learner.entry for one in own] for own in groups.values()]
+    return [own[0] for own in groups.values()], entries, [alike_label(own, len(groups) == 1) for own in entries]
+
+
 def _losses(learner: Learner) -> list[tuple[int, int, float]]:
     return [
         (seed, s.epoch, v) for seed, c in learner.curves.items() for s in c for v in (s.train.loss, s.validation.loss)
@@ -132,8 +152,7 @@ class Study:
         means = {x.entry.label: mean_of(x.bests(), test) for x in self.measured}
         sign = 1 if self.classification else -1
         worse = [name for name, mean in means.items() if mean and sign * (mean.estimate - self.guess) < 0]
-        told = task_facts.guessing(self.task, self.guess)
-        told = told[0].upper() + told[1:]
+        told = capital(task_facts.guessing(self.task, self.guess))
         return told + (f"; worse than that: {listing(worse, most=4)}." if worse else ".")
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from levelfield.harness.records.record import Run
 from levelfield.reports.findings import judged
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import count, listing
@@ -39,6 +40,11 @@ def _lacks(evidence: Evidence) -> Iterator[str]:
         yield "a commit of levelfield, or the list of the files that its wheel installed"
     elif code.endswith("+changes"):
         yield "levelfield without changes: its checkout or its installed files had some"
+
+
+def made_by(run: Run) -> str:
+    """For the foot of a picture that is a file of its own: run, machine and date."""
+    return f"{run.name} · {run.machine.cpu}, {count(run.machine.cores, 'core')} · {run.started[:10]} · levelfield"
 
 
 def trust(evidence: Evidence) -> str:

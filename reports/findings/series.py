@@ -37,7 +37,6 @@ class Level:
     """One place on the axis: `values` of each quantity."""
 
     name: str
-    place: float
     values: Mapping[str, Values]
 
     def of(self, quantity: str, where: Where) -> Mapping[int, float]:
@@ -199,9 +198,7 @@ def series(study: StudyName, records: Sequence[Record]) -> tuple[Series, ...]:
                 counts[record.cell.adapter, record.cell.mode] += 1
         main = max(counts, key=lambda where: (counts[where], where))
         measure = _decomposed if study == "bias-variance" else _quantities
-        made.append(
-            Series(axis, tuple(Level(name, place, measure(own)) for (place, name), own in sorted(levels.items())), main)
-        )
+        made.append(Series(axis, tuple(Level(name, measure(own)) for (_, name), own in sorted(levels.items())), main))
     return tuple(sorted(made, key=lambda one: -len(one.levels)))
 
 

@@ -32,12 +32,9 @@ def visible(text: object) -> str:
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
-def shorten(text: str, most: int) -> str:
-    """`text` in at most `most` characters, cut in the middle: names differ at both ends."""
-    if len(text) <= most:
-        return text
-    head = (most - 1) * 2 // 3
-    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+def capital(text: str) -> str:
+    """`text` as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -107,10 +104,19 @@ def clock(seconds: float) -> str:
 
 def scaled(value: float, unit: str) -> str:
     """With three significant digits and a decimal prefix: ``12.3 GFLOP/s``, ``512 MB``."""
-    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= scale:
-            return f"{significant(value / scale)}{NARROW}{prefix}{unit}"
-    return f"{significant(value)}{NARROW}{unit}"
+    scale, prefix = prefix_for(value)
+    return f"{significant(value / scale)}{NARROW}{prefix}{unit}"
+
+
+def prefix_for(value: float) -> tuple[float, str]:
+    """(scale, decimal prefix) in which `value` reads as 1 … 999; none below 1000."""
+    steps = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+    return next((step for step in steps if abs(value) >= step[0]), (1.0, ""))
+
+
+def per_second(value: float) -> str:
+    """A rate: ``12.3 k/s``."""
+    return f"{scaled(value, '').strip(NARROW)}/s"
 
 
 def percent(share: float) -> str:

@@ -76,6 +76,11 @@ def of_place(evidence: Evidence, place: Place) -> Use:
     )
 
 
+def amount(quantity: Quantity) -> float | None:
+    """Its value, where there is one."""
+    return None if isinstance(quantity, Unavailable) else quantity.value
+
+
 def middle(records: Sequence[Record], name: str) -> Quantity:
     """The median over launches of what was measured, or the reason that most of them give for its absence."""
     return _middle([r.utilisation.get(name, Unavailable(reason=NOT_RECORDED)) for r in records])

@@ -75,9 +75,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """For programs."""
 
     def interval(found: Interval | None) -> dict[str, Any] | None:
-        return (
-            None if found is None else {"estimate": found.estimate, "low": found.low, "high": found.high, "n": found.n}
-        )
+        return None if found is None else {name: getattr(found, name) for name in ("estimate", "low", "high", "n")}
 
     return [
         {

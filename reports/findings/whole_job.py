@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
-from typing import Protocol
 
 from levelfield.harness.judge.statistics import Interval
 from levelfield.harness.records.record import Cache, Record, epoch_seconds, step_seconds
 from levelfield.reports.findings import intervals, words
-from levelfield.reports.findings.break_even import CACHES
+from levelfield.reports.findings.break_even import CACHES, Start
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence, Place
 from levelfield.reports.findings.text import count, duration, span
@@ -24,11 +23,6 @@ from levelfield.reports.page.blocks import ENTRY, Column, Line, Table, Value, ab
 
 EPOCHS = (1, 10, 1000)
 PARTS = ("import", "build", "place", "first_epoch")
-
-
-class Started(Protocol):
-    @property
-    def place(self) -> Place: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Job:
         return self.place.entry.label + words.WITH_CACHE[self.cache]
 
 
-def find(evidence: Evidence, workload: Workload, starts: Sequence[Started]) -> tuple[Job, ...]:
+def find(evidence: Evidence, workload: Workload, starts: Sequence[Start]) -> tuple[Job, ...]:
     """For each entry and cache whose launches recorded every phase. Of forked launches none, where cold ones exist."""
     if not workload.cold and any(_twin(workload, c.workload) for c in evidence.speed if c.measured):
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from levelfield.harness.judge.statistics import Verdict
+from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.records.record import Cache
 from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
@@ -24,7 +24,10 @@ WITH_CACHE: Mapping[Cache | None, str] = {
 TRACKS = {"matched": "like for like", "idiomatic": "by default"}
 
 
-def why_nothing(evidence: Evidence) -> str:
+def why_nothing(evidence: Evidence, otherwise: str = "") -> str:
+    """Why there is no clean time; `otherwise`, what is said where there is one."""
+    if any(c.measured for c in evidence.speed):
+        return otherwise
     places = [p for c in evidence.speed for p in c.places]
     if not places:
         return "It has no speed launch: levelfield run default"
@@ -42,11 +45,15 @@ def speed_phrase(verdict: Verdict, than: str = "") -> str:
         return f"{verdict.word}{other} (ratio {factors(ratio.low, ratio.high)})"
     small = "" if verdict.material else "; perhaps less than the margin"
     other = f" than {than}" if than else ""
-    if verdict.word == "faster":
-        size, low, high = 1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low
-    else:
-        size, low, high = ratio.estimate, ratio.low, ratio.high
+    size, low, high = as_read(ratio, verdict.word)
     return f"{factor_digits(size)} {TIMES} {verdict.word}{other} ({factors(low, high)}{small})"
+
+
+def as_read(ratio: Interval, word: str) -> tuple[float, float, float]:
+    """Estimate, low and high: of what is faster, how many times."""
+    if word == "faster":
+        return 1 / ratio.estimate, 1 / ratio.high, 1 / ratio.low
+    return ratio.estimate, ratio.low, ratio.high
 
 
 def against_baseline(place: Place, comparison: Comparison) -> str:
@@ -104,12 +111,8 @@ def outcomes(counts: Mapping[str, int]) -> str:
     return listing([f"{counts[word]} {told}" for word, told in known.items() if counts.get(word)], most=len(known))
 
 
-def verdict_counts(places: Sequence[Place]) -> str:
-    """``3 faster, 8 slower, 1 tied``: against the baseline, in a fixed order."""
-    return word_counts([p.verdict.word for p in places if p.verdict])
-
-
 def word_counts(found: Sequence[str]) -> str:
+    """``3 faster, 8 slower, 1 tied``, in a fixed order."""
     return ", ".join(f"{found.count(w)} {w}" for w in WORDS if w in found)
 
 

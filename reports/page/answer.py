@@ -14,6 +14,7 @@ from levelfield.harness.results.proved import NOT_PROVED
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import MODE_WORDS
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
+from levelfield.reports.findings.publishable import made_by
 from levelfield.reports.findings.text import TIMES, count, factor_digits, factors
 from levelfield.reports.page import figure
 from levelfield.tasks.errors import UserError
@@ -96,13 +97,11 @@ def beside(place: Place, comparison: Comparison, *, brief: bool = False) -> str:
     word, ratio = place.word, place.ratio
     if ratio is None:
         return f"{words.SIGNS['not judged']} not judged"
+    size, low, high = words.as_read(ratio, word)
+    limits = "" if brief else f" ({factors(low, high)})"
     if word in ("tied", "inconclusive"):
-        return f"{words.SIGNS[word]} {word}" + ("" if brief else f" ({factors(ratio.low, ratio.high)})")
-    size, low, high = ratio.estimate, ratio.low, ratio.high
-    if word == "faster":
-        size, low, high = 1 / size, 1 / high, 1 / low
-    told = f"{words.SIGNS[word]} {factor_digits(size)}{' ' if not brief else ''}{TIMES}"
-    return f"{told} {word}" + ("" if brief else f" ({factors(low, high)})")
+        return f"{words.SIGNS[word]} {word}{limits}"
+    return f"{words.SIGNS[word]} {factor_digits(size)}{'' if brief else ' '}{TIMES} {word}{limits}"
 
 
 def lead(found: Answer) -> str:
@@ -124,7 +123,7 @@ def _than(place: Place) -> str:
     ratio = place.ratio
     if ratio is None or place.word not in ("faster", "slower"):
         return f"{place.word} against the baseline"
-    size = 1 / ratio.estimate if place.word == "faster" else ratio.estimate
+    size, _, _ = words.as_read(ratio, place.word)
     return f"{factor_digits(size)} {TIMES} {place.word} than the baseline"
 
 
@@ -140,11 +139,9 @@ def image(evidence: Evidence, form: str) -> bytes:
     found = find(evidence)
     if found is None:
         raise UserError("this run timed nothing: there is no picture of it", "levelfield report makes its page")
-    run = evidence.run
     head = f"Which is fastest? {found.where}"
-    foot = f"{run.name} · {run.machine.cpu}, {count(run.machine.cores, 'core')} · {run.started[:10]} · levelfield"
     with figure.style():
-        return figure.to_file(_figure(found, WIDE, head=head, foot=foot), form)
+        return figure.to_file(_figure(found, WIDE, head=head, foot=made_by(evidence.run)), form)
 
 
 def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figure:
@@ -158,10 +155,7 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     height = top + bottom + row * len(rows)
     drawing = Figure(figsize=(width, height))
     axes = drawing.add_axes((left / width, bottom / height, (width - left - right) / width, row * len(rows) / height))
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
+    figure.in_rows(axes, len(rows))
     axes.set_yticks(range(len(rows)), named)
     limits = [x for row in rows for p in row.places if p.interval for x in (p.interval.low, p.interval.high)]
     axes.set_xlim(min(limits) / 1.25, max(limits) * 1.25)
@@ -175,9 +169,7 @@ def _figure(found: Answer, width: float, head: str = "", foot: str = "") -> Figu
     axes.set_xlabel("time of a steady step, log scale" + ("" if brief else "; further left is faster"))
     _legend(drawing, found, brief, 0.3 if head else 0)
     if head:
-        drawing.text(0.08 / width, 1 - 0.2 / height, figure.label(head), fontsize=11, weight="bold")
-    if foot:
-        drawing.text(0.08 / width, 0.1 / height, figure.label(foot), fontsize=8, color=figure.MUTED)
+        figure.framed(drawing, head, foot)
     return drawing
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.text import count, listing
+from levelfield.reports.findings.text import capital, count, listing
 
 MOST_PICTURES = 6  # a page of a hundred figures is read by nobody; the tables hold everything
 MOST_TABLES = 40  # workloads with a table of their own; past them the page would outgrow its readers and its size
@@ -107,26 +107,31 @@ class Section:
     glance: Glance | None = None
 
     @classmethod
-    def by_workload(
+    def of_each(
         cls,
         items: Sequence[Item],
-        workload: Callable[[Item], Workload],
+        title: Callable[[Item], str],
         pictures: Callable[[Item, int], Sequence[Picture]],
         tables: Callable[[Item, int], Sequence[Table]],
         most: int = MOST_PICTURES,
         **rest: Any,
     ) -> Section:
-        """For every workload its figures, then their numbers; a heading where there are several workloads.
+        """For every item, mostly a workload, its figures, then their numbers; its title where there are several.
 
-        `rest`: the other fields; a note is added where not every workload is drawn.
+        `rest`: the other fields; a note is added where not every item is drawn.
         """
         blocks: list[Heading | Picture | Table] = []
         for number_, item in enumerate(items[:MOST_TABLES], start=1):
             if len(items) > 1:
-                blocks.append(Heading(workload(item).full))
+                blocks.append(Heading(title(item)))
             blocks += pictures(item, number_) if number_ <= most else ()
             blocks += tables(item, number_)
-        notes = (*drawn(len(items), most), *rest.pop("notes", ()))
+        notes = tuple(rest.pop("notes", ()))
+        if len(items) > most:
+            others = "the tables hold all"
+            if len(items) > MOST_TABLES:
+                others = f"the first {MOST_TABLES} have tables, the records hold all"
+            notes = (f"The first {most} of {len(items)} workloads are drawn; {others}.", *notes)
         return cls(blocks=tuple(blocks), notes=notes, **rest)
 
     @property
@@ -147,8 +152,7 @@ class Section:
         kinds = Counter(b.kind for b in self.rest)
         told = [count(len(self.sentences) - 1, "more finding")] if len(self.sentences) > 1 else []
         told += [count(kinds[kind], kind) for kind in ("picture", "table") if kinds[kind]]
-        said = listing([*told, "how to read it"])
-        return said[0].upper() + said[1:]
+        return capital(listing([*told, "how to read it"]))
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -159,9 +163,9 @@ class Section:
         return self.sentences[0] if self.sentences else self.missing or ""
 
 
-def text(value: object, *, detail: str = "", tone: str = "", hint: str = "") -> Value:
+def text(value: object, *, detail: str = "", tone: str = "") -> Value:
     shown = str(value)
-    return Value(shown, shown.casefold(), detail, tone, hint)
+    return Value(shown, shown.casefold(), detail, tone)
 
 
 def number(shown: str, value: float | None, *, detail: str = "", tone: str = "", hint: str = "") -> Value:
@@ -173,15 +177,5 @@ def absent(reason: str = "", shown: str = "—") -> Value:
 
 
 def facets(entry: Entry, task: str = "", status: str = "") -> dict[str, str]:
-    found = {"framework": entry.family, "api": entry.api, "mode": entry.mode, "task": task, "status": status}
-    return {name: value for name, value in found.items() if value or name not in ("task", "status")}
-
-
-def drawn(total: int, most: int = MOST_PICTURES) -> tuple[str, ...]:
-    """The note that a section adds when it does not draw every workload."""
-    if total <= most:
-        return ()
-    rest = "the tables hold all"
-    if total > MOST_TABLES:
-        rest = f"the first {MOST_TABLES} have tables, the records hold all"
-    return (f"The first {most} of {total} workloads are drawn; {rest}.",)
+    known = {name: value for name, value in (("task", task), ("status", status)) if value}
+    return {"framework": entry.family, "api": entry.api, "mode": entry.mode, **known}

@@ -17,12 +17,11 @@ LARGEST = 1_500_000  # bytes of JSON; past it the page carries one line per cell
 
 def document(evidence: Evidence) -> dict[str, Any]:
     """`json`: what the page embeds; `complete`: whether these are all records."""
-    run = evidence.run.model_dump(mode="python", exclude=PRIVATE)
-    records = [plain(r.model_dump(mode="python")) for r in evidence.records]
-    explained = [plain(one.model_dump(mode="python")) for one in evidence.explained]
-    peaks = [plain(p.model_dump(mode="python")) for p in evidence.peaks]
-    rest = {"peaks": peaks} | ({"explained": explained} if explained else {})
-    text = encode({"run": plain(run), "records": records} | rest)
+    run = plain(evidence.run.model_dump(exclude=PRIVATE))
+    rest = {"peaks": [plain(peak.model_dump()) for peak in evidence.peaks]}
+    if evidence.explained:
+        rest["explained"] = [plain(one.model_dump()) for one in evidence.explained]
+    text = encode({"run": run, "records": [plain(r.model_dump()) for r in evidence.records]} | rest)
     if len(text) <= LARGEST:
         return {"json": text, "complete": True, "size": len(text)}
     cells = [
@@ -39,7 +38,7 @@ def document(evidence: Evidence) -> dict[str, Any]:
         for comparison in evidence.speed
         for p in comparison.places
     ]
-    return {"json": encode({"run": plain(run), "cells": cells} | rest), "complete": False, "size": len(text)}
+    return {"json": encode({"run": run, "cells": cells} | rest), "complete": False, "size": len(text)}
 
 
 def plain(value: Any) -> Any:

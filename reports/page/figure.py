@@ -22,7 +22,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from levelfield.reports.findings.entries import Entry
-from levelfield.reports.findings.text import NARROW, factor, significant, unit_for, visible
+from levelfield.reports.findings.text import NARROW, factor, prefix_for, significant, unit_for, visible
 
 INK, MUTED, LINE, PAPER = "#0a0b0c", "#5a5b5c", "#d2d3d4", "#fcfdfe"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
@@ -132,11 +132,8 @@ def _tidy_tag(tag: str, name: str, used: set[str]) -> str:
 
 def _round(found: re.Match[str]) -> str:
     value = _DECIMALS.sub(lambda m: _one_decimal(m.group()), " ".join(found.group(2).split()))
-    return f'{found.group(1)}="{re.sub(" ?([A-Za-z]) (?=[-0-9])", _letter, value)}"'
-
-
-def _letter(match: re.Match[str]) -> str:
-    return match.group(1)
+    value = re.sub(r" ?([A-Za-z]) (?=[-0-9])", r"\1", value)
+    return f'{found.group(1)}="{value}"'
 
 
 def _one_decimal(number: str) -> str:
@@ -157,17 +154,38 @@ def wrapped(text: str, most: int) -> str:
     return "\n".join(wrap(label(text), most)) or " "
 
 
-def panel(rows: int, *, row: float = 0.235, top: float = 0.3, bottom: float = 0.5) -> tuple[Figure, Axes]:
-    """A figure with one axes for `rows` lines, which `name_rows` names; margins in inches, so that rows keep their
-    height."""
+def panel(labels: Sequence[str], *, most: int = 42, row: float = 0.235, top: float = 0.3) -> tuple[Figure, Axes]:
+    """A figure with one axes, each line of which has a label, in lines of at most `most` characters.
+
+    `row` and `top` are inches: rows keep their height, and the longest label gets the room that it needs.
+    """
+    rows, bottom = len(labels), 0.5
     height = top + bottom + row * max(rows, 1)
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0.6 / WIDTH, bottom / height, (WIDTH - 0.85) / WIDTH, row * max(rows, 1) / height))
+    in_rows(axes, rows)
+    named = [wrapped(text, most) for text in labels]
+    axes.set_yticks(range(rows), named)
+    longest = max((len(line) for name in named for line in name.split("\n")), default=0)
+    left = 0.25 + 0.068 * longest
+    place = axes.get_position()
+    axes.set_position((left / WIDTH, place.y0, (WIDTH - left - 0.25) / WIDTH, place.height))
+    return figure, axes
+
+
+def in_rows(axes: Axes, rows: int) -> None:
+    """Lines from above, without a vertical axis."""
     axes.set_ylim(max(rows, 1) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    return figure, axes
+
+
+def framed(figure: Figure, head: str, foot: str, size: float = 11, left: float = 0.08) -> None:
+    """What is above and below a picture that is a file of its own."""
+    width, height = figure.get_size_inches()
+    figure.text(left / width, 1 - 0.2 / height, label(head), fontsize=size, weight="bold")
+    figure.text(left / width, 0.1 / height, label(foot), fontsize=8, color=MUTED)
 
 
 def plot(height: float, width: float = WIDTH, left: float = 0.95) -> tuple[Figure, Axes]:
@@ -217,16 +235,6 @@ def outer_labels(figure: Figure, x: str, y: str) -> None:
     figure.text(0.12 / WIDTH, 0.5, y, va="center", rotation=90, color=MUTED)
 
 
-def name_rows(axes: Axes, labels: Sequence[str], most: int = 42) -> None:
-    """Names the lines of a `panel`, which takes the room that the longest name needs."""
-    named = [wrapped(text, most) for text in labels]
-    axes.set_yticks(range(len(named)), named)
-    longest = max((len(line) for name in named for line in name.split("\n")), default=0)
-    left = 0.25 + 0.068 * longest
-    place = axes.get_position()
-    axes.set_position((left / WIDTH, place.y0, (WIDTH - left - 0.25) / WIDTH, place.height))
-
-
 def point(axes: Axes, x: float, low: float, high: float, y: float, entry: Entry, *, faint: bool = False) -> None:
     """An estimate with its interval: colour = family, marker = API, filled = compiled; outlined in ink."""
     if isfinite(low) and isfinite(high):
@@ -237,11 +245,6 @@ def point(axes: Axes, x: float, low: float, high: float, y: float, entry: Entry,
 def dot(axes: Axes, x: float, y: float, mark: Mapping[str, Any], size: float = 6.5, **how: Any) -> None:
     """One mark without a line, such as `marker` makes it."""
     axes.plot([x], [y], linestyle="none", markersize=size, **mark, **how)
-
-
-def tick_mark(colour: str) -> dict[str, Any]:
-    """An upright line: what stands beside a marker in the same row."""
-    return {"marker": "|", "color": colour, "markeredgewidth": 1.8}
 
 
 def marker(entry: Entry) -> dict[str, Any]:
@@ -287,8 +290,7 @@ def _tick_time(seconds: float) -> str:
 
 def tick(value: float, unit: str = "") -> str:
     """A round number with a decimal prefix: ``10 GFLOP/s``, ``20 k``."""
-    steps = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-    scale, prefix = next((pair for pair in steps if value >= pair[0]), (1.0, ""))
+    scale, prefix = prefix_for(value)
     suffix = prefix + unit
     return f"{round(value / scale, 6):g}{suffix and NARROW + suffix}"
 

@@ -60,9 +60,9 @@ def _render(evidence: Evidence) -> str:
         told = {"name": name, "title": module.TITLE, "section": section} | shared
         if name == "summary":
             told |= first
-        bodies.append({"name": name, "short": module.SHORT, "html": _fill(f"{name}.html", told)})
+        bodies.append({"name": name, "short": module.SHORT, "html": fill(f"{name}.html", **told)})
     if missing:
-        bodies.append({"name": "not-measured", "short": "Missing", "html": _fill("missing.html", {"missing": missing})})
+        bodies.append({"name": "not-measured", "short": "Missing", "html": fill("missing.html", missing=missing)})
     return shell(
         "page.html",
         bodies,
@@ -111,7 +111,7 @@ def first_screen(evidence: Evidence, parts: Mapping[str, tuple[ModuleType, Secti
     }
 
 
-def _fill(template: str, told: Mapping[str, Any]) -> Markup:
+def fill(template: str, **told: Any) -> Markup:
     return Markup(environment().get_template(template).render(told))  # noqa: S704 - rendered with autoescape
 
 

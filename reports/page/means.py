@@ -6,25 +6,27 @@ from collections.abc import Callable
 from math import isfinite
 
 from levelfield.harness.judge.statistics import Interval
-from levelfield.reports.findings.text import count, fixed, loss
+from levelfield.reports.findings.text import count, fixed, loss, significant
 from levelfield.reports.page.blocks import Value, absent, number
 
 
 def of_loss(interval: Interval | None) -> Value:
-    if interval is None:
-        return absent("not finite")
-    return number(loss(interval.estimate), interval.estimate, detail=_limits(interval, loss))
+    return _value(interval, loss, "not finite")
 
 
 def of_share(interval: Interval | None, unit: str = "", otherwise: str = "no accuracy") -> Value:
     """In hundredths."""
+    return _value(interval, lambda v: fixed(100 * v, 2), otherwise, unit)
+
+
+def of_fits(interval: Interval | None) -> Value:
+    return _value(interval, significant, "no fit that ended")
+
+
+def _value(interval: Interval | None, shown: Callable[[float], str], otherwise: str, unit: str = "") -> Value:
     if interval is None:
         return absent(otherwise)
-    shown = f"{fixed(100 * interval.estimate, 2)}{unit}"
-    return number(shown, interval.estimate, detail=_limits(interval, lambda v: fixed(100 * v, 2)))
-
-
-def _limits(interval: Interval, shown: Callable[[float], str]) -> str:
+    limits = f"{shown(interval.low)} … {shown(interval.high)}"
     if not isfinite(interval.low):
-        return f"{count(interval.n, 'seed')}: no interval"
-    return f"{shown(interval.low)} … {shown(interval.high)}"
+        limits = f"{count(interval.n, 'seed')}: no interval"
+    return number(f"{shown(interval.estimate)}{unit}", interval.estimate, detail=limits)

@@ -58,16 +58,11 @@ def strip(
 def ladder(rises: Sequence[Rise], columns: Sequence[str], alt: str) -> Markup:
     """Lines from column to column, logarithmic: the steeper, the larger the ratio."""
     values = [log(v) for r in rises for v in (r.start[1], r.end[1])]
-    low, high = min(values), max(values)
-    gap = (WIDTH - 2 * EDGE - 10) / (len(columns) - 1)
-
-    def at(point: tuple[int, float]) -> tuple[float, float]:
-        return EDGE + 5 + gap * point[0], 29 - 23 * (log(point[1]) - low) / ((high - low) or 1)
-
-    parts = []
+    gap, parts = _gap(len(columns)), []
     for rise in rises:
         colour = to_variable(family_colour(rise.family))
-        (x1, y1), (x2, y2) = at(rise.start), at(rise.end)
+        x1, x2 = (EDGE + 5 + gap * column for column, _ in (rise.start, rise.end))
+        y1, y2 = (_height(log(value), values) for _, value in (rise.start, rise.end))
         parts.append(f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{colour}" stroke-width="1.5"/>')
         parts += [_dot(x1, y1, colour), _dot(x2, y2, colour)]
     anchors = ("start", *["middle"] * (len(columns) - 2), "end")
@@ -78,14 +73,22 @@ def ladder(rises: Sequence[Rise], columns: Sequence[str], alt: str) -> Markup:
 
 def steps(values: Sequence[float], colour: str, alt: str, ends: tuple[str, str]) -> Markup:
     """From level to level of an axis whose ends are named, linear in height."""
-    low, high = min(values), max(values)
-    gap = (WIDTH - 2 * EDGE - 10) / max(1, len(values) - 1)
-    points = [(EDGE + 5 + gap * i, 29 - 23 * (v - low) / ((high - low) or 1)) for i, v in enumerate(values)]
+    gap = _gap(len(values))
+    points = [(EDGE + 5 + gap * i, _height(v, values)) for i, v in enumerate(values)]
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
     parts = [f'<path d="M{path}" fill="none" stroke="{to_variable(colour)}" stroke-width="1.5"/>']
     parts += [_dot(x, y, to_variable(colour)) for x, y in points]
     parts += [_word(EDGE - 5, ends[0], "start"), _word(WIDTH - EDGE + 5, ends[1], "end")]
     return _svg(parts, alt)
+
+
+def _gap(columns: int) -> float:
+    return (WIDTH - 2 * EDGE - 10) / max(1, columns - 1)
+
+
+def _height(value: float, among: Sequence[float]) -> float:
+    low, high = min(among), max(among)
+    return 29 - 23 * (value - low) / ((high - low) or 1)
 
 
 def _dot(x: float, y: float, colour: str) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry
-from levelfield.reports.findings.text import factor, factors
+from levelfield.reports.findings.text import duration, factor, factors
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import Value, absent, number, text
+
+BASELINE = text(f"{words.SIGNS['baseline']} baseline")
 
 
 def word(verdict: Verdict) -> Value:
@@ -29,6 +31,11 @@ def ratio(found: Interval | None) -> Value:
     return number(factor(found.estimate), found.estimate, detail=factors(found.low, found.high))
 
 
+def step(time: Interval | None, otherwise: str = "", *, told: str = "") -> Value:
+    """Seconds of a step, and what is told beside them; or why there are none."""
+    return number(duration(time.estimate), time.estimate, detail=told) if time else absent(otherwise)
+
+
 def draw(
     rows: Sequence[tuple[str, Verdict, Entry]],
     axis: str,
@@ -44,8 +51,7 @@ def draw(
     `most`: characters of a line of a label; `room`: factor that is left beside the intervals; `unjudged`: what stands
     before the reason in place of a point.
     """
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    figure.name_rows(axes, [label for label, _, _ in rows], most)
+    drawing, axes = figure.panel([label for label, _, _ in rows], top=figure.LEGEND, most=most)
     ratios = [verdict.ratio for _, verdict, _ in rows if verdict.ratio]
     axes.set_xlim(min([r.low for r in ratios] + [0.95]) / room, max([r.high for r in ratios] + [1.05]) * room)
     margin = max(verdict.margin for _, verdict, _ in rows)

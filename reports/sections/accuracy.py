@@ -12,7 +12,7 @@ from levelfield.harness.records.record import step_seconds
 from levelfield.reports.findings import task_facts
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
-from levelfield.reports.findings.learning import Learner, Study, alike_label, studies
+from levelfield.reports.findings.learning import Learner, Study, one_of_each, studies
 from levelfield.reports.findings.text import duration, listing
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, number
@@ -122,9 +122,9 @@ def section(evidence: Evidence) -> Section:
         return Section(
             missing="It needs learning launches of the baseline on a classification task: levelfield run default"
         )
-    return Section.by_workload(
+    return Section.of_each(
         races,
-        lambda r: r.study.workload,
+        lambda r: r.study.workload.full,
         lambda r, i: [picture(r, i)],
         lambda r, i: [table(r, f"reach-table-{i}")],
         sentences=tuple(r.sentence for r in races),
@@ -141,13 +141,8 @@ def picture(race: Race, number_: int) -> Picture:
 
 
 def draw(race: Race, name: str) -> figure.Markup:
-    groups: dict[tuple[tuple[int, ...], int], list[Reach]] = {}
-    for reach in race.reaches:
-        groups.setdefault((reach.epochs, reach.missed), []).append(reach)
-    rows = [own[0] for own in groups.values()]
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    entries = [[r.learner.entry for r in own] for own in groups.values()]
-    figure.name_rows(axes, [alike_label(own, len(rows) == 1) for own in entries])
+    rows, entries, names = one_of_each(race.reaches, lambda reach: (reach.epochs, reach.missed))
+    drawing, axes = figure.panel(names, top=figure.LEGEND)
     trained = [s.epoch for r in rows if r.missed for c in r.learner.curves.values() for s in c[-1:]]
     last = max([1, *trained, *(e for r in rows for e in r.epochs)])
     for row, reach in enumerate(rows):

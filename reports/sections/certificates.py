@@ -28,19 +28,14 @@ def section(evidence: Evidence) -> Section:
     examined = [c for c in certificates if c.checks]
     return Section(
         sentences=(sentence(evidence, certificates), *timed(evidence)),
-        blocks=(*picture(examined), *((table(certificates),) if certificates else ())),
+        blocks=(*([picture(examined)] if examined else []), *([table(certificates)] if certificates else [])),
     )
 
 
-def picture(examined: Sequence[Certificate]) -> tuple[Picture, ...]:
-    if not examined:
-        return ()
+def picture(examined: Sequence[Certificate]) -> Picture:
     caption = "Largest deviation from the float64 reference, as a share of its tolerance."
-    return (
-        Picture(
-            "deviation", partial(draw, examined, "deviation"), caption, "Point: one quantity. ×: beyond the tolerance."
-        ),
-    )
+    key = "Point: one quantity. ×: beyond the tolerance."
+    return Picture("deviation", partial(draw, examined, "deviation"), caption, key)
 
 
 def uncertified(evidence: Evidence) -> list[str]:
@@ -96,8 +91,7 @@ def _label(c: Certificate) -> str:
 
 def draw(certificates: Sequence[Certificate], name: str) -> figure.Markup:
     rows = list(certificates)
-    drawing, axes = figure.panel(len(rows), top=0.15)
-    figure.name_rows(axes, [_label(c) for c in rows])
+    drawing, axes = figure.panel([_label(c) for c in rows], top=0.15)
     axes.axvline(0, color=figure.INK, linewidth=1.1)
     for row, certificate in enumerate(rows):
         for check in certificate.checks:

@@ -19,9 +19,9 @@ def section(evidence: Evidence) -> Section:
     found = [s for s in studies(evidence) if s.measured]
     if not found:
         return Section(missing="No learning launch finished: levelfield run default")
-    return Section.by_workload(
+    return Section.of_each(
         found,
-        lambda s: s.workload,
+        lambda s: s.workload.full,
         lambda s, i: [picture(s, i)],
         lambda s, i: [table(s, f"curves-table-{i}")],
         MOST_STUDIES,

@@ -14,7 +14,7 @@ from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place, too_few
 from levelfield.reports.findings.learning import Learner, Study, accuracy_on_test, mean_of, studies
-from levelfield.reports.findings.text import NARROW, count, duration, factor, listing
+from levelfield.reports.findings.text import NARROW, count, factor, listing
 from levelfield.reports.page import figure, means, small, verdicts
 from levelfield.reports.page.blocks import (
     ENTRY,
@@ -25,7 +25,6 @@ from levelfield.reports.page.blocks import (
     Picture,
     Section,
     Table,
-    Value,
     absent,
     number,
     text,
@@ -125,7 +124,7 @@ def _why_unjudged(own: Place, other: Place | None) -> str:
         return "not measured like for like in this run"
     if own.certified is False or other.certified is False:
         return "not certified"
-    blocks = len(own.steps.keys() & other.steps.keys())
+    blocks = len(own.paired(other)[0])
     return "" if blocks >= statistics.LEAST_BLOCKS else too_few(blocks).reason
 
 
@@ -248,8 +247,9 @@ def speed_table(speeds: Speeds, name: str) -> Table:
     lines = []
     for p in speeds.pairs:
         fed = "fed by a loader" if p.entry.feed == "loader" else "fed from arrays"
-        values = _step(p.matched), _step(p.own, fed), verdicts.ratio(p.verdict.ratio), verdicts.word(p.verdict)
-        lines.append(Line.of(p.entry, speeds.own.workload, "ok", *values))
+        like = verdicts.step(p.matched.interval if p.matched else None, "not in this run")
+        values = verdicts.step(p.own.interval, told=fed), verdicts.ratio(p.verdict.ratio), verdicts.word(p.verdict)
+        lines.append(Line.of(p.entry, speeds.own.workload, "ok", like, *values))
     return Table(
         name,
         f"Steady step like for like and by default: {_title(speeds.own.workload)}",
@@ -264,12 +264,6 @@ def speed_table(speeds: Speeds, name: str) -> Table:
     )
 
 
-def _step(place: Place | None, detail: str = "") -> Value:
-    if place is None or place.interval is None:
-        return absent("not in this run")
-    return number(duration(place.interval.estimate), place.interval.estimate, detail=detail)
-
-
 def quality_picture(q: Qualities, number_: int) -> Picture:
     name = f"defaults-quality-{number_}"
     return Picture(
@@ -282,12 +276,11 @@ def quality_picture(q: Qualities, number_: int) -> Picture:
 
 def draw_quality(q: Qualities, name: str) -> figure.Markup:
     rows = [(g.learner, g.test) for g in q.gaps.gaps if g.test]
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
-    figure.name_rows(axes, [x.entry.label for x, _ in rows])
+    drawing, axes = figure.panel([x.entry.label for x, _ in rows], top=figure.LEGEND, row=0.27)
     for row, (x, test) in enumerate(rows):
         if like := q.like(x):
-            gap.mean_beside(axes, like, row)
-        gap.mean_in_row(axes, test, row, figure.marker(x.entry))
+            gap.draw_mean(axes, like, row, None)
+        gap.draw_mean(axes, test, row, figure.marker(x.entry))
     axes.set_xlabel("test accuracy at the best validation snapshot, %")
     figure.legend(drawing, [x.entry for x, _ in rows])
     return figure.to_svg(drawing, name, q.gaps.sentence)

@@ -73,14 +73,10 @@ def _versions(evidence: Evidence) -> dict[str, set[str]]:
 
 
 def versions(evidence: Evidence) -> Table:
-    users: dict[str, set[str]] = defaultdict(set)
-    for record in evidence.latest:
-        for name in record.versions:
-            users[name].add(record.cell.adapter)
-    rows = [
-        (name, ", ".join(sorted(found)), listing(sorted(users[name]), most=20))
-        for name, found in _versions(evidence).items()
-    ]
+    rows = []
+    for name, found in _versions(evidence).items():
+        users = {record.cell.adapter for record in evidence.latest if name in record.versions}
+        rows.append((name, ", ".join(sorted(found)), listing(sorted(users), most=20)))
     return _table("versions", "Versions of the distributions", ("Distribution", "Version", "Used by"), rows)
 
 
@@ -126,15 +122,13 @@ def placement(evidence: Evidence) -> Table:
 
 
 def tasks(evidence: Evidence) -> Table:
-    rows = []
+    rows: list[tuple[Value | str | int, ...]] = []
     for name, about in sorted(evidence.run.tasks.items()):
-        known = {key: _known(about.get(key)) for key in ("kind", "features", "outputs", "source", "licence")}
+        known = [_known(about.get(key)) for key in ("kind", "features", "outputs", "source", "licence")]
         samples = about.get("samples")
         parts = [str(samples.get(s, "?")) for s in ("train", "validation", "test")] if isinstance(samples, dict) else []
         shown = text(" / ".join(parts)) if parts else absent()
-        rows.append(
-            (name, known["kind"], known["features"], known["outputs"], shown, known["source"], known["licence"])
-        )
+        rows.append((name, *known[:3], shown, *known[3:]))
     labels = ("Task", "Kind", "Features", "Outputs", "Samples", "Source", "Licence")
     table = _table("tasks", "Tasks: data and splits", labels, rows)
     samples_column = replace(table.columns[4], detail="train / validation / test")

@@ -100,8 +100,7 @@ def picture(one: Explanation, number_: int) -> Picture:
 
 def draw(one: Explanation, name: str) -> figure.Markup:
     rungs = one.ladder.rungs
-    drawing, axes = figure.panel(len(rungs), row=0.3, top=0.12)
-    figure.name_rows(axes, [rung_name(one, rung) for rung in rungs], 34)
+    drawing, axes = figure.panel([rung_name(one, rung) for rung in rungs], row=0.3, top=0.12, most=34)
     unit, ends = Unit.of(one.ladder), []
     below = 0.0
     for row, rung in enumerate(rungs):

@@ -85,10 +85,11 @@ def not_installed(found: Iterable[Trouble]) -> str:
 def section(evidence: Evidence) -> Section:
     found = find(evidence)
     listed = tuple(t for t in found if not t.absent)
+    left = f"The first {MOST_LINES} of {len(listed)} are listed; the records hold all."
     return Section(
         sentences=tuple(filter(None, (sentence(evidence, found), not_installed(found)))),
         blocks=(table(listed),) if listed else (),
-        notes=_left(len(listed)),
+        notes=(left,) if len(listed) > MOST_LINES else (),
         extra={
             "logs": [t for t in found if t.log][:MOST_LOGS],
             "left": max(0, sum(bool(t.log) for t in found) - MOST_LOGS),
@@ -103,10 +104,6 @@ def glance(found: Sequence[Trouble]) -> Glance:
     told = f"Without a number: {listing([f'{n} {status}' for status, n in counted.items()])}."
     first = f" First: {found[0].entry.label}, {found[0].reason}."
     return Glance(told + first if len(first.split()) <= 20 and len(first) < 120 else told)
-
-
-def _left(total: int) -> tuple[str, ...]:
-    return () if total <= MOST_LINES else (f"The first {MOST_LINES} of {total} are listed; the records hold all.",)
 
 
 def sentence(evidence: Evidence, found: tuple[Trouble, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -12,7 +12,6 @@ from typing import Any
 from levelfield.harness.judge.equivalence import MARGIN, Equivalence
 from levelfield.harness.judge.statistics import Interval
 from levelfield.reports.findings import intervals
-from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.learning import (
     JUDGED,
@@ -21,27 +20,15 @@ from levelfield.reports.findings.learning import (
     accuracy_gap,
     accuracy_on_test,
     against_baseline,
-    alike_label,
     loss_gap,
     loss_on_test,
     mean_of,
+    one_of_each,
     studies,
 )
-from levelfield.reports.findings.text import NARROW, count, fixed, listing, loss, signed, significant
-from levelfield.reports.page import figure, means, small
-from levelfield.reports.page.blocks import (
-    ENTRY,
-    Column,
-    Glance,
-    Line,
-    Picture,
-    Section,
-    Table,
-    Value,
-    absent,
-    number,
-    text,
-)
+from levelfield.reports.findings.text import NARROW, capital, count, fixed, listing, loss, signed, significant
+from levelfield.reports.page import figure, means, small, verdicts
+from levelfield.reports.page.blocks import ENTRY, Column, Glance, Line, Picture, Section, Table, Value, absent, number
 
 ORDER, SHORT, TITLE = 90, "Gap", "Generalisation gap and test accuracy"
 QUESTION = "Does any framework generalise worse?"
@@ -109,7 +96,7 @@ class Gaps:
             )
         if why:
             suite = f"levelfield run {SUITES.get(self.study.workload.track, 'defaults')}"
-            needs = f"{why[0].upper()}{why[1:]}. For both: {suite}."
+            needs = f"{capital(why)}. For both: {suite}."
             return f"{where} it is not judged whether one generalises worse. {needs} {self.spread}"
         judged = [g for g in self.gaps if g.against and "not judged" not in g.words.values()]
         worse = [g.differences for g in judged if g.worse]
@@ -177,9 +164,9 @@ def section(evidence: Evidence) -> Section:
     found = sorted((find(s) for s in studies(evidence) if s.measured), key=lambda g: bool(g.study.why_not_judged()))
     if not found:
         return Section(missing="No learning launch finished: levelfield run parity")
-    return Section.by_workload(
+    return Section.of_each(
         found,
-        lambda g: g.study.workload,
+        lambda g: g.study.workload.full,
         pictures,
         lambda g, i: [table(g, f"gap-table-{i}")],
         sentences=tuple(g.sentence for g in found),
@@ -232,27 +219,15 @@ def differences_picture(found: Gaps, number_: int) -> Picture:
     )
 
 
-def shared(gaps: Sequence[Gap], shown: Callable[[Gap], Hashable]) -> tuple[list[Gap], list[list[Entry]], list[str]]:
-    """One of each group that looks the same, the entries of the groups, and their names."""
-    groups: dict[Hashable, list[Gap]] = {}
-    for gap in gaps:
-        groups.setdefault(shown(gap), []).append(gap)
-    entries = [[g.learner.entry for g in own] for own in groups.values()]
-    return [own[0] for own in groups.values()], entries, [alike_label(own, len(groups) == 1) for own in entries]
-
-
 def draw_differences(found: Gaps, name: str) -> figure.Markup:
-    rows, entries, names = shared([g for g in found.gaps if g.against], lambda g: g.verdicts)
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
-    figure.name_rows(axes, names)
+    rows, entries, names = one_of_each([g for g in found.gaps if g.against], lambda g: g.verdicts)
+    drawing, axes = figure.panel(names, top=figure.LEGEND, row=0.27)
     axes.axvspan(-100 * MARGIN, 100 * MARGIN, color=figure.LINE, alpha=0.55, linewidth=0)
     axes.axvline(0, color=figure.INK, linewidth=0.9, zorder=1)
     for row, gap in enumerate(rows):
-        found_ = {what: c.difference for what, c in gap.against.items()}
-        if moved := found_.get("gap"):
-            mean_beside(axes, moved, row)
-        if moved := found_.get("test accuracy"):
-            mean_in_row(axes, moved, row, figure.shared_marker(entries[row]))
+        for what, mark in (("gap", None), ("test accuracy", figure.shared_marker(entries[row]))):
+            if what in gap.against and (moved := gap.against[what].difference):
+                draw_mean(axes, moved, row, mark)
     axes.set_xlabel("points of accuracy, own − baseline")
     figure.legend(drawing, [own[0] for own in entries if len(own) == 1])
     return figure.to_svg(drawing, name, found.sentence)
@@ -268,16 +243,15 @@ def picture(found: Gaps, number_: int) -> Picture:
 
 
 def draw(found: Gaps, name: str) -> figure.Markup:
-    rows, entries, names = shared(found.gaps, lambda g: g.losses)
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND, row=0.27)
-    figure.name_rows(axes, names)
+    rows, entries, names = one_of_each(found.gaps, lambda g: g.losses)
+    drawing, axes = figure.panel(names, top=figure.LEGEND, row=0.27)
     for row, gap in enumerate(rows):
         if not gap.best_loss:
             figure.gap_reason(axes, row, gap.learner.reason or "no finite loss")
             continue
         if gap.end_loss:
-            mean_beside(axes, gap.end_loss, row, 1)
-        mean_in_row(axes, gap.best_loss, row, figure.shared_marker(entries[row]), 1)
+            draw_mean(axes, gap.end_loss, row, None, 1)
+        draw_mean(axes, gap.best_loss, row, figure.shared_marker(entries[row]), 1)
     if axes.get_xlim()[0] < 0:
         axes.axvline(0, color=figure.MUTED, linewidth=0.8, zorder=0)
     axes.set_xlabel("gap in loss")
@@ -285,22 +259,13 @@ def draw(found: Gaps, name: str) -> figure.Markup:
     return figure.to_svg(drawing, name, found.sentence)
 
 
-def mean_in_row(axes: figure.Axes, mean: Interval, row: int, mark: Mapping[str, Any], unit: float = 100) -> None:
-    """With its interval, as a marker; in hundredths, or what `unit` says."""
-    _mean(axes, mean, row - 0.1, figure.INK, mark, 6.5, unit)
-
-
-def mean_beside(axes: figure.Axes, mean: Interval, row: int, unit: float = 100) -> None:
-    """Below it in the same row, as a tick."""
-    _mean(axes, mean, row + 0.2, figure.MUTED, figure.tick_mark(figure.MUTED), 7, unit)
-
-
-def _mean(
-    axes: figure.Axes, mean: Interval, y: float, colour: str, mark: Mapping[str, Any], size: float, unit: float
-) -> None:
+def draw_mean(axes: figure.Axes, mean: Interval, row: int, mark: Mapping[str, Any] | None, factor: float = 100) -> None:
+    """`factor` times the mean, with its interval: as this mark, or without one as a tick below it in the same row."""
+    y, colour, size = (row - 0.1, figure.INK, 6.5) if mark else (row + 0.2, figure.MUTED, 7)
     if isfinite(mean.low):
-        axes.plot([unit * mean.low, unit * mean.high], [y, y], color=colour, linewidth=1.2)
-    figure.dot(axes, unit * mean.estimate, y, mark, size)
+        axes.plot([factor * mean.low, factor * mean.high], [y, y], color=colour, linewidth=1.2)
+    tick = {"marker": "|", "color": colour, "markeredgewidth": 1.8}
+    figure.dot(axes, factor * mean.estimate, y, mark or tick, size)
 
 
 def table(found: Gaps, name: str) -> Table:
@@ -364,7 +329,7 @@ def excess_loss(learner: Learner) -> Interval | None:
 
 def difference_value(gap: Gap, study: Study, what: str) -> Value:
     if study.baseline and gap.learner.entry == study.baseline.entry:
-        return text("• baseline")
+        return verdicts.BASELINE
     if gap.learner.certified is False:
         return absent("not certified: takes no part")
     found = gap.against.get(what)

@@ -11,9 +11,9 @@ from levelfield.harness.judge.statistics import Verdict
 from levelfield.reports.findings import words
 from levelfield.reports.findings.break_even import same_but_mode
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place
-from levelfield.reports.findings.text import count, duration, factor, listing
+from levelfield.reports.findings.text import count, factor, listing
 from levelfield.reports.page import verdicts
-from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, Value, absent, facets, number, text
+from levelfield.reports.page.blocks import Column, Line, Picture, Section, Table, absent, facets, text
 from levelfield.reports.sections.tax import draw_pairs
 
 ORDER, SHORT, TITLE = 35, "Guides", "The default against the guide's best"
@@ -49,9 +49,9 @@ def section(evidence: Evidence) -> Section:
     found = [advice for c in evidence.speed if (advice := find(c, evidence))]
     if not found:
         return Section(missing="No mode that only a framework's guide recommends was timed: levelfield run guides")
-    return Section.by_workload(
+    return Section.of_each(
         found,
-        lambda own: own[0].default.workload,
+        lambda own: own[0].default.workload.full,
         lambda own, i: [picture(own, i)],
         lambda own, i: [table(own, evidence, f"guides-table-{i}")],
         sentences=tuple(told for own in found for told in (summarise(own), *(a.sentence for a in own))),
@@ -140,9 +140,9 @@ def _line(a: Advice, evidence: Evidence) -> Line:
         (
             text(a.default.entry.adapter),
             text(a.default.entry.mode),
-            _step(a.default),
+            verdicts.step(a.default.interval),
             text(a.best.entry.mode, detail=told["does"]),
-            _step(a.best),
+            verdicts.step(a.best.interval),
             verdicts.ratio(a.verdict.ratio),
             verdicts.word(a.verdict),
             text(listing(others)) if others else absent(),
@@ -150,8 +150,3 @@ def _line(a: Advice, evidence: Evidence) -> Line:
         ),
         facets(a.best.entry, a.default.workload.task, "ok"),
     )
-
-
-def _step(place: Place) -> Value:
-    assert place.interval
-    return number(duration(place.interval.estimate), place.interval.estimate)

@@ -13,7 +13,7 @@ from levelfield.harness.judge.statistics import Interval
 from levelfield.reports.findings import intervals, words
 from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
-from levelfield.reports.findings.text import NARROW, count, duration, significant, span
+from levelfield.reports.findings.text import count, duration, per_second, span
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, absent, number
 
@@ -45,11 +45,10 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[Latency, ...]:
 def section(evidence: Evidence) -> Section:
     found = [own for c in evidence.speed if (own := find(evidence, c))]
     if not found:
-        unclear = "Its launches did not time prediction calls."
-        return Section(missing=unclear if any(c.measured for c in evidence.speed) else words.why_nothing(evidence))
-    return Section.by_workload(
+        return Section(missing=words.why_nothing(evidence, "Its launches did not time prediction calls."))
+    return Section.of_each(
         found,
-        lambda own: own[0].place.workload,
+        lambda own: own[0].place.workload.full,
         lambda own, i: [picture(own, i)],
         lambda own, i: [table(own, f"predict-table-{i}")],
         sentences=tuple(sentence(own) for own in found),
@@ -90,17 +89,15 @@ def draw(latencies: Sequence[Latency], name: str) -> figure.Markup:
         return min(times, default=inf), latency.place.entry
 
     rows = sorted(latencies, key=fastest)
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND + 0.22)
-    figure.name_rows(axes, [lat.place.entry.label for lat in rows])
+    drawing, axes = figure.panel([lat.place.entry.label for lat in rows], top=figure.LEGEND + 0.22)
     left, bottom, width, height = axes.get_position().bounds
     panels = [axes]
     if len(sizes) == 2:
         half = width / 2 - 0.02
         axes.set_position((left, bottom, half, height))
         other = drawing.add_axes((left + half + 0.04, bottom, half, height), sharey=axes)
-        other.tick_params(axis="y", length=0, labelleft=False)
-        other.grid(axis="y", visible=False)
-        other.spines["left"].set_visible(False)
+        figure.in_rows(other, len(rows))
+        other.tick_params(axis="y", labelleft=False)
         panels.append(other)
     for panel, size in zip(panels, sizes, strict=True):
         values = [v for lat in rows if size in lat.by_batch for v in (lat.by_batch[size].low, lat.by_batch[size].high)]
@@ -134,13 +131,6 @@ def table(latencies: Sequence[Latency], name: str) -> Table:
                 continue
             limits = span(t.low, t.high) if t.n >= intervals.LEAST else ""
             values.append(number(duration(t.estimate), t.estimate, detail=limits))
-            values.append(number(_rate(size / t.estimate), size / t.estimate))
+            values.append(number(per_second(size / t.estimate), size / t.estimate))
         lines.append(Line.of(latency.place.entry, workload, latency.place.outcome, *values))
     return Table(name, f"Prediction: {workload.full}", tuple(columns), tuple(lines))
-
-
-def _rate(value: float) -> str:
-    for scale, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= scale:
-            return f"{significant(value / scale)}{NARROW}{suffix}/s"
-    return f"{significant(value)}/s"

@@ -14,9 +14,9 @@ from levelfield.harness.records.record import Record, step_seconds
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import DISTURBED, MARGIN, Evidence, is_disturbed
 from levelfield.reports.findings.intervals import median_of
-from levelfield.reports.findings.text import count, duration, factor, factors, listing, percent, significant
+from levelfield.reports.findings.text import capital, count, factor, factors, listing, percent, significant
 from levelfield.reports.findings.words import SIGNS, speed_phrase
-from levelfield.reports.page import figure
+from levelfield.reports.page import figure, verdicts
 from levelfield.reports.page.blocks import (
     ENTRY,
     Column,
@@ -128,7 +128,7 @@ def section(evidence: Evidence) -> Section:
     groups = find(evidence)
     cells = {record.cell for record in evidence.latest}
     shared = any(cell.replication == "devices" and cell.device == "cpu" for cell in cells)
-    notes = (SHARED[0].upper() + SHARED[1:] + ".",) if shared else ()
+    notes = (f"{capital(SHARED)}.",) if shared else ()
     if not groups:
         told = f"The {SHARED}. " if shared else "It trained nothing on several ranks. "
         return Section(missing=told + "levelfield run replicas")
@@ -198,10 +198,7 @@ def _values(case: Case) -> tuple[Value, ...]:
         text(case.kind),
         number(str(batch), batch),
         number(str(case.replicas), case.replicas),
-        *(
-            number(duration(t.estimate), t.estimate) if t else absent(case.reason or "")
-            for t in (case.one, case.several)
-        ),
+        *(verdicts.step(time, case.reason or "") for time in (case.one, case.several)),
     )
     if found.speedup is None or found.efficiency is None:
         return (*own, absent(), absent(), text("not judged", detail=case.reason or "", tone="absent"))
@@ -217,10 +214,6 @@ def _values(case: Case) -> tuple[Value, ...]:
         number(percent(efficiency.estimate), efficiency.estimate, detail=limits[1]),
         judged,
     )
-
-
-def _seconds(step: Interval | None, case: Case) -> Value:
-    return number(duration(step.estimate), step.estimate) if step else absent(case.reason or "")
 
 
 def picture(panels: dict[str, list[Case]], alt: str) -> Picture:

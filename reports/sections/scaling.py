@@ -9,12 +9,11 @@ from functools import partial
 
 from levelfield.harness.judge.roofline import rate
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.quantity import Unavailable
 from levelfield.reports.findings import utilisation
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
-from levelfield.reports.findings.text import NARROW, factor_digits, listing, percent, scaled
-from levelfield.reports.findings.utilisation import Use
+from levelfield.reports.findings.text import capital, factor_digits, listing, per_second, percent
+from levelfield.reports.findings.utilisation import Use, amount
 from levelfield.reports.page import figure
 from levelfield.reports.page.blocks import (
     ENTRY,
@@ -60,8 +59,7 @@ class Sweep:
         return f"{self.axis} on {kept} ({first.track}, {first.resources})"
 
     def place(self, size: int, entry: Entry) -> Place | None:
-        comparison = dict(self.comparisons)[size]
-        return next((p for p in comparison.places if p.entry == entry), None)
+        return dict(self.comparisons)[size].place(entry)
 
     def throughput(self, size: int, entry: Entry) -> Interval | None:
         """Samples per second of steady training."""
@@ -96,14 +94,13 @@ def _width(w: Workload) -> int | None:
     return w.model.hidden[0] if w.model.hidden and len(set(w.model.hidden)) == 1 else None
 
 
-def _depth(w: Workload) -> int | None:
-    return len(w.model.hidden) if _width(w) else None
-
-
 AXES: dict[str, tuple[Callable[[Workload], Hashable], Callable[[Workload], int | None]]] = {
     "batch size": (lambda w: (*_around(w), w.model.hidden), lambda w: w.recipe.batch_size),
     "width": (lambda w: (*_around(w), len(w.model.hidden), w.recipe.batch_size), _width),
-    "depth": (lambda w: (*_around(w), _width(w), w.recipe.batch_size), _depth),
+    "depth": (
+        lambda w: (*_around(w), _width(w), w.recipe.batch_size),
+        lambda w: len(w.model.hidden) if _width(w) else None,
+    ),
 }
 
 
@@ -134,7 +131,7 @@ def sentence(sweep: Sweep) -> str:
     """How throughput grows, where dispatch is the limit of all, and the largest share of the peak; no verdicts."""
     low, high = sweep.sizes[0], sweep.sizes[-1]
     parts = [p for p in (_growth(sweep, low, high), _dispatch(sweep), _largest(sweep)) if p]
-    told = ". ".join([*parts[:1], *(p[0].upper() + p[1:] for p in parts[1:])])
+    told = ". ".join([*parts[:1], *map(capital, parts[1:])])
     told = told or "no entry was measured at more than one size"
     return f"By {sweep.title}: {told}. These differences are described, not judged."
 
@@ -167,12 +164,8 @@ def _dispatch(sweep: Sweep) -> str:
 
 
 def _largest(sweep: Sweep) -> str:
-    known = [
-        (use.share.value, size, use)
-        for size, own in sweep.uses.items()
-        for use in own.values()
-        if not isinstance(use.share, Unavailable)
-    ]
+    uses = [(size, use) for size, own in sweep.uses.items() for use in own.values()]
+    known = [(share, size, use) for size, use in uses if (share := amount(use.share)) is not None]
     if not known:
         return ""
     share, size, use = max(known, key=lambda entry: (entry[0], -entry[1]))
@@ -229,6 +222,6 @@ def _cell(sweep: Sweep, size: int, entry: Entry) -> Value:
         return absent(place.reason or "", place.outcome)
     use = sweep.uses[size].get(entry)
     told = []
-    if use and not isinstance(use.share, Unavailable):
-        told = [f"{percent(use.share.value)} of peak", use.regime or ""]
-    return number(f"{scaled(throughput.estimate, '').strip(NARROW)}/s", throughput.estimate, detail=listing(told))
+    if use and (share := amount(use.share)) is not None:
+        told = [f"{percent(share)} of peak", use.regime or ""]
+    return number(per_second(throughput.estimate), throughput.estimate, detail=listing(told))

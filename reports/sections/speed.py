@@ -7,7 +7,7 @@ from functools import partial
 from levelfield.reports.findings import words
 from levelfield.reports.findings.evidence import Comparison, Evidence, Place
 from levelfield.reports.findings.intervals import LEAST
-from levelfield.reports.findings.text import duration, span
+from levelfield.reports.findings.text import span
 from levelfield.reports.page import figure, verdicts
 from levelfield.reports.page.blocks import ENTRY, Column, Line, Picture, Section, Table, Value, absent, number, text
 
@@ -18,9 +18,9 @@ QUESTION = "Which is fastest, and is it sure?"
 def section(evidence: Evidence) -> Section:
     if not any(c.measured for c in evidence.speed):
         return Section(missing=words.why_nothing(evidence))
-    return Section.by_workload(
+    return Section.of_each(
         evidence.speed,
-        lambda c: c.workload,
+        lambda c: c.workload.full,
         lambda c, i: [picture(c, i)] if c.measured else [],
         lambda c, i: [table(c, f"speed-table-{i}")],
         sentences=tuple(words.lead_sentence(c) for c in evidence.speed),
@@ -38,8 +38,7 @@ def picture(comparison: Comparison, number_: int) -> Picture:
 
 def draw(comparison: Comparison, name: str) -> figure.Markup:
     places = comparison.places
-    drawing, axes = figure.panel(len(places), top=figure.LEGEND)
-    figure.name_rows(axes, [p.entry.label for p in places])
+    drawing, axes = figure.panel([p.entry.label for p in places], top=figure.LEGEND)
     values = [v for p in places if p.interval for v in (p.interval.low, p.interval.high)]
     axes.set_xlim(min(values) / 1.15, max(values) * 1.15)
     for row, place in enumerate(places):
@@ -80,16 +79,18 @@ def table(comparison: Comparison, name: str) -> Table:
 
 def _line(place: Place, comparison: Comparison) -> Line:
     interval = place.interval
-    launches = number(f"{len(place.steps)} / {place.launches}", float(len(place.steps)), detail=_disturbed(place))
+    disturbed = f"{place.disturbed} disturbed" if place.disturbed else ""
+    launches = number(f"{len(place.steps)} / {place.launches}", float(len(place.steps)), detail=disturbed)
     if interval is None:
         gone = absent(place.reason or "", place.outcome)
         values = (absent(), absent(), launches, absent(), gone, absent())
     else:
         limits = absent("fewer than three launches")
         if interval.n >= LEAST:
-            limits = number(span(interval.low, interval.high), interval.low, detail=_coverage(interval.confidence))
+            coverage = "" if interval.confidence >= 0.95 else f"range, {100 * interval.confidence:.0f} %"
+            limits = number(span(interval.low, interval.high), interval.low, detail=coverage)
         values = (
-            number(duration(interval.estimate), interval.estimate),
+            verdicts.step(interval),
             limits,
             launches,
             verdicts.ratio(place.ratio),
@@ -99,19 +100,11 @@ def _line(place: Place, comparison: Comparison) -> Line:
     return Line.of(place.entry, place.workload, place.outcome, *values)
 
 
-def _disturbed(place: Place) -> str:
-    return f"{place.disturbed} disturbed" if place.disturbed else ""
-
-
-def _coverage(confidence: float) -> str:
-    return "" if confidence >= 0.95 else f"range, {100 * confidence:.0f} %"
-
-
 def verdict_value(place: Place, comparison: Comparison) -> Value:
     if place.certified is False:
         return text("not certified", tone="uncertified", detail="takes no part")
     if place.entry == comparison.baseline:
-        return text(f"{words.SIGNS['baseline']} baseline")
+        return verdicts.BASELINE
     if place.verdict is None:
         return text("not judged", tone="absent", detail=comparison.why_unjudged or "")
     return verdicts.word(place.verdict)

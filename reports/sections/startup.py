@@ -27,7 +27,7 @@ from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.intervals import LEAST
 from levelfield.reports.findings.text import count, duration, factor, listing, span
-from levelfield.reports.page import figure, small
+from levelfield.reports.page import figure, small, verdicts
 from levelfield.reports.page.blocks import ENTRY, Column, Glance, Line, Picture, Section, Table, Value, absent, number
 
 ORDER, SHORT, TITLE = 40, "Start", "First step against steady state"
@@ -39,10 +39,10 @@ def section(evidence: Evidence) -> Section:
     work = [whole_job.find(evidence, own[0][0].place.workload, own[0]) for own in found]
     if not found:
         unclear = "Its launches did not record the time of their first epoch."
-        return Section(missing=unclear if any(c.measured for c in evidence.speed) else words.why_nothing(evidence))
-    return Section.by_workload(
+        return Section(missing=words.why_nothing(evidence, unclear))
+    return Section.of_each(
         found,
-        lambda own: own[0][0].place.workload,
+        lambda own: own[0][0].place.workload.full,
         lambda own, i: pictures(*own, i),
         lambda own, i: [
             table(*own, f"start-table-{i}"),
@@ -154,8 +154,7 @@ def why_no_pair(starts: Sequence[Start]) -> str:
 
 def draw(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> figure.Markup:
     rows = sorted(starts, key=lambda s: (-s.highest, s.place.entry))
-    drawing, axes = figure.panel(len(rows), top=figure.LEGEND)
-    figure.name_rows(axes, [s.place.entry.label for s in rows])
+    drawing, axes = figure.panel([s.place.entry.label for s in rows], top=figure.LEGEND)
     steady = [s.place.interval.estimate for s in rows if s.place.interval]
     tops = [cost.high for s in rows for cost in s.costs.values() if cost.low > 0] or [max(steady)]
     axes.set_xlim(min(steady) / 1.6, max(*tops, *steady) * 1.6)
@@ -235,10 +234,7 @@ def table(starts: Sequence[Start], paybacks: Sequence[Payback], name: str) -> Ta
     by_entry: dict[Entry, Payback] = {p.compiled.place.entry: p for p in paybacks}
     lines = []
     for s in starts:
-        interval = s.place.interval
-        assert interval
-        steady = number(duration(interval.estimate), interval.estimate)
-        values = *cost_values(s), steady, *pay_values(s, by_entry.get(s.place.entry))
+        values = *cost_values(s), verdicts.step(s.place.interval), *pay_values(s, by_entry.get(s.place.entry))
         lines.append(Line.of(s.place.entry, s.place.workload, s.place.outcome, *values))
     return Table(
         name,

@@ -15,21 +15,9 @@ from levelfield.harness.records.record import StudyName
 from levelfield.reports.findings.entries import Workload
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.series import ERRORS, QUANTITIES, Level, Series, fits, series
-from levelfield.reports.findings.text import count, fixed, listing, significant
-from levelfield.reports.page import figure, five_points, small
-from levelfield.reports.page.blocks import (
-    Column,
-    Glance,
-    Heading,
-    Line,
-    Picture,
-    Section,
-    Table,
-    Value,
-    absent,
-    number,
-    text,
-)
+from levelfield.reports.findings.text import capital, count, fixed, listing, significant
+from levelfield.reports.page import figure, five_points, means, small
+from levelfield.reports.page.blocks import Column, Glance, Heading, Line, Picture, Section, Table, number, text
 
 ORDER, SHORT, TITLE = 97, "Study", "What makes the gap"
 QUESTION = "What makes the gap?"
@@ -82,23 +70,22 @@ def section(evidence: Evidence) -> Section:
         alt = headline(part) if several else sentences[0]
         drawn = None if several and part.study == "five-points" else picture(evidence, part, name, alt)
         blocks += [*([drawn] if drawn else []), table(part.one, part.shown, f"study-table-{i}")]
-    pair = tuple(half(evidence, part, f"small-{i}") for i, part in enumerate(found, start=1)) if several else ()
+    numbered = enumerate(found if several else [], start=1)
+    pair = tuple(picture(evidence, part, f"small-{i}", headline(part), half=True) for i, part in numbered)
     return Section(tuple(sentences), tuple(blocks), pair=pair, glance=glance(found if several else found[:1]))
 
 
-def picture(evidence: Evidence, part: Part, name: str, alt: str) -> Picture:
-    """What was fitted to the five points, or the means against the axis."""
-    fitted = five_points.picture(evidence, *part.one.main, name, alt) if part.study == "five-points" else None
-    told = f"Means over seeds against {part.one.axis}. {part.one.main[0]} ({part.one.main[1]})."
-    return fitted or Picture(name, partial(draw, part.one, part.shown, name, alt), told, KEY)
-
-
-def half(evidence: Evidence, part: Part, name: str) -> Picture:
-    """The same half as wide, of the first quantity alone."""
-    alt, one = headline(part), part.one
-    fitted = five_points.picture(evidence, *one.main, name, alt, small=True) if part.study == "five-points" else None
-    told = f"The {part.shown[0]} against {one.axis}: {part.where}. {one.main[0]} ({one.main[1]})."
-    return fitted or Picture(name, partial(draw_small, one, part.shown[0], name, alt), told)
+def picture(evidence: Evidence, part: Part, name: str, alt: str, *, half: bool = False) -> Picture:
+    """What was fitted to the five points, or the means against the axis; `half`: half as wide, of the first quantity
+    alone."""
+    one = part.one
+    if part.study == "five-points" and (fitted := five_points.picture(evidence, *one.main, name, alt, small=half)):
+        return fitted
+    of = f"{one.main[0]} ({one.main[1]})."
+    if half:
+        told = f"The {part.shown[0]} against {one.axis}: {part.where}. {of}"
+        return Picture(name, partial(draw_small, one, part.shown[0], name, alt), told)
+    return Picture(name, partial(draw, one, part.shown, name, alt), f"Means over seeds against {one.axis}. {of}", KEY)
 
 
 def headline(part: Part) -> str:
@@ -160,13 +147,9 @@ def findings(one: Series, shown: tuple[str, ...], *, against_first: bool) -> lis
             if change is not None:
                 parts.append(f"the {quantity} {_change(first.mean(quantity, one.main), change)}")
         if parts:
-            each = ". ".join([parts[0], *map(_capital, parts[1:])])
+            each = ". ".join([parts[0], *map(capital, parts[1:])])
             told.append(f"Along {one.axis}, from {first.name} to {end.name}: {each}.")
     return told or [f"Along {one.axis} nothing can be said: that needs two seeds."]
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _change(start: Interval | None, change: Interval) -> str:
@@ -289,12 +272,6 @@ def _means(axes: figure.Axes, one: Series, quantity: str) -> None:
 
 
 def table(one: Series, shown: tuple[str, ...], name: str) -> Table:
-    def value(interval: Interval | None) -> Value:
-        if interval is None:
-            return absent("no fit that ended")
-        limits = f"{significant(interval.low)} … {significant(interval.high)}" if isfinite(interval.low) else "one seed"
-        return number(significant(interval.estimate), interval.estimate, detail=limits)
-
     return Table(
         name,
         f"Against {one.axis}: {one.main[0]} ({one.main[1]}), means over seeds",
@@ -304,7 +281,7 @@ def table(one: Series, shown: tuple[str, ...], name: str) -> Table:
                 (
                     text(level.name),
                     number(str(n := len(level.of(shown[0], one.main))), n),
-                    *(value(level.mean(q, one.main)) for q in shown),
+                    *(means.of_fits(level.mean(q, one.main)) for q in shown),
                 )
             )
             for level in one.levels

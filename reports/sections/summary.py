@@ -56,9 +56,6 @@ class Matrix:
             p.certified is not False for c in self.comparisons for p in c.measured
         )
 
-    def place(self, entry: Entry, comparison: Comparison) -> Place | None:
-        return next((p for p in comparison.places if p.entry == entry), None)
-
 
 def find(evidence: Evidence) -> tuple[Matrix, ...]:
     groups: dict[tuple[Any, ...], list[Comparison]] = defaultdict(list)
@@ -138,9 +135,9 @@ def sentences(evidence: Evidence) -> tuple[str, ...]:
     for track, name in words.TRACKS.items():
         if track in tracks:
             own = [c for c in evidence.speed if c.workload.track == track]
-            places = [p for c in own for p in c.places if p.entry != c.baseline and p.interval]
+            counted = words.word_counts([p.verdict.word for c in own for p in c.measured if p.verdict])
             by = f"{name}: " if len(tracks) > 1 else ""
-            told.append(f"{by}{words.verdict_counts(places) or 'none judged'}, over {count(len(own), 'workload')}")
+            told.append(f"{by}{counted or 'none judged'}, over {count(len(own), 'workload')}")
     return (f"Against the baseline {base}: {'; '.join(told)}.",)
 
 
@@ -166,7 +163,7 @@ def table(matrix: Matrix, name: str) -> Table:
         columns.append(Column("Geometric mean", f"ratio, n = {len(matrix.complete)}"))
     lines = []
     for entry in matrix.entries:
-        places = [matrix.place(entry, c) for c in own]
+        places = [c.place(entry) for c in own]
         values = [cell(p, c) for p, c in zip(places, own, strict=True)]
         if matrix.means:
             values.append(_mean(matrix.means.get(entry), entry == own[0].baseline))

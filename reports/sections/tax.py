@@ -11,16 +11,7 @@ from levelfield.harness.judge.statistics import Interval, Verdict
 from levelfield.harness.records.cell import Cell
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
-from levelfield.reports.findings.evidence import (
-    CONFIDENCE,
-    MARGIN,
-    USUAL_MODES,
-    Comparison,
-    Evidence,
-    Place,
-    common_steps,
-    too_few,
-)
+from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, USUAL_MODES, Comparison, Evidence, Place, too_few
 from levelfield.reports.findings.text import count, duration, factor, factors, listing, span
 from levelfield.reports.page import figure, small, verdicts
 from levelfield.reports.page.blocks import Column, Glance, Line, Picture, Section, Table, absent, number, text
@@ -65,7 +56,7 @@ def find(comparison: Comparison) -> tuple[Tax, ...]:
     """Each entry above the lowest level against the nearest lower API of the framework that does its arithmetic."""
     usable = [p for p in comparison.measured if p.certified is not False]
     pairs = {p.entry: (p, low) for p in usable if (low := counterpart(p.entry, usable))}
-    steps = {entry: common_steps(*pair) for entry, pair in pairs.items()}
+    steps = {entry: high.paired(low) for entry, (high, low) in pairs.items()}
     family = {entry: both for entry, both in steps.items() if len(both[0]) >= statistics.LEAST_BLOCKS}
     ratios = statistics.paired_ratios(family, CONFIDENCE)
     extras = statistics.paired_differences(family, CONFIDENCE)
@@ -125,13 +116,11 @@ def counterpart(entry: Entry, places: Sequence[Place]) -> Place | None:
 
 def section(evidence: Evidence) -> Section:
     found = [taxes for c in evidence.speed if (taxes := find(c))]
-    if not found and not any(c.measured for c in evidence.speed):
-        return Section(missing=words.why_nothing(evidence))
     if not found:
-        return Section(missing=why_no_pair(evidence))
-    return Section.by_workload(
+        return Section(missing=words.why_nothing(evidence, why_no_pair(evidence)))
+    return Section.of_each(
         found,
-        lambda taxes: taxes[0].workload,
+        lambda taxes: taxes[0].workload.full,
         lambda taxes, i: [picture(taxes, i)] if any(t.verdict.ratio for t in taxes) else [],
         lambda taxes, i: [table(taxes, f"tax-table-{i}")],
         sentences=tuple(s for taxes in found for s in (summarise(taxes), *(t.sentence for t in by_size(taxes)))),
@@ -177,7 +166,7 @@ def why_no_pair(evidence: Evidence) -> str:
 def picture(taxes: Sequence[Tax], number_: int) -> Picture:
     return Picture(
         f"tax-{number_}",
-        partial(draw, taxes, f"tax-{number_}"),
+        partial(draw_pairs, [(t.label, t.verdict, t.high.entry) for t in taxes], f"tax-{number_}", summarise(taxes)),
         f"Higher against lower API: {taxes[0].workload.full}.",
         "Time of the first over time of the second, with its simultaneous interval. Band: the margin of ±3 %.",
     )
@@ -200,10 +189,6 @@ def summarise(taxes: Sequence[Tax]) -> str:
         f"{where}, {len(slower)} of {total} higher APIs {verb} longer than the lower one of the pair: {spread} its time"
     )
     return told + (f"; the other pairs: {counted}." if counted else ".")
-
-
-def draw(taxes: Sequence[Tax], name: str) -> figure.Markup:
-    return draw_pairs([(t.label, t.verdict, t.high.entry) for t in taxes], name, summarise(taxes))
 
 
 def draw_pairs(rows: Sequence[tuple[str, Verdict, Entry]], name: str, told: str) -> figure.Markup:

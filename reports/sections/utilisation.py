@@ -13,9 +13,10 @@ from levelfield.harness.judge.roofline import DISPATCH, Regime
 from levelfield.harness.records.peak import Peak
 from levelfield.harness.records.quantity import Estimated, Quantity, Unavailable
 from levelfield.reports.findings import utilisation, words
+from levelfield.reports.findings.entries import Entry
 from levelfield.reports.findings.evidence import Evidence
 from levelfield.reports.findings.text import NARROW, count, fixed, listing, percent, scaled, significant
-from levelfield.reports.findings.utilisation import Use
+from levelfield.reports.findings.utilisation import Use, amount
 from levelfield.reports.page import figure, small
 from levelfield.reports.page.blocks import (
     ENTRY,
@@ -41,9 +42,9 @@ def section(evidence: Evidence) -> Section:
     found = [uses for c in evidence.speed if (uses := utilisation.find(evidence, c))]
     if not found:
         return Section(missing=words.why_nothing(evidence))
-    own = Section.by_workload(
+    own = Section.of_each(
         found,
-        lambda uses: uses[0].workload,
+        lambda uses: uses[0].workload.full,
         lambda uses, i: [*strips(uses, i), *energies(uses, i)],
         lambda uses, i: [table(uses, f"use-table-{i}")],
         sentences=tuple(sentence(uses) for uses in found),
@@ -54,7 +55,7 @@ def section(evidence: Evidence) -> Section:
 
 
 def glance(uses: Sequence[Use]) -> Glance | None:
-    known = sorted((u.share.value, u.place.entry) for u in uses if not isinstance(u.share, Unavailable))
+    known = sorted((share, u.place.entry) for u in uses if (share := amount(u.share)) is not None)
     if not known:
         return None
     told = f"Steps reach {_range([share for share, _ in known], percent)} of the measured peak."
@@ -68,22 +69,20 @@ def glance(uses: Sequence[Use]) -> Glance | None:
 def sentence(uses: Sequence[Use]) -> str:
     """Ranges and regimes; nothing is said of who is faster."""
     where = f"{uses[0].workload.where} · {uses[0].workload.recipe.name}"
-    known = sorted(u.achieved.value for u in uses if not isinstance(u.achieved, Unavailable))
+    known = sorted(rate for u in uses if (rate := amount(u.achieved)) is not None)
     if not known:
         return f"{where} no FLOP/s can be told: {_reason(uses[0].achieved)}."
     rates = _range(known, lambda value: scaled(value, "FLOP/s"))
-    shares = sorted(u.share.value for u in uses if not isinstance(u.share, Unavailable))
+    shares = sorted(share for u in uses if (share := amount(u.share)) is not None)
     cells = count(len(known), "cell")
     if not shares:
         return f"{where}, {cells} reached {rates}; of what share of the peak is not known: {_reason(uses[0].share)}."
-    peak = uses[0].peak
+    peak = amount(uses[0].peak.flops) if uses[0].peak else None
     assert peak is not None
-    what = peak.flops
-    assert not isinstance(what, Unavailable)
     counted = Counter(u.regime for u in uses if u.regime)
     regimes = listing([f"{counted[r]} {r}" for r in REGIMES if counted[r]])
     return (
-        f"{where}, {cells} reached {_range(shares, percent)} of the measured peak of {scaled(what.value, 'FLOP/s')} "
+        f"{where}, {cells} reached {_range(shares, percent)} of the measured peak of {scaled(peak, 'FLOP/s')} "
         f"({rates}): {regimes}."
     )
 
@@ -162,29 +161,26 @@ def draw_roof(uses: Sequence[Use], name: str) -> figure.Markup:
 
 def memories(found: Sequence[Sequence[Use]]) -> list[Picture]:
     """Memory against parameters, where there are models of several sizes."""
-    uses = [u for own in found for u in own if u.parameters and not isinstance(u.memory, Unavailable)]
-    uses = [u for u in uses if not isinstance(u.memory, Unavailable) and u.memory.value > 0]
-    uses = [u for u in uses if u.workload.replicas == 1]  # each of several holds the parameters
-    if len({u.parameters for u in uses}) < 2:
+    uses = [u for own in found for u in own if u.workload.replicas == 1]  # each of several holds the parameters
+    sizes = [(u.place.entry, u.parameters or 0, amount(u.memory) or 0.0) for u in uses]
+    known = [(entry, parameters, size) for entry, parameters, size in sizes if parameters and size > 0]
+    if len({parameters for _, parameters, _ in known}) < 2:
         return []
     what = "Peak memory above the process' floor against the number of parameters."
-    return [Picture("memory-1", partial(draw_memory, uses, "memory-1"), what, "The numbers are in the tables below.")]
+    return [Picture("memory-1", partial(draw_memory, known, "memory-1"), what, "The numbers are in the tables below.")]
 
 
-def draw_memory(uses: Sequence[Use], name: str) -> figure.Markup:
+def draw_memory(known: Sequence[tuple[Entry, int, float]], name: str) -> figure.Markup:
     drawing, axes = figure.plot(2.6)
-    values = []
-    for use in uses:
-        assert not isinstance(use.memory, Unavailable)
-        values.append(use.memory.value)
-        figure.dot(axes, use.parameters or 1, use.memory.value, figure.marker(use.place.entry), 5.5)
-    sizes = [use.parameters or 1 for use in uses]
+    for entry, parameters, size in known:
+        figure.dot(axes, parameters, size, figure.marker(entry), 5.5)
+    entries, sizes, values = zip(*known, strict=True)
     axes.set_xlim(min(sizes) / 1.5, max(sizes) * 1.5)
     axes.set_ylim(min(values) / 1.5, max(values) * 1.5)
     figure.log_counts(axes)
     figure.log_axis(axes, "y", lambda value, _: figure.tick(value, "B"))
     axes.set_xlabel("parameters, log scale")
-    figure.legend(drawing, [u.place.entry for u in uses])
+    figure.legend(drawing, entries)
     low, high = scaled(min(values), "B"), scaled(max(values), "B")
     return figure.to_svg(drawing, name, f"Peak memory above the floor lies between {low} and {high}.")
 
@@ -205,8 +201,7 @@ def strips(uses: Sequence[Use], number_: int) -> list[Picture]:
 
 
 def draw_busy(uses: Sequence[Use], name: str) -> figure.Markup:
-    drawing, axes = figure.panel(len(uses), row=0.3)
-    figure.name_rows(axes, [u.place.entry.label for u in uses])
+    drawing, axes = figure.panel([u.place.entry.label for u in uses], row=0.3)
     for row, use in enumerate(uses):
         share = np.clip(use.busy, 0, 1)
         edges = np.linspace(0, 1, len(share) + 1)
@@ -222,7 +217,7 @@ def draw_busy(uses: Sequence[Use], name: str) -> figure.Markup:
 
 def energies(uses: Sequence[Use], number_: int) -> list[Picture]:
     """Where any cell has one; the notes say why there is none."""
-    own = [u for u in uses if not isinstance(u.energy, Unavailable) and u.energy.value > 0]
+    own = [(u.place.entry, joules) for u in uses if (joules := amount(u.energy) or 0) > 0]
     if not own:
         return []
     name = f"energy-{number_}"
@@ -230,16 +225,15 @@ def energies(uses: Sequence[Use], number_: int) -> list[Picture]:
     return [Picture(name, partial(draw_energy, own, name), what, "Median over launches.")]
 
 
-def draw_energy(uses: Sequence[Use], name: str) -> figure.Markup:
-    drawing, axes = figure.panel(len(uses), top=figure.LEGEND)
-    figure.name_rows(axes, [u.place.entry.label for u in uses])
-    joules = [u.energy.value for u in uses if not isinstance(u.energy, Unavailable)]
+def draw_energy(known: Sequence[tuple[Entry, float]], name: str) -> figure.Markup:
+    entries, joules = zip(*known, strict=True)
+    drawing, axes = figure.panel([entry.label for entry in entries], top=figure.LEGEND)
     axes.set_xlim(min(joules) / 1.3, max(joules) * 1.3)
-    for row, (use, x) in enumerate(zip(uses, joules, strict=True)):
-        figure.point(axes, x, x, x, row, use.place.entry)
+    for row, (entry, x) in enumerate(known):
+        figure.point(axes, x, x, x, row, entry)
     figure.log_axis(axes, "x", lambda value, _: scaled(value, "J"))
     axes.set_xlabel("energy of a steady epoch, log scale")
-    figure.legend(drawing, [u.place.entry for u in uses])
+    figure.legend(drawing, entries)
     return figure.to_svg(drawing, name, f"A steady epoch took {_range(sorted(joules), lambda v: scaled(v, 'J'))}.")
 
 

@@ -99,8 +99,6 @@ class _Archive:
         return x
 
     def _frame(self, x: np.ndarray, label: str, key: str | None = None) -> Frame:
-        import pyarrow as pa
-
         said = [] if x.ndim == 2 else [f"samples of shape {x.shape[1:]} flattened"]
         x = x.reshape(len(x), math.prod(x.shape[1:]))
         others = {key or label: self._values(label, len(x), said)}
@@ -109,14 +107,8 @@ class _Archive:
         names = [str(i + 1) for i in range(x.shape[1])]
         while set(names) & set(others):
             names = [f"x{name}" for name in names]
-        columns = [*x.T, *others.values()]
-        return Frame(
-            self.file,
-            (*names, *others),
-            tuple(pa.chunked_array([pa.array(np.ascontiguousarray(c))]) for c in columns),
-            frame.row,
-            tuple(said),
-        )
+        columns = dict(zip(names, x.T, strict=True)) | others
+        return Frame.of_arrays(self.file, {name: np.ascontiguousarray(c) for name, c in columns.items()}, said)
 
     def _values(self, name: str, samples: int, said: list[str]) -> np.ndarray:
         """One number or text a sample; a column of one is flattened, a one-hot label becomes the place of its one."""

@@ -12,7 +12,7 @@ from levelfield.tasks.tables.form import GAPS, NUMBER
 from levelfield.tasks.tables.spec import TableSpec
 
 LARGEST = float(np.finfo(np.float32).max)
-TRUTH = {"true": 1.0, "false": 0.0}
+TRUTH = ("true", "false")
 DATE = (
     r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?Z?$"
     r"|^\d{1,2}[:.]\d{2}[:.]\d{2}$|^\d{1,2}:\d{2}$"
@@ -69,13 +69,25 @@ def texts(column: Any, spec: TableSpec) -> Any:
     import pyarrow.compute as pc
 
     array = pc.utf8_trim_whitespace(column.cast(pa.large_string()).combine_chunks())
-    gaps = pc.is_in(array, pa.array(markers(spec), pa.large_string()))
+    return _without(array, pc.is_in(array, pa.array(markers(spec), pa.large_string())))
+
+
+def _without(array: Any, gaps: Any) -> Any:
+    """The texts, null where the gaps are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     return pc.if_else(gaps, pa.scalar(None, pa.large_string()), array)
 
 
 def markers(spec: TableSpec) -> list[str]:
     """The texts that mean a gap: an empty cell always."""
     return [*GAPS] if spec.missing_values is None else ["", *(text.strip() for text in spec.missing_values)]
+
+
+def marked(spec: TableSpec) -> list[float]:
+    """The numbers that the suite takes for gaps."""
+    return [float(text) for text in spec.missing_values or () if NUMBER.fullmatch(text.strip())]
 
 
 def read(name: str, column: Any, spec: TableSpec, *, as_text: bool = False) -> Column:
@@ -99,14 +111,13 @@ def read(name: str, column: Any, spec: TableSpec, *, as_text: bool = False) -> C
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = _array(column) if pa.types.is_float16(kind) else _array(column.cast(pa.float64(), safe=False))
         values = values.astype(np.float64)
-        marked = [float(text) for text in spec.missing_values or () if NUMBER.fullmatch(text.strip())]
-        gaps = missing | np.isnan(values) | np.isin(values, marked)
+        gaps = missing | np.isnan(values) | np.isin(values, marked(spec))
         if as_text:
-            whole = column.cast(pa.large_string()).combine_chunks() if pa.types.is_integer(kind) else None
-            shown = whole if whole is not None else pa.array([_shown(v) for v in values.tolist()], pa.large_string())
-            import pyarrow.compute as pc
-
-            return Column(name, "text", pc.if_else(pa.array(gaps), pa.scalar(None, pa.large_string()), shown), gaps)
+            if pa.types.is_integer(kind):
+                shown = column.cast(pa.large_string()).combine_chunks()
+            else:
+                shown = pa.array([_shown(v) for v in values.tolist()], pa.large_string())
+            return Column(name, "text", _without(shown, pa.array(gaps)), gaps)
         return Column(name, "number", np.where(gaps, np.nan, values), gaps)
     if pa.types.is_null(kind):
         return Column(name, "number", np.full(len(column), np.nan), missing)
@@ -146,10 +157,7 @@ def _of_text(name: str, array: Any, spec: TableSpec, as_text: bool) -> Column:
         return Column(name, "text", array, gaps)
     values = _numbers(array, spec)
     if values is not None:
-        if spec.missing_values is not None:
-            marked = [float(text) for text in spec.missing_values if NUMBER.fullmatch(text.strip())]
-            gaps = gaps | np.isin(values, marked)
-        gaps = gaps | np.isnan(values)
+        gaps = gaps | np.isnan(values) | np.isin(values, marked(spec))
         return Column(name, "number", np.where(gaps, np.nan, values), gaps)
     dates = pc.match_substring_regex(array, DATE).drop_null()
     kind: Kind = "date" if len(dates) and pc.all(dates).as_py() else "text"
@@ -181,13 +189,6 @@ def _numbers(array: Any, spec: TableSpec) -> np.ndarray | None:
     except pa.ArrowInvalid:
         pass
     words = pc.utf8_lower(array)
-    if pc.all(pc.is_in(words, pa.array([*TRUTH], pa.large_string())).filter(array.is_valid())).as_py():
-        return np.where(array.is_null().to_numpy(zero_copy_only=False), np.nan, _truth(words))
+    if pc.all(pc.is_in(words, pa.array(TRUTH, pa.large_string())).filter(array.is_valid())).as_py():
+        return _array(pc.equal(words, "true").cast(pa.float64()))
     return None
-
-
-def _truth(words: Any) -> np.ndarray:
-    import pyarrow.compute as pc
-
-    found: np.ndarray = pc.equal(words, "true").fill_null(False).to_numpy(zero_copy_only=False).astype(np.float64)
-    return found

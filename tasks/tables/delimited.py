@@ -34,21 +34,16 @@ class _Reader:
         self.data = self._unicode(data)
         if spec.names is not None and spec.header is not False:
             raise UserError(f"{file}: `names` stands for a header", "add header = false (and skip-lines for its lines)")
-        given: dict[str, Any] = {"separator": self.separator, "quote": spec.quote, "header": spec.header}
-        given |= {"skip-lines": spec.skip_lines, "decimal": spec.decimal, "thousands": spec.thousands}
         self.sample = self.data[:SAMPLE].decode("utf-8", "ignore")
-        self.proposals = form.propose(self.sample, given)
+        self.proposals = form.propose(self.sample, spec, self.separator)
         self.starts: array[int] | None = None
 
     def frame(self) -> Frame:
         names, first = self._header()
         columns = self._columns(names, first)
         said = [f"separator {self.separator!r}"] if self.separator != "," else []
-        said += (
-            []
-            if self.spec.header is not False
-            else ["no header" if self.spec.names is None else "names from the suite"]
-        )
+        if self.spec.header is False:
+            said.append("no header" if self.spec.names is None else "names from the suite")
         said += [f"{self.spec.skip_lines} lines skipped"] if self.spec.skip_lines else []
         said += [f"read as {self.spec.encoding}"] if self.spec.encoding.lower() not in ("utf-8", "utf8") else []
         return Frame(self.file, tuple(names), tuple(columns), self._place, tuple(said), proposals=self.proposals)
@@ -142,9 +137,8 @@ class _Reader:
 
     def _refuse_header(self, cells: list[str]) -> None:
         """What is wrong with the first line, by its cause."""
-        labels = self.spec.label if isinstance(self.spec.label, tuple) else (self.spec.label,)
         headed = self.spec.header is not False
-        unknown = [x for x in labels if isinstance(x, str) and x not in cells and x.strip() not in cells and headed]
+        unknown = [x for x in self.spec.labels if isinstance(x, str) and not {x, x.strip()} & set(cells) and headed]
         wrong = self.proposals
         twice = [name for name, count in Counter(filter(None, cells)).items() if count > 1] if headed else []
         suspicious = bool(unknown or twice or len(cells) == 1)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from levelfield.tasks.tables.spec import TableSpec
+
 LINES = 200  # that are looked at
 SEPARATORS = (",", ";", "\t", "|", " ")
 GAPS = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "#N/A", "<NA>")
@@ -32,24 +34,24 @@ def cells(lines: Sequence[str], separator: str, quote: str = '"') -> Rows:
         return []
 
 
-def propose(text: str, given: dict[str, Any]) -> dict[str, Any]:
+def propose(text: str, given: TableSpec, separator: str) -> dict[str, Any]:
     """Keys that would read `text`, the beginning of a file, where the `given` ones would not; in the suite's words."""
     lines = text.splitlines()[:LINES]
     found: dict[str, Any] = {}
-    separator, quote = given["separator"], given["quote"]
+    quote = given.quote
     best = _separator(lines, quote)
     if best is not None and best != separator and _share(lines, separator, quote)[0] < _share(lines, best, quote)[0]:
         found["separator"] = separator = best
-    rows = cells(lines[given["skip-lines"] :], separator, quote)
-    if (titles := _titles(rows)) and given["header"] is not False:
-        found["skip-lines"] = given["skip-lines"] + titles
+    rows = cells(lines[given.skip_lines :], separator, quote)
+    if (titles := _titles(rows)) and given.header is not False:
+        found["skip-lines"] = given.skip_lines + titles
         rows = rows[titles:]
     if quote == '"' and _quoted(rows[1:], "'"):
         found["quote"] = "'"
-        rows = cells(lines[found.get("skip-lines", given["skip-lines"]) :], separator, "'")
-    if given["header"] is None and rows and looks_like_data(rows[0], rows[1:]):
+        rows = cells(lines[found.get("skip-lines", given.skip_lines) :], separator, "'")
+    if given.header is None and rows and looks_like_data(rows[0], rows[1:]):
         found["header"] = False
-    found |= {key: value for key, value in numbers(rows[1:]).items() if given[key] != value}
+    found |= {key: value for key, value in numbers(rows[1:]).items() if getattr(given, key) != value}
     return found
 
 
@@ -65,9 +67,8 @@ def _share(lines: Sequence[str], separator: str, quote: str) -> tuple[float, int
     if not counts:
         return 0.0, 0
     usual, share = counts.most_common(1)[0]
-    return (share / counts.total() if usual > 1 else 0.0), -SEPARATORS.index(
-        separator
-    ) if separator in SEPARATORS else 0
+    place = SEPARATORS.index(separator) if separator in SEPARATORS else 0
+    return (share / counts.total() if usual > 1 else 0.0), -place
 
 
 def _titles(rows: Rows) -> int:
@@ -80,8 +81,11 @@ def _titles(rows: Rows) -> int:
 
 def _quoted(rows: Rows, quote: str) -> bool:
     """Whether all cells of some column stand in such quotes."""
-    columns = list(zip(*rows, strict=False))
-    return any(all(len(c) > 1 and c[0] == c[-1] == quote for c in column) for column in columns if column)
+    return any(in_quotes(column, quote) for column in zip(*rows, strict=False))
+
+
+def in_quotes(values: Sequence[str], quote: str) -> bool:
+    return bool(values) and all(len(v) > 1 and v[0] == v[-1] == quote for v in values)
 
 
 def looks_like_data(names: Sequence[str], rows: Rows) -> bool:

@@ -35,6 +35,14 @@ class Frame:
     split: np.ndarray | None = None
     proposals: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_arrays(cls, file: Path, columns: dict[str, Any], said: Sequence[str] = ()) -> Frame:
+        """From arrays of NumPy or Arrow by name; rows are counted."""
+        import pyarrow as pa
+
+        held = tuple(pa.chunked_array([pa.array(column)]) for column in columns.values())
+        return cls(file, tuple(columns), held, row, tuple(said))
+
     @property
     def rows(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -101,8 +109,8 @@ def find(file: Path, names: Sequence[str], key: Key, what: str) -> int:
 
 def choose(file: Path, names: Sequence[str], spec: TableSpec) -> Chosen:
     """The columns that `spec` asks for, all checked."""
-    labels = spec.label if isinstance(spec.label, tuple) else (spec.label,)
-    taken = {find(file, names, key, "label"): "label" for key in labels}
+    labels = [find(file, names, key, "label") for key in spec.labels]
+    taken = dict.fromkeys(labels, "label")
     split = None
     if spec.split_column is not None:
         split = find(file, names, spec.split_column, "split-column")
@@ -124,7 +132,7 @@ def choose(file: Path, names: Sequence[str], spec: TableSpec) -> Chosen:
             )
     if not chosen:
         raise UserError(f"{file} has no feature columns", "besides the label it needs a column to learn from at least")
-    return Chosen(tuple(chosen), tuple(find(file, names, key, "label") for key in labels), split)
+    return Chosen(tuple(chosen), tuple(labels), split)
 
 
 def joined(frames: dict[str, Frame]) -> Frame:

@@ -39,11 +39,13 @@ def look(file: Path, label: str | None) -> str:
                 raise
             keys |= new
             reason = error.message.removeprefix(f"{file}: ").removeprefix(f"{file} ")
-            decided |= dict.fromkeys(new, f"decide: {reason}" + _instead(new))
+            instead = '; or "median", "most-frequent"' if "missing" in new else ""
+            decided |= dict.fromkeys(new, f"decide: {reason}{instead}")
     else:
         raise UserError(f"{file} is not read with {', '.join(keys)}", "write the keys yourself: docs/data.md")
     keys["label"] = held.label if keys["label"] == -1 else keys["label"]
-    return "\n".join([*_about(held, task), "", *_table(file, keys, decided), *_warnings(task)]) + "\n"
+    warnings = [f"# warning: {_one_line(warning)}" for warning in task.about.warnings]
+    return "\n".join([*_about(held, task), "", *_table(file, keys, decided), *warnings]) + "\n"
 
 
 def _first(file: Path, label: str | None) -> dict[str, Any]:
@@ -57,10 +59,6 @@ def _first(file: Path, label: str | None) -> dict[str, Any]:
     usual = {"npz": "y", "libsvm": "label"}.get(form, -1)
     number = label is not None and re.fullmatch(r"-?[1-9][0-9]{0,5}", label)
     return keys | {"label": usual if label is None else int(label) if number else label}
-
-
-def _instead(keys: dict[str, Any]) -> str:
-    return '; or "median", "most-frequent"' if "missing" in keys else ""
 
 
 def _table(file: Path, keys: dict[str, Any], decided: dict[str, str]) -> list[str]:
@@ -96,10 +94,6 @@ def _kind(column: Column) -> str:
         return f"numbers from {known.min():g} to {known.max():g}{gaps}" if known.size else f"nothing{gaps}"
     some = ", ".join(column.distinct[:4]) + (", …" if len(column.distinct) > 4 else "")
     return f"{len(column.distinct)} texts: {_one_line(some)}{gaps}"
-
-
-def _warnings(task: Task) -> list[str]:
-    return [f"# warning: {_one_line(warning)}" for warning in task.about.warnings]
 
 
 def _one_line(text: str) -> str:

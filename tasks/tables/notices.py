@@ -12,7 +12,7 @@ import numpy as np
 from levelfield.tasks.errors import UserError
 from levelfield.tasks.tables.columns import Column
 from levelfield.tasks.tables.delimited import toml, written
-from levelfield.tasks.tables.form import GAPS, NUMBER, numbers
+from levelfield.tasks.tables.form import GAPS, NUMBER, in_quotes, numbers
 from levelfield.tasks.tables.frame import Frame, Remedied, short
 from levelfield.tasks.tables.spec import TableSpec
 
@@ -54,7 +54,7 @@ def refusal(
     in_form: dict[str, Any] = {
         key: frame.proposals[key] for key in ("quote", "decimal", "thousands") if key in frame.proposals
     }
-    quoted = [c for c in (*features, *labels) if c.kind == "text" and _in_quotes(c)]
+    quoted = [c for c in (*features, *labels) if c.kind == "text" and in_quotes(c.distinct, "'")]
     if quoted and "quote" in in_form:
         causes.append(f"the cells of {listed([c.name for c in quoted])} stand in {in_form['quote']!r}")
         keys |= in_form
@@ -122,11 +122,6 @@ def _remedy(features: Sequence[Column], keys: dict[str, Any], odd: list[Column],
     return "; ".join(told)
 
 
-def _in_quotes(column: Column) -> bool:
-    values = column.distinct
-    return bool(values) and all(len(v) > 1 and v[0] == v[-1] == "'" for v in values)
-
-
 def _gaps(frame: Frame, features: Sequence[Column], labels: Sequence[Column], within: np.ndarray) -> str:
     """``3 of 18 rows have gaps: 'shell' 2, 'slime' 1``; empty where there are none."""
     with_gaps = [(c, n) for c in (*features, *labels) if (n := int((c.gaps & within).sum()))]
@@ -164,10 +159,7 @@ def about_columns(
         if told:
             found.append(f"column {c.name!r} {' and '.join(told)}; to leave it out: {exclude(spec, c.name)}")
         if c.kind == "number" and (far := _sentinel(c.numbers[rows])):
-            found.append(
-                f"column {c.name!r}: {far[0]:g} in {far[1]} cells lies far from all others; if it means that a value "
-                f'is missing: missing-values = ["{far[0]:g}"], missing = "drop"'
-            )
+            found.append(_far_off(f"column {c.name!r}", *far))
         if c.kind == "number" and spec.thousands is None and _thousands(c.numbers[few]):
             found.append(
                 f"column {c.name!r}: some cells have three decimals and the others, hundreds of times larger, none; "
@@ -263,6 +255,13 @@ def _sentinel(x: np.ndarray) -> tuple[float, int] | None:
     return None
 
 
+def _far_off(where: str, value: float, cells: int) -> str:
+    return (
+        f"{where}: {value:g} in {cells} cells lies far from all others; if it means that a value is missing: "
+        f'missing-values = ["{value:g}"], missing = "drop"'
+    )
+
+
 def _thousands(x: np.ndarray) -> bool:
     """Whether some numbers have three decimals, and the others none and are hundreds of times larger."""
     x = np.abs(x[~np.isnan(x)])
@@ -306,10 +305,7 @@ def about_guessing(counts: dict[str, int]) -> str:
 def about_targets(spec: TableSpec, y: np.ndarray, label: str) -> list[str]:
     """Warnings of values that stand for a missing one, and of a unit in which plain gradient descent diverges."""
     if far := _sentinel(y):
-        return [
-            f"the label {label!r}: {far[0]:g} in {far[1]} cells lies far from all others; if it means that a value is "
-            f'missing: missing-values = ["{far[0]:g}"], missing = "drop"'
-        ]
+        return [_far_off(f"the label {label!r}", *far)]
     deviation, level = float(y.std()), float(abs(y.mean()))
     if spec.label_scale == "none" and max(deviation, level) > LARGE:
         return [

@@ -39,17 +39,7 @@ def prepare(file: Path, features: Sequence[Column], rows: np.ndarray, train: np.
         for i, c in enumerate(numbers):
             x[:, i] = c.numbers if len(rows) == len(c.numbers) else c.numbers[rows]
         return Prepared(x, tuple(c.name for c in numbers), 0, ())
-    return _fitted(numbers, texts, filled, rows, train, spec)
 
-
-def _fitted(
-    numbers: Sequence[Column],
-    texts: Sequence[Column],
-    filled: Sequence[Column],
-    rows: np.ndarray,
-    train: np.ndarray,
-    spec: TableSpec,
-) -> Prepared:
     import pandas
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer

@@ -79,6 +79,11 @@ class TableSpec(BaseModel):
     text: Literal["refuse", "one-hot"] = "refuse"
 
     @property
+    def labels(self) -> tuple[Text | Place, ...]:
+        """One, or the several of a one-hot label."""
+        return self.label if isinstance(self.label, tuple) else (self.label,)
+
+    @property
     def files(self) -> dict[str, Path]:
         """``file``, or the splits that have one of their own. Raises UserError where that does not fit together."""
         given = {name: path for name in FILES if (path := getattr(self, name)) is not None}

@@ -81,28 +81,25 @@ def _arff(file: Path, data: bytes, spec: TableSpec) -> Frame:
 
     encoding = "utf-8-sig" if spec.encoding == "utf-8" else spec.encoding
     table, meta = arff.loadarff(io.StringIO(data.decode(encoding)))
-    columns = []
+    columns = {}
     for name in meta.names():
         values = np.atleast_1d(table[name])
         if meta[name][0] == "nominal":
             words = [value.decode().strip() for value in values]
-            columns.append(pa.array([None if word == "?" else word for word in words], pa.string()))
+            columns[name] = pa.array([None if word == "?" else word for word in words], pa.string())
         else:
-            columns.append(pa.array(values, from_pandas=True))
-    return Frame(file, tuple(meta.names()), tuple(pa.chunked_array([c]) for c in columns), frame.row)
+            columns[name] = pa.array(values, from_pandas=True)
+    return Frame.of_arrays(file, columns)
 
 
 def _libsvm(file: Path, data: bytes, spec: TableSpec) -> Frame:
     """Features ``1`` …, absent ones 0, and the ``label``."""
-    import pyarrow as pa
     from sklearn.datasets import load_svmlight_file
 
     x, y = load_svmlight_file(io.BytesIO(data))
     frame.check_cells(file, *x.shape)
-    columns = [*np.ascontiguousarray(x.toarray().T), y]
-    names = [*(str(i + 1) for i in range(x.shape[1])), "label"]
-    said = ("LIBSVM: what is absent is 0",)
-    return Frame(file, tuple(names), tuple(pa.chunked_array([pa.array(c)]) for c in columns), frame.row, said)
+    features = {str(i): column for i, column in enumerate(np.ascontiguousarray(x.toarray().T), start=1)}
+    return Frame.of_arrays(file, features | {"label": y}, ["LIBSVM: what is absent is 0"])
 
 
 def _xlsx(file: Path, data: bytes, spec: TableSpec) -> Frame:

@@ -62,6 +62,15 @@ def test_a_run_against_itself_is_tied_everywhere():
     assert not re.search(r"is [\d.]+ × (faster|slower)", html.unescape(text))
 
 
+def test_many_workloads_are_bounded_as_on_the_page_of_a_run():
+    records = [r for w in range(41) for r in factory.speed_records(ENTRIES[:2], blocks=3, task=f"t{w:02d}")]
+    base, new = (factory.make_run(name="old"), records), (factory.make_run(name="new"), records)
+    found = compare_runs.compare(base, new, margin=0.03, force=False)
+    section = compare_page.changes(compare_page.Pair(base[0], new[0], found))
+    assert len(section.tables) == 40
+    assert section.notes == ("The first 6 of 41 workloads are drawn; the first 40 have tables, the records hold all.",)
+
+
 def test_another_machine_needs_force_and_then_carries_a_banner():
     with pytest.raises(UserError, match="different machines"):
         built(machine=OTHER)

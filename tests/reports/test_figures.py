@@ -82,10 +82,9 @@ def test_known_families_have_colours_of_their_own():
 
 def draw(labels=("a", "b"), name="test", alt="alt"):
     with figure.style():
-        drawing, axes = figure.panel(len(labels))
+        drawing, axes = figure.panel(labels)
         for row, _ in enumerate(labels):
             figure.point(axes, 10.0**row, 0.9 * 10**row, 1.1 * 10**row, row, Entry("x", "eager", api="low"))
-        figure.name_rows(axes, labels)
         figure.log_times(axes)
         return figure.to_svg(drawing, name, alt)
 

@@ -14,7 +14,6 @@ from levelfield.reports.findings.text import (
     duration,
     factor,
     listing,
-    shorten,
     significant,
     span,
     visible,
@@ -75,11 +74,6 @@ def test_counts_know_their_plural() -> None:
     assert [count(1, "launch"), count(2, "launch"), count(12345, "record")] == [
         "1 launch", "2 launches", f"12{NARROW}345 records",
     ]  # fmt: skip
-
-
-@given(st.text(), st.integers(2, 30))
-def test_shortened_text_keeps_its_limit(text: str, most: int) -> None:
-    assert len(shorten(text, most)) <= most
 
 
 def test_long_times_are_for_people() -> None:
