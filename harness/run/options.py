@@ -8,7 +8,7 @@ from pathlib import Path
 from levelfield.harness.plan.launches import Selection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunOptions(Selection):
     """Fields are named as the options of ``levelfield run``, whose help explains them; `budget` in seconds, `precision`
     as a share."""

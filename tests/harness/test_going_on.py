@@ -266,7 +266,7 @@ def test_whatever_is_raised_the_lock_is_given_back_and_nothing_stays(here, monke
     monkeypatch.setattr(LocalHost, "__exit__", lambda self, *_: (closed.append(1), leave(self))[1])
     with pytest.raises(type(error)):
         session.run(
-            RunOptions("mine.toml", output=Path("run"), no_certify=True, quiet=True), "levelfield run mine.toml"
+            RunOptions(suite="mine.toml", output=Path("run"), no_certify=True, quiet=True), "levelfield run mine.toml"
         )
     assert closed == [1]
     store.Store(here / "run").close()
@@ -280,5 +280,5 @@ def test_whether_a_verdict_was_asked_for_is_seen_from_the_plan(here, tiny):
     both, alone = 'adapters = ["numpy-manual", "sklearn-mlp"]\nblocks = 6', 'adapters = ["numpy-manual"]\nblocks = 6'
     for text, blocks in ((both, 6), (alone, 0), (both.replace("6", "2"), 2)):
         (here / "timed.toml").write_text(tiny(speed=text))
-        prepared = prepare(RunOptions("timed.toml"), *suite.read("timed.toml"), cluster=None)
+        prepared = prepare(RunOptions(suite="timed.toml"), *suite.read("timed.toml"), cluster=None)
         assert most_blocks(prepared.planned, "numpy-manual") == blocks
