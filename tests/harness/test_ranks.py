@@ -84,7 +84,7 @@ class {name.title().replace("-", "")}(Alike):
     how = f"adapters = {list(FAULTY)}\nreplicas = [2]\nreplication = 'ranks'"
     suite = tiny(learning=how, speed=f"{how}\nblocks = 1\nseconds = 0.05\nthreads = 1", time_limit=10.0)
     suite = suite.replace('baseline = "numpy-manual"', 'baseline = "fine"')
-    suite = suite.replace("\n[models", 'memory-limit = "400MB"\n[models', 1)
+    suite = suite.replace("\n[tasks", 'memory-limit = "400MB"\n[tasks', 1)
     (levelfield.folder / "faulty.toml").write_text(suite)
     done = levelfield("run", "faulty.toml", "-o", "out", "--no-certify")
     assert done.returncode == 1, done.stderr

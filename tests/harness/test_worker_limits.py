@@ -96,7 +96,7 @@ def greedy(command_line, install, tiny, records_of, tmp_path_factory):
     folder = install(tmp_path_factory.mktemp("plugin"), points, {"greedy.py": GREEDY})
     levelfield = command_line(plugins=[folder])
     suite = tiny(learning=f"adapters = {['numpy-manual', 'silent', *KINDS]}", time_limit=20.0)
-    suite = suite.replace("\n[models", 'memory-limit = "300MB"\n[models', 1)
+    suite = suite.replace("\n[tasks", 'memory-limit = "300MB"\n[tasks', 1)
     (levelfield.folder / "greedy.toml").write_text(suite)
     done = levelfield("run", "greedy.toml", "-o", "out", "--no-certify")
     records = {record.cell.adapter: record for record in records_of(levelfield.folder / "out")}
