@@ -65,6 +65,8 @@ def glance(starts: Sequence[Start], paybacks: Sequence[Payback]) -> Glance | Non
         for how, place in (("from an empty cache", 1), ("later", 0))
         if (own := [cost for row in rows if (cost := row[1:][place])])
     ]
+    if not any(again and cold for _, again, cold in rows):  # nobody's second start was measured: `later` is of others
+        told = told[:1]
     text_ = f"A start costs up to {listing(told)}."
     if paybacks:
         pays = sum(bool(p.steps) for p in paybacks)
