@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from levelfield.reports import frames, markdown
 from levelfield.reports.findings import break_even, whole_job
 from levelfield.reports.findings.evidence import gather
+from levelfield.reports.findings.text import NARROW
 from levelfield.reports.page import html
 from levelfield.reports.sections import startup
 
@@ -151,3 +152,10 @@ def test_whatever_was_measured_the_interval_has_two_ends_in_order(cost, gain):
         assert steps.low <= steps.high
         assert steps.estimate >= 0
         assert break_even.steps_range(steps)
+
+
+@pytest.mark.parametrize(("blocks", "later"), [(12, True), (3, False)])
+def test_the_line_of_the_start_tells_of_later_starts_only_where_they_were_measured(blocks, later):
+    glance = startup.section(gather(RUN, records(blocks))).glance
+    assert "s from an empty cache" in glance.text.replace(NARROW, " ")
+    assert (" later" in glance.text) is later
