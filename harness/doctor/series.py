@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 
 from levelfield.adapters.registry import AdapterInfo
 from levelfield.harness.judge.statistics import in_common
@@ -12,7 +11,7 @@ from levelfield.harness.launch.block import Participant
 from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
-from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.records.record import Record, steady_epoch
 from levelfield.harness.run.duel import Side
 from levelfield.harness.system.machine import Machine
 from levelfield.harness.system.numbers import counted
@@ -61,7 +60,7 @@ class Series:
         elif record.contaminated is not None:
             self.short += 1
         else:
-            self.values.setdefault(label, {})[record.block] = median(epoch_seconds(record))
+            self.values.setdefault(label, {})[record.block] = steady_epoch(record)
 
     def nothing(self) -> str:
         """Why it holds no value."""

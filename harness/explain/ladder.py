@@ -54,9 +54,9 @@ class Climb:
         self.values.append(found)
 
     def _participant(self, rung: Rung, due: Sequence[Rung], number: int) -> Participant:
-        # Beside the first of those that train the others take their turns
-        pacer = next((one for one in due if one.name != "arithmetic"), due[0])
-        launch = Launch(rung.cell, number, seed=number, seconds=SECONDS, baseline=rung is pacer)
+        # Where memory makes waves, each has the first of those that train
+        base = next((one for one in due if one.name != "arithmetic"), due[0])
+        launch = Launch(rung.cell, number, seed=number, seconds=SECONDS, baseline=rung is base)
         return Participant(launch, rung.wrap, group="ladder")
 
     @property

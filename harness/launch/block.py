@@ -13,15 +13,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from threading import Event
 from typing import TYPE_CHECKING
 
-from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, paces, rounds
+from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, rounds
 from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.measure.wrap import Wrap
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Record, by_turn
+from levelfield.harness.records.record import Record, steady_epoch
 
 if TYPE_CHECKING:
     from levelfield.harness.launch.local import LocalHost
@@ -44,9 +43,10 @@ def make(host: LocalHost, participants: Sequence[Participant], room: float) -> l
     """The records of all, in their order. Launches that need more than `room` bytes together are made in waves, each
     with the baseline, whose first record counts."""
     found: dict[int, Record] = {}
-    usual: dict[object, float] = {}
     for wave in waves(participants, room):
-        made = paced(_wave(host, [participants[number] for number in wave]), usual)
+        made = [_with_enough_turns(one) for one in _wave(host, [participants[number] for number in wave])]
+        if participants[wave[0]].launch.baseline:
+            made = at_pace(made, found.get(wave[0], made[0]))
         for number, record in zip(wave, made, strict=True):
             found.setdefault(number, record)
     return [found.get(number) or host.skipped(one.launch) for number, one in enumerate(participants)]
@@ -101,26 +101,17 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
             one.close()
 
 
-def paced(records: Sequence[Record], usual: dict[object, float]) -> list[Record]:
-    """The same with the pace of every turn, by the turns of the baseline, or of the one that took most.
-
-    `usual`: workload → what a median epoch of its baseline took in an earlier wave; it is added where it is missing.
-    """
-    able = [one for one in records if one.status == "ok" and one.turns]
-    pacer = max(able, key=lambda one: len(one.turns), default=None)
-    if pacer is None:
-        return list(records)
-    seconds = [median(own) for own in by_turn(pacer)]
-    usually = usual.setdefault(pacer.cell.workload, median(seconds))
-    return [_paced(one, pacer, seconds, usually) for one in records]
+def at_pace(wave: Sequence[Record], first: Record) -> list[Record]:
+    """The records of a wave, the baseline's ahead, with what it took over what it took in the `first` one."""
+    base = wave[0]
+    if not all(one.status == "ok" and one.turns for one in (base, first)):
+        return list(wave)
+    pace = steady_epoch(base) / steady_epoch(first)
+    return [one.model_copy(update={"pace": pace}) for one in wave]
 
 
-def _paced(record: Record, pacer: Record, seconds: Sequence[float], usual: float) -> Record:
-    if record is pacer:
-        pace = [value / usual for value in seconds]
-    else:
-        pace = paces([turn.began for turn in record.turns], pacer.turns, seconds, usual)
-    turns = [turn.model_copy(update={"pace": value}) for turn, value in zip(record.turns, pace, strict=True)]
-    few = record.status == "ok" and len(turns) < LEAST_TURNS
-    why = f"it had {len(turns)} of at least {LEAST_TURNS} turns" if few else record.contaminated
-    return record.model_copy(update={"turns": turns, "contaminated": why})
+def _with_enough_turns(record: Record) -> Record:
+    """The same, set aside if it has too few."""
+    if record.status != "ok" or len(record.turns) >= LEAST_TURNS:
+        return record
+    return record.model_copy(update={"contaminated": f"it had {len(record.turns)} of at least {LEAST_TURNS} turns"})

@@ -1,21 +1,19 @@
 """Launches that are alive at the same time take turns on this machine.
 
 In each round they train one after the other, a turn of some milliseconds, while all others are stopped, so that no
-pool of idle threads spins beside the one that is timed. The baseline has a turn before every few of them: what slows
-the machine down for a moment slows both, and is taken out of their ratio (see `paces`).
+pool of idle threads spins beside the one that is timed. So each meets the quick and the slow moments of the machine,
+and its quicker turns can be told (see `harness.records.record.steady_epoch`).
 """
 
 from __future__ import annotations
 
 import random
 import time
-from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from statistics import geometric_mean
 
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
@@ -24,12 +22,9 @@ from levelfield.harness.measure.turns import Command, Line
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched, Window
-from levelfield.harness.records.record import Turn
 from levelfield.harness.system import folders
 
-BESIDE = 3  # launches between two turns of the baseline
-LEAST_TURNS, MOST_TURNS = 4, 20  # of a launch in a block
-NEAR = 2  # turns of the baseline on each side of another's, by which its pace is told
+LEAST_TURNS, MOST_TURNS = 5, 20  # of a launch in a block
 SETTLE = 0.05  # seconds for the sampler to begin, before a window
 
 
@@ -123,36 +118,19 @@ def living(launches: Sequence[Alive]) -> list[Alive]:
 
 
 def rounds(launches: Sequence[Alive], seed: int) -> None:
-    """Let them take their turns, in random order, the baseline among them all along."""
+    """Let them take their turns, each round in another random order."""
     shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
-    one_round(launches, launches, shuffle)
+    one_round(launches, shuffle)
     total = max((one.wanted for one in living(launches)), default=0)
     for number in range(2, total + 1):
         # as many as each wants, evenly over the rounds
-        due = [one for one in launches if number * one.wanted // total > (number - 1) * one.wanted // total]
-        one_round(launches, due, shuffle)
+        one_round(
+            [one for one in launches if number * one.wanted // total > (number - 1) * one.wanted // total], shuffle
+        )
 
 
-def one_round(launches: Sequence[Alive], due: Sequence[Alive], shuffle: random.Random) -> None:
-    pacer = the_pacer(living(launches))
-    others = [one for one in living(due) if one is not pacer]
-    shuffle.shuffle(others)
-    for place, one in enumerate(others):
-        if place % BESIDE == 0 and pacer is not None and pacer.done is None:
-            pacer.take("turn")
+def one_round(launches: Sequence[Alive], shuffle: random.Random) -> None:
+    due = living(launches)
+    shuffle.shuffle(due)
+    for one in due:
         one.take("turn")
-    if pacer is not None and pacer.done is None:
-        pacer.take("turn")
-
-
-def the_pacer(launches: Sequence[Alive]) -> Alive | None:
-    """Beside which the others take their turns: the baseline; where there is none, the quickest."""
-    return min(launches, key=lambda one: (not one.launch.baseline, one.turn), default=None)
-
-
-def paces(began: Sequence[float], pacer: Sequence[Turn], seconds: Sequence[float], usual: float) -> list[float]:
-    """How slow the machine was in turns that `began` then: the geometric mean of the pacer's `NEAR` turns before and
-    after, over what is `usual`. `seconds`: an epoch of each of the `pacer`'s turns."""
-    times = [turn.began for turn in pacer]
-    places = [bisect(times, moment) for moment in began]
-    return [geometric_mean(seconds[max(place - NEAR, 0) : place + NEAR]) / usual for place in places]

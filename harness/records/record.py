@@ -6,7 +6,7 @@ Records are appended to ``records.jsonl`` and never rewritten; whatever is deriv
 from __future__ import annotations
 
 from math import isfinite
-from statistics import median
+from statistics import median, quantiles
 from typing import Any, Literal
 
 from pydantic import Field
@@ -18,7 +18,7 @@ from levelfield.harness.system.frozen import Frozen
 from levelfield.harness.system.machine import Machine
 from levelfield.tasks.numbers import Whole
 
-SCHEMA = 5  # of records and heads; runs of another one are not read
+SCHEMA = 6  # of records and heads; runs of another one are not read
 
 StudyName = Literal["five-points", "capacity", "samples", "noise", "regularisation", "bias-variance"]
 Status = Literal["ok", "failed", "unsupported", "skipped"]
@@ -47,15 +47,13 @@ class Turn(Frozen):
     """Steady epochs of a launch that follow each other, while all others of its block were stopped.
 
     `first` of them in the record's `epoch_seconds`, and how many `epochs`, of which the first `warm` only warm up;
-    `began` in seconds on the monotonic clock of its machine. `pace`: how slow the machine was then, from the turns of
-    the baseline before and after it; 1 as in the median of the block.
+    `began` in seconds on the monotonic clock of its machine.
     """
 
     first: Whole
     epochs: Whole
     warm: Whole = 0
     began: float
-    pace: float = 1.0
 
 
 class Record(Frozen):
@@ -101,6 +99,9 @@ class Record(Frozen):
         default_factory=list, description="steady epochs of a speed launch, the first epoch not among them"
     )
     turns: list[Turn] = Field(default_factory=list, description="of its block, whose epochs are compared")
+    pace: float = Field(
+        1.0, description="where memory made waves of its block: what the baseline took beside it, over the first wave"
+    )
     window: Turn | None = Field(None, description="the epochs in which its use of the device was watched")
     predict_seconds: dict[str, list[float]] = Field(
         default_factory=dict, description="by batch size, one value a call, warm"
@@ -163,27 +164,32 @@ class Record(Frozen):
         return self.launch_id, self.cold
 
 
-def epoch_seconds(record: Record) -> list[float]:
-    """The steady epochs that count, in seconds: those of all turns, without warming up, at the block's median pace. All
-    steady epochs of a launch that took no turns."""
-    if not record.turns:
-        return record.epoch_seconds
-    return [seconds / turn.pace for turn, own in zip(record.turns, by_turn(record), strict=True) for seconds in own]
-
-
 def by_turn(record: Record) -> list[list[float]]:
-    """The seconds of the epochs of each turn that count."""
+    """The seconds of the epochs of each turn that count: not those that warm up."""
     return [record.epoch_seconds[turn.first + turn.warm : turn.first + turn.epochs] for turn in record.turns]
 
 
+def steady_epoch(record: Record) -> float:
+    """Seconds of a steady epoch: the lowest quintile of its turns, of each the median epoch; of a launch that took no
+    turns the median of all its steady epochs.
+
+    What else a machine does only slows down, and not all programs alike: see docs/statistics.md. So the quicker turns
+    say what a program takes. The quintile is at rank (n + 1) / 5 of n turns: neither few nor many make it lower.
+    """
+    turns = [median(own) for own in by_turn(record)]
+    if not turns:
+        return median(record.epoch_seconds)
+    return (quantiles(turns, n=5)[0] if len(turns) > 3 else min(turns)) / record.pace
+
+
 def step_seconds(record: Record) -> float | None:
-    """The median steady step in seconds of a clean speed launch that was proved, else None; so too where it is no
-    positive number."""
+    """The steady step in seconds of a clean speed launch that was proved, else None; so too where it is no positive
+    number."""
     if record.status != "ok" or record.contaminated or record.unproved:
         return None
     if not record.epoch_seconds or not record.steps_per_epoch:
         return None
-    value = median(epoch_seconds(record)) / record.steps_per_epoch
+    value = steady_epoch(record) / record.steps_per_epoch
     return value if isfinite(value) and value > 0 else None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from threading import Event
 
 from levelfield.harness.explain.rungs import Side
@@ -29,7 +28,7 @@ from levelfield.harness.launch.local import LocalHost
 from levelfield.harness.plan.environments import Environment
 from levelfield.harness.plan.launches import Launch, Surroundings
 from levelfield.harness.records.certificate import Certificate
-from levelfield.harness.records.record import epoch_seconds
+from levelfield.harness.records.record import steady_epoch
 from levelfield.harness.run import certify_first
 from levelfield.harness.run.certify_first import Request
 from levelfield.harness.system import machine as here
@@ -96,7 +95,7 @@ def pair(host: LocalHost, first: Side, second: Side, block: int) -> Pair | None:
             raise LaunchFailed(f"a launch of {side.info.name} was not proved while timed: {record.unproved}")
     if one.contaminated or other.contaminated:
         return None
-    return Pair(median(epoch_seconds(one)), median(epoch_seconds(other)), wall)
+    return Pair(steady_epoch(one), steady_epoch(other), wall)
 
 
 def meet(

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, copysign, inf, isfinite
-from statistics import median
 from typing import TypeVar
 
 from levelfield.harness.judge import statistics
 from levelfield.harness.judge.statistics import Interval, Verdict
-from levelfield.harness.records.record import Cache, epoch_seconds, step_seconds
+from levelfield.harness.records.record import Cache, steady_epoch, step_seconds
 from levelfield.reports.findings import words
 from levelfield.reports.findings.entries import Entry, Workload
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Comparison, Evidence, Place, too_few
@@ -101,7 +100,7 @@ def find(evidence: Evidence, comparison: Comparison) -> tuple[tuple[Start, ...],
         extra: dict[Cache | None, dict[int, float]] = {}
         for record in evidence.speed_records(comparison.workload, place.entry):
             if step_seconds(record) and isfinite(record.phases.get("first_epoch", inf)):
-                seconds = record.phases["first_epoch"] - median(epoch_seconds(record))
+                seconds = record.phases["first_epoch"] - steady_epoch(record)
                 extra.setdefault(record.cache, {})[record.block] = seconds
         if extra:
             starts.append(Start(place, extra))

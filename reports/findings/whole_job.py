@@ -13,7 +13,7 @@ from math import isfinite
 from statistics import median
 
 from levelfield.harness.judge.statistics import Interval
-from levelfield.harness.records.record import Cache, Record, epoch_seconds, step_seconds
+from levelfield.harness.records.record import Cache, Record, steady_epoch, step_seconds
 from levelfield.reports.findings import intervals, words
 from levelfield.reports.findings.break_even import CACHES, Start
 from levelfield.reports.findings.entries import Workload
@@ -64,7 +64,7 @@ def complete(record: Record) -> bool:
 
 def seconds(record: Record, epochs: int) -> float:
     """Of a job of `epochs` epochs, import included."""
-    return sum(record.phases[p] for p in PARTS) + (epochs - 1) * median(epoch_seconds(record))
+    return sum(record.phases[p] for p in PARTS) + (epochs - 1) * steady_epoch(record)
 
 
 def sentence(jobs: Sequence[Job]) -> str:

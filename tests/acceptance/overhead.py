@@ -24,14 +24,14 @@ from levelfield.harness.judge.statistics import (
     paired_ratio,
     shared_confidence,
 )
-from levelfield.harness.launch.block import carry_through, paced
+from levelfield.harness.launch.block import carry_through
 from levelfield.harness.launch.jobs import ScriptJob
 from levelfield.harness.launch.local import LocalHost
-from levelfield.harness.launch.rounds import Alive
+from levelfield.harness.launch.rounds import LEAST_TURNS, Alive
 from levelfield.harness.measure.turns import Line
 from levelfield.harness.plan import launches as plan
 from levelfield.harness.plan.launches import Launch
-from levelfield.harness.records.record import Record, epoch_seconds
+from levelfield.harness.records.record import Record, steady_epoch
 from levelfield.harness.run.duel import THREADS
 
 HERE = Path(__file__).resolve().parent
@@ -101,9 +101,9 @@ def pair(found: Series, host: LocalHost, launch: Launch) -> str | None:
     if record.status != "ok" or record.unproved:
         return f"the launch failed: {record.reason or record.unproved}"
     told = {name: done.result[name] for name in ("epoch_seconds", "turns")}
-    for label, one in zip(("launch", "script"), paced([record, bare(record, told)], {}), strict=True):
-        if one.contaminated is None:
-            found.values.setdefault(label, {})[record.block] = median(epoch_seconds(one))
+    for label, one in (("launch", record), ("script", bare(record, told))):
+        if len(one.turns) >= LEAST_TURNS:
+            found.values.setdefault(label, {})[record.block] = steady_epoch(one)
     return None
 
 

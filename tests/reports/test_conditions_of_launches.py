@@ -19,7 +19,7 @@ from levelfield.reports.page import html as page
 from levelfield.reports.sections import failures, speed, startup, tax
 
 NUMPY, TORCH, COMPILED = factory.ENTRIES[:3]
-RULE = "it had 2 of at least 4 turns"
+RULE = "it had 2 of at least 5 turns"
 
 
 def disturbed(records, adapter, blocks=range(99)):
