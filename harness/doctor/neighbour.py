@@ -1,6 +1,6 @@
 """A neighbour: a process that wakes up at random and computes for a while, as other people's work does.
 
-Started as ``python -P -m levelfield.harness.doctor.neighbour``; ends with the process that started it.
+Started as ``python -P -m levelfield.harness.doctor.neighbour [ASLEEP AWAKE]``; ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,9 +36,10 @@ def neighbour() -> Iterator[None]:
 
 def main() -> None:
     owner, draw = os.getppid(), random.Random(0)  # noqa: S311 - noise, not a secret
+    asleep, awake = map(float, sys.argv[1:]) if sys.argv[1:] else (ASLEEP, AWAKE)
     while os.getppid() == owner:
-        time.sleep(draw.expovariate(1 / ASLEEP))
-        end = time.monotonic() + draw.expovariate(1 / AWAKE)
+        time.sleep(draw.expovariate(1 / asleep))
+        end = time.monotonic() + draw.expovariate(1 / awake)
         while time.monotonic() < end:
             sum(range(1000))
 
