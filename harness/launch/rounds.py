@@ -14,17 +14,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
+from statistics import median
 
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
 from levelfield.harness.launch.parents import Doing, Done, WarmParents
-from levelfield.harness.measure.turns import Command, Line
+from levelfield.harness.measure.turns import Command, Line, Said
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.client import Sampled, Sampling
-from levelfield.harness.probes.probe import Watched, Window
+from levelfield.harness.probes.probe import Watched
 from levelfield.harness.system import folders
 
-LEAST_TURNS, MOST_TURNS = 5, 20  # of a launch in a block
+LEAST_TURNS, MOST_TURNS = 5, 20  # that a launch has in a block; the baseline, in every ratio, has twice as many
+AGREE = 0.02  # by which its two quickest turns differ at most; else it has more, up to as many again
 SETTLE = 0.05  # seconds for the sampler to begin, before a window
 
 
@@ -43,19 +45,15 @@ class Alive:
     compiled: Path | None = None  # where it keeps that
     filled: bool = False  # whether anything was there before
     took: list[float] = field(default_factory=list)  # seconds of each of its turns, until it was stopped again
-    window: Window | None = None  # of the last thing that it did, if that was one
+    epochs: list[float] = field(default_factory=list)  # of each of its turns the median, in seconds
+    said: Said | None = None  # when it had done what it was told last
     sampled: Sampled | None = None
 
     @property
-    def turn(self) -> float:
-        """Seconds that one takes, at the mean."""
-        return sum(self.took) / max(len(self.took), 1)
-
-    @property
     def wanted(self) -> int:
-        """Turns in a block: for as many seconds as are asked for."""
-        asked = ceil(self.launch.seconds / max(self.turn, 1e-6))
-        return min(max(asked, LEAST_TURNS), MOST_TURNS)
+        """Turns in a block: for as many seconds as are asked for, if all are like those that it had."""
+        asked = ceil(self.launch.seconds / max(median(self.took), 1e-6)) if self.took else 0
+        return min(max(asked, LEAST_TURNS), MOST_TURNS) * (2 if self.launch.baseline else 1)
 
     def start(self, parents: WarmParents) -> None:
         """Let it come to its first turn; it is stopped then."""
@@ -78,7 +76,7 @@ class Alive:
         sampling.start(Watched(self.doing.pid, self.key.device, own, family=self.key.replicas > 1))
         time.sleep(SETTLE)
         self.take("window")
-        self.sampled = sampling.stop(self.window)
+        self.sampled = sampling.stop(self.said.window if self.said else None)
 
     def take(self, command: Command) -> None:
         """Let it do this."""
@@ -94,11 +92,12 @@ class Alive:
         self.wall += took
         if command == "turn":
             self.took.append(took)
+            self.epochs.append(self.said.epoch if self.said else 0.0)
 
     def _wait(self, doing: Doing) -> None:
-        self.done = doing.wait(self.line.over)
+        self.said, self.done = None, doing.wait(self.line.over)
         if self.done is None:
-            self.window = self.line.heard()
+            self.said = self.line.heard()
             doing.running.stop()
 
     def close(self) -> None:
@@ -117,16 +116,25 @@ def living(launches: Sequence[Alive]) -> list[Alive]:
     return [one for one in launches if one.done is None]
 
 
+def settled(epochs: Sequence[float], wanted: int) -> bool:
+    """Whether more turns would say little, after turns with these `epochs`: the quickest two agree, or there were twice
+    as many as were wanted."""
+    first, second = sorted(epochs)[:2]
+    return second <= (1 + AGREE) * first or len(epochs) >= 2 * wanted
+
+
 def rounds(launches: Sequence[Alive], seed: int) -> None:
-    """Let them take their turns, each round in another random order."""
+    """Let them take their turns, each round in another random order: as many as each wants, and more until it is
+    `settled`."""
     shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
     one_round(launches, shuffle)
     total = max((one.wanted for one in living(launches)), default=0)
     for number in range(2, total + 1):
         # as many as each wants, evenly over the rounds
-        one_round(
-            [one for one in launches if number * one.wanted // total > (number - 1) * one.wanted // total], shuffle
-        )
+        due = [one for one in launches if number * one.wanted // total > (number - 1) * one.wanted // total]
+        one_round(due, shuffle)
+    while unsettled := [one for one in living(launches) if not settled(one.epochs, one.wanted)]:
+        one_round(unsettled, shuffle)
 
 
 def one_round(launches: Sequence[Alive], shuffle: random.Random) -> None:

@@ -14,7 +14,8 @@ import os
 import select
 import struct
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from statistics import median
+from typing import Literal, NamedTuple, Protocol, Self
 
 from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.record import Turn
@@ -33,15 +34,22 @@ LEAST_EPOCHS = 3  # of a window, however long they take
 Command = Literal["turn", "window", "end"]
 _BYTES: dict[bytes, Command] = {b"t": "turn", b"w": "window", b"e": "end"}
 _WRITTEN = {command: byte for byte, command in _BYTES.items()}
-_OVER = struct.Struct("dd")  # when a window began and ended, twice 0 after anything else
+_OVER = struct.Struct("ddd")  # when a window began and ended, or twice 0; the epoch of a turn, or 0
+
+
+class Said(NamedTuple):
+    """By a launch that has done what it was told: when its `window`, if it was one, began and ended; the median `epoch`
+    in seconds that counts of its turn, if it was one, else 0."""
+
+    window: Window | None
+    epoch: float
 
 
 class Commands(Protocol):
     """Where a launch is told what to do next."""
 
-    def next(self, watched: Window | None) -> Command:
-        """Says that what it was told before is done, and waits for what comes now. `watched`: when the window, if that
-        was it, began and ended."""
+    def next(self, done: Said) -> Command:
+        """Says that what it was told before is done, and waits for what comes now."""
 
 
 class Alone:
@@ -50,7 +58,7 @@ class Alone:
     def __init__(self) -> None:
         self._left: list[Command] = ["end", "window"]
 
-    def next(self, watched: Window | None) -> Command:
+    def next(self, done: Said) -> Command:
         return self._left.pop()
 
 
@@ -77,14 +85,14 @@ class Line:
     def tell(self, command: Command) -> None:
         os.write(self.told, _WRITTEN[command])
 
-    def heard(self) -> Window | None:
-        """Take the word that it is done, which is there, with the window if it was one."""
-        window = Window(*_OVER.unpack(os.read(self.over, _OVER.size)))
-        return window if window.end else None
+    def heard(self) -> Said:
+        """Take the word that it is done, which is there."""
+        begin, end, epoch = _OVER.unpack(os.read(self.over, _OVER.size))
+        return Said(Window(begin, end) if end else None, epoch)
 
-    def next(self, watched: Window | None) -> Command:
+    def next(self, done: Said) -> Command:
         """The launch's side, see `Commands`."""
-        os.write(self.over, _OVER.pack(*(watched or (0.0, 0.0))))
+        os.write(self.over, _OVER.pack(*(done.window or (0.0, 0.0)), done.epoch))
         select.select([self.told], [], [])
         return _BYTES[os.read(self.told, 1)]
 
@@ -106,13 +114,18 @@ class Turns:
         self.taken: list[Turn] = []
         self.window: Turn | None = None
         self.command: Command | None = None
-        self.first = self.count = self.warm = 0
+        self.first = self.warm = 0
+        self.epochs: list[float] = []  # since it was told
         self.trained = 0.0
         self._began = 0.0
 
+    @property
+    def count(self) -> int:
+        return len(self.epochs)
+
     def add(self, took: float) -> bool:
         """An epoch of so many seconds has ended; whether what it was told to do is done."""
-        self.count += 1
+        self.epochs.append(took)
         self.trained += took
         match self.command:
             case None:
@@ -134,14 +147,16 @@ class Turns:
         return float("inf")
 
     def next(self, watched: Window | None = None) -> Command:
-        """Note what is done, and wait for what comes now; `watched` as in `Commands`."""
+        """Note what is done, and wait for what comes now; `watched`: when a window, if it was one, began and ended."""
+        epoch = 0.0
         if self.command is not None:
             turn = Turn(first=self.first, epochs=self.count, warm=self.warm, began=self._began)
             if self.command == "window":
                 self.window = turn
             else:
                 self.taken.append(turn)
+                epoch = median(self.epochs[self.warm :])
             self.first += self.count
-        self.command = self.commands.next(watched)
-        self.count, self.warm, self.trained, self._began = 0, 0, 0.0, monotonic()
+        self.command = self.commands.next(Said(watched, epoch))
+        self.epochs, self.warm, self.trained, self._began = [], 0, 0.0, monotonic()
         return self.command

@@ -3,10 +3,11 @@
     python tests/acceptance/launch_time.py RUN [BESIDE] [--write]
 
 RUN: the folder of a run of three blocks or more, as of ``levelfield run default``. BESIDE: of the same suite, made
-beside a process that computes half of the time (``python -P -m levelfield.harness.doctor.neighbour 0.5 0.5``). Prints a table of
-``docs/results/coverage.md``, and with --write puts it there: the median over all cells of the standard deviation of a
-block's log-ratio to the baseline; and how far a cell's ratio beside the other process is from its ratio without, at the
-median.
+beside a process that computes half of the time (``python -P -m levelfield.harness.doctor.neighbour 0.5 0.5``).
+
+Prints a table of ``docs/results/coverage.md``, and with --write puts it there: the standard deviation of a block's
+log-ratio to the baseline; and how far a cell's ratio beside the other process is from its ratio without. Both are
+medians over all cells.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from statistics import fmean, geometric_mean, median, quantiles, stdev
 import document
 
 from levelfield.adapters.registry import find
-from levelfield.harness.records.record import Record, by_turn
 from levelfield.harness.records import store
+from levelfield.harness.records.record import Record, by_turn
 from levelfield.tasks.errors import UserError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "results" / "coverage.md"
