@@ -18,6 +18,7 @@ from levelfield.adapters.registry import find
 from levelfield.harness.certify import behaviour, dropout, observe, timed_proof
 from levelfield.harness.cli import main
 from levelfield.harness.judge import equivalence, statistics, steps
+from levelfield.harness.launch import rounds
 from levelfield.harness.probes import registry
 from levelfield.harness.probes.cpu import CpuTime
 from levelfield.harness.probes.memory import Memory
@@ -194,6 +195,8 @@ def test_the_tolerances_of_timed_launches_are_those_of_the_code() -> None:
 
 def test_the_margins_of_statistics_are_those_of_the_code() -> None:
     page = " ".join(text(DOCS / "statistics.md").split())
+    assert f"A launch has {rounds.LEAST_TURNS} to {rounds.MOST_TURNS} turns, the baseline twice as many." in page
+    assert f"its two quickest differ by more than {100 * rounds.AGREE:g} %" in page
     assert f"lies within ±{100 * equivalence.MARGIN} points" in page
     seeds = equivalence.LEAST_SEEDS
     assert f"fewer than {seeds['matched']} common seeds on the matched track, {seeds['idiomatic']} on the" in page
