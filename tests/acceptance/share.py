@@ -68,9 +68,9 @@ def time_share(run: str, records: Sequence[Record], suite: str = "", begun: str 
 
 
 def newest() -> TimeShare:
-    """Of the newest run of the default suite in ``runs/``, or why there is none."""
+    """Of the newest run in ``runs/``, or why there is none."""
     try:
-        contents = store.read(store.newest("default"))
+        contents = store.read(store.newest())
     except UserError as error:
         return TimeShare(reason=error.message)
     run = contents.run

@@ -19,7 +19,7 @@ from acceptance_examples import MACHINE, ROOT, series, spread
 from effort import choose
 from half import HalfBusy
 from parts import PARTS
-from share import time_share
+from share import newest, time_share
 
 from levelfield.adapters.registry import find
 from levelfield.harness.doctor.examine import prepare
@@ -108,6 +108,11 @@ def test_the_share_of_measured_time_leaves_out_the_import():
     assert math.isclose(found.core, 2 * 0.5)
     assert (found.wall, found.span, found.launches) == (2.0, 3.0, 2)
     assert time_share("run", []) is None
+
+
+def test_without_a_run_there_is_a_reason_instead_of_its_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert newest().reason == "there is no run in runs/"
 
 
 def test_the_start_is_measured_against_a_bare_interpreter():
