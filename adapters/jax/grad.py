@@ -14,7 +14,8 @@ from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
 from levelfield.adapters.jax.placed import by_samples
 
 Arrays = list[jax.Array]  # kernel and bias of each layer in turn, or as many moments
-State = tuple[Arrays, Arrays, Arrays, jax.Array | None]  # parameters, moments, steps; None for what is not needed
+# Parameters, moments, steps. None, and no list of it, is what is not needed: every call looks through the whole state
+State = tuple[Arrays, Arrays | None, Arrays | None, jax.Array | None]
 
 
 class JaxGrad(Adapter):
@@ -54,11 +55,11 @@ class JaxGrad(Adapter):
         shapes = [s for n, m in self.model.shapes for s in ((n, m), (m,))]
         random = np.random.default_rng(setting.seed)
         start = [jnp.array(0.1 * random.normal(size=s), self.dtype) for s in shapes]
-        zeros, none = [jnp.zeros(s, self.dtype) for s in shapes], [None] * len(shapes)
+        zeros = [jnp.zeros(s, self.dtype) for s in shapes]
         adaptive = self.recipe.optimizer in ("adam", "adamw")
-        first = none if self.recipe.optimizer == "sgd" else zeros
+        first = None if self.recipe.optimizer == "sgd" else zeros
         steps = jnp.zeros((), self.dtype) if adaptive or self.model.dropout else None
-        self.state: State = (start, first, zeros if adaptive else none, steps)
+        self.state: State = (start, first, zeros if adaptive else None, steps)
         self.train = jax.jit(self.scan if setting.mode == "scan" else self.step)
         self.evaluate = jax.jit(self.logits)
 
@@ -134,8 +135,10 @@ class JaxGrad(Adapter):
         parameters, first, second, steps = state
         gradients = jax.grad(self.loss)(parameters, x[indices], y[indices], steps)
         steps = None if steps is None else steps + 1
-        updated = [self.update(*each, steps) for each in zip(parameters, gradients, first, second, strict=True)]
-        return (*map(list, zip(*updated, strict=True)), steps)  # type: ignore[return-value]
+        none = [None] * len(parameters)
+        own = zip(parameters, gradients, first or none, second or none, strict=True)
+        parameters, *moments = map(list, zip(*(self.update(*each, steps) for each in own), strict=True))
+        return parameters, first and moments[0], second and moments[1], steps
 
     def scan(self, x: jax.Array, y: jax.Array, state: State, indices: jax.Array) -> State:
         """All steps of one epoch in one call; the partial batch is one more step after the scan."""
