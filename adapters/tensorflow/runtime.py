@@ -19,6 +19,7 @@ from levelfield.adapters.runtime import Operation, Runtime, Seen, operands
 
 # What the profiler calls the making of a tensor from a value of Python or NumPy, and a GPU's copies
 ACROSS = ("EagerLocalExecute: _EagerConst", "MemcpyH2D", "MemcpyD2H")
+MEMORY = ("MemoryAllocation", "MemoryDeallocation")
 
 
 class TensorFlowRuntime(Runtime):
@@ -93,24 +94,22 @@ class TensorFlowRuntime(Runtime):
     @contextmanager
     def watched(self, trace: Path) -> Iterator[Seen]:
         found = Seen()
-        levels = {"host_tracer_level": 2, "python_tracer_level": 0, "device_tracer_level": 1}
-        with TemporaryDirectory() as folder, _allocator_tells() as told:
-            tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(**levels))
-            try:
+        with _allocator_tells() as told:
+            with _profiled() as small:
+                tf.ones(1) + tf.ones(1)
+            with _profiled() as events:
                 yield found
                 self.synchronize()
-            finally:
-                tf.profiler.experimental.stop()
-            (planes,) = Path(folder).glob("plugins/profile/*/*.xplane.pb")
-            events = _events(planes.read_bytes())
         trace.write_text(json.dumps({"traceEvents": events}), encoding="utf-8")
-        memory = ("MemoryAllocation", "MemoryDeallocation")
-        found.operations += [_operation(one) for one in own_seconds(events) if one[0]["name"] not in memory]
-        sizes = [one["args"]["requested_bytes"] for one in events if one["name"] == memory[0]]
-        if told or sizes:
-            found.allocated = sum(sizes), "MemoryAllocation of TensorFlow's profiler"
-        else:
+        found.operations += [_operation(one) for one in own_seconds(events) if one[0]["name"] not in MEMORY]
+        if not told:
             found.allocated = f"the CPU's allocator of tensorflow {tf.__version__} cannot be asked to tell the profiler"
+        elif not _sizes(small):
+            found.allocated = (
+                "oneDNN's allocator does not tell small blocks; with --env TF_ENABLE_ONEDNN_OPTS=0 all are"
+            )
+        else:
+            found.allocated = sum(_sizes(events)), "MemoryAllocation of TensorFlow's profiler"
         found.copied = sum(one["name"] in ACROSS for one in events), ", ".join(ACROSS)
 
     def arithmetic(
@@ -128,6 +127,26 @@ class TensorFlowRuntime(Runtime):
             return every
         function: Callable[[], Iterable[Any]] = tf.function(every, jit_compile=setting.mode == "xla", autograph=False)
         return function
+
+
+@contextmanager
+def _profiled() -> Iterator[list[dict[str, Any]]]:
+    """The events of what is done meanwhile, which are there at its end."""
+    events: list[dict[str, Any]] = []
+    levels = {"host_tracer_level": 2, "python_tracer_level": 0, "device_tracer_level": 1}
+    with TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(**levels))
+        try:
+            yield events
+        finally:
+            tf.profiler.experimental.stop()
+        (planes,) = Path(folder).glob("plugins/profile/*/*.xplane.pb")
+        events += _events(planes.read_bytes())
+
+
+def _sizes(events: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Bytes that were asked for, each time."""
+    return [one["args"]["requested_bytes"] for one in events if one["name"] == MEMORY[0]]
 
 
 def _events(planes: bytes) -> list[dict[str, Any]]:
