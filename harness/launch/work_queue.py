@@ -38,7 +38,7 @@ def side_by_side(
     host is lost is made again on another one. `enough` is asked after each piece. An exception of `work` ends all lanes
     after what they have under way, and is raised here. Raises UserError when pieces are left that fit no host.
     """
-    queue = _Queue(list(pieces), key, fits)
+    queue = _Queue(list(pieces), key, fits, [lane.host for lane in lanes])
     errors: list[BaseException] = []
 
     def run(lane: Lane) -> None:
@@ -58,6 +58,8 @@ def side_by_side(
                 queue.give_back(piece, lane.host)
         except BaseException as error:  # carried to the caller's thread
             errors.append(error)
+        finally:
+            queue.leave(lane.host)
 
     if len(lanes) == 1:
         run(lanes[0])  # no thread that wakes up while something is timed
@@ -81,9 +83,14 @@ class _Queue(Generic[Piece]):
     """One line a key, so that a long wait of one kind costs the others nothing."""
 
     def __init__(
-        self, waiting: list[Piece], key: Callable[[Piece], Hashable], fits: Callable[[Piece, Host], bool]
+        self,
+        waiting: list[Piece],
+        key: Callable[[Piece], Hashable],
+        fits: Callable[[Piece, Host], bool],
+        hosts: list[Host],
     ) -> None:
-        self.key, self.fits = key, fits
+        """`hosts`: one for each lane."""
+        self.key, self.fits, self.hosts = key, fits, hosts
         self.lines: dict[Hashable, deque[tuple[int, Piece]]] = {}
         for place, piece in enumerate(waiting):
             self.lines.setdefault(key(piece), deque()).append((place, piece))
@@ -96,7 +103,7 @@ class _Queue(Generic[Piece]):
         with self.changed:
             while self.lines or self.busy:  # what is under way may come back
                 mine = [(line[0], key) for key, line in self.lines.items() if self.fits(line[0][1], host)]
-                if not mine and not self.busy:
+                if not mine and not self.busy and not self._anyone_else():
                     return None
                 free = [(place, key) for (place, _), key in mine if (id(host), key) not in self.busy]
                 if free:
@@ -108,6 +115,16 @@ class _Queue(Generic[Piece]):
                     return piece
                 self.changed.wait()
             return None
+
+    def _anyone_else(self) -> bool:
+        """Whether a piece that waits fits a host that is there: that one may be lost with it."""
+        return any(self.fits(line[0][1], host) for line in self.lines.values() for host in self.hosts)
+
+    def leave(self, host: Host) -> None:
+        """A lane of this host has ended."""
+        with self.changed:
+            self.hosts.remove(host)
+            self.changed.notify_all()
 
     def give_back(self, piece: Piece, host: Host, again: bool = False) -> None:
         """A piece is done, or to be made `again`, before all others of its key."""

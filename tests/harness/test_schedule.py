@@ -13,6 +13,7 @@ from dry_launcher import DryHost, DryLauncher
 
 from levelfield.adapters.registry import find
 from levelfield.harness.launch.hosts import HostLost
+from levelfield.harness.launch.work_queue import _Queue
 from levelfield.harness.plan import suite
 from levelfield.harness.plan.launches import Surroundings, plan
 from levelfield.harness.records.cell import Cell
@@ -186,6 +187,21 @@ def test_a_seed_is_learnt_on_one_type_of_machine_by_all(launches):
 def test_when_the_last_host_of_a_type_is_lost_the_other_type_goes_on(launches):
     records = carried(launches, host("a"), host("b", "Other CPU", survives=2))
     assert last(records).keys() == {launch.id for launch in launches}
+
+
+def test_a_lane_without_work_stays_while_another_host_could_lose_what_only_it_can_make():
+    """Else the other one, between two of its pieces, would leave nobody to take over from it."""
+    one, other, lost, taken = host("a"), host("b"), [], []
+    queue = _Queue([1], lambda piece: "key", lambda piece, here: here is other or bool(lost), [one, other])
+    waiting = threading.Thread(target=lambda: taken.append(queue.take(one)))
+    waiting.start()
+    waiting.join(0.2)  # it would have ended
+    assert queue.take(other) == 1
+    lost.append(other)
+    queue.give_back(1, other, again=True)
+    queue.leave(other)
+    waiting.join(60)
+    assert taken == [1]
 
 
 def test_a_resumed_run_makes_a_block_whole_or_not_at_all(launches):
