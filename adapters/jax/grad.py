@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import jax
@@ -14,8 +15,8 @@ from levelfield import Adapter, BatchOrder, Layer, Setting, Split, Watch
 from levelfield.adapters.jax.placed import by_samples
 
 Arrays = list[jax.Array]  # kernel and bias of each layer in turn, or as many moments
-# Parameters, moments, steps. None, and no list of it, is what is not needed: every call looks through the whole state
-State = tuple[Arrays, Arrays | None, Arrays | None, jax.Array | None]
+# Parameters, moments, steps; nothing for what is not needed, since every call looks through the whole state
+State = tuple[Arrays, Arrays, Arrays, jax.Array | None]
 
 
 class JaxGrad(Adapter):
@@ -57,9 +58,8 @@ class JaxGrad(Adapter):
         start = [jnp.array(0.1 * random.normal(size=s), self.dtype) for s in shapes]
         zeros = [jnp.zeros(s, self.dtype) for s in shapes]
         adaptive = self.recipe.optimizer in ("adam", "adamw")
-        first = None if self.recipe.optimizer == "sgd" else zeros
         steps = jnp.zeros((), self.dtype) if adaptive or self.model.dropout else None
-        self.state: State = (start, first, zeros if adaptive else None, steps)
+        self.state: State = (start, [] if self.recipe.optimizer == "sgd" else zeros, zeros if adaptive else [], steps)
         self.train = jax.jit(self.scan if setting.mode == "scan" else self.step)
         self.evaluate = jax.jit(self.logits)
 
@@ -135,10 +135,8 @@ class JaxGrad(Adapter):
         parameters, first, second, steps = state
         gradients = jax.grad(self.loss)(parameters, x[indices], y[indices], steps)
         steps = None if steps is None else steps + 1
-        none = [None] * len(parameters)
-        own = zip(parameters, gradients, first or none, second or none, strict=True)
-        parameters, *moments = map(list, zip(*(self.update(*each, steps) for each in own), strict=True))
-        return parameters, first and moments[0], second and moments[1], steps
+        updated = [self.update(*each, steps) for each in zip_longest(parameters, gradients, first, second)]
+        return (*([a for a in new if a is not None] for new in zip(*updated, strict=True)), steps)  # type: ignore[return-value]
 
     def scan(self, x: jax.Array, y: jax.Array, state: State, indices: jax.Array) -> State:
         """All steps of one epoch in one call; the partial batch is one more step after the scan."""

@@ -130,16 +130,6 @@ def test_a_process_that_is_killed_between_two_seeds_costs_none(numpy_host):
     learnt(numpy_host.launch(third))
 
 
-def test_each_seed_has_the_whole_time_limit_and_only_its_own_is_missed(numpy_host):
-    first, second, third = launches(["numpy-manual"], 3)
-    learnt(numpy_host.launch(first))
-    numpy_host.parents.seconds = 1e-6
-    late = numpy_host.launch(second)
-    assert (late.status, late.failure) == ("failed", "time")
-    numpy_host.parents.seconds = 120.0
-    learnt(numpy_host.launch(third))
-
-
 ODD = """
 from levelfield.adapters.numpy.manual import NumpyManual
 
@@ -190,6 +180,19 @@ def test_what_one_seed_leaves_behind_fails_no_other(odd):
         made.adapters = known | {"odd": replace(known["odd"], builtin=True)}
         found = [made.launch(one) for one in launches(["odd"], 4, known=known)]
     assert [one.status for one in found] == ["ok"] * 4
+
+
+def test_each_seed_has_the_whole_time_limit_and_only_its_own_is_missed(odd):
+    known = odd("self.made[-1] != 1 or __import__('time').sleep(3600)")
+    with host(known) as made:
+        made.adapters = known | {"odd": replace(known["odd"], builtin=True)}
+        first, second, third = launches(["odd"], 3, known=known)
+        learnt(made.launch(first))
+        made.parents.seconds = 0.5
+        late = made.launch(second)
+        made.parents.seconds = 120.0
+        learnt(made.launch(third))
+    assert (late.status, late.failure) == ("failed", "time")
 
 
 def test_the_memory_limit_is_that_of_one_seed(odd):
