@@ -95,7 +95,7 @@ class TensorFlowRuntime(Runtime):
     def watched(self, trace: Path) -> Iterator[Seen]:
         found = Seen()
         with _allocator_tells() as told:
-            with _profiled() as small:
+            with _profiled() as small, tf.device("CPU"):
                 tf.ones(1) + tf.ones(1)
             with _profiled() as events:
                 yield found
@@ -105,9 +105,7 @@ class TensorFlowRuntime(Runtime):
         if not told:
             found.allocated = f"the CPU's allocator of tensorflow {tf.__version__} cannot be asked to tell the profiler"
         elif not _sizes(small):
-            found.allocated = (
-                "oneDNN's allocator does not tell small blocks; with --env TF_ENABLE_ONEDNN_OPTS=0 all are"
-            )
+            found.allocated = "the CPU's allocator tells no small blocks, as oneDNN's does not; --env TF_ENABLE_ONEDNN_OPTS=0 has all told"
         else:
             found.allocated = sum(_sizes(events)), "MemoryAllocation of TensorFlow's profiler"
         found.copied = sum(one["name"] in ACROSS for one in events), ", ".join(ACROSS)

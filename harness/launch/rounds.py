@@ -92,7 +92,8 @@ class Alive:
         self.wall += took
         if command == "turn":
             self.took.append(took)
-            self.epochs.append(self.said.epoch if self.said else 0.0)
+            if self.said is not None and self.said.epoch is not None:
+                self.epochs.append(self.said.epoch)
 
     def _wait(self, doing: Doing) -> None:
         self.said, self.done = None, doing.wait(self.line.over)

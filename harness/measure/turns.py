@@ -38,11 +38,11 @@ _OVER = struct.Struct("ddd")  # when a window began and ended, or twice 0; the e
 
 
 class Said(NamedTuple):
-    """By a launch that has done what it was told: when its `window`, if it was one, began and ended; the median `epoch`
-    in seconds that counts of its turn, if it was one, else 0."""
+    """By a launch that has done what it was told: when its `window`, if it was one, began and ended; of its turn, if it
+    was one, the median `epoch` in seconds that counts."""
 
     window: Window | None
-    epoch: float
+    epoch: float | None
 
 
 class Commands(Protocol):
@@ -88,11 +88,11 @@ class Line:
     def heard(self) -> Said:
         """Take the word that it is done, which is there."""
         begin, end, epoch = _OVER.unpack(os.read(self.over, _OVER.size))
-        return Said(Window(begin, end) if end else None, epoch)
+        return Said(Window(begin, end) if end else None, epoch or None)
 
     def next(self, done: Said) -> Command:
         """The launch's side, see `Commands`."""
-        os.write(self.over, _OVER.pack(*(done.window or (0.0, 0.0)), done.epoch))
+        os.write(self.over, _OVER.pack(*(done.window or (0.0, 0.0)), done.epoch or 0.0))
         select.select([self.told], [], [])
         return _BYTES[os.read(self.told, 1)]
 
@@ -148,7 +148,7 @@ class Turns:
 
     def next(self, watched: Window | None = None) -> Command:
         """Note what is done, and wait for what comes now; `watched`: when a window, if it was one, began and ended."""
-        epoch = 0.0
+        epoch = None
         if self.command is not None:
             turn = Turn(first=self.first, epochs=self.count, warm=self.warm, began=self._began)
             if self.command == "window":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from levelfield.harness.judge.statistics import LEAST_BLOCKS
-from levelfield.harness.launch.rounds import LEAST_TURNS
+from levelfield.harness.launch.rounds import AGREE, LEAST_TURNS
 from levelfield.harness.measure.disturbance import RULES
 from levelfield.harness.measure.turns import TURN
 from levelfield.reports.findings.evidence import CONFIDENCE, MARGIN, Evidence
@@ -24,6 +24,7 @@ def section(evidence: Evidence) -> Section:
             "rules": ", ".join(f"{RULE_WORDS.get(name, name)} above {100 * most:g} %" for name, most in RULES.items()),
             "turn": f"{1e3 * TURN:g}",
             "turns": LEAST_TURNS,
+            "agree": f"{100 * AGREE:g}",
             "confidence": f"{100 * CONFIDENCE:g}",
             "margin": f"{100 * MARGIN:g}",
             "least": LEAST_BLOCKS,

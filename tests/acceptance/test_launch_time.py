@@ -5,23 +5,14 @@ from __future__ import annotations
 import launch_time
 import pytest
 
-from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
+from levelfield.adapters.registry import find
+from levelfield.harness.doctor import series
+from levelfield.harness.records.cell import Cell
 from levelfield.harness.records.record import Record, Turn
 from levelfield.harness.system import machine
 
 HERE = machine.describe(True)
-BASE = Cell(
-    kind="speed",
-    task="iris",
-    model=NamedModel(name="small", hidden=(4,)),
-    recipe=NamedRecipe(name="sgd", optimizer="sgd", learning_rate=0.1, batch_size=16),
-    adapter="torch-autograd",
-    framework="torch",
-    backend=None,
-    api="low",
-    mode="eager",
-    threads=1,
-)
+BASE = series.cell(find().adapters["torch-autograd"], "eager", threads=1)
 OTHER = BASE.model_copy(update={"adapter": "numpy-manual", "framework": "numpy"})
 COMPILED = BASE.model_copy(update={"mode": "compile"})
 

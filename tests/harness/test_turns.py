@@ -84,7 +84,7 @@ def test_a_turn_warms_up_and_then_counts_some_milliseconds_and_two_epochs_or_a_l
             counted > LEAST and (counted - 1) * took < TURN * (1 + 1e-9)
         )
     assert epochs == 1 + sum(turn.epochs for turn in mine.taken) + LAST  # the first belongs to none, nor do the last
-    assert [said.epoch for said in commands.said] == pytest.approx([0.0] + [took] * count)
+    assert [said.epoch for said in commands.said] == [None, *[pytest.approx(took)] * count]
     assert [turn.first for turn in mine.taken] == [sum(t.epochs for t in mine.taken[:i]) for i in range(count)]
 
 
@@ -114,8 +114,8 @@ def _launch(stem):
     """The launch's side of a line, in a process of its own."""
     line, told = Line(stem), []
     while not told or told[-1] != "end":
-        said = {"turn": Said(None, 0.25), "window": Said(Window(1.5, 2.5), 0.0)}
-        told.append(line.next(said[told[-1]] if told else Said(None, 0.0)))
+        said = {"turn": Said(None, 0.25), "window": Said(Window(1.5, 2.5), None)}
+        told.append(line.next(said[told[-1]] if told else Said(None, None)))
     os._exit(len(told))
 
 
@@ -131,7 +131,7 @@ def test_two_processes_agree_on_whose_turn_it_is(tmp_path):
     line.remove()
     assert other.exitcode == 4
     turn = Said(None, 0.25)
-    assert heard == [Said(None, 0.0), turn, Said(Window(1.5, 2.5), 0.0), turn]
+    assert heard == [Said(None, None), turn, Said(Window(1.5, 2.5), None), turn]
     assert list(tmp_path.iterdir()) == []
 
 
