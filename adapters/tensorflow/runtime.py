@@ -105,7 +105,8 @@ class TensorFlowRuntime(Runtime):
         if not told:
             found.allocated = f"the CPU's allocator of tensorflow {tf.__version__} cannot be asked to tell the profiler"
         elif not _sizes(small):
-            found.allocated = "the CPU's allocator tells no small blocks, as oneDNN's does not; --env TF_ENABLE_ONEDNN_OPTS=0 has all told"
+            how = "with --env TF_ENABLE_ONEDNN_OPTS=0 it tells all"
+            found.allocated = f"the CPU's allocator, oneDNN's as it seems, tells no small blocks; {how}"
         else:
             found.allocated = sum(_sizes(events)), "MemoryAllocation of TensorFlow's profiler"
         found.copied = sum(one["name"] in ACROSS for one in events), ", ".join(ACROSS)
