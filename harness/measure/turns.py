@@ -25,8 +25,8 @@ from levelfield.harness.system.clocks import monotonic
 # of 9.5 ms took 15 ms at first and 11 to 13 after that
 WARM = 0.015
 TURN = 0.025  # seconds after that, at least, of the epochs that count
-LEAST = 2  # of them at least: every second epoch of Keras on TensorFlow may wait for a timer, for milliseconds
-LONG = 0.1  # seconds of an epoch that needs no other one, neither to warm up before it nor beside it
+LEAST = 3  # of them at least: one epoch in three of Keras on TensorFlow waits for a timer, as long as it computes
+LONG = 0.1  # seconds of the shortest epoch of a launch that needs no other, neither to warm up before it nor beside it
 LAST = 2  # epochs of the last turn
 LEAST_EPOCHS = 3  # of a window, however long they take
 
@@ -117,6 +117,7 @@ class Turns:
         self.first = self.warm = 0
         self.epochs: list[float] = []  # since it was told
         self.trained = 0.0
+        self._shortest = float("inf")  # of all epochs: one that waited for something does not make a launch long
         self._began = 0.0
 
     @property
@@ -127,14 +128,16 @@ class Turns:
         """An epoch of so many seconds has ended; whether what it was told to do is done."""
         self.epochs.append(took)
         self.trained += took
+        self._shortest = min(self._shortest, took)
+        long = self._shortest >= LONG
         match self.command:
             case None:
                 return True
             case "turn":
-                if not self.warm and self.trained >= WARM and took < LONG:
+                if not self.warm and self.trained >= WARM and not long:
                     self.warm, self.trained = self.count, 0.0
                     return False
-                return self.trained >= TURN and (self.count - self.warm >= LEAST or took >= LONG)
+                return self.trained >= TURN and (self.count - self.warm >= LEAST or long)
             case "window":
                 return self.trained >= self.seconds and self.count >= LEAST_EPOCHS
             case "end":

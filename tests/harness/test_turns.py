@@ -71,7 +71,7 @@ def trained(commands, took, seconds=0.0):
 
 
 @given(took=st.floats(1e-4, 1.0), count=st.integers(1, 5))
-def test_a_turn_warms_up_and_then_counts_some_milliseconds_and_two_epochs_or_a_long_one(took, count):
+def test_a_turn_warms_up_and_then_counts_some_milliseconds_and_three_epochs_or_a_long_one(took, count):
     commands = Script(*["turn"] * count, "end")
     mine, epochs = trained(commands, took)
     assert len(mine.taken) == count
@@ -86,6 +86,15 @@ def test_a_turn_warms_up_and_then_counts_some_milliseconds_and_two_epochs_or_a_l
     assert epochs == 1 + sum(turn.epochs for turn in mine.taken) + LAST  # the first belongs to none, nor do the last
     assert [said.epoch for said in commands.said] == [None, *[pytest.approx(took)] * count]
     assert [turn.first for turn in mine.taken] == [sum(t.epochs for t in mine.taken[:i]) for i in range(count)]
+
+
+def test_an_epoch_that_waited_for_something_neither_warms_up_nor_fills_a_turn():
+    mine = Turns(Script("turn", "turn", "end"), 0.0)
+    mine.add(0.06)
+    mine.next()
+    assert [mine.add(took) for took in (0.13, 0.06, 0.12, 0.07)] == [False, False, False, True]
+    mine.next()
+    assert (mine.taken[0].warm, mine.commands.said[-1].epoch) == (1, 0.07)
 
 
 def test_who_takes_no_turns_has_one_window_for_as_long_as_it_is_asked_for():
