@@ -1,8 +1,8 @@
 """Launches that are alive at the same time take turns on this machine.
 
 In each round they train one after the other, a turn of some milliseconds, while all others are stopped, so that no
-pool of idle threads spins beside the one that is timed. So each meets the quick and the slow moments of the machine,
-and its quicker turns can be told (see `harness.records.record.steady_epoch`).
+pool of idle threads spins beside the one that is timed. So each meets the quick and the slow moments of the machine.
+All have as many turns: what a launch took is told by its quickest (see `harness.records.record.steady_epoch`).
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from statistics import median
 
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
 from levelfield.harness.launch.parents import Doing, Done, WarmParents
-from levelfield.harness.measure.turns import Command, Line, Said
+from levelfield.harness.measure.turns import TURN, Command, Line, Said
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.client import Sampled, Sampling
 from levelfield.harness.probes.probe import Watched
 from levelfield.harness.system import folders
 
-LEAST_TURNS, MOST_TURNS = 5, 20  # that a launch has in a block; the baseline, in every ratio, has twice as many
-AGREE = 0.02  # by which its two quickest turns differ at most; else it has more, up to as many again
+LEAST_TURNS, MOST_TURNS = 5, 20  # that each launch of a block has, by the seconds that are asked for
+AGREE = 0.02  # by which the two quickest turns of a launch differ at most, where more would say little
 SETTLE = 0.05  # seconds for the sampler to begin, before a window
 
 
@@ -50,10 +49,10 @@ class Alive:
     sampled: Sampled | None = None
 
     @property
-    def wanted(self) -> int:
-        """Turns in a block: for as many seconds as are asked for, if all are like those that it had."""
-        asked = ceil(self.launch.seconds / max(median(self.took), 1e-6)) if self.took else 0
-        return min(max(asked, LEAST_TURNS), MOST_TURNS) * (2 if self.launch.baseline else 1)
+    def settled(self) -> bool:
+        """Whether its two quickest turns agree."""
+        quickest = sorted(self.epochs)[:2]
+        return len(quickest) > 1 and quickest[1] <= (1 + AGREE) * quickest[0]
 
     def start(self, parents: WarmParents) -> None:
         """Let it come to its first turn; it is stopped then."""
@@ -117,25 +116,26 @@ def living(launches: Sequence[Alive]) -> list[Alive]:
     return [one for one in launches if one.done is None]
 
 
-def settled(epochs: Sequence[float], wanted: int) -> bool:
-    """Whether more turns would say little, after turns with these `epochs`: the quickest two agree, or there were twice
-    as many as were wanted."""
-    first, second = sorted(epochs)[:2]
-    return second <= (1 + AGREE) * first or len(epochs) >= 2 * wanted
+def wanted(seconds: float) -> int:
+    """Turns of each launch of a block, for so many seconds that are asked for."""
+    return min(max(ceil(seconds / TURN - 1e-6), LEAST_TURNS), MOST_TURNS)
+
+
+def enough(launches: Sequence[Alive]) -> bool:
+    """Whether the baseline, which is in every ratio, and most others are settled."""
+    unsettled = [one for one in launches if not one.settled]
+    return 2 * len(unsettled) <= len(launches) and not any(one.launch.baseline for one in unsettled)
 
 
 def rounds(launches: Sequence[Alive], seed: int) -> None:
-    """Let them take their turns, each round in another random order: as many as each wants, and more until it is
-    `settled`."""
+    """Let them take their turns, each round in another random order, until there were `enough`, or twice as many as
+    were wanted."""
     shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
-    one_round(launches, shuffle)
-    total = max((one.wanted for one in living(launches)), default=0)
-    for number in range(2, total + 1):
-        # as many as each wants, evenly over the rounds
-        due = [one for one in launches if number * one.wanted // total > (number - 1) * one.wanted // total]
-        one_round(due, shuffle)
-    while unsettled := [one for one in living(launches) if not settled(one.epochs, one.wanted)]:
-        one_round(unsettled, shuffle)
+    least = max((wanted(one.launch.seconds) for one in launches), default=0)
+    for number in range(1, 2 * least + 1):
+        one_round(launches, shuffle)
+        if number >= least and enough(living(launches)):
+            break
 
 
 def one_round(launches: Sequence[Alive], shuffle: random.Random) -> None:

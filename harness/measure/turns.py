@@ -25,8 +25,7 @@ from levelfield.harness.system.clocks import monotonic
 # of 9.5 ms took 15 ms at first and 11 to 13 after that
 WARM = 0.015
 TURN = 0.025  # seconds after that, at least, of the epochs that count
-LEAST = 3  # of them at least: one epoch in three of Keras on TensorFlow waits for a timer, as long as it computes
-LONG = 0.1  # seconds of the shortest epoch of a launch that needs no other, neither to warm up before it nor beside it
+LONG = 0.05  # seconds of the shortest epoch of a launch that needs none before it to warm up
 LAST = 2  # epochs of the last turn
 LEAST_EPOCHS = 3  # of a window, however long they take
 
@@ -129,15 +128,14 @@ class Turns:
         self.epochs.append(took)
         self.trained += took
         self._shortest = min(self._shortest, took)
-        long = self._shortest >= LONG
         match self.command:
             case None:
                 return True
             case "turn":
-                if not self.warm and self.trained >= WARM and not long:
+                if not self.warm and self.trained >= WARM and self._shortest < LONG:
                     self.warm, self.trained = self.count, 0.0
                     return False
-                return self.trained >= TURN and (self.count - self.warm >= LEAST or long)
+                return self.trained >= TURN
             case "window":
                 return self.trained >= self.seconds and self.count >= LEAST_EPOCHS
             case "end":

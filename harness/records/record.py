@@ -6,7 +6,7 @@ Records are appended to ``records.jsonl`` and never rewritten; whatever is deriv
 from __future__ import annotations
 
 from math import isfinite
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, Literal
 
 from pydantic import Field
@@ -170,16 +170,16 @@ def by_turn(record: Record) -> list[list[float]]:
 
 
 def steady_epoch(record: Record) -> float:
-    """Seconds of a steady epoch: the lowest quintile of its turns, of each the median epoch; of a launch that took no
-    turns the median of all its steady epochs.
+    """Seconds of a steady epoch: the quickest of its turns, of each the median epoch; of a launch that took no turns
+    the median of all its steady epochs.
 
-    What else a machine does only slows down, and not all programs alike: see docs/statistics.md. So the quicker turns
-    say what a program takes. The quintile is at rank (n + 1) / 5 of n turns: neither few nor many make it lower.
+    What else a machine does only slows down, and not all programs alike: see docs/statistics.md. So the quickest turn
+    says what a program takes. All launches of a block have as many, else some would be quicker for having more.
     """
     turns = [median(own) for own in by_turn(record)]
     if not turns:
         return median(record.epoch_seconds)
-    return (quantiles(turns, n=5)[0] if len(turns) > 3 else min(turns)) / record.pace
+    return min(turns) / record.pace
 
 
 def step_seconds(record: Record) -> float | None:

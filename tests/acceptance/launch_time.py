@@ -59,8 +59,8 @@ WAYS: dict[str, Way] = {
     "their median": alone(median),
     "their median, each over the baseline's turns around it": beside,
     "their lowest quartile": alone(lambda own: quantiles(own, n=4)[0]),
-    "**their lowest quintile**": alone(lambda own: quantiles(own, n=5)[0]),
-    "the quickest": alone(min),
+    "their lowest quintile": alone(lambda own: quantiles(own, n=5)[0]),
+    "**the quickest**": alone(min),
 }
 
 

@@ -44,7 +44,7 @@ def test_a_slow_turn_moves_the_mean_and_nothing_else(way: str, varies: bool) -> 
 
 
 def test_a_run_whose_ratios_doubled_has_shifted_by_a_hundred_per_cent() -> None:
-    way = launch_time.WAYS["the quickest"]
+    way = launch_time.WAYS["**the quickest**"]
     twice = [launch(one.cell, one.block, *[2.0] * 5) if one.cell == OTHER else one for one in run(1.0)]
     both = (launch_time.ratios(records, "torch-autograd", way) for records in (twice, run(1.0)))
     assert launch_time.shift(*both) == pytest.approx(1.0)
