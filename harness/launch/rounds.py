@@ -2,7 +2,8 @@
 
 In each round they train one after the other, a turn of some milliseconds, while all others are stopped, so that no
 pool of idle threads spins beside the one that is timed. So each meets the quick and the slow moments of the machine.
-All have as many turns: what a launch took is told by its quickest (see `harness.records.record.steady_epoch`).
+What a launch took is told by its quickest turn (see `harness.records.record.steady_epoch`), and all have one in each
+round. The baseline, which is in every ratio, has more, all along the round: its value is steadier so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
 
 from levelfield.harness.launch.jobs import Job
@@ -43,6 +44,7 @@ class Alive:
     wall: float = 0.0  # seconds that it ran in all: from before it could until it was stopped, or had ended
     compiled: Path | None = None  # where it keeps that
     filled: bool = False  # whether anything was there before
+    a_round: int = 1  # turns that it has in each
     took: list[float] = field(default_factory=list)  # seconds of each of its turns, until it was stopped again
     epochs: list[float] = field(default_factory=list)  # of each of its turns the median, in seconds
     said: Said | None = None  # when it had done what it was told last
@@ -129,8 +131,15 @@ def enough(launches: Sequence[Alive]) -> bool:
 
 def rounds(launches: Sequence[Alive], seed: int) -> None:
     """Let them take their turns, each round in another random order, until there were `enough`, or twice as many as
-    were wanted."""
+    were wanted.
+
+    For one turn of each of k others the baseline has √k, which makes their ratios most precise for the time (Dunnett
+    1955).
+    """
     shuffle = random.Random(seed)  # noqa: S311 - an order, not a secret
+    bases = [one for one in launches if one.launch.baseline]
+    for base in bases:
+        base.a_round = max(round(sqrt(len(launches) - len(bases))), 1)
     least = max((wanted(one.launch.seconds) for one in launches), default=0)
     for number in range(1, 2 * least + 1):
         one_round(launches, shuffle)
@@ -139,7 +148,8 @@ def rounds(launches: Sequence[Alive], seed: int) -> None:
 
 
 def one_round(launches: Sequence[Alive], shuffle: random.Random) -> None:
-    due = living(launches)
+    due = [one for one in living(launches) for _ in range(one.a_round)]
     shuffle.shuffle(due)
     for one in due:
-        one.take("turn")
+        if one.done is None:
+            one.take("turn")

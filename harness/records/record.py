@@ -5,7 +5,8 @@ Records are appended to ``records.jsonl`` and never rewritten; whatever is deriv
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Sequence
+from math import comb, isfinite
 from statistics import median
 from typing import Any, Literal
 
@@ -99,6 +100,9 @@ class Record(Frozen):
         default_factory=list, description="steady epochs of a speed launch, the first epoch not among them"
     )
     turns: list[Turn] = Field(default_factory=list, description="of its block, whose epochs are compared")
+    rounds: Whole | None = Field(
+        None, description="of its block, in each of which it had a turn, the baseline several; None: it took no turns"
+    )
     pace: float = Field(
         1.0, description="where memory made waves of its block: what the baseline took beside it, over the first wave"
     )
@@ -174,12 +178,19 @@ def steady_epoch(record: Record) -> float:
     the median of all its steady epochs.
 
     What else a machine does only slows down, and not all programs alike: see docs/statistics.md. So the quickest turn
-    says what a program takes. All launches of a block have as many, else some would be quicker for having more.
+    says what a program takes. Who has more turns than there were rounds would be quicker for that: of it counts what
+    the quickest of so many is expected to be.
     """
     turns = [median(own) for own in by_turn(record)]
     if not turns:
         return median(record.epoch_seconds)
-    return min(turns) / record.pace
+    return quickest(turns, min(record.rounds or len(turns), len(turns))) / record.pace
+
+
+def quickest(values: Sequence[float], of: int) -> float:
+    """The least of so many of these values, at the mean over all choices of them."""
+    choices = comb(len(values), of)
+    return sum(value * (comb(len(values) - place, of - 1) / choices) for place, value in enumerate(sorted(values), 1))
 
 
 def step_seconds(record: Record) -> float | None:

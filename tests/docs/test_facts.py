@@ -195,7 +195,7 @@ def test_the_tolerances_of_timed_launches_are_those_of_the_code() -> None:
 
 def test_the_margins_of_statistics_are_those_of_the_code() -> None:
     page = " ".join(text(DOCS / "statistics.md").split())
-    assert f"Every launch of a block has as many turns: {rounds.LEAST_TURNS} to {rounds.MOST_TURNS}" in page
+    assert f"A launch has one turn in each of {rounds.LEAST_TURNS} to {rounds.MOST_TURNS} rounds" in page
     assert f"the two quickest of the baseline, or of most others, differ by more than {100 * rounds.AGREE:g} %" in page
     assert f"lies within ±{100 * equivalence.MARGIN} points" in page
     seeds = equivalence.LEAST_SEEDS

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from levelfield.harness.measure.turns import LAST, LEAST_EPOCHS, LONG, TURN, WAR
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.probes.probe import Window
 from levelfield.harness.records.cell import Cell, NamedModel, NamedRecipe
-from levelfield.harness.records.record import Record, Turn, by_turn, steady_epoch, step_seconds
+from levelfield.harness.records.record import Record, Turn, by_turn, quickest, steady_epoch, step_seconds
 from levelfield.harness.system import machine
 from levelfield.tasks import registry as tasks
 
@@ -170,6 +171,13 @@ def test_all_have_more_turns_until_the_baseline_and_most_others_are_settled_or_t
     assert [len(one.epochs) for one in launches] == [turns] * 3
 
 
+@pytest.mark.parametrize(("others", "more"), [(1, 1), (2, 1), (4, 2), (12, 3), (20, 4)])
+def test_the_baseline_which_is_in_every_ratio_has_as_many_turns_as_the_root_of_the_others(others, more):
+    launches = [Scripted(AGREED, baseline=True), *(Scripted(AGREED) for _ in range(others))]
+    rounds.rounds(launches, seed=0)
+    assert [len(one.epochs) for one in launches] == [more * 6] + [6] * others
+
+
 @given(st.floats(1e-3, 1e3))
 def test_turns_are_for_the_seconds_that_are_asked_for(seconds):
     turns = rounds.wanted(seconds)
@@ -211,8 +219,9 @@ def test_two_launches_are_never_at_work_together(block):
 
 @pytest.mark.slow
 def test_all_have_as_many_turns(block):
-    """Else the quickest of more turns would be quicker."""
-    (turns,) = {len(record.turns) for record in (block[0], block[1], block[3])}
+    """Else the quickest of more turns would be quicker. Two others make the baseline have one a round, as they have."""
+    ((turns, each),) = {(len(record.turns), record.rounds) for record in (block[0], block[1], block[3])}
+    assert turns == each
     assert rounds.wanted(0.2) <= turns <= 2 * rounds.wanted(0.2)
 
 
@@ -274,6 +283,15 @@ def test_who_takes_twice_as_long_in_each_turn_takes_twice_as_long(seconds, ratio
     assert steady_epoch(made(CELL, [ratio * one for one in seconds])) == pytest.approx(
         ratio * steady_epoch(made(CELL, seconds))
     )
+
+
+@given(st.lists(st.floats(0.1, 10.0), min_size=1, max_size=8), st.integers(1, 8))
+def test_of_more_turns_counts_what_the_quickest_of_as_many_is_at_the_mean_over_all_choices(seconds, turns):
+    turns = min(turns, len(seconds))
+    wanted = mean(map(min, itertools.combinations(seconds, turns)))
+    assert quickest(seconds, turns) == pytest.approx(wanted)
+    assert steady_epoch(made(CELL, seconds, rounds=turns)) == pytest.approx(wanted)
+    assert quickest(seconds, len(seconds)) == min(seconds)
 
 
 def test_a_second_wave_is_measured_by_the_baseline_of_the_first():
