@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil, sqrt
 from pathlib import Path
+from statistics import median
 
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
@@ -26,6 +27,7 @@ from levelfield.harness.probes.probe import Watched
 from levelfield.harness.system import folders
 
 LEAST_TURNS, MOST_TURNS = 5, 20  # that each launch of a block has, by the seconds that are asked for
+SLOWEST = 20  # times these seconds may the turns of the slowest launch last, beyond `LEAST_TURNS`
 AGREE = 0.02  # by which the two quickest turns of a launch differ at most, where more would say little
 SETTLE = 0.05  # seconds for the sampler to begin, before a window
 
@@ -118,9 +120,14 @@ def living(launches: Sequence[Alive]) -> list[Alive]:
     return [one for one in launches if one.done is None]
 
 
-def wanted(seconds: float) -> int:
-    """Turns of each launch of a block, for so many seconds that are asked for."""
-    return min(max(ceil(seconds / TURN - 1e-6), LEAST_TURNS), MOST_TURNS)
+def wanted(seconds: float, epochs: Sequence[float]) -> int:
+    """Turns of each launch of a block, for so many seconds that are asked for, by what an epoch of each takes: as many
+    as last so long for the median launch. One that is far slower than the others is not to take all the time."""
+    turns = [max(epoch, TURN) for epoch in epochs]
+    if not turns:
+        return LEAST_TURNS
+    most = min(SLOWEST * seconds / max(turns), MOST_TURNS)
+    return max(ceil(min(seconds / median(turns), most) - 1e-6), LEAST_TURNS)
 
 
 def enough(launches: Sequence[Alive]) -> bool:
@@ -140,11 +147,15 @@ def rounds(launches: Sequence[Alive], seed: int) -> None:
     bases = [one for one in launches if one.launch.baseline]
     for base in bases:
         base.a_round = max(round(sqrt(len(launches) - len(bases))), 1)
-    least = max((wanted(one.launch.seconds) for one in launches), default=0)
-    for number in range(1, 2 * least + 1):
+    for _ in range(LEAST_TURNS):
         one_round(launches, shuffle)
+    there = [one for one in living(launches) if one.epochs]
+    seconds = max((one.launch.seconds for one in there), default=0.0)
+    least = wanted(seconds, [median(one.epochs) for one in there])
+    for number in range(LEAST_TURNS, 2 * least):
         if number >= least and enough(living(launches)):
             break
+        one_round(launches, shuffle)
 
 
 def one_round(launches: Sequence[Alive], shuffle: random.Random) -> None:

@@ -155,13 +155,13 @@ class Scripted(Alive):
         self.epochs.append(next(self.turns))
 
 
-AGREED, RESTLESS = [1.0], [1.2**i for i in range(20)]
+AGREED, RESTLESS = [0.001], [0.001 * 1.2**i for i in range(20)]
 
 
 @pytest.mark.parametrize(
     ("base", "others", "turns"),
     [(AGREED, [AGREED, AGREED], 6), (AGREED, [AGREED, RESTLESS], 6), (AGREED, [RESTLESS, RESTLESS], 12),
-     (RESTLESS, [AGREED, AGREED], 12), ([1.0, *RESTLESS[5:11], 1.01], [AGREED, AGREED], 8)],
+     (RESTLESS, [AGREED, AGREED], 12), ([0.001, *RESTLESS[5:11], 0.00101], [AGREED, AGREED], 8)],
 )  # fmt: skip
 def test_all_have_more_turns_until_the_baseline_and_most_others_are_settled_or_they_had_twice_as_many(
     base, others, turns
@@ -178,11 +178,25 @@ def test_the_baseline_which_is_in_every_ratio_has_as_many_turns_as_the_root_of_t
     assert [len(one.epochs) for one in launches] == [more * 6] + [6] * others
 
 
-@given(st.floats(1e-3, 1e3))
-def test_turns_are_for_the_seconds_that_are_asked_for(seconds):
-    turns = rounds.wanted(seconds)
-    assert rounds.LEAST_TURNS <= turns <= rounds.MOST_TURNS
-    assert turns in (rounds.LEAST_TURNS, rounds.MOST_TURNS) or (turns - 1) * TURN < seconds < (turns + 1e-3) * TURN
+@pytest.mark.parametrize(
+    ("seconds", "epochs", "turns"),
+    [
+        (0.25, [0.001, 0.01, 0.025], 10),  # a turn has 25 ms at least
+        (0.25, [0.001, 0.01, 0.25], 10),  # the median launch decides
+        (0.25, [0.001, 0.05, 0.05], rounds.LEAST_TURNS),
+        (0.25, [0.001, 0.01, 0.625], 8),  # the slowest has five seconds
+        (0.25, [0.001, 0.01, 10.0], rounds.LEAST_TURNS),
+        (9.0, [0.001, 0.01, 0.025], rounds.MOST_TURNS),
+        (0.25, [], rounds.LEAST_TURNS),
+    ],
+)
+def test_turns_are_for_the_seconds_that_are_asked_for(seconds, epochs, turns):
+    assert rounds.wanted(seconds, epochs) == turns
+
+
+@given(st.floats(1e-3, 1e3), st.lists(st.floats(1e-6, 1e3), max_size=9))
+def test_there_are_never_more_turns_than_the_most_nor_fewer_than_the_least(seconds, epochs):
+    assert rounds.LEAST_TURNS <= rounds.wanted(seconds, epochs) <= rounds.MOST_TURNS
 
 
 # A block of real launches
@@ -222,7 +236,7 @@ def test_all_have_as_many_turns(block):
     """Else the quickest of more turns would be quicker. Two others make the baseline have one a round, as they have."""
     ((turns, each),) = {(len(record.turns), record.rounds) for record in (block[0], block[1], block[3])}
     assert turns == each
-    assert rounds.wanted(0.2) <= turns <= 2 * rounds.wanted(0.2)
+    assert rounds.LEAST_TURNS <= turns <= 2 * rounds.MOST_TURNS
 
 
 @pytest.mark.slow
