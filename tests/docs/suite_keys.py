@@ -87,7 +87,7 @@ SPEED = {
     "blocks": Key("how often each cell is launched; with a budget, at most", "blocks = 12"),
     "start-up": Key("in the first blocks also time start-up and prediction, and watch the device", "start-up = false"),
     "threads": Key("of a launch: `all` cores, or a number", "threads = 1"),
-    "seconds": Key("of steady training that the turns of the median launch last together, 5 to 20 of them", "seconds = 0.5"),
+    "seconds": Key("that the turns of the median launch last together: 5 to 20 of them", "seconds = 0.5"),
 }
 
 LEARNING = {
