@@ -153,7 +153,7 @@ class LocalHost:
             assert isinstance(one.job, LaunchJob)
             assert one.job.seen is not None
             result, phases = done.result, done.result["phases"]
-            measured["rounds"] = len(one.epochs) // one.a_round or None
+            measured["rounds"] = one.rounds
             if one.sampled is not None:
                 result["utilisation"] |= one.sampled.utilisation
             if all(wrap.proves for wrap in one.job.wrap):

@@ -53,6 +53,11 @@ class Alive:
     sampled: Sampled | None = None
 
     @property
+    def rounds(self) -> int | None:
+        """In which it had its turns; None: it had none."""
+        return len(self.epochs) // self.a_round or None
+
+    @property
     def settled(self) -> bool:
         """Whether its two quickest turns agree."""
         quickest = sorted(self.epochs)[:2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import time
 from dataclasses import replace
 from statistics import mean
 
@@ -237,6 +238,34 @@ def test_all_have_as_many_turns(block):
     ((turns, each),) = {(len(record.turns), record.rounds) for record in (block[0], block[1], block[3])}
     assert turns == each
     assert rounds.LEAST_TURNS <= turns <= 2 * rounds.MOST_TURNS
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(len(machine.cores()) < 2, reason="one core starts one launch at a time")
+def test_two_of_one_runtime_neither_start_nor_end_side_by_side(monkeypatch):
+    """Their threads would spin against each other. Each has a parent of its own, which does not keep them apart."""
+    spans = {"start": [], "end": []}
+
+    def watched(name, real):
+        def wrapper(one, what):
+            begin = time.monotonic()
+            real(one, what)
+            if name in (what, "start"):
+                spans[name].append((begin, time.monotonic()))
+
+        return wrapper
+
+    monkeypatch.setattr(Alive, "start", watched("start", Alive.start))
+    monkeypatch.setattr(Alive, "take", watched("end", Alive.take))
+    launch = Launch(CELL, 5, seed=5, seconds=0.05)
+    with LocalHost(
+        {"numpy-manual": find().adapters["numpy-manual"]}, {"iris": IRIS}, HERE, machine.cores(), 120.0
+    ) as host:
+        made = host.together([Participant(launch, lane=lane) for lane in range(3)])
+    assert [record.status for record in made] == ["ok"] * 3
+    for told in map(sorted, spans.values()):
+        assert len(told) == 3
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(told))
 
 
 @pytest.mark.slow
