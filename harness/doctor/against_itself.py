@@ -18,7 +18,7 @@ from levelfield.harness.measure.delay import Delay
 from levelfield.harness.run.duel import Side
 
 DELAYS = (0.01, 0.02, 0.05)  # of the adapter's own step
-WINDOWS = (8, 12, 20, 40)  # pairs
+WINDOWS = (LEAST_BLOCKS, 8, 12, 20, 40)  # pairs; the first is a default run's
 PRECISION = 0.02  # at which runs without a delay stop
 CALIBRATION = 5  # blocks
 TOGETHER = 4  # labels that a trial with a neighbour compares with the baseline at once, all the same adapter

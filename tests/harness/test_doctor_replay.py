@@ -93,7 +93,7 @@ def test_a_delay_is_found_in_what_was_recorded():
     assert found.ratio is not None
     assert found.ratio.low < 1.02 < found.ratio.high
     assert found.injected == pytest.approx(0.02, rel=0.01)
-    assert [after.pairs for after in found.after] == [8, 12, 20, 40]
+    assert [after.pairs for after in found.after] == [3, 8, 12, 20, 40]
     assert found.stop is not None
     assert found.stop.seconds == found.stop.pairs  # a pair takes a second
     assert found.stop.found.share > 0.5
@@ -102,8 +102,8 @@ def test_a_delay_is_found_in_what_was_recorded():
 def test_the_same_under_several_labels_is_judged_together():
     labels = ["a", "b", "c", "d"]
     found = same(series(dict.fromkeys(["base", *labels], 1.0)), labels, "base")
-    assert [run.pairs for run in found.runs if run.precision is None] == [8, 12, 20, 40]
-    assert [run.differs.windows for run in found.runs if run.precision is None] == 4 * [4 * 120]
+    assert [run.pairs for run in found.runs if run.precision is None] == [3, 8, 12, 20, 40]
+    assert [run.differs.windows for run in found.runs if run.precision is None] == 5 * [4 * 120]
     (until,) = [run for run in found.runs if run.precision is not None]
     assert (until.precision, until.called) == (0.02, None)
     assert found.ratio is not None
