@@ -11,12 +11,14 @@ the intervals.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from levelfield.harness.launch.hosts import Stage
 from levelfield.harness.launch.rounds import LEAST_TURNS, Alive, living, rounds
 from levelfield.harness.launch.work_queue import Lane, side_by_side
 from levelfield.harness.measure.wrap import Wrap
@@ -77,8 +79,6 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
     """Start them, let them take their turns, and end them; whoever raises what, none is left."""
     block = launches[0].launch.block
     shuffle = random.Random(block)  # noqa: S311 - an order, not a secret
-    whole = [one for one in launches if one.launch.whole]
-    others = [one for one in launches if not one.launch.whole]
     lanes = [Lane(host, core) for core in host.cores]
 
     def shuffled(some: Sequence[Alive]) -> list[Alive]:
@@ -86,17 +86,26 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
         shuffle.shuffle(left)
         return left
 
-    def all_of(work: Callable[[Alive], None]) -> None:
-        for one in shuffled(whole):
+    def each(
+        what: Literal["started", "watched", "ended"], some: Sequence[Alive], work: Callable[[Alive], None]
+    ) -> None:
+        count, of = itertools.count(1), len(living(some))
+
+        def make(one: Alive, lane: Lane | None = None) -> None:
             work(one)
-        side_by_side(shuffled(others), lambda one: one.job.runtime, lambda one, lane: work(one), lanes, Event())
+            host.tell(Stage(what, next(count), of))
+
+        for one in shuffled([one for one in some if one.launch.whole]):
+            make(one)
+        others = shuffled([one for one in some if not one.launch.whole])
+        side_by_side(others, lambda one: one.job.runtime, make, lanes, Event())
 
     try:
-        all_of(lambda one: one.start(host.parents))
-        rounds(launches, block)
-        for one in shuffled(whole):
-            one.look(host.sampling, len(host.cores))
-        all_of(lambda one: one.take("end"))
+        whole = [one for one in launches if one.launch.whole]
+        each("started", launches, lambda one: one.start(host.parents))
+        rounds(launches, block, host.tell)
+        each("watched", whole, lambda one: one.look(host.sampling, len(host.cores)))
+        each("ended", launches, lambda one: one.take("end"))
     finally:
         for one in launches:
             one.close()

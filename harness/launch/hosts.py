@@ -3,8 +3,8 @@ certificates. `harness.run.schedule` decides which host makes what, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from levelfield.harness.plan.launches import CertificateSubject, Launch
@@ -19,11 +19,37 @@ class HostLost(Exception):
     """The host ended, or cannot be reached any more. What it had under way made no record."""
 
 
+class Stage(NamedTuple):
+    """How far a block is: so many of its launches are done with that, or of the rounds of turns, which may be more."""
+
+    what: Literal["started", "round", "watched", "ended"]
+    done: int
+    of: int
+
+    def __str__(self) -> str:
+        if self.what != "round":
+            return f"{self.done} of {self.of} launches {self.what}"
+        return f"round {self.done}" + (f" of at least {self.of}" if self.done <= self.of else "")
+
+    @property
+    def quarter(self) -> bool:
+        """Whether another quarter is done."""
+        return 4 * self.done // self.of > 4 * (self.done - 1) // self.of
+
+
+def silent(stage: Stage) -> None:
+    """For who wants to be told nothing."""
+
+
 class Host(Protocol):
-    """One machine. `cores` are those of it that launches may use; methods are called from several threads."""
+    """One machine. `cores` are those of it that launches may use; methods are called from several threads.
+
+    `tell` is called while a block is made, never beside something that is timed; a host that is elsewhere leaves it.
+    """
 
     machine: Machine
     cores: list[int]
+    tell: Callable[[Stage], None]
 
     def offers(self, cell: Cell) -> bool:
         """Whether this host has the device and the cores of a cell."""

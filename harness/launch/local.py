@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from levelfield.harness.certify.fingerprint import fingerprint
 from levelfield.harness.certify.timed_proof import Prover
 from levelfield.harness.launch import block
 from levelfield.harness.launch.block import Participant
+from levelfield.harness.launch.hosts import Stage, silent
 from levelfield.harness.launch.jobs import CertifyJob, LaunchJob, PeakJob
 from levelfield.harness.launch.parent_key import Key, key_of, parent_key
 from levelfield.harness.launch.parents import Done, WarmParents, readably
@@ -61,6 +62,7 @@ class LocalHost:
         self.adapters, self.machine, self.cores, self.cold = adapters, machine, cores, cold
         self.environments = environments or {DEFAULT: own()}
         self.memory_limit = memory_limit
+        self.tell: Callable[[Stage], None] = silent
         self._jobs = itertools.count()
         self.prover = Prover(tasks)
         with readably():

@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from levelfield.adapters.registry import AdapterInfo
-from levelfield.harness.launch.hosts import HostLost
+from levelfield.harness.launch.hosts import HostLost, Stage, silent
 from levelfield.harness.launch.parent_key import Key, parent_key
 from levelfield.harness.launch.ray_node import Node, Terms, software
 from levelfield.harness.plan.launches import CertificateSubject, Launch, Surroundings
@@ -51,6 +51,7 @@ class RayHost:
         cores: list[int],
     ) -> None:
         self.actor, self.adapters, self.devices, self.machine, self.cores = actor, adapters, devices, machine, cores
+        self.tell: Callable[[Stage], None] = silent
 
     def offers(self, cell: Cell) -> bool:
         return cell.device.partition(":")[0] in self.devices and cell.cores <= len(self.cores)

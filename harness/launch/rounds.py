@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil, sqrt
 from pathlib import Path
 from statistics import median
 
+from levelfield.harness.launch.hosts import Stage, silent
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
 from levelfield.harness.launch.parents import Doing, Done, WarmParents
@@ -141,9 +142,9 @@ def enough(launches: Sequence[Alive]) -> bool:
     return 2 * len(unsettled) <= len(launches) and not any(one.launch.baseline for one in unsettled)
 
 
-def rounds(launches: Sequence[Alive], seed: int) -> None:
+def rounds(launches: Sequence[Alive], seed: int, tell: Callable[[Stage], None] = silent) -> None:
     """Let them take their turns, each round in another random order, until there were `enough`, or twice as many as
-    were wanted.
+    were wanted; `tell` is called after each.
 
     For one turn of each of k others the baseline has √k, which makes their ratios most precise for the time (Dunnett
     1955).
@@ -152,15 +153,20 @@ def rounds(launches: Sequence[Alive], seed: int) -> None:
     bases = [one for one in launches if one.launch.baseline]
     for base in bases:
         base.a_round = max(round(sqrt(len(launches) - len(bases))), 1)
-    for _ in range(LEAST_TURNS):
+
+    def another(number: int, least: int) -> None:
         one_round(launches, shuffle)
+        tell(Stage("round", number + 1, least))
+
+    for number in range(LEAST_TURNS):
+        another(number, LEAST_TURNS)
     there = [one for one in living(launches) if one.epochs]
     seconds = max((one.launch.seconds for one in there), default=0.0)
     least = wanted(seconds, [median(one.epochs) for one in there])
     for number in range(LEAST_TURNS, 2 * least):
         if number >= least and enough(living(launches)):
             break
-        one_round(launches, shuffle)
+        another(number, least)
 
 
 def one_round(launches: Sequence[Alive], shuffle: random.Random) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from levelfield.harness.judge.statistics import Verdict, compare
+from levelfield.harness.launch.hosts import Stage
 from levelfield.harness.plan.launches import Launch
 from levelfield.harness.records.record import Record
 from levelfield.harness.run.live import LivePage
@@ -24,9 +25,9 @@ Keys = tuple[tuple[str, ...], ...]
 
 
 def _keys(launch: Launch) -> Keys:
-    """By whose seconds a launch is judged, the most alike first; the last is its kind."""
+    """By whose seconds a learning launch is judged, the most alike first; of a timed one, nobody's."""
     cell = launch.cell
-    return ((cell.id,), (cell.kind, cell.adapter), (cell.kind,))
+    return ((cell.id,), (cell.kind, cell.adapter), (cell.kind,)) if cell.kind == "learning" else ()
 
 
 @dataclass
@@ -53,15 +54,16 @@ class Progress:
         self,
         launches: Sequence[Launch],
         lanes: int,
-        hosts: int = 1,
         quiet: bool = False,
-        budget_left: Callable[[], float | None] = lambda: None,
+        timing: Callable[[], float | None] = lambda: None,
         plain: bool | None = None,
     ) -> None:
-        self.budget_left = budget_left
+        """`lanes`: learning launches that are made side by side; `timing` estimates the seconds that speed launches
+        will take, None where it cannot."""
+        self.timing = timing
         self.left = {launch.id: _keys(launch) for launch in launches if not launch.skip}
         self.cells = Counter(self.left.values())  # of those that are left: the estimate must not cost more with each
-        self.total, self.done, self.lanes, self.hosts, self.quiet = len(self.left), 0, lanes, hosts, quiet
+        self.total, self.done, self.lanes, self.quiet = len(self.left), 0, lanes, quiet
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
         self.plain = not terminal if plain is None else plain
         self.seen: dict[tuple[str, ...], Mean] = defaultdict(Mean)
@@ -80,14 +82,25 @@ class Progress:
                 if not self.quiet:
                     self._tell(launch, record)
             if self.live is not None:
-                self.live.finished(launch, self.remaining())
+                self.live.finished(launch, self.remaining() or 0.0)
+
+    def stage(self, stage: Stage) -> None:
+        """How far the block is that is being made; what is not a terminal is told each quarter."""
+        with self._lock:
+            if self.quiet or (self.plain and not stage.quarter):
+                return
+            block = f"block {len(self.blocks) + 1} of at most {self.most_blocks}"
+            if self.plain:
+                print(f"{block}: {stage}{self._left(', ')}", file=sys.stderr, flush=True)
+            else:
+                self._draw("", [" · ".join([block, *self._times()]), str(stage), *self.ranking()])
 
     def _count(self, launch: Launch, record: Record) -> None:
         keys = self.left.pop(launch.id, None)
         if keys is not None:
             self.done += 1
             self.cells[keys] -= 1
-        for key in ((), *_keys(launch)):
+        for key in _keys(launch):
             self.seen[key].add(record.wall_seconds)
         if launch.cell.kind == "speed":
             self.blocks.add(launch.block)
@@ -97,16 +110,23 @@ class Progress:
         what = f"{cell.kind} {cell.task} {cell.model.name} {cell.adapter} ({cell.how})"
         state = f"not proved: {record.unproved}" if record.unproved else record.contaminated or record.status
         failed = f"{what}: failed: {record.reason}" if record.status == "failed" else ""
-        left = f"{duration(self.remaining())} left"
         if self.plain:
-            for line in (failed, f"[{self.done}/{self.total}] {what}: {state}, {left}"):
+            for line in (failed, f"[{self.done}/{self.total}] {what}: {state}{self._left(', ')}"):
                 if line:
                     print(line, file=sys.stderr, flush=True)
             return
-        spent = f"{duration(time.monotonic() - self.begin)} elapsed"
         blocks = [f"block {len(self.blocks)} of at most {self.most_blocks}"] if self.blocks else []
-        head = " · ".join([*blocks, f"launch {self.done} of {self.total}", spent, left])
-        self._draw(failed, [head, f"{what}: {state}", *self.ranking()])
+        self._draw(failed, [" · ".join([*blocks, *self._times()]), f"{what}: {state}", *self.ranking()])
+
+    def _times(self) -> list[str]:
+        spent = f"{duration(time.monotonic() - self.begin)} elapsed"
+        left = self._left()
+        return [f"launch {self.done} of {self.total}", spent, *([left] if left else [])]
+
+    def _left(self, before: str = "") -> str:
+        """What it will take, after `before`; empty where nothing is known of that."""
+        left = self.remaining()
+        return "" if left is None else f"{before}{duration(left)} left"
 
     def _draw(self, kept: str, lines: Sequence[str]) -> None:
         """Lines that replace those drawn before, under one that stays."""
@@ -121,19 +141,13 @@ class Progress:
             self.display.console.print(Text(kept))
         self.display.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"), refresh=True)
 
-    def remaining(self) -> float:
-        """Seconds, from the launches already seen; those of a kind not seen yet count as the mean of all."""
-        speed = learning = 0.0
+    def remaining(self) -> float | None:
+        """Seconds, of learning launches by those already seen; None where nothing is known of timed ones."""
+        learning = 0.0
         for keys, left in self.cells.items():
-            means = (self.seen[key].value for key in (*keys, ()) if key in self.seen)
-            expected = left * next(means, 0.0)
-            if keys[-1] == ("learning",):
-                learning += expected
-            else:
-                speed += expected
-        speed /= self.hosts
-        budget = self.budget_left()
-        return (speed if budget is None else min(speed, budget)) + learning / self.lanes
+            learning += left * next((self.seen[key].value for key in keys if key in self.seen), 0.0)
+        speed = self.timing()
+        return None if speed is None else speed + learning / self.lanes
 
     def close(self) -> None:
         """Leave the terminal as it was."""

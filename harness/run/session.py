@@ -137,7 +137,8 @@ class Session:
         kept.write_head(self.head)
         elastic = not self.options.budget
         aim = (prepared.budget, self.options.precision, elastic)
-        self.rule = StopRule(work.launches, self.head.baseline, self.adapters, *aim)
+        lanes = prepared.surroundings.cores
+        self.rule = StopRule(work.launches, self.head.baseline, self.adapters, *aim, lanes=lanes)
         for record in work.records:
             self.rule.remember(record)
         if prepared.cluster is None:
@@ -165,9 +166,11 @@ class Session:
     def measure(self, hosts: Sequence[Host]) -> None:
         """The launches."""
         lanes = sum(len(host.cores) for host in hosts)
-        progress = Progress(self.work.launches, lanes, len(hosts), self.options.quiet, self.rule.left)
+        progress = Progress(self.work.launches, lanes, self.options.quiet, self.rule.remaining)
         progress.ranking = partial(ranking, self.rule.times, self.rule.baseline)
-        if self.page is not None and len(hosts) == 1:  # of several, another one may be timing
+        if len(hosts) == 1:  # of several, another one may be timing
+            hosts[0].tell = progress.stage
+        if self.page is not None and len(hosts) == 1:
             progress.live = LivePage(self.work.launches, partial(self.page, self.store.folder))
         finished = partial(self._finished, progress)
         try:

@@ -7,7 +7,7 @@ that are not there.
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from levelfield.adapters.registry import AdapterInfo
@@ -19,6 +19,16 @@ from levelfield.harness.records.record import Record, step_seconds
 PATIENCE = 12  # blocks in a row that gave nothing, before a precision is given up
 
 Entry = tuple[str, str, str]  # adapter, mode, environment
+
+
+def efforts(launches: Sequence[Launch], lanes: int) -> dict[int, float]:
+    """What each block of speed launches costs, in launches that have the host to themselves while they start and end;
+    of others as many as there are `lanes` do that at a time."""
+    found: dict[int, float] = defaultdict(float)
+    for launch in launches:
+        if launch.cell.kind == "speed" and not launch.skip:
+            found[launch.block] += 1.0 if launch.whole else 1.0 / lanes
+    return found
 
 
 class StopRule:
@@ -37,7 +47,9 @@ class StopRule:
         precision: float | None,
         elastic: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        lanes: int = 1,
     ) -> None:
+        """`lanes`: launches that a host starts side by side."""
         base = baseline_of(launches)
         where = (adapters[baseline].modes[0], DEFAULT) if base is None else (base.mode, base.environment)
         self.baseline: Entry = (baseline, *where)
@@ -49,8 +61,11 @@ class StopRule:
         most = max(planned.values(), default=0)
         self.fruitless = 0  # blocks in a row without a clean time of the baseline and of another one
         self.fewer = {cell for cell, blocks in planned.items() if blocks < most}
-        self.took = 0.0  # seconds of the last block, as of the next one: in the first ones more is measured
-        self.until = 0.0  # seconds spent when it was done
+        self.effort = efforts(launches, lanes)
+        self.ahead = deque(sorted(self.effort))  # blocks, the next one first
+        self.effort_ahead = self.effort_in_all = sum(self.effort.values())
+        self.pace = 0.0  # seconds that an effort of 1 took in the last block
+        self.until = 0.0  # seconds spent when that was done
 
     def start(self) -> None:
         """The first block is about to begin."""
@@ -61,9 +76,8 @@ class StopRule:
         if record.cell.kind != "speed":
             return
         if record.block not in self.blocks:
-            self.blocks.add(record.block)
+            self._made(record.block)
             self.fruitless += 1
-            self.took, self.until = self._spent() - self.until, self._spent()
         self.remember(record)
         if self._pairs(record.block):
             self.fruitless = 0
@@ -73,6 +87,37 @@ class StopRule:
         cell, step = record.cell, step_seconds(record)
         if step is not None and cell.id not in self.fewer:
             self.times[cell.workload][cell.adapter, cell.mode, cell.environment][record.block] = step
+
+    def _made(self, block: int) -> None:
+        self.blocks.add(block)
+        effort, spent = self.effort.get(block, 0.0), self._spent()
+        self.pace, self.until = (spent - self.until) / (effort or 1.0), spent
+        self.effort_ahead -= effort
+        while self.ahead and self.ahead[0] in self.blocks:
+            self.ahead.popleft()
+
+    @property
+    def took(self) -> float:
+        """Seconds that the next block will take, by what the last one took."""
+        return self.pace * self._next_effort()
+
+    def remaining(self) -> float | None:
+        """Seconds that speed launches will take from now on, if no precision ends them before: by the blocks that were
+        made; before the first one a budget says what they all take. None: nothing does."""
+        made, left = self.effort_in_all - self.effort_ahead, self.left()
+        if not self.ahead:
+            return 0.0
+        if made:
+            pace = self.until / made
+        elif self.budget is not None:
+            pace = self.budget / self.effort_ahead
+        else:
+            return None
+        ahead = pace * self.effort_ahead - min(self._spent() - self.until, pace * self._next_effort())
+        return ahead if left is None or (self.elastic and not made) else min(ahead, left)
+
+    def _next_effort(self) -> float:
+        return self.effort[self.ahead[0]] if self.ahead else 0.0
 
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without a budget."""

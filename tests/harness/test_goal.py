@@ -79,6 +79,50 @@ def test_without_a_budget_all_blocks_are_made():
     assert blocks_made(None, 1000.0, elastic=True) == MOST
 
 
+class Timed:
+    """A run of which the first block is whole, by a clock of the test's own: two of its launches start at a time."""
+
+    def __init__(self, blocks: int, budget: float | None, elastic: bool = True) -> None:
+        self.now = 0.0
+        launches = [Launch(cell, b, 0, 0.1, whole=b == 0) for b in range(blocks) for cell in (CELL, OTHER)]
+        self.rule = StopRule(launches, "numpy-manual", find().adapters, budget, None, elastic, lambda: self.now, 2)
+        self.rule.start()
+
+    def goes_on(self, seconds: float) -> float | None:
+        self.now += seconds
+        return self.rule.remaining()
+
+    def ends(self, block: int) -> float | None:
+        for cell in (CELL, OTHER):
+            about = {"status": "skipped", "started": "", "machine": MACHINE, "wall_seconds": 1.0}
+            self.rule.add(Record(cell=cell, seed=0, block=block, **about))
+        return self.rule.remaining()
+
+
+def test_what_is_left_falls_while_a_block_is_made():
+    run = Timed(3, budget=400.0)
+    assert run.goes_on(0.0) == 400.0  # what the suite says: 200 for the first block, 100 for each of the others
+    assert run.goes_on(150.0) == 250.0
+    assert run.goes_on(250.0) == 200.0  # it takes longer than that; the others still come
+    assert run.ends(0) == 400.0  # each of them half of the 400 that it took
+    assert run.goes_on(50.0) == 350.0
+    assert run.goes_on(150.0) == 200.0
+    assert (run.ends(1), run.goes_on(200.0), run.ends(2)) == (200.0, 0.0, 0.0)
+
+
+def test_without_a_budget_nothing_is_known_before_the_first_block():
+    run = Timed(3, budget=None)
+    assert run.goes_on(10.0) is None
+    assert run.ends(0) == 10.0
+
+
+def test_no_more_is_left_than_of_the_users_own_budget():
+    run = Timed(10, budget=30.0, elastic=False)
+    assert run.goes_on(20.0) == 10.0
+    assert run.ends(0) == 10.0
+    assert run.goes_on(15.0) == 0.0
+
+
 @settings(deadline=None, max_examples=40)
 @given(budget=st.floats(1, 1000), a_block=st.floats(0.5, 5000), elastic=st.booleans())
 def test_no_more_than_the_budget_is_spent_but_for_the_first_block_or_those_of_a_verdict(budget, a_block, elastic):

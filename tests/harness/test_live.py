@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from levelfield.harness.cli import main as cli
+from levelfield.harness.launch.hosts import Stage
 from levelfield.harness.run import live
 from levelfield.harness.run.live import FIRST, SHARE, LivePage
 from levelfield.harness.run.progress import Progress, ranking
@@ -96,20 +97,47 @@ def test_elsewhere_than_on_a_terminal_it_is_plain_lines(capsys, monkeypatch):
     progress.close()
     first, second = capsys.readouterr().err.splitlines()
     assert first == "speed iris m a (eager): failed: it fell"
-    assert second.startswith("[1/1] speed iris m a (eager): failed, ")
+    assert second == "[1/1] speed iris m a (eager): failed"  # nothing is known of what is left
     assert not [name for name in sys.modules if name.partition(".")[0] == "rich"]
 
 
 def test_a_terminal_shows_block_time_and_ranking(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("FORCE_COLOR", "1")  # which makes rich believe in a terminal
-    progress = Progress([launch(0), launch(1)], 1, plain=False)
+    progress = Progress([launch(0), launch(1)], 1, timing=lambda: 60.0, plain=False)
     progress.ranking = lambda: ranking(times(6), BASE)
     progress.finished(launch(0), record())
     progress.close()
     shown = capsys.readouterr().err
     for told in ("block 1 of at most 2", "launch 1 of 2", "elapsed", "left", "fast jit: 4 × faster ("):
         assert told in shown
+
+
+def test_a_block_is_told_while_it_is_made(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    progress = Progress([launch(0), launch(1)], 1, timing=lambda: 60.0, plain=False)
+    progress.finished(launch(0), record())
+    progress.stage(Stage("started", 1, 1))
+    progress.stage(Stage("round", 3, 10))
+    progress.close()
+    shown = capsys.readouterr().err
+    for told in ("block 2 of at most 2", "1 of 1 launches started", "round 3 of at least 10", "1m00s left"):
+        assert told in shown
+
+
+@pytest.mark.parametrize(("of", "lines"), [(1, 1), (3, 3), (46, 4)])
+def test_a_file_is_told_each_quarter_of_a_block(of, lines, capsys):
+    progress = Progress([launch(0), launch(1)], 1, plain=True)
+    for done in range(1, of + 1):
+        progress.stage(Stage("ended", done, of))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == lines
+    assert told[-1] == f"block 1 of at most 2: {of} of {of} launches ended"
+
+
+def test_a_round_more_than_were_wanted_is_no_contradiction():
+    assert [str(Stage("round", done, 10)) for done in (10, 11)] == ["round 10 of at least 10", "round 11"]
 
 
 def test_a_run_hands_its_folder_to_the_page(tmp_path: Path, monkeypatch, tiny):

@@ -145,7 +145,7 @@ def schedule(planned: int, like: Record, folder: Path, kind: str) -> dict[str, A
     goal = StopRule(launches, head.baseline, there.adapters, budget=1e6, precision=None)
     ends_at: list[tuple[float, float]] = []
     with (folder / "progress").open("w") as sink, contextlib.redirect_stderr(sink):
-        progress = Progress(launches, lanes=len(machine.cores()), budget_left=goal.left, plain=True)
+        progress = Progress(launches, lanes=len(machine.cores()), timing=goal.remaining, plain=True)
 
         def finished(launch: Launch, record: Record) -> None:
             kept.append(record)
