@@ -100,7 +100,8 @@ def _rates(ratios: Sequence[Interval], pairs: int) -> Rates:
 
 
 def until(own: Sequence[float], base: Sequence[float], precision: float) -> Stop | None:
-    """Let a run begin at each block and go on until ±`precision`; None where none gets there within the series."""
+    """Let a run begin at each block and go on until ±`precision`; None where not as much as one independent run gets
+    there within the series."""
     n = len(own)
     ends: list[Interval] = []
     for start in range(n):
@@ -109,10 +110,9 @@ def until(own: Sequence[float], base: Sequence[float], precision: float) -> Stop
             if half_width(ratio) <= precision:
                 ends.append(ratio)
                 break
-    if not ends:
-        return None
     lengths = [ratio.n for ratio in ends]
-    typical = median(lengths)
+    if not ends or len(ends) < (typical := median(lengths)):
+        return None
     slower, faster = sum(r.low > 1 for r in ends), sum(r.high < 1 for r in ends)
     return Stop(
         stopped=_share(len(ends), n, n / typical),

@@ -6,7 +6,7 @@ Records are appended to ``records.jsonl`` and never rewritten; whatever is deriv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, isfinite
+from math import isfinite, prod
 from statistics import median
 from typing import Any, Literal
 
@@ -178,19 +178,25 @@ def steady_epoch(record: Record) -> float:
     the median of all its steady epochs.
 
     What else a machine does only slows down, and not all programs alike: see docs/statistics.md. So the quickest turn
-    says what a program takes. Who has more turns than there were rounds would be quicker for that: of it counts what
-    the quickest of so many is expected to be.
+    says what a program takes. Who has several in each round would be quicker for that: of it counts what the quickest
+    is expected to be if one turn of each round counts.
     """
     turns = [median(own) for own in by_turn(record)]
     if not turns:
         return median(record.epoch_seconds)
-    return quickest(turns, min(record.rounds or len(turns), len(turns))) / record.pace
+    a_round = max(len(turns) // (record.rounds or len(turns)), 1)
+    return quickest([turns[begin : begin + a_round] for begin in range(0, len(turns), a_round)]) / record.pace
 
 
-def quickest(values: Sequence[float], of: int) -> float:
-    """The least of so many of these values, at the mean over all choices of them."""
-    choices = comb(len(values), of)
-    return sum(value * (comb(len(values) - place, of - 1) / choices) for place, value in enumerate(sorted(values), 1))
+def quickest(groups: Sequence[Sequence[float]]) -> float:
+    """The least of one value of each group, at the mean over all choices."""
+    expected, greater = 0.0, 1.0  # the share of choices in which all are greater than the values so far
+    for value in sorted(one for group in groups for one in group):
+        left = prod(sum(one > value for one in group) / len(group) for group in groups)
+        expected, greater = expected + value * (greater - left), left
+        if not left:
+            break
+    return expected
 
 
 def step_seconds(record: Record) -> float | None:

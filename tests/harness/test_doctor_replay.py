@@ -50,6 +50,13 @@ def test_a_series_too_noisy_never_stops():
     assert replay.until(noise(0, 40, spread=0.5), noise(1, 40, spread=0.5), 0.01) is None
 
 
+def test_a_stop_that_not_even_one_independent_run_reached_is_not_told():
+    own, base = noise(0, 40), noise(1, 40)
+    stops = [replay.until(own, base, precision / 1000) for precision in range(2, 60)]
+    assert all(stop is None or stop.differs.independent >= 1 for stop in stops)
+    assert {stop is None for stop in stops} == {True, False}
+
+
 @pytest.mark.parametrize("blocks", [0, 1, 4])
 def test_a_series_too_short_gives_no_rates(blocks):
     assert replay.rates(noise(0, blocks), noise(1, blocks), 5) is None
