@@ -77,7 +77,8 @@ def _wave(host: LocalHost, participants: Sequence[Participant]) -> list[Record]:
 
 def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
     """Start them, let them take their turns, and end them; whoever raises what, none is left."""
-    block = launches[0].launch.block
+    block, cell = launches[0].launch.block, launches[0].launch.cell
+    where = f"{cell.task} {cell.model.name}"
     shuffle = random.Random(block)  # noqa: S311 - an order, not a secret
     lanes = [Lane(host, core) for core in host.cores]
 
@@ -93,7 +94,7 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
 
         def make(one: Alive, lane: Lane | None = None) -> None:
             work(one)
-            host.tell(Stage(what, next(count), of))
+            host.tell(Stage(where, what, next(count), of))
 
         for one in shuffled([one for one in some if one.launch.whole]):
             make(one)
@@ -103,7 +104,7 @@ def carry_through(host: LocalHost, launches: Sequence[Alive]) -> None:
     try:
         whole = [one for one in launches if one.launch.whole]
         each("started", launches, lambda one: one.start(host.parents))
-        rounds(launches, block, host.tell)
+        rounds(launches, block, lambda number, least: host.tell(Stage(where, "round", number, least)))
         each("watched", whole, lambda one: one.look(host.sampling, len(host.cores)))
         each("ended", launches, lambda one: one.take("end"))
     finally:

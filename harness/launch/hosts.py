@@ -20,21 +20,23 @@ class HostLost(Exception):
 
 
 class Stage(NamedTuple):
-    """How far a block is: so many of its launches are done with that, or of the rounds of turns, which may be more."""
+    """How far a block is: so many of its launches on that workload are done with that, or of the rounds of turns, which
+    may be more."""
 
+    where: str
     what: Literal["started", "round", "watched", "ended"]
     done: int
     of: int
 
     def __str__(self) -> str:
         if self.what != "round":
-            return f"{self.done} of {self.of} launches {self.what}"
-        return f"round {self.done}" + (f" of at least {self.of}" if self.done <= self.of else "")
+            return f"{self.where}: {self.done} of {self.of} launches {self.what}"
+        return f"{self.where}: round {self.done}" + (f" of at least {self.of}" if self.done <= self.of else "")
 
     @property
-    def quarter(self) -> bool:
-        """Whether another quarter is done."""
-        return 4 * self.done // self.of > 4 * (self.done - 1) // self.of
+    def half(self) -> bool:
+        """Whether another half is done."""
+        return 2 * self.done // self.of > 2 * (self.done - 1) // self.of
 
 
 def silent(stage: Stage) -> None:

@@ -17,7 +17,6 @@ from math import ceil, sqrt
 from pathlib import Path
 from statistics import median
 
-from levelfield.harness.launch.hosts import Stage, silent
 from levelfield.harness.launch.jobs import Job
 from levelfield.harness.launch.parent_key import Key
 from levelfield.harness.launch.parents import Doing, Done, WarmParents
@@ -142,9 +141,9 @@ def enough(launches: Sequence[Alive]) -> bool:
     return 2 * len(unsettled) <= len(launches) and not any(one.launch.baseline for one in unsettled)
 
 
-def rounds(launches: Sequence[Alive], seed: int, tell: Callable[[Stage], None] = silent) -> None:
+def rounds(launches: Sequence[Alive], seed: int, tell: Callable[[int, int], None] = lambda number, least: None) -> None:
     """Let them take their turns, each round in another random order, until there were `enough`, or twice as many as
-    were wanted; `tell` is called after each.
+    were wanted; `tell` is given the number of each that is over, and how many there will be at least.
 
     For one turn of each of k others the baseline has √k, which makes their ratios most precise for the time (Dunnett
     1955).
@@ -156,7 +155,7 @@ def rounds(launches: Sequence[Alive], seed: int, tell: Callable[[Stage], None] =
 
     def another(number: int, least: int) -> None:
         one_round(launches, shuffle)
-        tell(Stage("round", number + 1, least))
+        tell(number + 1, least)
 
     for number in range(LEAST_TURNS):
         another(number, LEAST_TURNS)

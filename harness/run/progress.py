@@ -85,13 +85,13 @@ class Progress:
                 self.live.finished(launch, self.remaining() or 0.0)
 
     def stage(self, stage: Stage) -> None:
-        """How far the block is that is being made; what is not a terminal is told each quarter."""
+        """How far the block is that is being made; what is not a terminal is told twice."""
         with self._lock:
-            if self.quiet or (self.plain and not stage.quarter):
+            if self.quiet or (self.plain and not stage.half):
                 return
             block = f"block {len(self.blocks) + 1} of at most {self.most_blocks}"
             if self.plain:
-                print(f"{block}: {stage}{self._left(', ')}", file=sys.stderr, flush=True)
+                print(f"{block}, {stage}{self._left(', ')}", file=sys.stderr, flush=True)
             else:
                 self._draw("", [" · ".join([block, *self._times()]), str(stage), *self.ranking()])
 

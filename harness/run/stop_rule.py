@@ -104,7 +104,7 @@ class StopRule:
     def remaining(self) -> float | None:
         """Seconds that speed launches will take from now on, if no precision ends them before: by the blocks that were
         made; before the first one a budget says what they all take. None: nothing does."""
-        made, left = self.effort_in_all - self.effort_ahead, self.left()
+        made = self.effort_in_all - self.effort_ahead
         if not self.ahead:
             return 0.0
         if made:
@@ -113,17 +113,23 @@ class StopRule:
             pace = self.budget / self.effort_ahead
         else:
             return None
-        ahead = pace * self.effort_ahead - min(self._spent() - self.until, pace * self._next_effort())
-        return ahead if left is None or (self.elastic and not made) else min(ahead, left)
+        under_way = min(self._spent() - self.until, pace * self._next_effort())
+        ahead = pace * self.effort_ahead
+        if self.budget is not None and made:
+            ahead = min(ahead, self._left(self.until, self.budget))  # no more blocks are begun than fit into it
+        if self.budget is not None and not self.elastic:
+            return min(max(ahead - under_way, 0.0), self._left(self._spent(), self.budget))
+        return max(ahead - under_way, 0.0)
 
     def _next_effort(self) -> float:
         return self.effort[self.ahead[0]] if self.ahead else 0.0
 
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without a budget."""
-        if self.budget is None:
-            return None
-        left = self.budget - self._spent()
+        return None if self.budget is None else self._left(self._spent(), self.budget)
+
+    def _left(self, spent: float, budget: float) -> float:
+        left = budget - spent
         lacking = max(LEAST_BLOCKS - len(self.blocks), 0) if self.elastic else 0
         return max(left, lacking * self.took, 0.0)
 

@@ -116,6 +116,16 @@ def test_without_a_budget_nothing_is_known_before_the_first_block():
     assert run.ends(0) == 10.0
 
 
+def test_what_is_left_falls_where_a_slow_machine_makes_no_more_than_three_of_many_blocks():
+    run = Timed(10, budget=100.0)
+    run.goes_on(400.0)
+    assert run.ends(0) == 400.0  # two blocks of 200 more, and none of the others
+    assert run.goes_on(150.0) == 250.0
+    assert run.goes_on(50.0) == 200.0
+    assert run.ends(1) == 200.0
+    assert run.goes_on(50.0) == 150.0
+
+
 def test_no_more_is_left_than_of_the_users_own_budget():
     run = Timed(10, budget=30.0, elastic=False)
     assert run.goes_on(20.0) == 10.0

@@ -118,26 +118,31 @@ def test_a_block_is_told_while_it_is_made(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     progress = Progress([launch(0), launch(1)], 1, timing=lambda: 60.0, plain=False)
     progress.finished(launch(0), record())
-    progress.stage(Stage("started", 1, 1))
-    progress.stage(Stage("round", 3, 10))
+    progress.stage(Stage("iris m", "started", 1, 1))
+    progress.stage(Stage("iris m", "round", 3, 10))
     progress.close()
     shown = capsys.readouterr().err
-    for told in ("block 2 of at most 2", "1 of 1 launches started", "round 3 of at least 10", "1m00s left"):
+    for told in (
+        "block 2 of at most 2",
+        "iris m: 1 of 1 launches started",
+        "iris m: round 3 of at least 10",
+        "1m00s left",
+    ):
         assert told in shown
 
 
-@pytest.mark.parametrize(("of", "lines"), [(1, 1), (3, 3), (46, 4)])
-def test_a_file_is_told_each_quarter_of_a_block(of, lines, capsys):
+@pytest.mark.parametrize(("of", "lines"), [(1, 1), (3, 2), (46, 2)])
+def test_a_file_is_told_each_half_of_a_stage(of, lines, capsys):
     progress = Progress([launch(0), launch(1)], 1, plain=True)
     for done in range(1, of + 1):
-        progress.stage(Stage("ended", done, of))
+        progress.stage(Stage("iris m", "ended", done, of))
     told = capsys.readouterr().err.splitlines()
     assert len(told) == lines
-    assert told[-1] == f"block 1 of at most 2: {of} of {of} launches ended"
+    assert told[-1] == f"block 1 of at most 2, iris m: {of} of {of} launches ended"
 
 
 def test_a_round_more_than_were_wanted_is_no_contradiction():
-    assert [str(Stage("round", done, 10)) for done in (10, 11)] == ["round 10 of at least 10", "round 11"]
+    assert [str(Stage("m", "round", done, 10)) for done in (10, 11)] == ["m: round 10 of at least 10", "m: round 11"]
 
 
 def test_a_run_hands_its_folder_to_the_page(tmp_path: Path, monkeypatch, tiny):

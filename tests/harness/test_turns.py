@@ -297,7 +297,8 @@ def test_a_later_launch_has_only_what_is_compared():
         (record,) = host.block([Launch(CELL, 5, seed=5, seconds=0.05)])
         assert host.sampling.process is None
     first, *turns, last = told
-    assert (first, last) == (Stage("started", 1, 1), Stage("ended", 1, 1))
+    where = f"iris {CELL.model.name}"
+    assert (first, last) == (Stage(where, "started", 1, 1), Stage(where, "ended", 1, 1))
     assert [stage.done for stage in turns] == list(range(1, (record.rounds or 0) + 1))
     assert record.status == "ok", record.reason
     assert set(record.phases) == {"evaluate", "proof"}
