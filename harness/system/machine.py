@@ -176,6 +176,11 @@ def limits() -> list[str]:
             f"A CPU quota allows {quota:.3g} of {counted(usable, 'core')}: {counted(len(cores()), 'core')} "
             f"{'is' if len(cores()) == 1 else 'are'} used, and launches that the quota stops count all the same."
         )
+        if quota < 1:
+            found[-1] += (
+                " It stops that core for a part of each period. Ratios between epochs that fit between two stops and "
+                f"longer ones are off by up to {1 / quota:.2g} times."
+            )
     if limit is not None and limit < _installed():
         found.append(f"A control group limits memory to {limit / 1e6:,.0f} MB.")
     return found

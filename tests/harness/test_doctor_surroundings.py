@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from levelfield.harness.doctor import conditions
+from levelfield.harness.system import control_groups
+from levelfield.harness.system import machine as here
 from levelfield.harness.system.control_groups import parse_cfs, parse_cpu_max, quota
 
 
@@ -144,3 +146,14 @@ def test_a_list_of_cores_is_read_as_it_is_written(cores):
 
 def test_a_range_of_cores_is_read():
     assert conditions.parse_cores("0-2,8\n") == [0, 1, 2, 8]
+
+
+@pytest.mark.parametrize(("allowed", "off"), [(0.5, "off by up to 2 times"), (1.5, None), (None, None)])
+def test_a_quota_below_one_core_is_warned_of(allowed, off, monkeypatch):
+    """It stops long epochs, and short ones have turns between two stops."""
+    monkeypatch.setattr(control_groups, "quota", lambda: allowed)
+    monkeypatch.setattr(here, "_usable", lambda: [0, 1])
+    told = " ".join(here.limits())
+    assert ("A CPU quota allows" in told) == (allowed is not None)
+    assert ("off by up to" in told) == (off is not None)
+    assert off is None or off in told
