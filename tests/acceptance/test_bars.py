@@ -10,7 +10,7 @@ from overhead import Overhead, holds
 from share import TimeShare
 from startup import Startup
 
-from levelfield.harness.doctor.against_itself import TOGETHER, Trial, same
+from levelfield.harness.doctor.against_itself import TOGETHER, WINDOWS, Trial, same
 
 
 def words(soak=None, **parts) -> dict[str, str]:
@@ -74,8 +74,8 @@ def test_few_false_verdicts_in_many_windows_hold_and_few_windows_prove_nothing()
 
 def test_comparisons_that_share_a_baseline_are_worth_the_pairs_that_share_nothing():
     run, *_ = noisy(80).same.runs
-    assert (run.pairs, run.called.windows) == (8, 4 * 80)
-    assert run.called.independent == (TOGETHER + 1) / 2 * 80 / 8
+    assert (run.pairs, run.called.windows) == (WINDOWS[0], 4 * 80)
+    assert run.called.independent == pytest.approx((TOGETHER + 1) / 2 * 80 / WINDOWS[0])
 
 
 @pytest.mark.parametrize(
