@@ -25,8 +25,8 @@ RULES: Mapping[str, float] = {
     "steal": 0.02,  # the hypervisor gave the core to another guest
     "foreign": 0.10,  # other processes ran on the launch's cores; the counters tick in 10 ms: it cannot be finer
 }
-# Recorded, but no rule. A framework's own threads cause the first two; a quota stays when
-# a launch is repeated: it is named when a run begins, and cores are planned by it.
+# Recorded, but no rule. A framework's own threads cause the first two; a quota stays when a launch is repeated: it is
+# named when a run begins, and cores are planned by it.
 #   pressure     share of wall time in which some runnable task had to wait (Linux' pressure stall information)
 #   involuntary  involuntary context switches of the process per second
 #   throttled    seconds, of all cores together, in which the control group's CPU quota stopped the launch, per second

@@ -99,6 +99,15 @@ class Timed:
         return self.rule.remaining()
 
 
+def test_a_block_in_which_less_starts_alone_is_begun_where_one_like_the_last_would_not_fit():
+    run = Timed(3, budget=300.0, elastic=False)
+    run.goes_on(200.0)
+    assert run.ends(0) == 100.0
+    assert not run.rule.reached()  # 100 are left, and the next one is expected to take half of the 200
+    run.goes_on(1.0)
+    assert run.rule.reached()
+
+
 def test_what_is_left_falls_while_a_block_is_made():
     run = Timed(3, budget=400.0)
     assert run.goes_on(0.0) == 400.0  # what the suite says: 200 for the first block, 100 for each of the others
